@@ -1,0 +1,224 @@
+//! Amounts: quantities, prices and sums of money, as the text that came and as an exact decimal.
+
+use std::fmt;
+use std::str::FromStr;
+
+use rust_decimal::Decimal;
+use serde::de::{self, Deserialize, Deserializer};
+use serde::ser::{self, Serialize, Serializer};
+use serde_json::value::RawValue;
+
+/// A quantity, a price or an amount of money, exactly as the server wrote it.
+///
+/// The reports and the overview carry these as JSON strings (`"23.74"`, `"12.000000"`), contracts and invoices as JSON
+/// numbers; both are kept as their text, digit for digit, and written back in the form in which they came. No binary
+/// floating point lies between the wire and [`Amount::decimal`]. A text that is no number is kept as well: it has no
+/// decimal, and whoever computes with it has to say so.
+///
+/// ```
+/// use billing_core::Amount;
+/// let price = Amount::from("23.740");
+/// assert_eq!(price.text(), "23.740");
+/// assert_eq!(price.decimal().unwrap().to_string(), "23.740");
+/// assert_eq!(Amount::from("unlimited").decimal(), None);
+/// ```
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Amount {
+    text: Box<str>,
+    form: Form,
+}
+
+/// How an amount stands in JSON.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Form {
+    String,
+    Number,
+}
+
+impl Amount {
+    /// The text as it came, with all its digits.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// The exact value, or `None` where the text is no decimal number or has more digits than 28, which
+    /// [`Decimal`] could hold only by rounding.
+    ///
+    /// White space around the number is ignored; an exponent (`1.5e3`, which JSON allows in numbers) is understood.
+    pub fn decimal(&self) -> Option<Decimal> {
+        let text = self.text.trim();
+        if text.contains(['e', 'E']) {
+            from_scientific(text)
+        } else {
+            plain(text)
+        }
+    }
+}
+
+/// `Decimal::from_str_exact` takes `_` between digits as Rust source does; nobody sends money so.
+fn plain(text: &str) -> Option<Decimal> {
+    if text.contains('_') {
+        None
+    } else {
+        Decimal::from_str_exact(text).ok()
+    }
+}
+
+/// `mantissa e exponent`, by moving the point: exact or nothing.
+fn from_scientific(text: &str) -> Option<Decimal> {
+    let (mantissa, exponent) = text.split_once(['e', 'E'])?;
+    let mantissa = plain(mantissa)?;
+    let exponent = i32::from_str(exponent).ok().filter(|e| e.abs() <= 60)?;
+    let scale = i32::try_from(mantissa.scale()).ok()? - exponent;
+    if scale >= 0 {
+        let digits = mantissa.mantissa();
+        return Decimal::try_from_i128_with_scale(digits, u32::try_from(scale).ok()?).ok();
+    }
+    let factor = 10_i128.checked_pow(u32::try_from(-scale).ok()?)?;
+    Decimal::try_from_i128_with_scale(mantissa.mantissa().checked_mul(factor)?, 0).ok()
+}
+
+impl From<&str> for Amount {
+    fn from(text: &str) -> Self {
+        Self {
+            text: text.into(),
+            form: Form::String,
+        }
+    }
+}
+
+impl From<Decimal> for Amount {
+    fn from(value: Decimal) -> Self {
+        Self {
+            text: value.to_string().into(),
+            form: Form::String,
+        }
+    }
+}
+
+impl fmt::Display for Amount {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.text)
+    }
+}
+
+impl fmt::Debug for Amount {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.form {
+            Form::String => write!(f, "Amount({:?})", self.text),
+            Form::Number => write!(f, "Amount({})", self.text),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Amount {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        // Through the raw text, because every other way to a JSON number leads through a binary float.
+        let raw = <&RawValue>::deserialize(deserializer)?.get();
+        match raw.as_bytes().first() {
+            Some(b'"') => {
+                let text: String = serde_json::from_str(raw).map_err(de::Error::custom)?;
+                Ok(Self {
+                    text: text.into(),
+                    form: Form::String,
+                })
+            }
+            Some(b'-' | b'0'..=b'9') => Ok(Self {
+                text: raw.into(),
+                form: Form::Number,
+            }),
+            _ => Err(de::Error::custom(format_args!(
+                "expected an amount, a string or a number, found {}",
+                kind(raw)
+            ))),
+        }
+    }
+}
+
+impl Serialize for Amount {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.form {
+            Form::String => serializer.serialize_str(&self.text),
+            Form::Number => {
+                let raw = RawValue::from_string(self.text.to_string()).map_err(ser::Error::custom)?;
+                raw.serialize(serializer)
+            }
+        }
+    }
+}
+
+/// What a JSON text that is neither string nor number is, for the error.
+fn kind(raw: &str) -> &'static str {
+    match raw.as_bytes().first() {
+        Some(b'{') => "an object",
+        Some(b'[') => "an array",
+        Some(b't' | b'f') => "a boolean",
+        _ => "null",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn json(text: &str) -> Amount {
+        serde_json::from_str(text).unwrap()
+    }
+
+    #[test]
+    fn text_and_form_survive() {
+        for text in [
+            r#""23.74""#,
+            r#""12.000000""#,
+            r#""0""#,
+            "0.10",
+            "1e3",
+            "-7",
+            r#""n/a""#,
+            r#""""#,
+        ] {
+            assert_eq!(serde_json::to_string(&json(text)).unwrap(), text);
+        }
+    }
+
+    #[test]
+    fn decimals_are_exact_or_absent() {
+        let exact = [
+            ("0.1", "0.1"),
+            ("12.000000", "12.000000"),
+            (" 5 ", "5"),
+            ("1e3", "1000"),
+            ("1.5E-2", "0.015"),
+            ("-0.0001", "-0.0001"),
+            ("9999999999999999999999999999", "9999999999999999999999999999"),
+            ("0.1234567890123456789012345678", "0.1234567890123456789012345678"),
+        ];
+        for (text, decimal) in exact {
+            assert_eq!(
+                Amount::from(text).decimal().unwrap().to_string(),
+                decimal,
+                "{text}"
+            );
+        }
+        for text in [
+            "",
+            "n/a",
+            "1,5",
+            "1_000",
+            "0x10",
+            "NaN",
+            "1e99",
+            "0.12345678901234567890123456789",
+            "1e",
+        ] {
+            assert_eq!(Amount::from(text).decimal(), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn other_json_is_refused_with_its_kind() {
+        let error = serde_json::from_str::<Amount>("true").unwrap_err().to_string();
+        assert!(error.contains("a boolean"), "{error}");
+        assert!(serde_json::from_str::<Amount>("{}").is_err());
+    }
+}

@@ -1,0 +1,97 @@
+//! `GET /api/v2/billing/reports/billableusage`: the billable usage of one's own organisation in a period.
+
+use bytes::Bytes;
+use http::{Request, Response};
+use serde::{Deserialize, Serialize};
+
+use super::{Call, get};
+use crate::model::{ReportStatus, UsageReport, decode};
+use crate::poll::Report;
+use crate::{BaseUrl, DecodeError, Operation, Period};
+
+/// Asks for the usage report of a period. The server builds it while it is asked again and again, so this call belongs in
+/// a [`Poll`](crate::Poll).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BillableUsage {
+    period: Period,
+}
+
+impl BillableUsage {
+    /// The report for `period`.
+    pub fn new(period: Period) -> Self {
+        Self { period }
+    }
+}
+
+impl Call for BillableUsage {
+    type Output = UsageReport;
+
+    fn operation(&self) -> Operation {
+        OPERATION
+    }
+
+    fn request(&self, api: &BaseUrl) -> Result<Request<Bytes>, http::Error> {
+        get(
+            api,
+            &format!("/api/v2/billing/reports/billableusage?{}", self.period.query()),
+        )
+    }
+
+    fn parse(&self, response: &Response<Bytes>) -> Result<UsageReport, DecodeError> {
+        decode(response.body())
+    }
+}
+
+impl Report for UsageReport {
+    fn status(&self) -> Option<&ReportStatus> {
+        self.status.as_ref()
+    }
+}
+
+const OPERATION: Operation = Operation::new(
+    "get_billing_reports_billableusage",
+    "billable usage report",
+    &["billing:subscription:read", "billing:subscription:view"],
+);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::calls::wire;
+
+    #[test]
+    fn the_request() {
+        let call = BillableUsage::new(
+            Period::from_user("2025-07-01T03:00:00Z", "2025-07-08T00:00:00-03:00").unwrap(),
+        );
+        let request = call
+            .request(&"https://api.mypurecloud.com".parse().unwrap())
+            .unwrap();
+        assert_eq!(
+            wire(&request),
+            "GET https://api.mypurecloud.com/api/v2/billing/reports/billableusage\
+             ?startDate=2025-07-01T03%3A00%3A00.000Z&endDate=2025-07-08T03%3A00%3A00.000Z\n\
+             accept: application/json\n\
+             accept-encoding: gzip\n\
+             user-agent: billing-core/0.1.0\n\n"
+        );
+    }
+
+    #[test]
+    fn a_published_answer() {
+        let body = r#"{"startDate":"2025-07-01T03:00:00Z","endDate":"2025-07-08T03:00:00Z","status":"Complete",
+            "usages":[{"name":"Genesys Cloud CX 1 Concorrent","resources":[
+                {"name":"user1@example.com","date":"2025-07-01T03:19:11.696Z"}]}],
+            "selfUri":"/api/v2/billing/reports/billableusage"}"#;
+        let period = Period::from_user("2025-07-01", "2025-07-08").unwrap();
+        let report = BillableUsage::new(period)
+            .parse(&Response::new(body.into()))
+            .unwrap();
+        assert_eq!(report.status(), Some(&ReportStatus::Complete));
+        assert_eq!((&report.id, &report.usages()[0].total_usage), (&None, &None));
+        assert_eq!(
+            report.usages()[0].resources()[0].date.unwrap().to_string(),
+            "2025-07-01T03:19:11.696Z"
+        );
+    }
+}

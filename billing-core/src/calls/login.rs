@@ -1,0 +1,138 @@
+//! `POST /oauth/token` of the login service: client credentials for an access token.
+
+use std::time::Duration;
+
+use base64::prelude::{BASE64_STANDARD, Engine};
+use bytes::Bytes;
+use http::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, HeaderValue, USER_AGENT};
+use http::{Method, Request, Response};
+use serde::Deserialize;
+use zeroize::Zeroizing;
+
+use super::{AGENT, Call, GZIP, JSON};
+use crate::model::decode;
+use crate::{BaseUrl, DecodeError, Operation, Secret};
+
+/// Asks for an access token by the client-credentials grant.
+#[derive(Clone, Debug)]
+pub(crate) struct Login<'a> {
+    pub(crate) id: &'a str,
+    pub(crate) secret: &'a Secret,
+}
+
+/// An access token and how long the server says that it lasts.
+#[derive(Debug)]
+pub(crate) struct Token {
+    pub(crate) secret: Secret,
+    pub(crate) lifetime: Option<Duration>,
+}
+
+impl Call for Login<'_> {
+    type Output = Token;
+
+    fn operation(&self) -> Operation {
+        LOGIN
+    }
+
+    fn request(&self, login: &BaseUrl) -> Result<Request<Bytes>, http::Error> {
+        let pair = Zeroizing::new(format!("{}:{}", self.id, self.secret.expose()));
+        let basic = Zeroizing::new(format!("Basic {}", BASE64_STANDARD.encode(pair.as_bytes())));
+        let mut authorization = HeaderValue::from_str(&basic)?;
+        authorization.set_sensitive(true);
+        Request::builder()
+            .method(Method::POST)
+            .uri(login.join("/oauth/token")?)
+            .header(ACCEPT, JSON)
+            .header(ACCEPT_ENCODING, GZIP)
+            .header(AUTHORIZATION, authorization)
+            .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
+            .header(USER_AGENT, AGENT)
+            .body(Bytes::from_static(b"grant_type=client_credentials"))
+    }
+
+    fn parse(&self, response: &Response<Bytes>) -> Result<Token, DecodeError> {
+        #[derive(Deserialize)]
+        struct Body {
+            access_token: String,
+            expires_in: Option<u64>,
+        }
+        let body: Body = decode(response.body())?;
+        let secret = Secret::new(body.access_token);
+        if bearer(&secret).is_err() || secret.expose().is_empty() {
+            return Err(DecodeError::new(
+                "access_token",
+                "the token cannot stand in a header",
+            ));
+        }
+        Ok(Token {
+            secret,
+            lifetime: body.expires_in.map(Duration::from_secs),
+        })
+    }
+}
+
+/// The header that a token goes out in.
+pub(crate) fn bearer(token: &Secret) -> Result<HeaderValue, http::header::InvalidHeaderValue> {
+    let text = Zeroizing::new(format!("Bearer {}", token.expose()));
+    let mut value = HeaderValue::from_str(&text)?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+/// The login, as errors and progress name it.
+pub const LOGIN: Operation = Operation::new("post_oauth_token", "login", &[]);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::calls::wire;
+
+    fn parse(body: &'static str) -> Result<Token, DecodeError> {
+        Login {
+            id: "",
+            secret: &Secret::new(""),
+        }
+        .parse(&Response::new(body.into()))
+    }
+
+    #[test]
+    fn the_request() {
+        let secret = Secret::new("open sesame");
+        let login = Login {
+            id: "my-client",
+            secret: &secret,
+        };
+        let request = login
+            .request(&"https://login.mypurecloud.de".parse().unwrap())
+            .unwrap();
+        assert_eq!(
+            wire(&request),
+            "POST https://login.mypurecloud.de/oauth/token\n\
+             accept: application/json\n\
+             accept-encoding: gzip\n\
+             authorization: Basic bXktY2xpZW50Om9wZW4gc2VzYW1l\n\
+             content-type: application/x-www-form-urlencoded\n\
+             user-agent: billing-core/0.1.0\n\n\
+             grant_type=client_credentials"
+        );
+        assert!(!format!("{request:?} {login:?}").contains("bXktY2"));
+    }
+
+    #[test]
+    fn the_answer() {
+        let token = parse(r#"{"access_token":"abc","token_type":"bearer","expires_in":86400}"#).unwrap();
+        assert_eq!(
+            (token.secret.expose(), token.lifetime),
+            ("abc", Some(Duration::from_secs(86400)))
+        );
+        assert_eq!(parse(r#"{"access_token":"abc"}"#).unwrap().lifetime, None);
+        for bad in [
+            "{}",
+            "<html>",
+            r#"{"access_token":""}"#,
+            r#"{"access_token":"a\r\nX-Evil: 1"}"#,
+        ] {
+            assert!(parse(bad).is_err(), "{bad}");
+        }
+    }
+}

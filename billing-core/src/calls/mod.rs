@@ -1,0 +1,120 @@
+//! Calls: one file an operation, with its request, its parser and its wire vectors side by side.
+
+mod billable_usage;
+mod login;
+mod trustee_overview;
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{ACCEPT, ACCEPT_ENCODING, HeaderValue, USER_AGENT};
+use http::{Method, Request, Response, StatusCode};
+use serde::{Deserialize, Serialize};
+
+use crate::{BaseUrl, DecodeError, Operation};
+
+pub use billable_usage::BillableUsage;
+pub use login::LOGIN;
+pub(crate) use login::{Login, Token, bearer};
+pub use trustee_overview::TrusteeOverviewCall;
+
+/// One operation of the API: how its request looks and how its answer is read. A value is one call with its arguments.
+///
+/// It is pure: the same call gives the same bytes every time, so that it can be repeated. The requests are without
+/// `Authorization`, which the [`Session`](crate::Session) adds.
+pub trait Call {
+    /// What a good answer holds.
+    type Output;
+
+    /// Its name and what it needs.
+    fn operation(&self) -> Operation;
+
+    /// The request, addressed under `api`.
+    ///
+    /// # Errors
+    /// When the arguments make no valid URI, by their sheer length for example.
+    fn request(&self, api: &BaseUrl) -> Result<Request<Bytes>, http::Error>;
+
+    /// Reads the answer, whose status [`Call::accepts`] has let through.
+    ///
+    /// # Errors
+    /// When the body is not what it should be; where and why.
+    fn parse(&self, response: &Response<Bytes>) -> Result<Self::Output, DecodeError>;
+
+    /// Whether an answer with this status is to be read.
+    fn accepts(&self, status: StatusCode) -> bool {
+        status == StatusCode::OK
+    }
+
+    /// How long one attempt may take.
+    fn attempt(&self) -> Duration {
+        Duration::from_secs(30)
+    }
+}
+
+/// A call that also yields the body as it came, for whoever passes the server's own JSON on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WithBody<C>(pub C);
+
+/// What [`WithBody`] yields.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Answer<T> {
+    /// The answer as a model.
+    pub value: T,
+    /// The body that it was read from.
+    pub body: Bytes,
+}
+
+impl<C: Call> Call for WithBody<C> {
+    type Output = Answer<C::Output>;
+
+    fn operation(&self) -> Operation {
+        self.0.operation()
+    }
+
+    fn request(&self, api: &BaseUrl) -> Result<Request<Bytes>, http::Error> {
+        self.0.request(api)
+    }
+
+    fn parse(&self, response: &Response<Bytes>) -> Result<Self::Output, DecodeError> {
+        Ok(Answer {
+            value: self.0.parse(response)?,
+            body: response.body().clone(),
+        })
+    }
+
+    fn accepts(&self, status: StatusCode) -> bool {
+        self.0.accepts(status)
+    }
+
+    fn attempt(&self) -> Duration {
+        self.0.attempt()
+    }
+}
+
+/// A GET of the API for JSON.
+fn get(api: &BaseUrl, path_and_query: &str) -> Result<Request<Bytes>, http::Error> {
+    Request::builder()
+        .method(Method::GET)
+        .uri(api.join(path_and_query)?)
+        .header(ACCEPT, JSON)
+        .header(ACCEPT_ENCODING, GZIP)
+        .header(USER_AGENT, AGENT)
+        .body(Bytes::new())
+}
+
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+const GZIP: HeaderValue = HeaderValue::from_static("gzip");
+const AGENT: HeaderValue = HeaderValue::from_static(concat!("billing-core/", env!("CARGO_PKG_VERSION")));
+
+/// A request as text, for the wire vectors in the tests.
+#[cfg(test)]
+fn wire(request: &Request<Bytes>) -> String {
+    let headers: String = request
+        .headers()
+        .iter()
+        .map(|(k, v)| format!("{k}: {}\n", v.to_str().unwrap()))
+        .collect();
+    let body = std::str::from_utf8(request.body()).unwrap();
+    format!("{} {}\n{headers}\n{body}", request.method(), request.uri())
+}

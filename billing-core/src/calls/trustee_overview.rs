@@ -1,0 +1,133 @@
+//! `GET /api/v2/billing/trusteebillingoverview/{trustorOrgId}`: what a trustor committed to, used and owes.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, Response};
+use serde::{Deserialize, Serialize};
+
+use super::{Call, get};
+use crate::model::{TrusteeOverview, decode};
+use crate::{BaseUrl, DecodeError, Operation, OrgId, PeriodIndex};
+
+/// Asks, as a trustee, for the billing overview of a trustor organisation.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TrusteeOverviewCall {
+    trustor: OrgId,
+    period: Option<PeriodIndex>,
+}
+
+impl TrusteeOverviewCall {
+    /// The overview of the latest billing period: the server's default, as no index is sent.
+    pub fn new(trustor: OrgId) -> Self {
+        Self {
+            trustor,
+            period: None,
+        }
+    }
+
+    /// The overview of the billing period with that index.
+    #[must_use = "the call is not changed in place"]
+    pub fn period(self, index: PeriodIndex) -> Self {
+        Self {
+            period: Some(index),
+            ..self
+        }
+    }
+}
+
+impl Call for TrusteeOverviewCall {
+    type Output = TrusteeOverview;
+
+    fn operation(&self) -> Operation {
+        OPERATION
+    }
+
+    fn request(&self, api: &BaseUrl) -> Result<Request<Bytes>, http::Error> {
+        let query = self
+            .period
+            .map(|index| format!("?billingPeriodIndex={index}"))
+            .unwrap_or_default();
+        get(
+            api,
+            &format!(
+                "/api/v2/billing/trusteebillingoverview/{}{query}",
+                self.trustor.segment()
+            ),
+        )
+    }
+
+    fn parse(&self, response: &Response<Bytes>) -> Result<TrusteeOverview, DecodeError> {
+        decode(response.body())
+    }
+
+    fn attempt(&self) -> Duration {
+        Duration::from_secs(60)
+    }
+}
+
+const OPERATION: Operation = Operation::new(
+    "get_billing_trusteebillingoverview_trustor_org_id",
+    "trustee billing overview",
+    &["affiliateOrganization:clientBilling:view"],
+);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::calls::wire;
+
+    #[test]
+    fn the_request() {
+        let api = "https://gateway.example.com/genesys".parse().unwrap();
+        let call = TrusteeOverviewCall::new("9d750d63-95ae-4df7-8955-2bca7152ca19".parse().unwrap());
+        let uri = |call: &TrusteeOverviewCall| call.request(&api).unwrap().uri().to_string();
+        assert_eq!(
+            uri(&call),
+            "https://gateway.example.com/genesys/api/v2/billing/trusteebillingoverview/\
+             9d750d63-95ae-4df7-8955-2bca7152ca19"
+        );
+        assert_eq!(
+            wire(&call.period(PeriodIndex::new(0)).request(&api).unwrap()),
+            "GET https://gateway.example.com/genesys/api/v2/billing/trusteebillingoverview/\
+             9d750d63-95ae-4df7-8955-2bca7152ca19?billingPeriodIndex=0\n\
+             accept: application/json\n\
+             accept-encoding: gzip\n\
+             user-agent: billing-core/0.1.0\n\n"
+        );
+    }
+
+    #[test]
+    fn rule_13_an_id_stays_in_its_segment() {
+        let call = TrusteeOverviewCall::new("a/../b?c".parse().unwrap());
+        let uri = call
+            .request(&"https://api.mypurecloud.com".parse().unwrap())
+            .unwrap()
+            .uri()
+            .to_string();
+        assert!(uri.ends_with("/trusteebillingoverview/a%2F..%2Fb%3Fc"), "{uri}");
+    }
+
+    #[test]
+    fn a_published_answer() {
+        let body = r#"{"organization":{"id":"9d750d63-95ae-4df7-8955-2bca7152ca19","name":"Test Org Name"},"currency":"USD",
+            "subscriptionType":"PREPAY","rampPeriodEndDate":"2018-08-31T23:59:59.999Z",
+            "billingPeriodEndDate":"2020-04-30T23:59:59Z","usages":[{"name":"PureCloud for Avtex InteractionSync Add-on",
+            "grouping":"billable-app-usage-license","usageQuantity":"0","overagePrice":"23.74","prepayQuantity":"2"}]}"#;
+        let overview = TrusteeOverviewCall::new("x".parse().unwrap())
+            .parse(&Response::new(body.into()))
+            .unwrap();
+        assert_eq!(
+            overview.usages()[0]
+                .overage_price
+                .as_ref()
+                .unwrap()
+                .decimal()
+                .unwrap()
+                .to_string(),
+            "23.74"
+        );
+        assert_eq!(overview.usages()[0].prepay_price, None);
+        assert!(overview.unknown.is_empty());
+    }
+}

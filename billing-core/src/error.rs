@@ -1,0 +1,428 @@
+//! Errors: whose fault it was, and all that support asks for.
+
+use std::fmt;
+use std::sync::Arc;
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use http::{Response, StatusCode};
+
+use crate::model::ErrorBody;
+use crate::secret::Secret;
+use crate::{Operation, TransportError, TransportErrorKind};
+
+/// The failure of an operation, with everything that Genesys Cloud's support asks for.
+///
+/// `Display` is one line: the operation, what happened, what the server said, its code and correlation id, and the
+/// number of requests. Nothing in it is a secret, and text from the server is shown without control characters.
+#[derive(Clone)]
+pub struct Error(Arc<Inner>);
+
+#[derive(Clone)]
+struct Inner {
+    kind: ErrorKind,
+    operation: Operation,
+    attempts: u32,
+    evidence: Evidence,
+}
+
+/// What happened, split by whose fault it is; see [`ErrorKind::fault`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// 401: the access token was refused, and logging in again did not help or was not possible.
+    Unauthorized,
+    /// The login service refused the client's credentials. Every call of the session ends so.
+    LoginRefused,
+    /// 403: the credentials are good, but lack a permission; see [`Operation::permissions`].
+    Forbidden,
+    /// 404: there is no such organisation or period.
+    NotFound,
+    /// Another 4xx: the request itself was refused.
+    Rejected,
+    /// The request was not sent, because it could not be or must not be.
+    Unsendable(&'static str),
+    /// A 5xx, for good or for longer than the retries lasted.
+    Server,
+    /// A status that the operation has no meaning for: an unexpected 2xx, or a redirect, which is never followed.
+    Protocol,
+    /// The answer is not what it should be, and says where.
+    Decode(DecodeError),
+    /// The report stayed in a state that is neither `InProgress` nor `Complete`.
+    UnknownStatus(String),
+    /// No answer came, for good or for longer than the retries lasted.
+    Transport(TransportErrorKind),
+    /// The operation could not be finished before its deadline.
+    Deadline(DateTime<Utc>),
+    /// The server wants no request before this time. Come back then: a saved poll can be resumed.
+    Deferred(DateTime<Utc>),
+}
+
+/// Whose fault an error is, and so who can mend it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Fault {
+    /// The caller's: the input, the credentials or their permissions.
+    Caller,
+    /// The server's, or that of a gateway in front of it.
+    Server,
+    /// The network's.
+    Network,
+    /// Nobody's: there was not enough time.
+    Time,
+}
+
+impl ErrorKind {
+    /// Whose fault it is.
+    pub fn fault(&self) -> Fault {
+        match self {
+            Self::Unauthorized
+            | Self::LoginRefused
+            | Self::Forbidden
+            | Self::NotFound
+            | Self::Rejected
+            | Self::Unsendable(_)
+            | Self::Transport(TransportErrorKind::BadRequest) => Fault::Caller,
+            Self::Server | Self::Protocol | Self::Decode(_) | Self::UnknownStatus(_) => Fault::Server,
+            Self::Transport(_) => Fault::Network,
+            Self::Deadline(_) | Self::Deferred(_) => Fault::Time,
+        }
+    }
+}
+
+impl Error {
+    pub(crate) fn new(kind: ErrorKind, operation: Operation, evidence: Evidence) -> Self {
+        Self(Arc::new(Inner {
+            kind,
+            operation,
+            attempts: 0,
+            evidence,
+        }))
+    }
+
+    /// The same after so many requests.
+    pub(crate) fn after(self, attempts: u32) -> Self {
+        let mut inner = Arc::unwrap_or_clone(self.0);
+        inner.attempts = attempts;
+        Self(Arc::new(inner))
+    }
+
+    /// What happened.
+    pub fn kind(&self) -> &ErrorKind {
+        &self.0.kind
+    }
+
+    /// Whose fault it is.
+    pub fn fault(&self) -> Fault {
+        self.0.kind.fault()
+    }
+
+    /// The operation that failed.
+    pub fn operation(&self) -> Operation {
+        self.0.operation
+    }
+
+    /// The HTTP status of the last answer, if there was one.
+    pub fn status(&self) -> Option<StatusCode> {
+        self.0.evidence.status
+    }
+
+    /// The server's code, such as `not.found` or `too.many.requests`; of the login service, its `error`.
+    pub fn code(&self) -> Option<&str> {
+        self.0.evidence.code.as_deref()
+    }
+
+    /// The server's own message.
+    pub fn server_message(&self) -> Option<&str> {
+        self.0.evidence.message.as_deref()
+    }
+
+    /// The id under which support finds the exchange: `ININ-Correlation-Id`, or `contextId` of the body.
+    pub fn correlation_id(&self) -> Option<&str> {
+        self.0.evidence.correlation_id.as_deref()
+    }
+
+    /// How many requests were sent for the operation, logins and repeats included.
+    pub fn attempts(&self) -> u32 {
+        self.0.attempts
+    }
+
+    /// The start of the body of the last answer, as text.
+    pub fn body_start(&self) -> Option<&str> {
+        self.0.evidence.body_start.as_deref()
+    }
+
+    /// When trying again makes sense, where the server said so.
+    pub fn retry_at(&self) -> Option<DateTime<Utc>> {
+        match self.0.kind {
+            ErrorKind::Deferred(until) => Some(until),
+            _ => None,
+        }
+    }
+
+    /// What the transport said, where the last attempt had no answer.
+    pub fn transport(&self) -> Option<&TransportError> {
+        self.0.evidence.transport.as_ref()
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Inner {
+            kind,
+            operation,
+            attempts,
+            evidence,
+        } = &*self.0;
+        write!(f, "{operation}: ")?;
+        let seconds = |t: &DateTime<Utc>| t.to_rfc3339_opts(SecondsFormat::Secs, true);
+        match kind {
+            ErrorKind::Unauthorized => f.write_str("the access token was refused")?,
+            ErrorKind::LoginRefused => f.write_str("the login was refused")?,
+            ErrorKind::Forbidden => f.write_str("not permitted")?,
+            ErrorKind::NotFound => f.write_str("not found")?,
+            ErrorKind::Rejected => f.write_str("the request was refused")?,
+            ErrorKind::Unsendable(reason) => f.write_str(reason)?,
+            ErrorKind::Server => f.write_str("the server failed")?,
+            ErrorKind::Protocol => f.write_str("an answer that this operation has no meaning for")?,
+            ErrorKind::Decode(error) => write!(f, "the answer cannot be read, {error}")?,
+            ErrorKind::UnknownStatus(raw) => {
+                write!(
+                    f,
+                    "the report stays in the state {raw:?}, which is neither InProgress nor Complete"
+                )?;
+            }
+            ErrorKind::Transport(kind) => match &evidence.transport {
+                Some(transport) => write!(f, "{}", printable(&transport.to_string()))?,
+                None => write!(f, "{kind}")?,
+            },
+            ErrorKind::Deadline(deadline) => {
+                write!(f, "not finished by its deadline, {}", seconds(deadline))?
+            }
+            ErrorKind::Deferred(until) => write!(f, "the server asks to come back at {}", seconds(until))?,
+        }
+        write!(f, "{evidence}")?;
+        match attempts {
+            0 => f.write_str("; nothing was sent"),
+            1 => f.write_str("; 1 request"),
+            n => write!(f, "; {n} requests"),
+        }
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Error")
+            .field("kind", &self.0.kind)
+            .field("operation", &self.0.operation.id())
+            .field("attempts", &self.0.attempts)
+            .field("evidence", &self.0.evidence)
+            .finish()
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match &self.0.kind {
+            ErrorKind::Decode(error) => Some(error),
+            _ => self.transport().map(|e| e as &(dyn std::error::Error + 'static)),
+        }
+    }
+}
+
+/// Where and why a body is not what it should be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DecodeError {
+    place: String,
+    reason: String,
+}
+
+impl DecodeError {
+    /// An error at a place in the body: a path such as `usages[3].resources[0].date`, or a line and column.
+    pub fn new(place: impl Into<String>, reason: impl Into<String>) -> Self {
+        Self {
+            place: place.into(),
+            reason: printable(&reason.into()),
+        }
+    }
+
+    /// Where in the body.
+    pub fn place(&self) -> &str {
+        &self.place
+    }
+}
+
+impl fmt::Display for DecodeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "at {}: {}", self.place, self.reason)
+    }
+}
+
+impl std::error::Error for DecodeError {}
+
+/// What is known of the last exchange: what the server said, or what the transport said in its stead.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Evidence {
+    status: Option<StatusCode>,
+    code: Option<String>,
+    message: Option<String>,
+    correlation_id: Option<String>,
+    body_start: Option<String>,
+    transport: Option<TransportError>,
+}
+
+impl Evidence {
+    /// What a response says. A `secret` that a careless server sends back is taken out of it.
+    pub(crate) fn of_response(response: &Response<impl AsRef<[u8]>>, secret: Option<&Secret>) -> Self {
+        let body = response.body().as_ref();
+        let error = ErrorBody::read(body);
+        let clean = |text: String| printable(&redacted(text, secret));
+        let start = String::from_utf8_lossy(&body[..body.len().min(READ)]);
+        let start: String = redacted(start.into_owned(), secret).chars().take(SHOWN).collect();
+        let header = response
+            .headers()
+            .get("inin-correlation-id")
+            .and_then(|v| v.to_str().ok());
+        Self {
+            status: Some(response.status()),
+            code: error.code.map(clean),
+            message: error.message.map(clean),
+            correlation_id: header.map(str::to_owned).or(error.context_id).map(clean),
+            body_start: (!start.is_empty()).then(|| printable(&start)),
+            transport: None,
+        }
+    }
+
+    /// What the head of a response says, where its body is in order.
+    pub(crate) fn of_head<B>(response: &Response<B>) -> Self {
+        let header = response
+            .headers()
+            .get("inin-correlation-id")
+            .and_then(|v| v.to_str().ok());
+        Self {
+            status: Some(response.status()),
+            correlation_id: header.map(printable),
+            ..Self::default()
+        }
+    }
+
+    pub(crate) fn of_transport(error: TransportError) -> Self {
+        Self {
+            transport: Some(error),
+            ..Self::default()
+        }
+    }
+}
+
+impl fmt::Display for Evidence {
+    /// ` (404 not.found: …; correlation id …)`, as far as it is known.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(status) = self.status else { return Ok(()) };
+        write!(f, " ({}", status.as_u16())?;
+        if let Some(code) = &self.code {
+            write!(f, " {code}")?;
+        }
+        match (&self.message, &self.body_start) {
+            (Some(message), _) => write!(f, ": {message}")?,
+            (None, Some(start)) => {
+                let line: String = start.chars().take(80).collect();
+                write!(f, ", body {line:?}")?;
+            }
+            (None, None) => {}
+        }
+        if let Some(id) = &self.correlation_id {
+            write!(f, "; correlation id {id}")?;
+        }
+        f.write_str(")")
+    }
+}
+
+/// Text of others in one line that cannot steer a terminal.
+fn printable(text: &str) -> String {
+    let steers = |c: char| {
+        c.is_control()
+            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    text.split(steers)
+        .filter(|part| !part.is_empty())
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+fn redacted(text: String, secret: Option<&Secret>) -> String {
+    match secret.map(Secret::expose).filter(|s| !s.is_empty()) {
+        Some(secret) if text.contains(secret) => text.replace(secret, "[secret]"),
+        _ => text,
+    }
+}
+
+/// How much of a body is looked at for an error, in bytes, and how much is shown, in characters. The first is larger, so
+/// that a secret that begins in what is shown is seen whole.
+const READ: usize = 8192;
+const SHOWN: usize = 512;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OPERATION: Operation = Operation::new("get_thing", "the thing", &[]);
+
+    fn error(kind: ErrorKind, status: u16, body: &str) -> Error {
+        let response = Response::builder()
+            .status(status)
+            .header("ININ-Correlation-Id", "abc-123")
+            .body(body)
+            .unwrap();
+        Error::new(
+            kind,
+            OPERATION,
+            Evidence::of_response(&response, Some(&Secret::new("t0ken"))),
+        )
+        .after(2)
+    }
+
+    #[test]
+    fn rule_11_an_error_says_all_that_support_asks_for() {
+        let body = r#"{"message":"No such org","code":"not.found","status":404,"contextId":"ctx"}"#;
+        let error = error(ErrorKind::NotFound, 404, body);
+        assert_eq!(
+            error.to_string(),
+            "the thing: not found (404 not.found: No such org; correlation id abc-123); 2 requests"
+        );
+        assert_eq!(error.body_start(), Some(body));
+        assert_eq!(
+            (error.code(), error.status()),
+            (Some("not.found"), Some(StatusCode::NOT_FOUND))
+        );
+    }
+
+    #[test]
+    fn rule_9_an_echoed_token_is_not_repeated() {
+        let pad = "x".repeat(SHOWN - 2);
+        for body in [
+            r#"{"message":"bad t0ken","code":"t0ken"}"#.to_owned(),
+            format!("{pad}t0ken"),
+        ] {
+            let error = error(ErrorKind::Server, 500, &body);
+            assert!(!format!("{error} {error:?} {:?}", error.body_start()).contains("t0ken"));
+        }
+        let cut = error(ErrorKind::Server, 500, &format!("{pad}t0ken"));
+        assert!(!cut.body_start().unwrap().ends_with("t0"));
+    }
+
+    #[test]
+    fn text_of_the_server_cannot_steer_a_terminal() {
+        let error = error(
+            ErrorKind::Server,
+            500,
+            "{\"message\":\"a\\u001b[2Jb\\r\\nc\\u202ed\"}",
+        );
+        assert_eq!(error.server_message(), Some("a [2Jb c d"));
+        assert!(!error.to_string().contains(char::is_control));
+    }
+
+    #[test]
+    fn html_of_a_gateway_is_quoted() {
+        let error = error(ErrorKind::Server, 503, "<html>\n<h1>503</h1>");
+        assert!(error.to_string().contains("\"<html> <h1>503</h1>\""), "{error}");
+    }
+}

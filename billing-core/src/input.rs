@@ -1,0 +1,351 @@
+//! What callers bring, made valid once: organisation ids, periods, indexes; and what is said when it is not.
+
+use std::fmt;
+use std::str::FromStr;
+
+use chrono::{DateTime, Datelike, SubsecRound, Utc};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde::{Deserialize, Serialize};
+
+use crate::Timestamp;
+
+/// The id of an organisation: one segment of a path, percent-encoded when it goes out.
+///
+/// Genesys Cloud's ids are UUIDs, but nothing promises that, so any text is taken that cannot change the path: not
+/// empty, not `.` or `..`, no control character.
+///
+/// ```
+/// use billing_core::OrgId;
+/// assert!("9d750d63-95ae-4df7-8955-2bca7152ca19".parse::<OrgId>().is_ok());
+/// assert!("..".parse::<OrgId>().is_err());
+/// ```
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct OrgId(Box<str>);
+
+impl OrgId {
+    /// The id as it was given.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The id as a path segment: everything but RFC 3986's unreserved characters percent-encoded.
+    pub(crate) fn segment(&self) -> String {
+        encode(&self.0)
+    }
+}
+
+impl FromStr for OrgId {
+    type Err = InvalidInput;
+
+    fn from_str(text: &str) -> Result<Self, InvalidInput> {
+        let escapes = text.is_empty() || text == "." || text == ".." || text.chars().any(char::is_control);
+        if escapes {
+            Err(InvalidInput::Id(text.to_owned()))
+        } else {
+            Ok(Self(text.into()))
+        }
+    }
+}
+
+impl TryFrom<String> for OrgId {
+    type Error = InvalidInput;
+
+    fn try_from(text: String) -> Result<Self, InvalidInput> {
+        text.parse()
+    }
+}
+
+impl From<OrgId> for String {
+    fn from(id: OrgId) -> Self {
+        id.0.into()
+    }
+}
+
+impl fmt::Display for OrgId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+impl fmt::Debug for OrgId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "OrgId({:?})", self.0)
+    }
+}
+
+/// The stretch of time that a usage report covers: from `start` to `end`, `start` before `end`, to the millisecond.
+///
+/// ```
+/// use billing_core::Period;
+/// let october = Period::from_user("2026-10-01", "2026-11-01")?;
+/// assert!(Period::new(october.end(), october.start()).is_err());
+/// # Ok::<(), billing_core::InvalidInput>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "PeriodText")]
+pub struct Period {
+    start: Timestamp,
+    end: Timestamp,
+}
+
+impl Period {
+    /// A period between two instants; what is finer than a millisecond is cut off, as the API's own form cannot say it.
+    ///
+    /// # Errors
+    /// When `start` is not before `end`, or a year cannot be written with four digits.
+    pub fn new(start: impl Into<Timestamp>, end: impl Into<Timestamp>) -> Result<Self, InvalidInput> {
+        let [start, end] = [start.into(), end.into()].map(|t| t.instant().trunc_subsecs(3));
+        for instant in [start, end] {
+            if !(1..=9999).contains(&instant.year()) {
+                return Err(InvalidInput::Date(instant.to_string()));
+            }
+        }
+        if start >= end {
+            return Err(InvalidInput::Period {
+                start: start.into(),
+                end: end.into(),
+            });
+        }
+        Ok(Self {
+            start: start.into(),
+            end: end.into(),
+        })
+    }
+
+    /// A period from two texts as a person types them; see [`Timestamp::from_user`].
+    ///
+    /// # Errors
+    /// When one of them is no date, or `start` is not before `end`.
+    pub fn from_user(start: &str, end: &str) -> Result<Self, InvalidInput> {
+        Self::new(Timestamp::from_user(start)?, Timestamp::from_user(end)?)
+    }
+
+    /// The first instant.
+    pub fn start(&self) -> Timestamp {
+        self.start
+    }
+
+    /// The instant after the last.
+    pub fn end(&self) -> Timestamp {
+        self.end
+    }
+
+    /// `startDate=…&endDate=…`, in the one form of a date that every source agrees on.
+    pub(crate) fn query(&self) -> String {
+        let wire = |t: Timestamp| encode(&t.instant().format("%Y-%m-%dT%H:%M:%S%.3fZ").to_string());
+        format!("startDate={}&endDate={}", wire(self.start), wire(self.end))
+    }
+}
+
+#[derive(Deserialize)]
+struct PeriodText {
+    start: Timestamp,
+    end: Timestamp,
+}
+
+impl TryFrom<PeriodText> for Period {
+    type Error = InvalidInput;
+
+    fn try_from(text: PeriodText) -> Result<Self, InvalidInput> {
+        Self::new(text.start, text.end)
+    }
+}
+
+impl fmt::Display for Period {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} to {}", self.start, self.end)
+    }
+}
+
+/// Which billing period of a trustor: 0 is the latest that the server has, 1 the one before it, and so on.
+///
+/// Index 0 is not always the open period, because the server takes days to rotate: choose by the dates in the answer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct PeriodIndex(u32);
+
+impl PeriodIndex {
+    /// The index; any number from 0 can be asked for, and the server answers 404 where it has no such period.
+    pub fn new(index: u32) -> Self {
+        Self(index)
+    }
+
+    /// The number.
+    pub fn get(self) -> u32 {
+        self.0
+    }
+}
+
+impl FromStr for PeriodIndex {
+    type Err = InvalidInput;
+
+    fn from_str(text: &str) -> Result<Self, InvalidInput> {
+        text.parse()
+            .map(Self)
+            .map_err(|_| InvalidInput::Index(text.to_owned()))
+    }
+}
+
+impl TryFrom<i64> for PeriodIndex {
+    type Error = InvalidInput;
+
+    fn try_from(index: i64) -> Result<Self, InvalidInput> {
+        index
+            .try_into()
+            .map(Self)
+            .map_err(|_| InvalidInput::Index(index.to_string()))
+    }
+}
+
+impl fmt::Display for PeriodIndex {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}
+
+/// A value that was refused before anything was sent. The text names the value and the way out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum InvalidInput {
+    /// No date in a form that is understood.
+    Date(String),
+    /// The start is not before the end.
+    Period {
+        /// The start that was given.
+        start: Timestamp,
+        /// The end that was given.
+        end: Timestamp,
+    },
+    /// An id that is empty or would change the path.
+    Id(String),
+    /// A billing period index that is negative or no number.
+    Index(String),
+    /// A region that is neither one of the AWS names nor one of the domains.
+    Region(String),
+    /// A base address that is no https address (or http on loopback), or carries a query, a fragment or credentials.
+    BaseUrl {
+        /// The address that was given, without what stands before an `@`.
+        url: String,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// Credentials that cannot be used.
+    Credentials(&'static str),
+}
+
+impl fmt::Display for InvalidInput {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Date(text) => {
+                write!(
+                    f,
+                    "{text:?} is no date: write 2026-10-01 (midnight UTC) or 2026-10-01T00:00:00+02:00"
+                )
+            }
+            Self::Period { start, end } => {
+                write!(
+                    f,
+                    "the period starts at {start}, which is not before its end {end}: swap or change them"
+                )
+            }
+            Self::Id(text) => {
+                write!(
+                    f,
+                    "{text:?} is no id: an id is not empty, not '.' or '..', and holds no control character"
+                )
+            }
+            Self::Index(text) => {
+                write!(
+                    f,
+                    "{text:?} is no billing period index: 0 is the latest period, 1 the one before it"
+                )
+            }
+            Self::Region(text) => {
+                write!(
+                    f,
+                    "{text:?} is no region of Genesys Cloud: use an AWS name such as eu-central-1 or a domain such \
+                     as mypurecloud.de (`genesys-billing regions` lists them), or give the addresses themselves"
+                )
+            }
+            Self::BaseUrl { url, reason } => {
+                write!(f, "{url:?} cannot be used as a base address: {reason}")
+            }
+            Self::Credentials(reason) => f.write_str(reason),
+        }
+    }
+}
+
+impl std::error::Error for InvalidInput {}
+
+/// Instants become periods without ceremony in callers' code.
+impl From<Timestamp> for DateTime<Utc> {
+    fn from(t: Timestamp) -> Self {
+        t.instant()
+    }
+}
+
+/// All but RFC 3986's unreserved characters.
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
+
+fn encode(text: &str) -> String {
+    utf8_percent_encode(text, RESERVED).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rule_13_ids_cannot_change_the_path() {
+        for bad in ["", ".", "..", "a\nb", "a\0", "\u{7f}", "\u{85}"] {
+            assert!(bad.parse::<OrgId>().is_err(), "{bad:?}");
+        }
+        let segment = |id: &str| id.parse::<OrgId>().unwrap().segment();
+        assert_eq!(segment("a/../b?c#d%2f"), "a%2F..%2Fb%3Fc%23d%252f");
+        assert_eq!(segment("Zoë 1~_.-"), "Zo%C3%AB%201~_.-");
+    }
+
+    #[test]
+    fn periods_are_ordered_and_go_out_in_milliseconds() {
+        let period = Period::from_user("2026-10-01", "2026-11-01T01:00:00.1239+01:00").unwrap();
+        assert_eq!(
+            period.query(),
+            "startDate=2026-10-01T00%3A00%3A00.000Z&endDate=2026-11-01T00%3A00%3A00.123Z"
+        );
+        for (start, end) in [
+            ("2026-10-01", "2026-10-01"),
+            ("2026-11-01", "2026-10-01"),
+            ("2026-10-01T00:00:00.0001Z", "2026-10-01T00:00:00.0002Z"),
+        ] {
+            let error = Period::from_user(start, end).unwrap_err().to_string();
+            assert!(
+                error.contains("2026-10-01T00:00:00Z") && error.contains("not before"),
+                "{error}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_period_is_checked_when_it_is_restored_too() {
+        let period = Period::from_user("2026-10-01", "2026-11-01").unwrap();
+        let json = serde_json::to_string(&period).unwrap();
+        assert_eq!(serde_json::from_str::<Period>(&json).unwrap(), period);
+        assert!(serde_json::from_str::<Period>(&json.replace("2026-11", "2026-09")).is_err());
+    }
+
+    #[test]
+    fn indexes_are_not_negative() {
+        assert!(
+            "-1".parse::<PeriodIndex>()
+                .unwrap_err()
+                .to_string()
+                .contains("-1")
+        );
+        assert!(PeriodIndex::try_from(-1).is_err());
+        assert_eq!("54".parse::<PeriodIndex>().unwrap().get(), 54);
+    }
+}

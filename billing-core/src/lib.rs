@@ -1,0 +1,38 @@
+//! x
+mod amount;
+mod authorized;
+mod body;
+pub mod calls;
+mod checkpoint;
+mod decision;
+mod environment;
+mod error;
+mod exchange;
+mod input;
+mod machine;
+pub mod model;
+mod operation;
+mod policy;
+mod poll;
+mod progress;
+mod quota;
+mod secret;
+mod session;
+mod timestamp;
+
+pub use amount::Amount;
+pub use authorized::Authorized;
+pub use body::BodyReader;
+pub use environment::{BaseUrl, Environment, Region};
+pub use error::{DecodeError, Error, ErrorKind, Fault};
+pub use exchange::Exchange;
+pub use input::{InvalidInput, OrgId, Period, PeriodIndex};
+pub use machine::{Machine, Reply, Request, Sent, Step, TransportError, TransportErrorKind};
+pub use operation::Operation;
+pub use policy::{Policy, PollSchedule, RetrySchedule};
+pub use poll::{Poll, Report};
+pub use progress::{Event, Progress, Trouble, Waiting};
+pub use quota::Pacing;
+pub use secret::Secret;
+pub use session::{Access, Credentials, Session};
+pub use timestamp::Timestamp;

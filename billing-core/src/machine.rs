@@ -1,0 +1,342 @@
+//! The machine: what every operation is to whoever drives it.
+//!
+//! A machine is stepped with the time. It answers with a request to perform, a time to wait for, or its end:
+//!
+//! ```text
+//!              ┌──────────────────────────── receive(reply, now) ───────────────────────────┐
+//!              ▼                                                                            │
+//!   step(now) ─┬─► Step::Send(request, sent) ── a driver performs the request ──► sent ─────┘
+//!              ├─► Step::Wait(until, machine) ── a driver waits, then step(now) again
+//!              └─► Step::Done(result)
+//! ```
+//!
+//! Every step consumes what it was given: a reply can be handed over once, and only to the machine that asked; after
+//! the end there is nothing left to step. The loop that a driver needs is the same for every machine:
+//!
+//! ```
+//! use billing_core::{Machine, Reply, Request, Step};
+//! use chrono::{DateTime, Utc};
+//!
+//! fn drive<M: Machine>(
+//!     machine: M,
+//!     mut perform: impl FnMut(Request) -> Reply,
+//!     mut sleep_until: impl FnMut(DateTime<Utc>),
+//!     now: impl Fn() -> DateTime<Utc>,
+//! ) -> Result<M::Output, billing_core::Error> {
+//!     let mut step = machine.step(now());
+//!     loop {
+//!         step = match step {
+//!             Step::Send(request, sent) => {
+//!                 let reply = perform(*request);
+//!                 sent.receive(reply, now())
+//!             }
+//!             Step::Wait(until, machine) => {
+//!                 sleep_until(until);
+//!                 machine.step(now())
+//!             }
+//!             Step::Done(result) => return result,
+//!         }
+//!     }
+//! }
+//! ```
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
+
+use crate::Operation;
+use crate::error::Error;
+use crate::progress::Progress;
+use crate::timestamp::between;
+
+/// An operation in progress; see the [module's text](self) for how to drive it.
+///
+/// Implemented by the machines of this crate only, because they pass more between them than this trait shows.
+pub trait Machine: sealed::Machine {
+    /// What a successful end yields.
+    type Output;
+
+    /// Goes on, at the time `now`. Stepping a machine before the time that it waits for is harmless: it asks to wait
+    /// again.
+    fn step(self, now: DateTime<Utc>) -> Step<Self>;
+
+    /// How far it has come, for progress displays and logs.
+    fn progress(&self) -> Progress;
+}
+
+/// What a machine wants.
+#[derive(Debug)]
+#[must_use = "a step that is dropped ends the operation without its outcome"]
+pub enum Step<M: Machine> {
+    /// Perform this exchange, then hand the reply to [`Sent::receive`].
+    Send(Box<Request>, Sent<M>),
+    /// Nothing to do before this time; then call [`Machine::step`].
+    Wait(DateTime<Utc>, M),
+    /// The end. Nothing comes after it.
+    Done(Result<M::Output, Error>),
+}
+
+/// A machine whose request is out. It is not `Clone`: one request, one reply.
+#[derive(Debug)]
+#[must_use = "without the reply the operation never ends"]
+pub struct Sent<M>(M);
+
+impl<M: Machine> Sent<M> {
+    /// Goes on with what came back, at the time `now`.
+    pub fn receive(self, reply: Reply, now: DateTime<Utc>) -> Step<M> {
+        self.0.received(
+            Received {
+                reply,
+                not_before: None,
+                others: 0,
+                token: None,
+            },
+            now,
+        )
+    }
+
+    /// The machine whose request is out, to look at.
+    pub fn machine(&self) -> &M {
+        &self.0
+    }
+
+    pub(crate) fn new(machine: M) -> Self {
+        Self(machine)
+    }
+
+    pub(crate) fn receive_as(self, received: Received, now: DateTime<Utc>) -> Step<M> {
+        self.0.received(received, now)
+    }
+
+    /// Takes the request back: it was not sent, and cannot be before `hold.until`.
+    pub(crate) fn hold(self, hold: Hold, now: DateTime<Utc>) -> Step<M> {
+        self.0.held(hold, now)
+    }
+
+    /// Takes the request back as if the machine had not been stepped.
+    pub(crate) fn unsent(self) -> M {
+        self.0
+    }
+}
+
+/// What came back for a request: a response with its whole body, decoded (see [`BodyReader`](crate::BodyReader)), or
+/// why there is none.
+pub type Reply = Result<http::Response<Bytes>, TransportError>;
+
+/// One exchange that a machine wants performed.
+#[derive(Clone, Debug)]
+pub struct Request {
+    http: http::Request<Bytes>,
+    operation: Operation,
+    attempt: Duration,
+    deadline: DateTime<Utc>,
+    max_body: usize,
+}
+
+impl Request {
+    pub(crate) fn new(
+        http: http::Request<Bytes>,
+        operation: Operation,
+        attempt: Duration,
+        deadline: DateTime<Utc>,
+        max_body: usize,
+    ) -> Self {
+        Self {
+            http,
+            operation,
+            attempt,
+            deadline,
+            max_body,
+        }
+    }
+
+    /// Method, absolute URI, headers and body. Headers with credentials are marked sensitive, so that `Debug` hides them.
+    pub fn http(&self) -> &http::Request<Bytes> {
+        &self.http
+    }
+
+    /// The same, to keep.
+    pub fn into_http(self) -> http::Request<Bytes> {
+        self.http
+    }
+
+    /// Which operation it belongs to.
+    pub fn operation(&self) -> Operation {
+        self.operation
+    }
+
+    /// How long this exchange may take from `now` to the last byte of its body: the bound of one attempt, or what is
+    /// left until the operation's deadline if that is less.
+    pub fn timeout(&self, now: DateTime<Utc>) -> Duration {
+        self.attempt.min(between(now, self.deadline))
+    }
+
+    /// How many bytes of body may be read, after decompression.
+    pub fn max_body(&self) -> usize {
+        self.max_body
+    }
+
+    pub(crate) fn deadline(&self) -> DateTime<Utc> {
+        self.deadline
+    }
+
+    pub(crate) fn http_mut(&mut self) -> &mut http::Request<Bytes> {
+        &mut self.http
+    }
+}
+
+/// Why a request has no response.
+#[derive(Clone, Debug)]
+pub struct TransportError {
+    kind: TransportErrorKind,
+    text: Box<str>,
+    source: Option<Arc<dyn std::error::Error + Send + Sync>>,
+}
+
+impl TransportError {
+    /// An error of that kind, said in `text`.
+    pub fn new(kind: TransportErrorKind, text: impl Into<String>) -> Self {
+        Self {
+            kind,
+            text: text.into().into(),
+            source: None,
+        }
+    }
+
+    /// An error of that kind that wraps what the HTTP library said.
+    pub fn from_source(
+        kind: TransportErrorKind,
+        source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+    ) -> Self {
+        let source: Arc<dyn std::error::Error + Send + Sync> = Arc::from(source.into());
+        let mut text = source.to_string();
+        let mut inner = source.source();
+        while let Some(cause) = inner {
+            let cause_text = cause.to_string();
+            if !text.contains(&cause_text) {
+                text = format!("{text}: {cause_text}");
+            }
+            inner = cause.source();
+        }
+        Self {
+            kind,
+            text: text.into(),
+            source: Some(source),
+        }
+    }
+
+    /// What sort of failure it was.
+    pub fn kind(&self) -> TransportErrorKind {
+        self.kind
+    }
+}
+
+impl fmt::Display for TransportError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.kind, self.text)
+    }
+}
+
+impl std::error::Error for TransportError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.source
+            .as_ref()
+            .map(|e| &**e as &(dyn std::error::Error + 'static))
+    }
+}
+
+/// The sorts of failure that a transport reports. Whether to try again is the core's decision.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum TransportErrorKind {
+    /// The host's name was not found.
+    Dns,
+    /// No connection came about.
+    Connect,
+    /// The time for connecting or for the attempt ran out.
+    Timeout,
+    /// The connection ended before the head of a response was there.
+    Reset,
+    /// A response began and its body ended early, or its compression is broken.
+    Truncated,
+    /// What came back is not HTTP.
+    Malformed,
+    /// The TLS handshake failed, or the certificate is not trusted.
+    Tls,
+    /// The request's address or a header cannot be sent.
+    BadRequest,
+    /// The body is over its bound.
+    TooLarge {
+        /// The bound, in bytes.
+        limit: usize,
+    },
+}
+
+impl fmt::Display for TransportErrorKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Dns => "the host was not found",
+            Self::Connect => "no connection",
+            Self::Timeout => "timed out",
+            Self::Reset => "the connection was lost",
+            Self::Truncated => "the answer was cut short",
+            Self::Malformed => "the answer is not HTTP as it should be",
+            Self::Tls => "no trusted TLS connection",
+            Self::BadRequest => "the request cannot be sent",
+            Self::TooLarge { .. } => "the answer is too large",
+        })
+    }
+}
+
+pub(crate) use sealed::{Hold, Received};
+
+/// What machines pass between them and nobody else sees.
+pub(crate) mod sealed {
+    #![expect(unnameable_types, reason = "sealed: machines are written in this crate only")]
+
+    use chrono::{DateTime, Utc};
+
+    use super::{Reply, Step};
+    use crate::Secret;
+    use crate::error::Evidence;
+    use crate::progress::Waiting;
+
+    /// A reply on its way through nested machines, with what the outer ones know of it.
+    #[derive(Debug)]
+    pub struct Received {
+        pub(crate) reply: Reply,
+        /// Where a session watches the quota: when it lets the next request out after a 429.
+        pub(crate) not_before: Option<DateTime<Utc>>,
+        /// Requests that were sent for this one beside it: logins, and the same again after a 401.
+        pub(crate) others: u32,
+        /// The token that it was sent with, so that an error does not repeat it.
+        pub(crate) token: Option<Secret>,
+    }
+
+    /// Why a request has to wait before it is sent.
+    #[derive(Clone, Debug)]
+    pub struct Hold {
+        pub(crate) until: DateTime<Utc>,
+        pub(crate) waiting: Waiting,
+        /// Whether the server named the time.
+        pub(crate) hint: bool,
+        /// What the server said, if it said something.
+        pub(crate) evidence: Option<Evidence>,
+    }
+
+    /// The side of a machine that is turned to other machines.
+    pub trait Machine: Sized {
+        #[doc(hidden)]
+        fn received(self, received: Received, now: DateTime<Utc>) -> Step<Self>
+        where
+            Self: super::Machine;
+
+        #[doc(hidden)]
+        fn held(self, hold: Hold, now: DateTime<Utc>) -> Step<Self>
+        where
+            Self: super::Machine;
+    }
+}

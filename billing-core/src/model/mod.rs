@@ -1,0 +1,206 @@
+//! Models: what the API's answers hold, a file per resource.
+//!
+//! Each field may be missing or null on the wire, and is `None` then: a real report had no `id`, `name` or `totalUsage`.
+//! Fields that are not in the published schema are kept in `unknown`; enum values that are not in it stay readable.
+
+mod error_body;
+mod named_entity;
+mod trustee_overview;
+mod unknown;
+mod usage_report;
+
+pub(crate) use error_body::ErrorBody;
+pub use named_entity::NamedEntity;
+pub use trustee_overview::{OverviewUsage, SubscriptionType, TrusteeOverview};
+pub use unknown::UnknownFields;
+pub use usage_report::{ReportStatus, Usage, UsageReport, UsageResource};
+
+/// Reads a whole body as one JSON value.
+///
+/// The place of an error is a path of field names, for which the body is read a second time: only failures pay for it.
+pub(crate) fn decode<T: serde::de::DeserializeOwned>(body: &[u8]) -> Result<T, crate::DecodeError> {
+    let text = std::str::from_utf8(body).map_err(|error| {
+        crate::DecodeError::new(format!("byte {}", error.valid_up_to()), "the text is not UTF-8")
+    })?;
+    serde_json::from_str(text).map_err(|first| {
+        let mut deserializer = serde_json::Deserializer::from_str(text);
+        match serde_path_to_error::deserialize::<_, T>(&mut deserializer) {
+            Err(error) if error.path().iter().next().is_some() => {
+                crate::DecodeError::new(error.path().to_string(), error.inner().to_string())
+            }
+            _ => {
+                let place = format!("line {} column {}", first.line(), first.column());
+                crate::DecodeError::new(place, first.to_string())
+            }
+        }
+    })
+}
+
+/// A model: a struct with optional public fields, each with its name on the wire, and the unknown fields beside them.
+///
+/// Instead of serde's derive with `flatten`, which would buffer each object before reading it and pass every unknown
+/// number through a binary float.
+macro_rules! model {
+    (
+        $(#[$meta:meta])*
+        pub struct $name:ident {
+            $( $(#[$field_meta:meta])* $wire:literal => pub $field:ident: $type:ty, )*
+        }
+    ) => {
+        $(#[$meta])*
+        #[derive(Clone, Debug, Default, PartialEq)]
+        pub struct $name {
+            $( $(#[$field_meta])* pub $field: Option<$type>, )*
+            /// Fields that the published schema does not have, as they came.
+            pub unknown: $crate::model::UnknownFields,
+        }
+
+        impl<'de> serde::Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                struct Fields;
+                impl<'de> serde::de::Visitor<'de> for Fields {
+                    type Value = $name;
+
+                    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                        f.write_str(concat!("an object, ", stringify!($name)))
+                    }
+
+                    fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<$name, A::Error> {
+                        $( let mut $field: Option<Option<$type>> = None; )*
+                        let mut unknown = $crate::model::UnknownFields::default();
+                        while let Some(key) = map.next_key::<$crate::model::unknown::Key<'de>>()? {
+                            match key.as_str() {
+                                $( $wire => match $field {
+                                    None => $field = Some(map.next_value()?),
+                                    Some(_) => return Err(serde::de::Error::duplicate_field($wire)),
+                                }, )*
+                                _ => unknown.take(key, &mut map)?,
+                            }
+                        }
+                        Ok($name { $( $field: $field.flatten(), )* unknown })
+                    }
+                }
+                deserializer.deserialize_map(Fields)
+            }
+        }
+
+        impl serde::Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                use serde::ser::SerializeMap;
+                let mut map = serializer.serialize_map(None)?;
+                $( if let Some(value) = &self.$field { map.serialize_entry($wire, value)?; } )*
+                for (name, value) in self.unknown.raw() {
+                    map.serialize_entry(name, value)?;
+                }
+                map.end()
+            }
+        }
+    };
+}
+
+/// An enum of texts that keeps a value that it does not know.
+macro_rules! open_enum {
+    (
+        $(#[$meta:meta])*
+        pub enum $name:ident {
+            $( $(#[$variant_meta:meta])* $variant:ident = $wire:literal, )*
+        }
+    ) => {
+        $(#[$meta])*
+        #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+        #[non_exhaustive]
+        pub enum $name {
+            $( $(#[$variant_meta])* $variant, )*
+            /// A value that the published schema does not have, as the server wrote it.
+            Unknown(Box<str>),
+        }
+
+        impl $name {
+            /// The value as it stands on the wire.
+            pub fn as_str(&self) -> &str {
+                match self {
+                    $( Self::$variant => $wire, )*
+                    Self::Unknown(text) => text,
+                }
+            }
+        }
+
+        impl From<&str> for $name {
+            fn from(text: &str) -> Self {
+                match text {
+                    $( $wire => Self::$variant, )*
+                    _ => Self::Unknown(text.into()),
+                }
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.pad(self.as_str())
+            }
+        }
+
+        impl serde::Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(self.as_str())
+            }
+        }
+
+        impl<'de> serde::Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                $crate::model::unknown::Key::deserialize(deserializer).map(|text| text.as_str().into())
+            }
+        }
+    };
+}
+
+pub(crate) use {model, open_enum};
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn place(body: &[u8]) -> String {
+        decode::<UsageReport>(body).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn rule_12_errors_say_where() {
+        let bad_date =
+            br#"{"usages":[{"name":"a"},{"resources":[{"date":"2025-07-01T00:00:00Z"},{"date":"soon"}]}]}"#;
+        let text = place(bad_date);
+        assert!(
+            text.starts_with("at usages[1].resources[1].date: ") && text.contains("soon"),
+            "{text}"
+        );
+        assert!(
+            place(br#"{"usages":{"#).starts_with("at usages: "),
+            "{}",
+            place(br#"{"usages":{"#)
+        );
+        assert!(place(b"").contains("line 1 column 0"), "{}", place(b""));
+        assert!(
+            place(b"<html>").contains("line 1 column 1"),
+            "{}",
+            place(b"<html>")
+        );
+        assert!(place(b"{\"name\":\"\xff\"}").contains("byte 9"));
+        assert!(place(br#"{"status":"Complete"} {}"#).contains("trailing"));
+        assert!(place(br#"{"status":"Complete","status":"InProgress"}"#).contains("duplicate"));
+        assert!(place(br#"{"status":7}"#).starts_with("at status: "));
+        assert!(place(br#"[]"#).contains("UsageReport"));
+    }
+
+    #[test]
+    fn rule_12_too_deep_is_an_error_and_not_a_crash() {
+        let deep = |open: &str, n: usize| format!("{{\"new\":{}", open.repeat(n));
+        assert!(place(deep("[", 1_000_000).as_bytes()).starts_with("at "));
+        let closed = format!("{}{}}}", deep("[", 100_000), "]".repeat(100_000));
+        assert!(
+            place(closed.as_bytes()).contains("nested"),
+            "{}",
+            place(closed.as_bytes())
+        );
+        assert!(place("[".repeat(1_000_000).as_bytes()).starts_with("at "));
+    }
+}

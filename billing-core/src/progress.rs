@@ -1,0 +1,112 @@
+//! How far an operation has come, while it is not yet at its end.
+
+use std::fmt;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use http::StatusCode;
+use serde::{Deserialize, Serialize};
+
+use crate::model::ReportStatus;
+use crate::{Operation, Reply, Request, TransportErrorKind};
+
+/// How far a machine has come and what it waits for. A snapshot: it holds nothing of the answer and no secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Progress {
+    /// The operation.
+    pub operation: Operation,
+    /// Requests sent so far, repeats after a failure included.
+    pub requests: u32,
+    /// Answers so far that said that the report is still being made; 0 for operations that are not polled.
+    pub polls: u32,
+    /// What it waits for.
+    pub waiting: Waiting,
+    /// When it will go on.
+    pub until: Option<DateTime<Utc>>,
+    /// When it began.
+    pub started: Option<DateTime<Utc>>,
+    /// When it gives up.
+    pub deadline: Option<DateTime<Utc>>,
+}
+
+/// What happens while a driver runs a machine, in the order in which it happens: for progress displays and logs.
+///
+/// Nothing in it is a secret: headers with credentials are marked sensitive and do not print.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Event<'a> {
+    /// A request is about to go out.
+    Sending(&'a Request),
+    /// It has its reply.
+    Received {
+        /// The request.
+        request: &'a Request,
+        /// What came.
+        reply: &'a Reply,
+        /// How long it took.
+        elapsed: Duration,
+    },
+    /// Nothing is to be sent for a while.
+    Waiting(&'a Progress),
+}
+
+/// Why nothing is being sent at the moment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum Waiting {
+    /// It has not begun.
+    Start,
+    /// The server is still making the report. The status is as the server named it, a new one included; `None` where it
+    /// answered 202.
+    Report(Option<ReportStatus>),
+    /// A failure that usually passes; the same request will be sent again.
+    Retry(Trouble),
+    /// The server answered 429: no request with this token may go out yet.
+    Throttled,
+    /// Everything that the quota allows in this window is used.
+    Quota,
+    /// A login is under way, or the login service has asked for patience.
+    Login,
+}
+
+/// What went wrong in an attempt that is going to be repeated.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum Trouble {
+    /// The server answered with this status.
+    Status(u16),
+    /// The answer could not be read.
+    Unreadable,
+    /// There was no answer.
+    Network(String),
+}
+
+impl Trouble {
+    pub(crate) fn status(status: StatusCode) -> Self {
+        Self::Status(status.as_u16())
+    }
+
+    pub(crate) fn network(kind: TransportErrorKind) -> Self {
+        Self::Network(kind.to_string())
+    }
+}
+
+impl fmt::Display for Waiting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Start => f.write_str("about to start"),
+            Self::Report(None) => f.write_str("the report is still being made"),
+            Self::Report(Some(ReportStatus::InProgress)) => {
+                f.write_str("the report is still being made (InProgress)")
+            }
+            Self::Report(Some(status)) => write!(f, "the report is in a state that is new to us: {status}"),
+            Self::Retry(Trouble::Status(status)) => write!(f, "the server answered {status}; trying again"),
+            Self::Retry(Trouble::Unreadable) => f.write_str("the answer could not be read; trying again"),
+            Self::Retry(Trouble::Network(what)) => write!(f, "{what}; trying again"),
+            Self::Throttled => f.write_str("the server asks for fewer requests (429)"),
+            Self::Quota => f.write_str("the quota of this window is used up"),
+            Self::Login => f.write_str("waiting for the login"),
+        }
+    }
+}

@@ -1,0 +1,458 @@
+//! The session: the access token and the quota, which all calls with the same credentials share.
+//!
+//! It is a value without a lock and without a wait. For a request that wants to go out now it says *go* (and with which
+//! header), *log in first* (and with which request), *somebody is logging in*, *not before this time*, or *never*; and it
+//! is shown every reply. [`Authorized`](crate::Authorized) asks it on behalf of a machine; a driver keeps it behind its
+//! lock, by [`Access`].
+//!
+//! ```text
+//!              ┌───────────── 401 with the current token; its lifetime over ─────────────┐
+//!              ▼                                                                         │
+//!   no token ─► login in flight ─┬─► token, generation n+1 ──────────────────────────────┘
+//!       ▲                        ├─► refused: every call of the session fails so
+//!       └── backs off ◄──────────┘   (429, 5xx, no answer; five in a row fail whoever waits)
+//! ```
+
+use std::cell::RefCell;
+use std::fmt;
+use std::rc::Rc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use http::{HeaderValue, StatusCode};
+
+use crate::calls::{Call, LOGIN, Login, Token, bearer};
+use crate::decision::{Judgement, judge};
+use crate::error::Evidence;
+use crate::machine::{Hold, Request};
+use crate::policy::{RetrySchedule, retry_after, unhinted_throttle};
+use crate::progress::Waiting;
+use crate::quota::{Pacing, Quota};
+use crate::timestamp::after;
+use crate::{Environment, Error, ErrorKind, InvalidInput, Reply, Secret};
+
+/// By what a session proves who it is.
+#[derive(Clone, Debug)]
+pub struct Credentials(Grant);
+
+#[derive(Clone, Debug)]
+enum Grant {
+    Client { id: Box<str>, secret: Secret },
+    Token(Secret),
+}
+
+impl Credentials {
+    /// An OAuth client of the client-credentials grant, whose id is no secret and whose secret is one. The session logs in
+    /// when it first needs to, and again when the token is refused or its lifetime is over.
+    ///
+    /// # Errors
+    /// When one of them is empty, or the id holds a colon, which HTTP's Basic scheme cannot say.
+    pub fn client(id: impl Into<String>, secret: impl Into<Secret>) -> Result<Self, InvalidInput> {
+        let (id, secret) = (id.into(), secret.into());
+        if id.is_empty() || id.contains(':') || id.contains(char::is_control) {
+            return Err(InvalidInput::Credentials(
+                "the client id is empty or holds a colon or a control character",
+            ));
+        }
+        if secret.expose().is_empty() {
+            return Err(InvalidInput::Credentials("the client secret is empty"));
+        }
+        Ok(Self(Grant::Client {
+            id: id.into(),
+            secret,
+        }))
+    }
+
+    /// An access token that the caller has from elsewhere. It cannot be renewed: the first 401 is the end.
+    ///
+    /// # Errors
+    /// When it is empty or cannot stand in a header.
+    pub fn access_token(token: impl Into<Secret>) -> Result<Self, InvalidInput> {
+        let token = token.into();
+        if token.expose().is_empty() || bearer(&token).is_err() {
+            return Err(InvalidInput::Credentials(
+                "the access token is empty or holds characters that no header can",
+            ));
+        }
+        Ok(Self(Grant::Token(token)))
+    }
+}
+
+/// The state that concurrent calls share; see the [module's text](self).
+pub struct Session {
+    environment: Environment,
+    grant: Grant,
+    quota: Quota,
+    retries: RetrySchedule,
+    seed: u64,
+    token: Option<Current>,
+    /// Counts the tokens that there were; a pass remembers which one it was.
+    generation: u64,
+    login: LoginState,
+    /// Counts the logins that were begun, so that a late reply to an abandoned one is known for what it is.
+    logins: u64,
+    /// Failures of the login in a row, and 429s among them.
+    failed: u32,
+    throttled: u32,
+    /// Counts the times that logging in was given up; whoever waited since before fails with `given_up`.
+    episode: u64,
+    given_up: Option<(ErrorKind, Evidence)>,
+    refused: Option<(ErrorKind, Evidence)>,
+    revision: u64,
+}
+
+struct Current {
+    secret: Secret,
+    header: HeaderValue,
+    expires: Option<DateTime<Utc>>,
+}
+
+enum LoginState {
+    Idle,
+    InFlight { number: u64, until: DateTime<Utc> },
+    BackingOff { hold: Hold },
+}
+
+impl Session {
+    /// A session that has not logged in yet.
+    pub fn new(environment: Environment, credentials: Credentials) -> Self {
+        Self::with(environment, credentials, Pacing::default(), 0)
+    }
+
+    /// A session that spaces its requests as `pacing` says, and draws its jitter from `seed`.
+    pub fn with(environment: Environment, credentials: Credentials, pacing: Pacing, seed: u64) -> Self {
+        Self {
+            environment,
+            grant: credentials.0,
+            quota: Quota::new(pacing, seed),
+            retries: RetrySchedule::default(),
+            seed,
+            token: None,
+            generation: 0,
+            login: LoginState::Idle,
+            logins: 0,
+            failed: 0,
+            throttled: 0,
+            episode: 0,
+            given_up: None,
+            refused: None,
+            revision: 0,
+        }
+    }
+
+    /// The two addresses that its credentials may go to.
+    pub fn environment(&self) -> &Environment {
+        &self.environment
+    }
+
+    /// Changes whenever machines that wait for a login should be stepped again before their time: the login has come to
+    /// an end, good or bad.
+    pub fn revision(&self) -> u64 {
+        self.revision
+    }
+
+    pub(crate) fn episode(&self) -> u64 {
+        self.episode
+    }
+
+    /// May a request go out at `now`? `since` is the [`Session::episode`] at the time it first asked.
+    pub(crate) fn admit(&mut self, since: u64, outgoing: &Request, now: DateTime<Utc>) -> Admission {
+        if !self.environment.api().is_origin_of(outgoing.http().uri()) {
+            let reason = "its address is not that of the configured API, so it was not sent";
+            return Admission::Never(Error::new(
+                ErrorKind::Unsendable(reason),
+                outgoing.operation(),
+                Evidence::default(),
+            ));
+        }
+        if let Some((kind, evidence)) = &self.refused {
+            return Admission::Never(Error::new(kind.clone(), LOGIN, evidence.clone()));
+        }
+        let current = match &self.grant {
+            Grant::Token(secret) => {
+                if self.token.is_none() {
+                    // The text was checked when the credentials were made.
+                    let Ok(header) = bearer(secret) else {
+                        return self.admit_never();
+                    };
+                    self.token = Some(Current {
+                        secret: secret.clone(),
+                        header,
+                        expires: None,
+                    });
+                }
+                self.token.as_ref()
+            }
+            Grant::Client { .. } => self
+                .token
+                .as_ref()
+                .filter(|t| t.expires.is_none_or(|end| now < end)),
+        };
+        let Some(current) = current else {
+            return self.admit_login(since, outgoing, now);
+        };
+        let pass = Pass {
+            generation: self.generation,
+            secret: current.secret.clone(),
+            header: current.header.clone(),
+        };
+        match self.quota.admit(now) {
+            Ok(()) => Admission::Go(pass),
+            Err(hold) => Admission::Hold(hold),
+        }
+    }
+
+    /// Learns from the reply to a request that went out with `pass`.
+    pub(crate) fn observe(
+        &mut self,
+        pass: &Pass,
+        renewable: bool,
+        reply: &Reply,
+        now: DateTime<Utc>,
+    ) -> Observed {
+        let Ok(response) = reply else {
+            self.quota.forget();
+            return Observed::Deliver { not_before: None };
+        };
+        let evidence = || Evidence::of_response(response, Some(&pass.secret));
+        let not_before = self
+            .quota
+            .observe(response.status(), response.headers(), evidence, now);
+        if response.status() != StatusCode::UNAUTHORIZED || matches!(self.grant, Grant::Token(_)) {
+            return Observed::Deliver { not_before };
+        }
+        if pass.generation != self.generation || self.token.is_none() {
+            return Observed::Replaced;
+        }
+        self.token = None;
+        if renewable {
+            Observed::Invalidated
+        } else {
+            Observed::Deliver { not_before }
+        }
+    }
+
+    /// A request that was let out will have no reply that we see.
+    pub(crate) fn forget(&mut self) {
+        self.quota.forget();
+    }
+
+    /// Takes the reply to login number `number` in.
+    pub(crate) fn logged_in(&mut self, number: u64, reply: Reply, now: DateTime<Utc>) {
+        if !self.is_in_flight(number) {
+            return;
+        }
+        self.login = LoginState::Idle;
+        self.revision += 1;
+        let Grant::Client { id, secret } = &self.grant else {
+            return;
+        };
+        let judgement = judge(&Login { id, secret }, &reply);
+        let hint = reply
+            .as_ref()
+            .ok()
+            .and_then(|response| retry_after(response.headers(), now));
+        let evidence = match reply {
+            Ok(response) => Evidence::of_response(&response, Some(secret)),
+            Err(error) => Evidence::of_transport(error),
+        };
+        let (failure, wait) = match judgement {
+            Judgement::Accepted(token) => return self.accept(token, now),
+            // 400 `invalid_client` and its like, 401, 403, 404: the credentials or the address are wrong for good.
+            Judgement::Final(
+                ErrorKind::Rejected | ErrorKind::Unauthorized | ErrorKind::Forbidden | ErrorKind::NotFound,
+            ) => {
+                self.refused = Some((ErrorKind::LoginRefused, evidence));
+                return;
+            }
+            Judgement::Final(kind) => return self.give_up(kind, evidence),
+            Judgement::Throttled => {
+                let wait = unhinted_throttle(self.throttled);
+                self.throttled = self.throttled.saturating_add(1);
+                self.back_off(
+                    after(now, if hint.is_some() { THROTTLE_FLOOR } else { wait }),
+                    hint,
+                    evidence,
+                );
+                return;
+            }
+            Judgement::Transient(_, kind) => (kind, self.backoff()),
+            Judgement::Unreadable(error) => (ErrorKind::Decode(error), self.backoff()),
+        };
+        if self.failed >= self.retries.limit {
+            return self.give_up(failure, evidence);
+        }
+        self.failed += 1;
+        self.back_off(after(now, wait), hint, evidence);
+    }
+
+    /// Nobody will bring the reply to login number `number`.
+    pub(crate) fn abandon_login(&mut self, number: u64) {
+        if self.is_in_flight(number) {
+            self.login = LoginState::Idle;
+            self.revision += 1;
+        }
+    }
+
+    fn admit_login(&mut self, since: u64, outgoing: &Request, now: DateTime<Utc>) -> Admission {
+        if let Some((kind, evidence)) = self.given_up.as_ref().filter(|_| since < self.episode) {
+            return Admission::Never(Error::new(kind.clone(), LOGIN, evidence.clone()));
+        }
+        match &self.login {
+            LoginState::InFlight { until, .. } if now < *until => return Admission::Join { until: *until },
+            LoginState::BackingOff { hold } if now < hold.until => return Admission::Hold(hold.clone()),
+            _ => {}
+        }
+        let Grant::Client { id, secret } = &self.grant else {
+            return self.admit_never();
+        };
+        let login = Login { id, secret };
+        let Ok(http) = login.request(self.environment.login()) else {
+            return self.admit_never();
+        };
+        let request = Request::new(http, LOGIN, login.attempt(), outgoing.deadline(), LARGEST_LOGIN);
+        self.logins += 1;
+        // Beyond its time limit whoever holds the login has lost it, and another may try.
+        let until = after(now, request.timeout(now) + Duration::from_secs(1));
+        self.login = LoginState::InFlight {
+            number: self.logins,
+            until,
+        };
+        Admission::LogIn(Box::new(request), self.logins)
+    }
+
+    /// For texts that were checked before and cannot fail here.
+    fn admit_never(&self) -> Admission {
+        let reason = "the credentials or the address of the login service cannot be written into a request";
+        Admission::Never(Error::new(
+            ErrorKind::Unsendable(reason),
+            LOGIN,
+            Evidence::default(),
+        ))
+    }
+
+    fn is_in_flight(&self, wanted: u64) -> bool {
+        matches!(self.login, LoginState::InFlight { number, .. } if number == wanted)
+    }
+
+    fn accept(&mut self, token: Token, now: DateTime<Utc>) {
+        let Ok(header) = bearer(&token.secret) else { return };
+        self.generation += 1;
+        self.failed = 0;
+        self.throttled = 0;
+        self.given_up = None;
+        // Renewed a little early, so that no request is sent with a token that ends on its way.
+        let lifetime = token
+            .lifetime
+            .map(|whole| whole.saturating_sub((whole / 10).min(Duration::from_secs(60))));
+        self.token = Some(Current {
+            secret: token.secret,
+            header,
+            expires: lifetime.map(|l| after(now, l)),
+        });
+    }
+
+    fn backoff(&self) -> Duration {
+        self.retries.wait(
+            self.failed,
+            self.seed,
+            u32::try_from(self.logins & 0xffff_ffff).unwrap_or_default(),
+        )
+    }
+
+    fn back_off(&mut self, due: DateTime<Utc>, hint: Option<DateTime<Utc>>, evidence: Evidence) {
+        let until = hint.map_or(due, |hint| hint.max(due));
+        let hold = Hold {
+            until,
+            waiting: Waiting::Login,
+            hint: hint.is_some(),
+            evidence: Some(evidence),
+        };
+        self.login = LoginState::BackingOff { hold };
+    }
+
+    /// Fails everybody who waits for the login now. Whoever comes later tries anew.
+    fn give_up(&mut self, kind: ErrorKind, evidence: Evidence) {
+        self.failed = 0;
+        self.episode += 1;
+        self.given_up = Some((kind, evidence));
+    }
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session")
+            .field("environment", &self.environment)
+            .field("generation", &self.generation)
+            .field("logged_in", &self.token.is_some())
+            .finish_non_exhaustive()
+    }
+}
+
+/// How the machines of a driver reach the session that they share.
+///
+/// Implemented here for the two ways that need nothing but the standard library. A driver with waiting threads or tasks
+/// implements it itself, and wakes them when [`Session::revision`] has changed.
+pub trait Access: Clone {
+    /// Runs `f`, which is short and never waits, on the session.
+    fn with<R>(&self, f: impl FnOnce(&mut Session) -> R) -> R;
+}
+
+impl Access for Rc<RefCell<Session>> {
+    fn with<R>(&self, f: impl FnOnce(&mut Session) -> R) -> R {
+        f(&mut self.borrow_mut())
+    }
+}
+
+impl Access for Arc<Mutex<Session>> {
+    fn with<R>(&self, f: impl FnOnce(&mut Session) -> R) -> R {
+        // A thread that panicked did so outside of `f`, or in a method that leaves nothing half done.
+        f(&mut self.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// What a session says to a request.
+#[derive(Debug)]
+pub(crate) enum Admission {
+    /// Send it, with this.
+    Go(Pass),
+    /// Send this login first, and bring its reply under this number.
+    LogIn(Box<Request>, u64),
+    /// Somebody is logging in: ask again when the session's revision changes, at the latest then.
+    Join { until: DateTime<Utc> },
+    /// Ask again then.
+    Hold(Hold),
+    /// Give up.
+    Never(Error),
+}
+
+/// The right to send one request.
+pub(crate) struct Pass {
+    generation: u64,
+    pub(crate) secret: Secret,
+    pub(crate) header: HeaderValue,
+}
+
+impl fmt::Debug for Pass {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pass")
+            .field("generation", &self.generation)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What a session makes of a reply.
+#[derive(Debug)]
+pub(crate) enum Observed {
+    /// It is the machine's. After a 429: not before this time.
+    Deliver { not_before: Option<DateTime<Utc>> },
+    /// A 401 with a token that has been replaced since: the same request again.
+    Replaced,
+    /// A 401 with the current token, which is the current one no longer: the same request again, after a login.
+    Invalidated,
+}
+
+const THROTTLE_FLOOR: Duration = Duration::from_secs(1);
+/// A token's answer is a few hundred bytes.
+const LARGEST_LOGIN: usize = 1 << 20;
