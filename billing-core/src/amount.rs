@@ -47,21 +47,13 @@ impl Amount {
     /// White space around the number is ignored; an exponent (`1.5e3`, which JSON allows in numbers) is understood.
     pub fn decimal(&self) -> Option<Decimal> {
         let text = self.text.trim();
-        if text.contains(['e', 'E']) {
-            from_scientific(text)
-        } else {
-            plain(text)
-        }
+        if text.contains(['e', 'E']) { from_scientific(text) } else { plain(text) }
     }
 }
 
 /// `Decimal::from_str_exact` takes `_` between digits as Rust source does; nobody sends money so.
 fn plain(text: &str) -> Option<Decimal> {
-    if text.contains('_') {
-        None
-    } else {
-        Decimal::from_str_exact(text).ok()
-    }
+    if text.contains('_') { None } else { Decimal::from_str_exact(text).ok() }
 }
 
 /// `mantissa e exponent`, by moving the point: exact or nothing.
@@ -80,19 +72,13 @@ fn from_scientific(text: &str) -> Option<Decimal> {
 
 impl From<&str> for Amount {
     fn from(text: &str) -> Self {
-        Self {
-            text: text.into(),
-            form: Form::String,
-        }
+        Self { text: text.into(), form: Form::String }
     }
 }
 
 impl From<Decimal> for Amount {
     fn from(value: Decimal) -> Self {
-        Self {
-            text: value.to_string().into(),
-            form: Form::String,
-        }
+        Self { text: value.to_string().into(), form: Form::String }
     }
 }
 
@@ -118,15 +104,9 @@ impl<'de> Deserialize<'de> for Amount {
         match raw.as_bytes().first() {
             Some(b'"') => {
                 let text: String = serde_json::from_str(raw).map_err(de::Error::custom)?;
-                Ok(Self {
-                    text: text.into(),
-                    form: Form::String,
-                })
+                Ok(Self { text: text.into(), form: Form::String })
             }
-            Some(b'-' | b'0'..=b'9') => Ok(Self {
-                text: raw.into(),
-                form: Form::Number,
-            }),
+            Some(b'-' | b'0'..=b'9') => Ok(Self { text: raw.into(), form: Form::Number }),
             _ => Err(de::Error::custom(format_args!(
                 "expected an amount, a string or a number, found {}",
                 kind(raw)
@@ -167,16 +147,7 @@ mod tests {
 
     #[test]
     fn text_and_form_survive() {
-        for text in [
-            r#""23.74""#,
-            r#""12.000000""#,
-            r#""0""#,
-            "0.10",
-            "1e3",
-            "-7",
-            r#""n/a""#,
-            r#""""#,
-        ] {
+        for text in [r#""23.74""#, r#""12.000000""#, r#""0""#, "0.10", "1e3", "-7", r#""n/a""#, r#""""#] {
             assert_eq!(serde_json::to_string(&json(text)).unwrap(), text);
         }
     }
@@ -194,23 +165,11 @@ mod tests {
             ("0.1234567890123456789012345678", "0.1234567890123456789012345678"),
         ];
         for (text, decimal) in exact {
-            assert_eq!(
-                Amount::from(text).decimal().unwrap().to_string(),
-                decimal,
-                "{text}"
-            );
+            assert_eq!(Amount::from(text).decimal().unwrap().to_string(), decimal, "{text}");
         }
-        for text in [
-            "",
-            "n/a",
-            "1,5",
-            "1_000",
-            "0x10",
-            "NaN",
-            "1e99",
-            "0.12345678901234567890123456789",
-            "1e",
-        ] {
+        for text in
+            ["", "n/a", "1,5", "1_000", "0x10", "NaN", "1e99", "0.12345678901234567890123456789", "1e"]
+        {
             assert_eq!(Amount::from(text).decimal(), None, "{text}");
         }
     }

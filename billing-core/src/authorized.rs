@@ -78,11 +78,7 @@ struct Tally {
 impl<M: Machine, A: Access> Authorized<M, A> {
     /// Puts `machine` under the session behind `access`.
     pub fn new(machine: M, access: A) -> Self {
-        Self {
-            access,
-            tally: Tally::default(),
-            phase: Phase::Resting(machine),
-        }
+        Self { access, tally: Tally::default(), phase: Phase::Resting(machine) }
     }
 
     /// The machine inside.
@@ -115,14 +111,9 @@ impl<M: Machine, A: Access> Authorized<M, A> {
     fn pass(access: A, tally: Tally, step: Step<M>, now: DateTime<Utc>) -> Step<Self> {
         match step {
             Step::Send(request, sent) => Self::dispatch(access, tally, Outgoing { request, sent }, now),
-            Step::Wait(until, machine) => Step::Wait(
-                until,
-                Self {
-                    access,
-                    tally,
-                    phase: Phase::Resting(machine),
-                },
-            ),
+            Step::Wait(until, machine) => {
+                Step::Wait(until, Self { access, tally, phase: Phase::Resting(machine) })
+            }
             Step::Done(Ok(output)) => Step::Done(Ok(output)),
             Step::Done(Err(error)) => {
                 let requests = error.attempts().saturating_add(tally.others);
@@ -141,44 +132,22 @@ impl<M: Machine, A: Access> Authorized<M, A> {
         match admission {
             Admission::Go(pass) => {
                 let mut request = outgoing.request.clone();
-                request
-                    .http_mut()
-                    .headers_mut()
-                    .insert(AUTHORIZATION, pass.header.clone());
+                request.http_mut().headers_mut().insert(AUTHORIZATION, pass.header.clone());
                 let pass = Pending::new(access.clone(), pass, |session, _| session.forget());
-                Step::Send(
-                    request,
-                    Sent::new(Self {
-                        access,
-                        tally,
-                        phase: Phase::Calling(outgoing, pass),
-                    }),
-                )
+                Step::Send(request, Sent::new(Self { access, tally, phase: Phase::Calling(outgoing, pass) }))
             }
             Admission::LogIn(request, number) => {
-                let login = Pending::new(access.clone(), number, |session, number| {
-                    session.abandon_login(*number)
-                });
+                let login =
+                    Pending::new(access.clone(), number, |session, number| session.abandon_login(*number));
                 tally.others = tally.others.saturating_add(1);
                 Step::Send(
                     request,
-                    Sent::new(Self {
-                        access,
-                        tally,
-                        phase: Phase::LoggingIn(outgoing, login),
-                    }),
+                    Sent::new(Self { access, tally, phase: Phase::LoggingIn(outgoing, login) }),
                 )
             }
             Admission::Join { until } => {
                 let until = until.min(deadline);
-                Step::Wait(
-                    until,
-                    Self {
-                        access,
-                        tally,
-                        phase: Phase::Joining(outgoing, until),
-                    },
-                )
+                Step::Wait(until, Self { access, tally, phase: Phase::Joining(outgoing, until) })
             }
             Admission::Hold(hold) => Self::pass(access, tally, outgoing.sent.hold(hold, now), now),
             Admission::Never(error) => {
@@ -213,16 +182,9 @@ impl<M: Machine, A: Access> Machine for Authorized<M, A> {
 
     fn progress(&self) -> Progress {
         let progress = self.machine().progress();
-        let progress = Progress {
-            requests: progress.requests.saturating_add(self.tally.others),
-            ..progress
-        };
+        let progress = Progress { requests: progress.requests.saturating_add(self.tally.others), ..progress };
         match &self.phase {
-            Phase::Joining(_, until) => Progress {
-                waiting: Waiting::Login,
-                until: Some(*until),
-                ..progress
-            },
+            Phase::Joining(_, until) => Progress { waiting: Waiting::Login, until: Some(*until), ..progress },
             _ => progress,
         }
     }
@@ -230,11 +192,7 @@ impl<M: Machine, A: Access> Machine for Authorized<M, A> {
 
 impl<M: Machine, A: Access> sealed::Machine for Authorized<M, A> {
     fn received(self, received: Received, now: DateTime<Utc>) -> Step<Self> {
-        let Self {
-            access,
-            mut tally,
-            phase,
-        } = self;
+        let Self { access, mut tally, phase } = self;
         match phase {
             Phase::LoggingIn(outgoing, mut login) => {
                 let number = *login.settle();
@@ -258,12 +216,7 @@ impl<M: Machine, A: Access> sealed::Machine for Authorized<M, A> {
                             Observed::Replaced | Observed::Invalidated => None,
                         };
                         let token = Some(pass.secret.clone());
-                        let received = Received {
-                            not_before,
-                            others: tally.others,
-                            token,
-                            ..received
-                        };
+                        let received = Received { not_before, others: tally.others, token, ..received };
                         return Self::pass(
                             access,
                             Tally::default(),
@@ -304,12 +257,7 @@ struct Pending<A: Access, T> {
 
 impl<A: Access, T> Pending<A, T> {
     fn new(access: A, value: T, lost: fn(&mut Session, &T)) -> Self {
-        Self {
-            access,
-            value,
-            lost,
-            settled: false,
-        }
+        Self { access, value, lost, settled: false }
     }
 
     fn settle(&mut self) -> &T {
@@ -330,3 +278,364 @@ impl<A: Access, T> Drop for Pending<A, T> {
 const RELOGINS: u32 = 1;
 /// How often one request is repeated because the token that it was sent with had been replaced meanwhile.
 const REPLACEMENTS: u32 = 3;
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+    use std::rc::Rc;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::testing::{Run, exchange, lost, poll, reply, run, start};
+    use crate::timestamp::after;
+    use crate::{
+        Credentials, Environment, Error, ErrorKind, Exchange, Pacing, Policy, Reply, TransportErrorKind,
+    };
+
+    type Shared = Rc<RefCell<Session>>;
+
+    fn shared(credentials: Credentials) -> Shared {
+        Rc::new(RefCell::new(Session::new(Environment::default(), credentials)))
+    }
+
+    fn unpaced(credentials: Credentials) -> Shared {
+        let pacing = Pacing { unannounced: None };
+        Rc::new(RefCell::new(Session::with(Environment::default(), credentials, pacing, 1)))
+    }
+
+    fn client() -> Credentials {
+        Credentials::client("id", "s3cret").unwrap()
+    }
+
+    fn is_login(request: &Request) -> bool {
+        request.http().uri().path() == "/oauth/token"
+    }
+
+    fn bearer(request: &Request) -> &str {
+        request.http().headers()[AUTHORIZATION].to_str().unwrap()
+    }
+
+    /// A server whose logins give `t1`, `t2`, …, and which answers the API by `api`, given the token's number.
+    fn server(mut api: impl FnMut(u32, &Request) -> Reply) -> impl FnMut(&Request, DateTime<Utc>) -> Reply {
+        let mut logins = 0;
+        move |request, _| {
+            if is_login(request) {
+                logins += 1;
+                return reply(200, "", &format!(r#"{{"access_token":"t{logins}","expires_in":3600}}"#));
+            }
+            api(bearer(request).trim_start_matches("Bearer t").parse().unwrap(), request)
+        }
+    }
+
+    fn counts<T>(run: &Run<T>) -> (usize, usize) {
+        let logins = run.sent.iter().filter(|(_, request)| is_login(request)).count();
+        (logins, run.sent.len() - logins)
+    }
+
+    fn overview(access: &Shared) -> Authorized<Exchange<crate::calls::TrusteeOverviewCall>, Shared> {
+        Authorized::new(exchange(Policy::default()), access.clone())
+    }
+
+    #[test]
+    fn it_logs_in_first_and_once() {
+        let access = shared(client());
+        let first = run(overview(&access), server(|_, _| reply(200, "", "{}")));
+        assert_eq!(counts(&first), (1, 1));
+        assert_eq!(bearer(&first.sent[1].1), "Bearer t1");
+        let second = run(overview(&access), |_, _| reply(200, "", "{}"));
+        assert_eq!(counts(&second), (0, 1));
+    }
+
+    #[test]
+    fn a_401_logs_in_again_once_and_a_second_is_the_error() {
+        let renewed = run(
+            overview(&shared(client())),
+            server(|token, _| reply(if token == 1 { 401 } else { 200 }, "", "{}")),
+        );
+        assert_eq!(counts(&renewed), (2, 2));
+        assert!(renewed.result.is_ok());
+        let refused =
+            run(overview(&shared(client())), server(|_, _| reply(401, "", r#"{"code":"bad.credentials"}"#)));
+        assert_eq!(counts(&refused), (2, 2));
+        assert_eq!(refused.error().kind(), &ErrorKind::Unauthorized);
+        assert_eq!((refused.error().code(), refused.error().attempts()), (Some("bad.credentials"), 4));
+    }
+
+    #[test]
+    fn a_token_of_the_callers_is_not_renewed() {
+        let access = shared(Credentials::access_token("mine").unwrap());
+        let run = run(overview(&access), |request, _| {
+            assert_eq!(bearer(request), "Bearer mine");
+            reply(401, "", "mine is no good")
+        });
+        assert_eq!((counts(&run), run.error().kind()), ((0, 1), &ErrorKind::Unauthorized));
+        assert!(!format!("{:?} {}", run.error(), run.error()).contains("mine"));
+    }
+
+    #[test]
+    fn rule_6_a_401_costs_no_poll_and_moves_no_schedule() {
+        let waits = |mut stale: Vec<u32>| {
+            let mut polls = 0;
+            let run = run(
+                Authorized::new(poll(Policy::default()), unpaced(client())),
+                server(move |_, _| {
+                    if stale.first() == Some(&polls) {
+                        stale.remove(0);
+                        return reply(401, "", "");
+                    }
+                    polls += 1;
+                    reply(
+                        200,
+                        "",
+                        if polls < 8 { r#"{"status":"InProgress"}"# } else { r#"{"status":"Complete"}"# },
+                    )
+                }),
+            );
+            assert!(run.result.is_ok());
+            (run.ended / 100, counts(&run))
+        };
+        let (plain, disturbed) = (waits(vec![]), waits(vec![2, 5]));
+        assert_eq!((plain.1, disturbed.1), ((1, 8), (3, 10)));
+        assert_eq!(plain.0, disturbed.0);
+    }
+
+    #[test]
+    fn rule_6_one_login_for_all_and_a_401_invalidates_only_its_own_token() {
+        let access = shared(client());
+        let step = |machine: Authorized<_, Shared>| machine.step(start());
+        let Step::Send(login, logging_in) = step(overview(&access)) else { panic!("a login") };
+        assert!(is_login(&login));
+        let Step::Wait(_, joined) = step(overview(&access)) else { panic!("a wait for the other's login") };
+        assert!(joined.awaits_login() && joined.progress().waiting == Waiting::Login);
+        let revision = access.with(|s| s.revision());
+        let Step::Send(a, sent_a) = logging_in.receive(reply(200, "", r#"{"access_token":"t1"}"#), start())
+        else {
+            panic!("the call")
+        };
+        assert_ne!(access.with(|s| s.revision()), revision);
+        let later = after(start(), Duration::from_millis(200));
+        let Step::Send(b, sent_b) = joined.step(later) else { panic!("the call") };
+        assert_eq!((bearer(&a), bearer(&b)), ("Bearer t1", "Bearer t1"));
+
+        // Both come back with 401: one new login, and the late one goes out again with its token.
+        let Step::Send(login, logging_in) = sent_a.receive(reply(401, "", ""), later) else {
+            panic!("a login")
+        };
+        assert!(is_login(&login));
+        let later = after(later, Duration::from_secs(1));
+        let Step::Send(_, _sent_a) = logging_in.receive(reply(200, "", r#"{"access_token":"t2"}"#), later)
+        else {
+            panic!("the call")
+        };
+        let later = after(later, Duration::from_secs(1));
+        let Step::Send(b, sent_b) = sent_b.receive(reply(401, "", ""), later) else {
+            panic!("the call again")
+        };
+        assert_eq!(bearer(&b), "Bearer t2");
+        assert!(matches!(sent_b.receive(reply(200, "", "{}"), later), Step::Done(Ok(_))));
+    }
+
+    #[test]
+    fn a_dropped_login_is_taken_over() {
+        let access = shared(client());
+        let Step::Send(_, logging_in) = overview(&access).step(start()) else { panic!("a login") };
+        let Step::Wait(_, joined) = overview(&access).step(start()) else { panic!("a wait") };
+        let revision = access.with(|s| s.revision());
+        drop(logging_in);
+        assert_ne!(access.with(|s| s.revision()), revision);
+        let Step::Send(login, _sent) = joined.step(start()) else { panic!("a login of its own") };
+        assert!(is_login(&login));
+    }
+
+    #[test]
+    fn a_silent_login_is_taken_over_when_its_time_is_over() {
+        let access = shared(client());
+        let Step::Send(_, _forgotten) = overview(&access).step(start()) else { panic!("a login") };
+        let Step::Wait(until, joined) = overview(&access).step(start()) else { panic!("a wait") };
+        assert!(matches!(joined.step(until), Step::Send(login, _) if is_login(&login)));
+    }
+
+    #[test]
+    fn refused_credentials_fail_every_call() {
+        let access = shared(client());
+        let body = r#"{"error":"invalid_client","description":"client not found: invalid_client"}"#;
+        let first = run(overview(&access), |_, _| reply(400, "", body));
+        assert_eq!((counts(&first), first.error().kind()), ((1, 0), &ErrorKind::LoginRefused));
+        assert_eq!((first.error().code(), first.error().attempts()), (Some("invalid_client"), 1));
+        let second = run(overview(&access), |_, _| panic!("nothing may be sent"));
+        assert_eq!((second.error().kind(), second.error().attempts()), (&ErrorKind::LoginRefused, 0));
+    }
+
+    #[test]
+    fn a_failing_login_backs_off_and_is_given_up_by_all_who_wait() {
+        let access = shared(client());
+        let failed = run(overview(&access), |_, _| reply(503, "", "<html>"));
+        assert_eq!((counts(&failed), failed.error().kind()), ((6, 0), &ErrorKind::Server));
+        assert_eq!(failed.error().operation(), crate::calls::LOGIN);
+
+        let access = shared(client());
+        let mut machines: Vec<_> = (0..5).map(|_| overview(&access).step(start())).collect();
+        let (mut now, mut logins, mut ended) = (start(), 0, 0);
+        while !machines.is_empty() {
+            now = after(now, Duration::from_millis(50));
+            machines = machines
+                .into_iter()
+                .filter_map(|step| match step {
+                    Step::Send(request, sent) => {
+                        assert!(is_login(&request));
+                        logins += 1;
+                        Some(sent.receive(lost(TransportErrorKind::Reset), now))
+                    }
+                    Step::Wait(_, machine) => Some(machine.step(now)),
+                    Step::Done(result) => {
+                        assert!(result.is_err());
+                        ended += 1;
+                        None
+                    }
+                })
+                .collect();
+        }
+        assert_eq!((logins, ended), (6, 5));
+    }
+
+    #[test]
+    fn a_login_that_fails_now_and_then_succeeds() {
+        let mut n = 0;
+        let run = run(overview(&shared(client())), |request, _| {
+            n += 1;
+            match n {
+                1 => reply(429, "retry-after: 9", ""),
+                2 => reply(200, "", "<html>"),
+                3 => lost(TransportErrorKind::Timeout),
+                4 => reply(200, "", r#"{"access_token":"t"}"#),
+                _ => {
+                    assert!(!is_login(request));
+                    reply(200, "", "{}")
+                }
+            }
+        });
+        assert!(run.result.is_ok() && run.gaps()[0] >= 9000, "{:?}", run.gaps());
+    }
+
+    #[test]
+    fn a_token_is_renewed_before_its_lifetime_ends() {
+        let access = shared(client());
+        let mut now = start();
+        let mut logins = 0;
+        for _ in 0..10 {
+            let mut step = overview(&access).step(now);
+            while let Step::Send(request, sent) = step {
+                logins += u32::from(is_login(&request));
+                let body = if is_login(&request) { r#"{"access_token":"t","expires_in":100}"# } else { "{}" };
+                step = sent.receive(reply(200, "", body), now);
+            }
+            now = after(now, Duration::from_secs(30));
+        }
+        assert_eq!(logins, 4, "at 0 s, 90 s, 180 s and 270 s");
+    }
+
+    #[test]
+    fn rule_7_a_429_parks_all_of_the_token_and_no_other() {
+        let access = shared(Credentials::access_token("a").unwrap());
+        let Step::Send(_, sent) = overview(&access).step(start()) else { panic!("a call") };
+        let Step::Wait(until, _) = sent.receive(reply(429, "retry-after: 30", ""), start()) else {
+            panic!("a wait")
+        };
+        let Step::Wait(other, _) = overview(&access).step(start()) else { panic!("a wait") };
+        assert_eq!(until, other);
+        let elsewhere = shared(Credentials::access_token("b").unwrap());
+        assert!(matches!(overview(&elsewhere).step(start()), Step::Send(..)));
+        // Who comes too late for the wait to be worth it is told when, and by what the server said.
+        let hurried = Policy { overall: Duration::from_secs(5), ..Policy::default() };
+        let Step::Done(Err(error)) = Authorized::new(exchange(hurried), access).step(start()) else {
+            panic!("an error")
+        };
+        assert_eq!((error.retry_at(), error.status().map(|s| s.as_u16())), (Some(until), Some(429)));
+    }
+
+    #[test]
+    fn rule_9_credentials_go_to_the_configured_origins_only() {
+        let access = shared(client());
+        for base in ["https://api.evil.example", "https://login.mypurecloud.com", "http://127.0.0.1:1"] {
+            let call = crate::calls::TrusteeOverviewCall::new("org".parse().unwrap());
+            let exchange = Exchange::new(call, base.parse().unwrap(), Policy::default());
+            let run = run(Authorized::new(exchange, access.clone()), |_, _| panic!("nothing may be sent"));
+            assert!(matches!(run.error().kind(), ErrorKind::Unsendable(_)), "{:?}", run.error());
+            assert!(run.error().to_string().contains("nothing was sent"));
+        }
+    }
+
+    #[test]
+    fn rule_9_nothing_renders_a_secret() {
+        let access = shared(client());
+        let mut seen = String::new();
+        let run = run(overview(&access), |request, _| {
+            seen += &format!("{request:?}");
+            match is_login(request) {
+                true => reply(200, "", r#"{"access_token":"t0ken"}"#),
+                false => reply(500, "inin-correlation-id: t0ken", r#"{"message":"you sent Bearer t0ken"}"#),
+            }
+        });
+        seen += &format!("{:?} {} {:?} {:?}", run.error(), run.error(), access.borrow(), client());
+        for secret in ["t0ken", "s3cret", "czNjcmV0"] {
+            assert!(!seen.contains(secret), "{secret} in {seen}");
+        }
+    }
+
+    #[test]
+    fn the_deadline_holds_while_somebody_else_logs_in() {
+        let access = shared(client());
+        let Step::Send(_, _held) = overview(&access).step(start()) else { panic!("a login") };
+        let hurried = Policy { overall: Duration::from_secs(5), ..Policy::default() };
+        let Step::Wait(until, joined) = Authorized::new(exchange(hurried), access).step(start()) else {
+            panic!("a wait")
+        };
+        assert_eq!(until, after(start(), Duration::from_secs(5)));
+        let Step::Done(Err(error)) = joined.step(until) else { panic!("an error") };
+        assert!(matches!(error.kind(), ErrorKind::Deadline(_)));
+    }
+
+    #[test]
+    fn our_own_deadline_is_not_the_login_services_failure() {
+        let access = shared(client());
+        let hurried = Policy { overall: Duration::from_secs(1), ..Policy::default() };
+        let Step::Send(login, sent) = Authorized::new(exchange(hurried), access.clone()).step(start()) else {
+            panic!("a login")
+        };
+        assert_eq!(login.timeout(start()), Duration::from_secs(1));
+        let Step::Wait(_, joined) = overview(&access).step(start()) else { panic!("a wait") };
+        let later = after(start(), Duration::from_secs(1));
+        let ended: Result<_, Error> = match sent.receive(lost(TransportErrorKind::Timeout), later) {
+            Step::Done(result) => result,
+            other => panic!("{other:?}"),
+        };
+        assert!(matches!(ended.unwrap_err().kind(), ErrorKind::Deadline(_)));
+        assert!(matches!(joined.step(later), Step::Send(request, _) if is_login(&request)));
+    }
+
+    #[test]
+    fn a_dropped_call_frees_its_place_in_the_quota() {
+        let access = unpaced(Credentials::access_token("a").unwrap());
+        for _ in 0..3 {
+            let Step::Send(_, sent) = overview(&access).step(start()) else { panic!("a call") };
+            drop(sent);
+        }
+        let Step::Send(_, sent) = overview(&access).step(start()) else { panic!("a call") };
+        // The server has counted all four; had the dropped ones been kept as in flight, none would be free.
+        let headers = "inin-ratelimit-allowed: 5\ninin-ratelimit-count: 4\ninin-ratelimit-reset: 60";
+        let Step::Done(Ok(_)) = sent.receive(reply(200, headers, "{}"), start()) else { panic!("the end") };
+        let Step::Send(_, _last) = overview(&access).step(start()) else { panic!("the fifth") };
+        assert!(matches!(overview(&access).step(start()), Step::Wait(..)));
+    }
+
+    #[test]
+    fn rule_2_what_is_saved_while_waiting_for_a_login_is_the_poll_itself() {
+        let access = shared(client());
+        let Step::Send(_, _login) = overview(&access).step(start()) else { panic!("a login") };
+        let Step::Wait(_, joined) = Authorized::new(poll(Policy::default()), access).step(start()) else {
+            panic!("a wait")
+        };
+        let saved = serde_json::to_string(joined.machine()).unwrap();
+        assert_eq!(serde_json::to_string(&joined.into_machine()).unwrap(), saved);
+    }
+}

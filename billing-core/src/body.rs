@@ -41,12 +41,8 @@ impl BodyReader {
     /// # Errors
     /// When the headers announce more than `limit` bytes, or an encoding that was not asked for.
     pub fn new(headers: &HeaderMap, limit: usize) -> Result<Self, TransportError> {
-        let announced = headers
-            .get(CONTENT_LENGTH)
-            .and_then(|v| v.to_str().ok()?.parse::<u64>().ok());
-        let encoding = headers
-            .get(CONTENT_ENCODING)
-            .map_or(&b"identity"[..], |v| v.as_bytes());
+        let announced = headers.get(CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse::<u64>().ok());
+        let encoding = headers.get(CONTENT_ENCODING).map_or(&b"identity"[..], |v| v.as_bytes());
         // The announced length is a hint for one allocation, and never trusted for much.
         let expected = announced.map_or(0, |n| usize::try_from(n).unwrap_or(usize::MAX));
         let decoder = if encoding.eq_ignore_ascii_case(b"identity") || encoding.is_empty() {
@@ -117,11 +113,7 @@ struct Bounded {
 
 impl Bounded {
     fn new(limit: usize, expected: usize) -> Self {
-        Self {
-            bytes: Vec::with_capacity(expected),
-            limit,
-            full: false,
-        }
+        Self { bytes: Vec::with_capacity(expected), limit, full: false }
     }
 }
 
@@ -134,9 +126,7 @@ impl Write for Bounded {
         }
         if needed > self.bytes.capacity() {
             // Doubling, but never past the bound: the last step must not take twice what is allowed.
-            let capacity = needed
-                .max(self.bytes.capacity().saturating_mul(2))
-                .min(self.limit);
+            let capacity = needed.max(self.bytes.capacity().saturating_mul(2)).min(self.limit);
             self.bytes.reserve_exact(capacity - self.bytes.len());
         }
         self.bytes.extend_from_slice(chunk);
@@ -171,10 +161,7 @@ mod tests {
     use flate2::{Compression, write::GzEncoder};
 
     fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
-        pairs
-            .iter()
-            .map(|(k, v)| (http::HeaderName::from_static(k), v.parse().unwrap()))
-            .collect()
+        pairs.iter().map(|(k, v)| (http::HeaderName::from_static(k), v.parse().unwrap())).collect()
     }
 
     fn gzip(bytes: &[u8]) -> Vec<u8> {
@@ -197,15 +184,7 @@ mod tests {
         assert_eq!(read(&headers(&[]), 4, &[b"12", b"34"]).unwrap(), "1234");
         assert_eq!(read(&headers(&[]), 4, &[b"12", b"345"]), full);
         assert_eq!(read(&headers(&[("content-length", "5")]), 4, &[]), full);
-        assert_eq!(
-            read(
-                &headers(&[("content-length", "99999999999999999999")]),
-                4,
-                &[b"1"]
-            )
-            .unwrap(),
-            "1"
-        );
+        assert_eq!(read(&headers(&[("content-length", "99999999999999999999")]), 4, &[b"1"]).unwrap(), "1");
     }
 
     #[test]
@@ -215,9 +194,7 @@ mod tests {
         let mut body = BodyReader::new(&encoded, 1 << 20).unwrap();
         let stopped = bomb.chunks(64).find_map(|chunk| body.push(chunk).err()).unwrap();
         assert_eq!(stopped.kind(), TransportErrorKind::TooLarge { limit: 1 << 20 });
-        let Decoder::Gzip(decoder) = &body.decoder else {
-            panic!("a gzip body")
-        };
+        let Decoder::Gzip(decoder) = &body.decoder else { panic!("a gzip body") };
         assert!(decoder.get_ref().bytes.capacity() <= 1 << 20);
     }
 
@@ -229,27 +206,17 @@ mod tests {
             let (a, b) = whole.split_at(cut);
             assert_eq!(read(&encoded, 100, &[a, b]).unwrap(), "hello, hello, hello");
             if cut > 0 {
-                assert_eq!(
-                    read(&encoded, 100, &[a]),
-                    Err(TransportErrorKind::Truncated),
-                    "cut at {cut}"
-                );
+                assert_eq!(read(&encoded, 100, &[a]), Err(TransportErrorKind::Truncated), "cut at {cut}");
             }
         }
         assert_eq!(read(&encoded, 100, &[]).unwrap(), "");
-        assert_eq!(
-            read(&encoded, 100, &[b"<html>"]),
-            Err(TransportErrorKind::Truncated)
-        );
+        assert_eq!(read(&encoded, 100, &[b"<html>"]), Err(TransportErrorKind::Truncated));
         let twice = [gzip(b"one"), gzip(b"two")].concat();
         assert_eq!(read(&encoded, 100, &[&twice]).unwrap(), "onetwo");
     }
 
     #[test]
     fn an_encoding_that_was_not_asked_for_is_an_error() {
-        assert_eq!(
-            read(&headers(&[("content-encoding", "br")]), 9, &[]),
-            Err(TransportErrorKind::Malformed)
-        );
+        assert_eq!(read(&headers(&[("content-encoding", "br")]), 9, &[]), Err(TransportErrorKind::Malformed));
     }
 }

@@ -52,10 +52,7 @@ impl<'de, C: Call<Output: Report> + Serialize + DeserializeOwned> Deserialize<'d
                 saved.version
             )));
         }
-        let poll = Self {
-            exchange: saved.exchange,
-            polls: saved.polls,
-        };
+        let poll = Self { exchange: saved.exchange, polls: saved.polls };
         let operation = poll.exchange.operation().id();
         if saved.operation != operation {
             return Err(D::Error::custom(format_args!(
@@ -64,9 +61,7 @@ impl<'de, C: Call<Output: Report> + Serialize + DeserializeOwned> Deserialize<'d
             )));
         }
         if saved.check != check(&poll).map_err(D::Error::custom)? {
-            return Err(D::Error::custom(
-                "the saved poll was changed since: its checksum is wrong",
-            ));
+            return Err(D::Error::custom("the saved poll was changed since: its checksum is wrong"));
         }
         Ok(poll)
     }
@@ -96,13 +91,9 @@ mod tests {
         let now: DateTime<Utc> = "2026-11-02T09:00:00Z".parse().unwrap();
         let call = BillableUsage::new(Period::from_user("2026-10-01", "2026-11-01").unwrap());
         let poll = Poll::new(call, Environment::default().api().clone(), Policy::default());
-        let Step::Send(_, sent) = poll.step(now) else {
-            panic!("a request")
-        };
+        let Step::Send(_, sent) = poll.step(now) else { panic!("a request") };
         let reply = http::Response::new(r#"{"status":"InProgress","name":"s3cret"}"#.into());
-        let Step::Wait(_, poll) = sent.receive(Ok(reply), now) else {
-            panic!("a wait")
-        };
+        let Step::Wait(_, poll) = sent.receive(Ok(reply), now) else { panic!("a wait") };
         poll
     }
 

@@ -100,12 +100,7 @@ impl BaseUrl {
 
     fn read(text: &str, plain_http_anywhere: bool) -> Result<Self, InvalidInput> {
         let text = text.trim();
-        let refuse = |reason| {
-            Err(InvalidInput::BaseUrl {
-                url: without_userinfo(text),
-                reason,
-            })
-        };
+        let refuse = |reason| Err(InvalidInput::BaseUrl { url: without_userinfo(text), reason });
         let Ok(uri) = text.parse::<Uri>() else {
             return refuse("it is no address");
         };
@@ -130,17 +125,8 @@ impl BaseUrl {
                 "plain http would show the credentials to the network; use https (http is for loopback)",
             );
         }
-        let prefix = parts
-            .path_and_query
-            .as_ref()
-            .map_or("", |p| p.path())
-            .trim_end_matches('/')
-            .into();
-        Ok(Self {
-            scheme,
-            authority,
-            prefix,
-        })
+        let prefix = parts.path_and_query.as_ref().map_or("", |p| p.path()).trim_end_matches('/').into();
+        Ok(Self { scheme, authority, prefix })
     }
 }
 
@@ -236,28 +222,19 @@ impl From<Region> for Environment {
                 .unwrap_or_else(|_| unreachable!("the table of regions holds host names, as its test shows")),
             prefix: "".into(),
         };
-        Self {
-            api: host("api"),
-            login: host("login"),
-        }
+        Self { api: host("api"), login: host("login") }
     }
 }
 
 impl Default for Environment {
     /// `us-east-1`, which is where the vendor's own tools look first.
     fn default() -> Self {
-        Region {
-            name: REGIONS[DEFAULT].0,
-            domain: REGIONS[DEFAULT].1,
-        }
-        .into()
+        Region { name: REGIONS[DEFAULT].0, domain: REGIONS[DEFAULT].1 }.into()
     }
 }
 
 fn port(scheme: &Scheme, authority: &Authority) -> u16 {
-    authority
-        .port_u16()
-        .unwrap_or(if *scheme == Scheme::HTTPS { 443 } else { 80 })
+    authority.port_u16().unwrap_or(if *scheme == Scheme::HTTPS { 443 } else { 80 })
 }
 
 fn is_loopback(host: &str) -> bool {
@@ -313,48 +290,26 @@ mod tests {
             assert_eq!(region.name().parse::<Region>().unwrap(), region);
             assert_eq!(region.domain().to_uppercase().parse::<Region>().unwrap(), region);
             let environment = Environment::from(region);
-            assert_eq!(
-                environment.api().to_string(),
-                format!("https://api.{}", region.domain())
-            );
-            assert_eq!(
-                environment.login().to_string(),
-                format!("https://login.{}", region.domain())
-            );
+            assert_eq!(environment.api().to_string(), format!("https://api.{}", region.domain()));
+            assert_eq!(environment.login().to_string(), format!("https://login.{}", region.domain()));
         }
         assert_eq!(Environment::default().api(), &base("https://api.mypurecloud.com"));
-        assert!(
-            "atlantis-1"
-                .parse::<Region>()
-                .unwrap_err()
-                .to_string()
-                .contains("atlantis-1")
-        );
+        assert!("atlantis-1".parse::<Region>().unwrap_err().to_string().contains("atlantis-1"));
     }
 
     #[test]
     fn prefixes_are_kept() {
         let uri = |base_url: &str| base(base_url).join("/api/v2/x?y=1").unwrap().to_string();
-        assert_eq!(
-            uri("https://gw.example.com:8443/a/b/"),
-            "https://gw.example.com:8443/a/b/api/v2/x?y=1"
-        );
-        assert_eq!(
-            uri("https://gw.example.com"),
-            "https://gw.example.com/api/v2/x?y=1"
-        );
+        assert_eq!(uri("https://gw.example.com:8443/a/b/"), "https://gw.example.com:8443/a/b/api/v2/x?y=1");
+        assert_eq!(uri("https://gw.example.com"), "https://gw.example.com/api/v2/x?y=1");
         assert_eq!(uri("http://[::1]:80/p"), "http://[::1]:80/p/api/v2/x?y=1");
     }
 
     #[test]
     fn rule_9_plain_http_is_for_loopback() {
-        for fine in [
-            "http://127.0.0.1:1",
-            "http://127.9.9.9",
-            "http://localhost:80",
-            "http://[::1]",
-            "https://x.y",
-        ] {
+        for fine in
+            ["http://127.0.0.1:1", "http://127.9.9.9", "http://localhost:80", "http://[::1]", "https://x.y"]
+        {
             assert!(fine.parse::<BaseUrl>().is_ok(), "{fine}");
         }
         for bad in [
@@ -378,10 +333,7 @@ mod tests {
 
     #[test]
     fn a_password_in_an_address_is_not_repeated() {
-        let error = "https://user:hunter2@x.y"
-            .parse::<BaseUrl>()
-            .unwrap_err()
-            .to_string();
+        let error = "https://user:hunter2@x.y".parse::<BaseUrl>().unwrap_err().to_string();
         assert!(!error.contains("hunter2") && error.contains("x.y"), "{error}");
         let error = "user:hunter2@x.y/^".parse::<BaseUrl>().unwrap_err().to_string();
         assert!(!error.contains("hunter2"), "{error}");

@@ -91,12 +91,7 @@ impl ErrorKind {
 
 impl Error {
     pub(crate) fn new(kind: ErrorKind, operation: Operation, evidence: Evidence) -> Self {
-        Self(Arc::new(Inner {
-            kind,
-            operation,
-            attempts: 0,
-            evidence,
-        }))
+        Self(Arc::new(Inner { kind, operation, attempts: 0, evidence }))
     }
 
     /// The same after so many requests.
@@ -167,12 +162,7 @@ impl Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Inner {
-            kind,
-            operation,
-            attempts,
-            evidence,
-        } = &*self.0;
+        let Inner { kind, operation, attempts, evidence } = &*self.0;
         write!(f, "{operation}: ")?;
         let seconds = |t: &DateTime<Utc>| t.to_rfc3339_opts(SecondsFormat::Secs, true);
         match kind {
@@ -186,10 +176,7 @@ impl fmt::Display for Error {
             ErrorKind::Protocol => f.write_str("an answer that this operation has no meaning for")?,
             ErrorKind::Decode(error) => write!(f, "the answer cannot be read, {error}")?,
             ErrorKind::UnknownStatus(raw) => {
-                write!(
-                    f,
-                    "the report stays in the state {raw:?}, which is neither InProgress nor Complete"
-                )?;
+                write!(f, "the report stays in the state {raw:?}, which is neither InProgress nor Complete")?;
             }
             ErrorKind::Transport(kind) => match &evidence.transport {
                 Some(transport) => write!(f, "{}", printable(&transport.to_string()))?,
@@ -239,10 +226,7 @@ pub struct DecodeError {
 impl DecodeError {
     /// An error at a place in the body: a path such as `usages[3].resources[0].date`, or a line and column.
     pub fn new(place: impl Into<String>, reason: impl Into<String>) -> Self {
-        Self {
-            place: place.into(),
-            reason: printable(&reason.into()),
-        }
+        Self { place: place.into(), reason: printable(&reason.into()) }
     }
 
     /// Where in the body.
@@ -278,10 +262,7 @@ impl Evidence {
         let clean = |text: String| printable(&redacted(text, secret));
         let start = String::from_utf8_lossy(&body[..body.len().min(READ)]);
         let start: String = redacted(start.into_owned(), secret).chars().take(SHOWN).collect();
-        let header = response
-            .headers()
-            .get("inin-correlation-id")
-            .and_then(|v| v.to_str().ok());
+        let header = response.headers().get("inin-correlation-id").and_then(|v| v.to_str().ok());
         Self {
             status: Some(response.status()),
             code: error.code.map(clean),
@@ -294,22 +275,12 @@ impl Evidence {
 
     /// What the head of a response says, where its body is in order.
     pub(crate) fn of_head<B>(response: &Response<B>) -> Self {
-        let header = response
-            .headers()
-            .get("inin-correlation-id")
-            .and_then(|v| v.to_str().ok());
-        Self {
-            status: Some(response.status()),
-            correlation_id: header.map(printable),
-            ..Self::default()
-        }
+        let header = response.headers().get("inin-correlation-id").and_then(|v| v.to_str().ok());
+        Self { status: Some(response.status()), correlation_id: header.map(printable), ..Self::default() }
     }
 
     pub(crate) fn of_transport(error: TransportError) -> Self {
-        Self {
-            transport: Some(error),
-            ..Self::default()
-        }
+        Self { transport: Some(error), ..Self::default() }
     }
 }
 
@@ -342,10 +313,7 @@ fn printable(text: &str) -> String {
         c.is_control()
             || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
     };
-    text.split(steers)
-        .filter(|part| !part.is_empty())
-        .collect::<Vec<_>>()
-        .join(" ")
+    text.split(steers).filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ")
 }
 
 fn redacted(text: String, secret: Option<&Secret>) -> String {
@@ -367,17 +335,9 @@ mod tests {
     const OPERATION: Operation = Operation::new("get_thing", "the thing", &[]);
 
     fn error(kind: ErrorKind, status: u16, body: &str) -> Error {
-        let response = Response::builder()
-            .status(status)
-            .header("ININ-Correlation-Id", "abc-123")
-            .body(body)
-            .unwrap();
-        Error::new(
-            kind,
-            OPERATION,
-            Evidence::of_response(&response, Some(&Secret::new("t0ken"))),
-        )
-        .after(2)
+        let response =
+            Response::builder().status(status).header("ININ-Correlation-Id", "abc-123").body(body).unwrap();
+        Error::new(kind, OPERATION, Evidence::of_response(&response, Some(&Secret::new("t0ken")))).after(2)
     }
 
     #[test]
@@ -389,19 +349,13 @@ mod tests {
             "the thing: not found (404 not.found: No such org; correlation id abc-123); 2 requests"
         );
         assert_eq!(error.body_start(), Some(body));
-        assert_eq!(
-            (error.code(), error.status()),
-            (Some("not.found"), Some(StatusCode::NOT_FOUND))
-        );
+        assert_eq!((error.code(), error.status()), (Some("not.found"), Some(StatusCode::NOT_FOUND)));
     }
 
     #[test]
     fn rule_9_an_echoed_token_is_not_repeated() {
         let pad = "x".repeat(SHOWN - 2);
-        for body in [
-            r#"{"message":"bad t0ken","code":"t0ken"}"#.to_owned(),
-            format!("{pad}t0ken"),
-        ] {
+        for body in [r#"{"message":"bad t0ken","code":"t0ken"}"#.to_owned(), format!("{pad}t0ken")] {
             let error = error(ErrorKind::Server, 500, &body);
             assert!(!format!("{error} {error:?} {:?}", error.body_start()).contains("t0ken"));
         }
@@ -411,11 +365,7 @@ mod tests {
 
     #[test]
     fn text_of_the_server_cannot_steer_a_terminal() {
-        let error = error(
-            ErrorKind::Server,
-            500,
-            "{\"message\":\"a\\u001b[2Jb\\r\\nc\\u202ed\"}",
-        );
+        let error = error(ErrorKind::Server, 500, "{\"message\":\"a\\u001b[2Jb\\r\\nc\\u202ed\"}");
         assert_eq!(error.server_message(), Some("a [2Jb c d"));
         assert!(!error.to_string().contains(char::is_control));
     }

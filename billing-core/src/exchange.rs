@@ -84,12 +84,7 @@ impl<C: Call> Exchange<C> {
             throttled: 0,
             last: Evidence::default(),
         };
-        Self {
-            call,
-            api,
-            policy,
-            state,
-        }
+        Self { call, api, policy, state }
     }
 
     /// The same with another policy; its time counts anew.
@@ -126,13 +121,7 @@ impl<C: Call> Exchange<C> {
             self.error(ErrorKind::Unsendable(reason), Evidence::default())
         })?;
         let attempt = self.policy.attempt.unwrap_or_else(|| self.call.attempt());
-        let request = Request::new(
-            http,
-            self.call.operation(),
-            attempt,
-            deadline,
-            self.policy.max_body,
-        );
+        let request = Request::new(http, self.call.operation(), attempt, deadline, self.policy.max_body);
         Ok(Next::Send(Box::new(request)))
     }
 
@@ -143,18 +132,10 @@ impl<C: Call> Exchange<C> {
         floor: Duration,
         now: DateTime<Utc>,
     ) -> Result<Taken<C::Output>, Error> {
-        let Received {
-            reply,
-            not_before,
-            others,
-            token,
-        } = received;
+        let Received { reply, not_before, others, token } = received;
         self.state.requests = self.state.requests.saturating_add(1).saturating_add(others);
         let judgement = judge(&self.call, &reply);
-        let hint = reply
-            .as_ref()
-            .ok()
-            .and_then(|response| retry_after(response.headers(), now));
+        let hint = reply.as_ref().ok().and_then(|response| retry_after(response.headers(), now));
         let evidence = match reply {
             // What is accepted is no evidence of a failure; its body is not searched for one.
             Ok(response) if matches!(judgement, Judgement::Accepted(_)) => Evidence::of_head(&response),
@@ -183,11 +164,7 @@ impl<C: Call> Exchange<C> {
                     return Err(self.error(ErrorKind::Decode(error), evidence));
                 }
                 self.state.unreadable += 1;
-                (
-                    policy.retries.wait(k, seed, n),
-                    hint,
-                    Waiting::Retry(Trouble::Unreadable),
-                )
+                (policy.retries.wait(k, seed, n), hint, Waiting::Retry(Trouble::Unreadable))
             }
             Judgement::Throttled => {
                 let k = self.state.throttled;
@@ -257,22 +234,13 @@ impl<C: Call> Exchange<C> {
     /// Nothing is ever due later than the longest wait that this machine asks for. If it seems so, the clock was set
     /// back while the machine was parked, and all its times move back with it.
     fn unjumped(&mut self, wake: DateTime<Utc>, now: DateTime<Utc>) -> DateTime<Utc> {
-        let longest = self
-            .policy
-            .patience
-            .max(self.policy.polls.most * 2)
-            .max(LONGEST_OWN_WAIT);
+        let longest = self.policy.patience.max(self.policy.polls.most * 2).max(LONGEST_OWN_WAIT);
         let jump = between(after(now, longest), wake);
         if jump.is_zero() {
             return wake;
         }
-        for time in [
-            &mut self.state.started,
-            &mut self.state.deadline,
-            &mut self.state.wake,
-        ]
-        .into_iter()
-        .flatten()
+        for time in
+            [&mut self.state.started, &mut self.state.deadline, &mut self.state.wake].into_iter().flatten()
         {
             *time -= jump;
         }
@@ -319,3 +287,181 @@ pub(crate) fn into_step<M: Machine>(next: Result<Next, Error>, machine: M) -> St
 const THROTTLE_FLOOR: Duration = Duration::from_secs(1);
 /// The longest wait that is our own idea: after a 429 without headers.
 const LONGEST_OWN_WAIT: Duration = Duration::from_secs(120);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::TransportErrorKind as Kind;
+    use crate::testing::{exchange, lost, reply, run, script, start};
+
+    const OVERVIEW: &str = r#"{"currency":"EUR"}"#;
+
+    fn kind_after(replies: &[crate::Reply]) -> (Option<ErrorKind>, usize) {
+        let run = script(exchange(Policy::default()), replies);
+        (run.result.as_ref().err().map(|error| error.kind().clone()), run.sent.len())
+    }
+
+    #[test]
+    fn a_good_answer_is_the_end() {
+        let run = script(exchange(Policy::default()), &[reply(200, "", OVERVIEW)]);
+        assert_eq!(run.result.unwrap().currency.as_deref(), Some("EUR"));
+        assert_eq!(run.sent.len(), 1);
+    }
+
+    #[test]
+    fn what_usually_passes_is_repeated_five_times() {
+        for status in [408, 425, 500, 502, 503, 504] {
+            let failing = reply(status, "", "<html>");
+            assert_eq!(kind_after(std::slice::from_ref(&failing)), (Some(ErrorKind::Server), 6), "{status}");
+            assert_eq!(kind_after(&[failing, reply(200, "", OVERVIEW)]), (None, 2), "{status}");
+        }
+        for kind in [Kind::Dns, Kind::Connect, Kind::Timeout, Kind::Reset, Kind::Malformed] {
+            assert_eq!(kind_after(&[lost(kind)]), (Some(ErrorKind::Transport(kind)), 6), "{kind:?}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_asked_for_twice_more() {
+        for unreadable in [
+            reply(200, "", "<html>"),
+            reply(200, "", r#"{"usages":[{"#),
+            reply(200, "", r#"{"currency":7}"#),
+            lost(Kind::Truncated),
+        ] {
+            let (error, requests) = kind_after(std::slice::from_ref(&unreadable));
+            assert!(matches!(error, Some(ErrorKind::Decode(_))) && requests == 3, "{error:?}");
+            assert_eq!(kind_after(&[unreadable, reply(200, "", OVERVIEW)]), (None, 2));
+        }
+    }
+
+    #[test]
+    fn what_will_not_pass_is_an_error_at_once() {
+        for (status, kind) in [
+            (401, ErrorKind::Unauthorized),
+            (403, ErrorKind::Forbidden),
+            (404, ErrorKind::NotFound),
+            (400, ErrorKind::Rejected),
+            (409, ErrorKind::Rejected),
+            (413, ErrorKind::Rejected),
+            (501, ErrorKind::Server),
+            (505, ErrorKind::Server),
+            (599, ErrorKind::Server),
+            (201, ErrorKind::Protocol),
+            (202, ErrorKind::Protocol),
+            (204, ErrorKind::Protocol),
+            (301, ErrorKind::Protocol),
+            (307, ErrorKind::Protocol),
+        ] {
+            assert_eq!(
+                kind_after(&[reply(status, "location: https://evil.test/", "{}")]),
+                (Some(kind), 1),
+                "{status}"
+            );
+        }
+        for kind in [Kind::Tls, Kind::BadRequest, Kind::TooLarge { limit: 1 }] {
+            assert_eq!(kind_after(&[lost(kind)]), (Some(ErrorKind::Transport(kind)), 1));
+        }
+    }
+
+    #[test]
+    fn retry_after_is_honoured() {
+        let busy = reply(503, "retry-after: 7", "");
+        let run = script(exchange(Policy::default()), &[busy, reply(200, "", OVERVIEW)]);
+        assert!((7000..7100).contains(&run.gaps()[0]), "{:?}", run.gaps());
+    }
+
+    #[test]
+    fn a_429_costs_no_attempt() {
+        let throttled = reply(429, "retry-after: 3", "");
+        let mut replies = vec![throttled; 10];
+        replies.push(reply(200, "", OVERVIEW));
+        let run = script(exchange(Policy::default()), &replies);
+        assert_eq!(run.sent.len(), 11);
+        assert!(run.result.is_ok() && run.gaps().iter().all(|gap| (3000..4000).contains(gap)));
+    }
+
+    #[test]
+    fn a_429_without_headers_doubles_and_the_deadline_holds() {
+        let run = script(exchange(Policy::default()), &[reply(429, "", "")]);
+        assert_eq!(run.gaps()[..6], [5001, 10001, 20001, 40001, 60001, 60001]);
+        assert!(matches!(run.error().kind(), ErrorKind::Deadline(_)));
+        assert_eq!(run.error().status().map(|s| s.as_u16()), Some(429));
+        assert!(run.ended < 900_000);
+    }
+
+    #[test]
+    fn a_long_hint_defers_and_names_the_time() {
+        for status in [429, 503] {
+            let run = script(exchange(Policy::default()), &[reply(status, "retry-after: 7200", "")]);
+            let until = run.error().retry_at().unwrap();
+            assert!((7200..7202).contains(&between(start(), until).as_secs()));
+            assert_eq!(run.sent.len(), 1);
+        }
+        let hurried = Policy { overall: Duration::from_secs(10), ..Policy::default() };
+        let run = script(exchange(hurried), &[reply(503, "retry-after: 30", "")]);
+        assert!(matches!(run.error().kind(), ErrorKind::Deferred(_)));
+        let edge = script(
+            exchange(Policy::default()),
+            &[reply(503, "retry-after: 120", ""), reply(200, "", OVERVIEW)],
+        );
+        assert!(edge.result.is_ok());
+    }
+
+    #[test]
+    fn rule_4_a_wake_past_the_deadline_is_an_error_now() {
+        let policy = Policy { overall: Duration::from_secs(4), ..Policy::default() };
+        let run = script(exchange(policy), &[reply(429, "", "")]);
+        assert!(matches!(run.error().kind(), ErrorKind::Deadline(_)));
+        assert_eq!(run.ended, 1, "now, not then");
+    }
+
+    #[test]
+    fn rule_5_the_documented_bound_is_reached_and_not_passed() {
+        // The worst that the table allows: each transient failure followed by two unreadable answers.
+        let mut n = 0;
+        let run = run(exchange(Policy::default()), |_, _| {
+            n += 1;
+            if n % 3 == 1 {
+                reply(200, "", "x")
+            } else if n % 3 == 2 {
+                reply(200, "", "y")
+            } else {
+                lost(Kind::Reset)
+            }
+        });
+        assert_eq!(run.sent.len(), 18);
+    }
+
+    #[test]
+    fn rule_8_the_same_seed_gives_the_same_waits() {
+        let gaps =
+            |seed| script(exchange(Policy { seed, ..Policy::default() }), &[reply(500, "", "")]).gaps();
+        assert_eq!(gaps(7), gaps(7));
+        assert_ne!(gaps(7), gaps(8));
+    }
+
+    #[test]
+    fn the_time_for_an_attempt_ends_with_the_deadline() {
+        let policy = Policy { overall: Duration::from_secs(10), ..Policy::default() };
+        let Step::Send(request, _) = exchange(policy).step(start()) else { panic!("a request") };
+        assert_eq!(request.timeout(start()), Duration::from_secs(10));
+        assert_eq!(request.timeout(after(start(), Duration::from_secs(9))), Duration::from_secs(1));
+        assert_eq!(request.timeout(after(start(), Duration::from_secs(99))), Duration::ZERO);
+        let Step::Send(request, _) = exchange(Policy::default()).step(start()) else { panic!("a request") };
+        assert_eq!(request.timeout(start()), Duration::from_secs(60));
+    }
+
+    #[test]
+    fn a_clock_set_back_while_parked_moves_the_times_with_it() {
+        let step = exchange(Policy::default()).step(start());
+        let Step::Send(_, sent) = step else { panic!("a request") };
+        let Step::Wait(_, parked) = sent.receive(reply(503, "retry-after: 5", ""), start()) else {
+            panic!("a wait")
+        };
+        let yesterday = start() - chrono::TimeDelta::days(1);
+        let Step::Wait(until, parked) = parked.step(yesterday) else { panic!("a wait") };
+        assert!(between(yesterday, until) <= LONGEST_OWN_WAIT);
+        assert!(parked.progress().deadline.unwrap() < after(yesterday, Duration::from_secs(1200)));
+        assert!(matches!(parked.step(until), Step::Send(..)));
+    }
+}

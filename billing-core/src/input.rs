@@ -40,11 +40,7 @@ impl FromStr for OrgId {
 
     fn from_str(text: &str) -> Result<Self, InvalidInput> {
         let escapes = text.is_empty() || text == "." || text == ".." || text.chars().any(char::is_control);
-        if escapes {
-            Err(InvalidInput::Id(text.to_owned()))
-        } else {
-            Ok(Self(text.into()))
-        }
+        if escapes { Err(InvalidInput::Id(text.to_owned())) } else { Ok(Self(text.into())) }
     }
 }
 
@@ -102,15 +98,9 @@ impl Period {
             }
         }
         if start >= end {
-            return Err(InvalidInput::Period {
-                start: start.into(),
-                end: end.into(),
-            });
+            return Err(InvalidInput::Period { start: start.into(), end: end.into() });
         }
-        Ok(Self {
-            start: start.into(),
-            end: end.into(),
-        })
+        Ok(Self { start: start.into(), end: end.into() })
     }
 
     /// A period from two texts as a person types them; see [`Timestamp::from_user`].
@@ -180,9 +170,7 @@ impl FromStr for PeriodIndex {
     type Err = InvalidInput;
 
     fn from_str(text: &str) -> Result<Self, InvalidInput> {
-        text.parse()
-            .map(Self)
-            .map_err(|_| InvalidInput::Index(text.to_owned()))
+        text.parse().map(Self).map_err(|_| InvalidInput::Index(text.to_owned()))
     }
 }
 
@@ -190,10 +178,7 @@ impl TryFrom<i64> for PeriodIndex {
     type Error = InvalidInput;
 
     fn try_from(index: i64) -> Result<Self, InvalidInput> {
-        index
-            .try_into()
-            .map(Self)
-            .map_err(|_| InvalidInput::Index(index.to_string()))
+        index.try_into().map(Self).map_err(|_| InvalidInput::Index(index.to_string()))
     }
 }
 
@@ -237,10 +222,7 @@ impl fmt::Display for InvalidInput {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Date(text) => {
-                write!(
-                    f,
-                    "{text:?} is no date: write 2026-10-01 (midnight UTC) or 2026-10-01T00:00:00+02:00"
-                )
+                write!(f, "{text:?} is no date: write 2026-10-01 (midnight UTC) or 2026-10-01T00:00:00+02:00")
             }
             Self::Period { start, end } => {
                 write!(
@@ -255,10 +237,7 @@ impl fmt::Display for InvalidInput {
                 )
             }
             Self::Index(text) => {
-                write!(
-                    f,
-                    "{text:?} is no billing period index: 0 is the latest period, 1 the one before it"
-                )
+                write!(f, "{text:?} is no billing period index: 0 is the latest period, 1 the one before it")
             }
             Self::Region(text) => {
                 write!(
@@ -285,11 +264,7 @@ impl From<Timestamp> for DateTime<Utc> {
 }
 
 /// All but RFC 3986's unreserved characters.
-const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
-    .remove(b'-')
-    .remove(b'.')
-    .remove(b'_')
-    .remove(b'~');
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 fn encode(text: &str) -> String {
     utf8_percent_encode(text, RESERVED).to_string()
@@ -322,10 +297,7 @@ mod tests {
             ("2026-10-01T00:00:00.0001Z", "2026-10-01T00:00:00.0002Z"),
         ] {
             let error = Period::from_user(start, end).unwrap_err().to_string();
-            assert!(
-                error.contains("2026-10-01T00:00:00Z") && error.contains("not before"),
-                "{error}"
-            );
+            assert!(error.contains("2026-10-01T00:00:00Z") && error.contains("not before"), "{error}");
         }
     }
 
@@ -339,12 +311,7 @@ mod tests {
 
     #[test]
     fn indexes_are_not_negative() {
-        assert!(
-            "-1".parse::<PeriodIndex>()
-                .unwrap_err()
-                .to_string()
-                .contains("-1")
-        );
+        assert!("-1".parse::<PeriodIndex>().unwrap_err().to_string().contains("-1"));
         assert!(PeriodIndex::try_from(-1).is_err());
         assert_eq!("54".parse::<PeriodIndex>().unwrap().get(), 54);
     }

@@ -87,15 +87,7 @@ pub struct Sent<M>(M);
 impl<M: Machine> Sent<M> {
     /// Goes on with what came back, at the time `now`.
     pub fn receive(self, reply: Reply, now: DateTime<Utc>) -> Step<M> {
-        self.0.received(
-            Received {
-                reply,
-                not_before: None,
-                others: 0,
-                token: None,
-            },
-            now,
-        )
+        self.0.received(Received { reply, not_before: None, others: 0, token: None }, now)
     }
 
     /// The machine whose request is out, to look at.
@@ -144,13 +136,7 @@ impl Request {
         deadline: DateTime<Utc>,
         max_body: usize,
     ) -> Self {
-        Self {
-            http,
-            operation,
-            attempt,
-            deadline,
-            max_body,
-        }
+        Self { http, operation, attempt, deadline, max_body }
     }
 
     /// Method, absolute URI, headers and body. Headers with credentials are marked sensitive, so that `Debug` hides them.
@@ -199,11 +185,7 @@ pub struct TransportError {
 impl TransportError {
     /// An error of that kind, said in `text`.
     pub fn new(kind: TransportErrorKind, text: impl Into<String>) -> Self {
-        Self {
-            kind,
-            text: text.into().into(),
-            source: None,
-        }
+        Self { kind, text: text.into().into(), source: None }
     }
 
     /// An error of that kind that wraps what the HTTP library said.
@@ -221,11 +203,7 @@ impl TransportError {
             }
             inner = cause.source();
         }
-        Self {
-            kind,
-            text: text.into(),
-            source: Some(source),
-        }
+        Self { kind, text: text.into(), source: Some(source) }
     }
 
     /// What sort of failure it was.
@@ -242,9 +220,7 @@ impl fmt::Display for TransportError {
 
 impl std::error::Error for TransportError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        self.source
-            .as_ref()
-            .map(|e| &**e as &(dyn std::error::Error + 'static))
+        self.source.as_ref().map(|e| &**e as &(dyn std::error::Error + 'static))
     }
 }
 

@@ -17,11 +17,7 @@ impl Operation {
     /// Names an operation. `id` is the vendor's operation id, `title` what a sentence can begin with, `permissions` those
     /// of which any one is enough.
     pub const fn new(id: &'static str, title: &'static str, permissions: &'static [&'static str]) -> Self {
-        Self {
-            id,
-            title,
-            permissions,
-        }
+        Self { id, title, permissions }
     }
 
     /// The vendor's id of the operation, such as `get_billing_reports_billableusage`.

@@ -89,12 +89,7 @@ pub struct PollSchedule {
 
 impl Default for PollSchedule {
     fn default() -> Self {
-        Self {
-            growth_permille: 1500,
-            least: POLL_FLOOR,
-            most: Duration::from_secs(15),
-            jitter_permille: 100,
-        }
+        Self { growth_permille: 1500, least: POLL_FLOOR, most: Duration::from_secs(15), jitter_permille: 100 }
     }
 }
 
@@ -130,12 +125,7 @@ pub struct RetrySchedule {
 
 impl Default for RetrySchedule {
     fn default() -> Self {
-        Self {
-            first: Duration::from_millis(500),
-            factor: 2,
-            most: Duration::from_secs(20),
-            limit: 5,
-        }
+        Self { first: Duration::from_millis(500), factor: 2, most: Duration::from_secs(20), limit: 5 }
     }
 }
 
@@ -143,19 +133,14 @@ impl RetrySchedule {
     /// How long to wait after failure `k` in a row, counted from 0. `n` is the number of the request, so that equal
     /// failures of one operation do not wait equally long.
     pub(crate) fn wait(&self, k: u32, seed: u64, n: u32) -> Duration {
-        let bound = self
-            .first
-            .saturating_mul(self.factor.saturating_pow(k))
-            .min(self.most);
+        let bound = self.first.saturating_mul(self.factor.saturating_pow(k)).min(self.most);
         saturating_millis(draw(seed, n, bound.as_millis()))
     }
 }
 
 /// The wait after 429 number `k` in a row, counted from 0, that came without any header: `min(60 s, 5 s × 2^k)`.
 pub(crate) fn unhinted_throttle(k: u32) -> Duration {
-    Duration::from_secs(5)
-        .saturating_mul(2_u32.saturating_pow(k))
-        .min(Duration::from_secs(60))
+    Duration::from_secs(5).saturating_mul(2_u32.saturating_pow(k)).min(Duration::from_secs(60))
 }
 
 /// What the server asks for in `Retry-After`: seconds, or a date, which is read against the response's own `Date` so
@@ -167,10 +152,7 @@ pub(crate) fn retry_after(headers: &http::HeaderMap, now: DateTime<Utc>) -> Opti
         return Some(after(now, Duration::from_secs(text.parse().unwrap_or(u64::MAX))));
     }
     let date = http_date(text)?;
-    let server_now = headers
-        .get(http::header::DATE)
-        .and_then(|v| http_date(v.to_str().ok()?))
-        .unwrap_or(now);
+    let server_now = headers.get(http::header::DATE).and_then(|v| http_date(v.to_str().ok()?)).unwrap_or(now);
     Some(after(now, between(server_now, date)))
 }
 
@@ -206,30 +188,16 @@ mod tests {
 
     #[test]
     fn polls_follow_the_root_of_the_age() {
-        let even = PollSchedule {
-            jitter_permille: 0,
-            ..PollSchedule::default()
-        };
-        for (age, wait) in [
-            (0, 2000),
-            (1, 2000),
-            (4, 3000),
-            (16, 6000),
-            (100, 15000),
-            (900, 15000),
-        ] {
+        let even = PollSchedule { jitter_permille: 0, ..PollSchedule::default() };
+        for (age, wait) in [(0, 2000), (1, 2000), (4, 3000), (16, 6000), (100, 15000), (900, 15000)] {
             assert_eq!(even.wait(seconds(age), 7, 0).as_millis(), wait, "age {age}");
         }
     }
 
     #[test]
     fn rule_4_no_configuration_goes_below_the_floor() {
-        let hasty = PollSchedule {
-            growth_permille: 0,
-            least: seconds(0),
-            most: seconds(0),
-            jitter_permille: 5000,
-        };
+        let hasty =
+            PollSchedule { growth_permille: 0, least: seconds(0), most: seconds(0), jitter_permille: 5000 };
         for n in 0..1000 {
             assert!(hasty.wait(seconds(0), 1, n) >= seconds(2));
             assert!(PollSchedule::default().wait(seconds(0), 1, n) >= seconds(2));
@@ -239,9 +207,7 @@ mod tests {
     #[test]
     fn jitter_fills_its_range_and_depends_on_the_seed_alone() {
         let schedule = PollSchedule::default();
-        let waits: Vec<_> = (0..1000)
-            .map(|n| schedule.wait(seconds(16), 3, n).as_millis())
-            .collect();
+        let waits: Vec<_> = (0..1000).map(|n| schedule.wait(seconds(16), 3, n).as_millis()).collect();
         assert!(waits.iter().all(|w| (5400..=6600).contains(w)));
         assert!(waits.iter().any(|w| *w < 5500) && waits.iter().any(|w| *w > 6500));
         assert_eq!(waits[5], schedule.wait(seconds(16), 3, 5).as_millis());
@@ -271,32 +237,18 @@ mod tests {
     fn retry_after_is_seconds_or_a_date_against_the_servers_clock() {
         let now: DateTime<Utc> = "2026-10-01T00:00:00Z".parse().unwrap();
         let hint = |pairs: &[(&'static str, &str)]| {
-            let headers: HeaderMap = pairs
-                .iter()
-                .map(|(k, v)| (http::HeaderName::from_static(k), v.parse().unwrap()))
-                .collect();
+            let headers: HeaderMap =
+                pairs.iter().map(|(k, v)| (http::HeaderName::from_static(k), v.parse().unwrap())).collect();
             retry_after(&headers, now).map(|t| between(now, t).as_secs())
         };
         assert_eq!(hint(&[("retry-after", "42")]), Some(42));
         assert_eq!(hint(&[("retry-after", " 0 ")]), Some(0));
         // The server's clock is a year behind ours; only the difference counts.
         let date = ("date", "Wed, 01 Oct 2025 00:00:00 GMT");
-        assert_eq!(
-            hint(&[date, ("retry-after", "Wed, 01 Oct 2025 00:00:30 GMT")]),
-            Some(30)
-        );
-        assert_eq!(
-            hint(&[date, ("retry-after", "Wed, 01 Oct 2025 00:00:00 GMT")]),
-            Some(0)
-        );
-        assert_eq!(
-            hint(&[date, ("retry-after", "Tue, 30 Sep 2025 00:00:00 GMT")]),
-            Some(0)
-        );
-        assert_eq!(
-            hint(&[("retry-after", "Thu, 01 Oct 2026 00:01:00 GMT")]),
-            Some(60)
-        );
+        assert_eq!(hint(&[date, ("retry-after", "Wed, 01 Oct 2025 00:00:30 GMT")]), Some(30));
+        assert_eq!(hint(&[date, ("retry-after", "Wed, 01 Oct 2025 00:00:00 GMT")]), Some(0));
+        assert_eq!(hint(&[date, ("retry-after", "Tue, 30 Sep 2025 00:00:00 GMT")]), Some(0));
+        assert_eq!(hint(&[("retry-after", "Thu, 01 Oct 2026 00:01:00 GMT")]), Some(60));
         assert!(hint(&[("retry-after", "99999999999999999999")]).unwrap() > 1 << 40);
         for nonsense in ["", "soon", "-1", "1.5", "2026-10-01"] {
             assert_eq!(hint(&[("retry-after", nonsense)]), None, "{nonsense}");

@@ -24,9 +24,7 @@ pub struct Pacing {
 
 impl Default for Pacing {
     fn default() -> Self {
-        Self {
-            unannounced: Some(Duration::from_millis(200)),
-        }
+        Self { unannounced: Some(Duration::from_millis(200)) }
     }
 }
 
@@ -39,6 +37,8 @@ pub(crate) struct Quota {
     parked: Option<(DateTime<Utc>, Evidence)>,
     /// 429s in a row.
     throttled: u32,
+    /// Sent before the first window was known.
+    unwindowed: u32,
     /// Sent and not yet answered.
     in_flight: u32,
     /// Without headers: the present spacing, and when the next request may go.
@@ -70,6 +70,7 @@ impl Quota {
             window: None,
             parked: None,
             throttled: 0,
+            unwindowed: 0,
             in_flight: 0,
             spacing,
             next: None,
@@ -77,16 +78,16 @@ impl Quota {
     }
 
     /// Lets a request out at `now` and counts it, or says how long it has to wait.
-    pub(crate) fn admit(&mut self, now: DateTime<Utc>) -> Result<(), Hold> {
+    pub(crate) fn admit(&mut self, now: DateTime<Utc>) -> Result<(), Box<Hold>> {
         if let Some((until, evidence)) = &self.parked {
             if *until > now {
                 let evidence = Some(evidence.clone());
-                return Err(Hold {
+                return Err(Box::new(Hold {
                     until: *until,
                     waiting: Waiting::Throttled,
                     hint: true,
                     evidence,
-                });
+                }));
             }
             self.parked = None;
         }
@@ -94,24 +95,20 @@ impl Quota {
             window.roll(self.in_flight, now);
             if window.free(now) == 0 {
                 let until = self.a_little_after(self.window.as_ref().map_or(now, |w| w.ends));
-                return Err(Hold {
-                    until,
-                    waiting: Waiting::Quota,
-                    hint: true,
-                    evidence: None,
-                });
+                return Err(Box::new(Hold { until, waiting: Waiting::Quota, hint: true, evidence: None }));
             }
             window.ours += 1;
-        } else if self.pacing.unannounced.is_some() {
+        } else {
             if let Some(next) = self.next.filter(|next| *next > now) {
-                return Err(Hold {
+                return Err(Box::new(Hold {
                     until: next,
                     waiting: Waiting::Quota,
                     hint: false,
                     evidence: None,
-                });
+                }));
             }
-            self.next = Some(after(now, self.spacing));
+            self.next = self.pacing.unannounced.map(|_| after(now, self.spacing));
+            self.unwindowed = self.unwindowed.saturating_add(1);
         }
         self.in_flight += 1;
         Ok(())
@@ -159,8 +156,8 @@ impl Quota {
     fn learn(&mut self, announced: &Announced, now: DateTime<Utc>) {
         let in_flight = self.in_flight;
         let Some(window) = &mut self.window else {
-            // The first answer: whatever was sent so far may be in its count.
-            let ours = in_flight.saturating_add(1);
+            // The first answer: whatever we sent so far may be in its count, and what is still out will be.
+            let ours = announced.count.min(self.unwindowed).max(in_flight.saturating_add(1));
             let foreign = announced.count.saturating_sub(ours);
             self.window = Some(Window {
                 allowed: announced.allowed,
@@ -185,11 +182,7 @@ impl Quota {
         } else {
             // Of several answers about one window the earliest end is closest to the truth, as delay only adds to it;
             // a guess gives way to the first answer.
-            window.ends = if window.confirmed {
-                window.ends.min(announced.ends)
-            } else {
-                announced.ends
-            };
+            window.ends = if window.confirmed { window.ends.min(announced.ends) } else { announced.ends };
         }
         window.confirmed = true;
         window.allowed = announced.allowed;
@@ -200,10 +193,7 @@ impl Quota {
     fn a_little_after(&self, time: DateTime<Utc>) -> DateTime<Utc> {
         let n = u32::try_from(time.timestamp_millis().rem_euclid(1 << 31)).unwrap_or_default();
         let millis = 250 + draw(self.seed, n, 250);
-        after(
-            time,
-            Duration::from_millis(u64::try_from(millis).unwrap_or_default()),
-        )
+        after(time, Duration::from_millis(u64::try_from(millis).unwrap_or_default()))
     }
 }
 
@@ -218,14 +208,7 @@ impl Window {
     }
 
     fn renew(&mut self, ends: DateTime<Utc>, ours: u32, now: DateTime<Utc>) {
-        *self = Self {
-            ends,
-            began: now,
-            ours,
-            foreign: 0,
-            foreign_before: self.foreign,
-            ..*self
-        };
+        *self = Self { ends, began: now, ours, foreign: 0, foreign_before: self.foreign, ..*self };
     }
 
     /// How many more of ours fit, with room left for as much foreign traffic as is to be expected.
@@ -258,11 +241,7 @@ impl Announced {
         let (allowed, count) = (number("inin-ratelimit-allowed")?, number("inin-ratelimit-count")?);
         // A quota of nothing or a window without end is no rate limit that one could keep.
         let reset = number("inin-ratelimit-reset").filter(|reset| *reset <= LONGEST_WINDOW && allowed > 0)?;
-        Some(Self {
-            allowed,
-            count,
-            ends: after(now, Duration::from_secs(reset.into())),
-        })
+        Some(Self { allowed, count, ends: after(now, Duration::from_secs(reset.into())) })
     }
 }
 
@@ -294,16 +273,13 @@ mod tests {
     }
 
     fn throttle(quota: &mut Quota, headers: &HeaderMap, now: f64) -> f64 {
-        let until = quota
-            .observe(StatusCode::TOO_MANY_REQUESTS, headers, Evidence::default, at(now))
-            .unwrap();
+        let until =
+            quota.observe(StatusCode::TOO_MANY_REQUESTS, headers, Evidence::default, at(now)).unwrap();
         between(at(now), until).as_secs_f64()
     }
 
     fn retry_after(seconds: u32) -> HeaderMap {
-        [(http::header::RETRY_AFTER, seconds.into())]
-            .into_iter()
-            .collect()
+        [(http::header::RETRY_AFTER, seconds.into())].into_iter().collect()
     }
 
     #[test]
@@ -315,10 +291,7 @@ mod tests {
         assert_eq!(sent, 9);
         let hold = quota.admit(at(1.0)).unwrap_err();
         let until = between(at(0.0), hold.until).as_secs_f64();
-        assert!(
-            (60.5..=61.5).contains(&until) && hold.waiting == Waiting::Quota && hold.hint,
-            "{until}"
-        );
+        assert!((60.5..=61.5).contains(&until) && hold.waiting == Waiting::Quota && hold.hint, "{until}");
         // The nine are still out: they may arrive in the new window, and are counted there too.
         let sent = (0..20).filter(|_| quota.admit(at(61.2)).is_ok()).count();
         assert_eq!(sent, 1);

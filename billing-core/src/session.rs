@@ -58,10 +58,7 @@ impl Credentials {
         if secret.expose().is_empty() {
             return Err(InvalidInput::Credentials("the client secret is empty"));
         }
-        Ok(Self(Grant::Client {
-            id: id.into(),
-            secret,
-        }))
+        Ok(Self(Grant::Client { id: id.into(), secret }))
     }
 
     /// An access token that the caller has from elsewhere. It cannot be renewed: the first 401 is the end.
@@ -176,18 +173,11 @@ impl Session {
                     let Ok(header) = bearer(secret) else {
                         return self.admit_never();
                     };
-                    self.token = Some(Current {
-                        secret: secret.clone(),
-                        header,
-                        expires: None,
-                    });
+                    self.token = Some(Current { secret: secret.clone(), header, expires: None });
                 }
                 self.token.as_ref()
             }
-            Grant::Client { .. } => self
-                .token
-                .as_ref()
-                .filter(|t| t.expires.is_none_or(|end| now < end)),
+            Grant::Client { .. } => self.token.as_ref().filter(|t| t.expires.is_none_or(|end| now < end)),
         };
         let Some(current) = current else {
             return self.admit_login(since, outgoing, now);
@@ -199,7 +189,7 @@ impl Session {
         };
         match self.quota.admit(now) {
             Ok(()) => Admission::Go(pass),
-            Err(hold) => Admission::Hold(hold),
+            Err(hold) => Admission::Hold(*hold),
         }
     }
 
@@ -216,9 +206,7 @@ impl Session {
             return Observed::Deliver { not_before: None };
         };
         let evidence = || Evidence::of_response(response, Some(&pass.secret));
-        let not_before = self
-            .quota
-            .observe(response.status(), response.headers(), evidence, now);
+        let not_before = self.quota.observe(response.status(), response.headers(), evidence, now);
         if response.status() != StatusCode::UNAUTHORIZED || matches!(self.grant, Grant::Token(_)) {
             return Observed::Deliver { not_before };
         }
@@ -226,11 +214,7 @@ impl Session {
             return Observed::Replaced;
         }
         self.token = None;
-        if renewable {
-            Observed::Invalidated
-        } else {
-            Observed::Deliver { not_before }
-        }
+        if renewable { Observed::Invalidated } else { Observed::Deliver { not_before } }
     }
 
     /// A request that was let out will have no reply that we see.
@@ -249,10 +233,7 @@ impl Session {
             return;
         };
         let judgement = judge(&Login { id, secret }, &reply);
-        let hint = reply
-            .as_ref()
-            .ok()
-            .and_then(|response| retry_after(response.headers(), now));
+        let hint = reply.as_ref().ok().and_then(|response| retry_after(response.headers(), now));
         let evidence = match reply {
             Ok(response) => Evidence::of_response(&response, Some(secret)),
             Err(error) => Evidence::of_transport(error),
@@ -270,11 +251,7 @@ impl Session {
             Judgement::Throttled => {
                 let wait = unhinted_throttle(self.throttled);
                 self.throttled = self.throttled.saturating_add(1);
-                self.back_off(
-                    after(now, if hint.is_some() { THROTTLE_FLOOR } else { wait }),
-                    hint,
-                    evidence,
-                );
+                self.back_off(after(now, if hint.is_some() { THROTTLE_FLOOR } else { wait }), hint, evidence);
                 return;
             }
             Judgement::Transient(_, kind) => (kind, self.backoff()),
@@ -315,21 +292,14 @@ impl Session {
         self.logins += 1;
         // Beyond its time limit whoever holds the login has lost it, and another may try.
         let until = after(now, request.timeout(now) + Duration::from_secs(1));
-        self.login = LoginState::InFlight {
-            number: self.logins,
-            until,
-        };
+        self.login = LoginState::InFlight { number: self.logins, until };
         Admission::LogIn(Box::new(request), self.logins)
     }
 
     /// For texts that were checked before and cannot fail here.
     fn admit_never(&self) -> Admission {
         let reason = "the credentials or the address of the login service cannot be written into a request";
-        Admission::Never(Error::new(
-            ErrorKind::Unsendable(reason),
-            LOGIN,
-            Evidence::default(),
-        ))
+        Admission::Never(Error::new(ErrorKind::Unsendable(reason), LOGIN, Evidence::default()))
     }
 
     fn is_in_flight(&self, wanted: u64) -> bool {
@@ -343,14 +313,9 @@ impl Session {
         self.throttled = 0;
         self.given_up = None;
         // Renewed a little early, so that no request is sent with a token that ends on its way.
-        let lifetime = token
-            .lifetime
-            .map(|whole| whole.saturating_sub((whole / 10).min(Duration::from_secs(60))));
-        self.token = Some(Current {
-            secret: token.secret,
-            header,
-            expires: lifetime.map(|l| after(now, l)),
-        });
+        let lifetime =
+            token.lifetime.map(|whole| whole.saturating_sub((whole / 10).min(Duration::from_secs(60))));
+        self.token = Some(Current { secret: token.secret, header, expires: lifetime.map(|l| after(now, l)) });
     }
 
     fn backoff(&self) -> Duration {
@@ -363,12 +328,7 @@ impl Session {
 
     fn back_off(&mut self, due: DateTime<Utc>, hint: Option<DateTime<Utc>>, evidence: Evidence) {
         let until = hint.map_or(due, |hint| hint.max(due));
-        let hold = Hold {
-            until,
-            waiting: Waiting::Login,
-            hint: hint.is_some(),
-            evidence: Some(evidence),
-        };
+        let hold = Hold { until, waiting: Waiting::Login, hint: hint.is_some(), evidence: Some(evidence) };
         self.login = LoginState::BackingOff { hold };
     }
 
@@ -436,9 +396,7 @@ pub(crate) struct Pass {
 
 impl fmt::Debug for Pass {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Pass")
-            .field("generation", &self.generation)
-            .finish_non_exhaustive()
+        f.debug_struct("Pass").field("generation", &self.generation).finish_non_exhaustive()
     }
 }
 

@@ -36,9 +36,8 @@ impl Timestamp {
     /// # Errors
     /// Names the text and the two forms that are understood.
     pub fn from_user(text: &str) -> Result<Self, crate::InvalidInput> {
-        let day = NaiveDate::parse_from_str(text, "%Y-%m-%d")
-            .ok()
-            .filter(|_| text.len() == "2026-10-01".len());
+        let day =
+            NaiveDate::parse_from_str(text, "%Y-%m-%d").ok().filter(|_| text.len() == "2026-10-01".len());
         match day.and_then(|day| day.and_hms_opt(0, 0, 0)) {
             Some(midnight) => Ok(Self(midnight.and_utc())),
             None => text.parse(),
@@ -93,8 +92,7 @@ impl<'de> Deserialize<'de> for Timestamp {
             }
 
             fn visit_str<E: de::Error>(self, text: &str) -> Result<Timestamp, E> {
-                text.parse()
-                    .map_err(|_| E::invalid_value(de::Unexpected::Str(text), &self))
+                text.parse().map_err(|_| E::invalid_value(de::Unexpected::Str(text), &self))
             }
         }
         deserializer.deserialize_str(Text)
@@ -121,9 +119,7 @@ pub(crate) mod millis {
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
     pub(crate) fn serialize<S: Serializer>(value: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
-        u64::try_from(value.as_millis())
-            .unwrap_or(u64::MAX)
-            .serialize(serializer)
+        u64::try_from(value.as_millis()).unwrap_or(u64::MAX).serialize(serializer)
     }
 
     pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
@@ -167,14 +163,9 @@ mod tests {
 
     #[test]
     fn a_person_may_type_a_day() {
+        assert_eq!(Timestamp::from_user("2026-10-01").unwrap().to_string(), "2026-10-01T00:00:00Z");
         assert_eq!(
-            Timestamp::from_user("2026-10-01").unwrap().to_string(),
-            "2026-10-01T00:00:00Z"
-        );
-        assert_eq!(
-            Timestamp::from_user("2026-10-01T02:00:00+02:00")
-                .unwrap()
-                .to_string(),
+            Timestamp::from_user("2026-10-01T02:00:00+02:00").unwrap().to_string(),
             "2026-10-01T00:00:00Z"
         );
         for text in ["2026-2-30", "2026-02-30", "1.10.2026", "2026-10-1", "tomorrow"] {

@@ -31,10 +31,7 @@ impl Call for BillableUsage {
     }
 
     fn request(&self, api: &BaseUrl) -> Result<Request<Bytes>, http::Error> {
-        get(
-            api,
-            &format!("/api/v2/billing/reports/billableusage?{}", self.period.query()),
-        )
+        get(api, &format!("/api/v2/billing/reports/billableusage?{}", self.period.query()))
     }
 
     fn parse(&self, response: &Response<Bytes>) -> Result<UsageReport, DecodeError> {
@@ -64,9 +61,7 @@ mod tests {
         let call = BillableUsage::new(
             Period::from_user("2025-07-01T03:00:00Z", "2025-07-08T00:00:00-03:00").unwrap(),
         );
-        let request = call
-            .request(&"https://api.mypurecloud.com".parse().unwrap())
-            .unwrap();
+        let request = call.request(&"https://api.mypurecloud.com".parse().unwrap()).unwrap();
         assert_eq!(
             wire(&request),
             "GET https://api.mypurecloud.com/api/v2/billing/reports/billableusage\
@@ -84,14 +79,9 @@ mod tests {
                 {"name":"user1@example.com","date":"2025-07-01T03:19:11.696Z"}]}],
             "selfUri":"/api/v2/billing/reports/billableusage"}"#;
         let period = Period::from_user("2025-07-01", "2025-07-08").unwrap();
-        let report = BillableUsage::new(period)
-            .parse(&Response::new(body.into()))
-            .unwrap();
+        let report = BillableUsage::new(period).parse(&Response::new(body.into())).unwrap();
         assert_eq!(report.status(), Some(&ReportStatus::Complete));
         assert_eq!((&report.id, &report.usages()[0].total_usage), (&None, &None));
-        assert_eq!(
-            report.usages()[0].resources()[0].date.unwrap().to_string(),
-            "2025-07-01T03:19:11.696Z"
-        );
+        assert_eq!(report.usages()[0].resources()[0].date.unwrap().to_string(), "2025-07-01T03:19:11.696Z");
     }
 }

@@ -59,15 +59,9 @@ impl Call for Login<'_> {
         let body: Body = decode(response.body())?;
         let secret = Secret::new(body.access_token);
         if bearer(&secret).is_err() || secret.expose().is_empty() {
-            return Err(DecodeError::new(
-                "access_token",
-                "the token cannot stand in a header",
-            ));
+            return Err(DecodeError::new("access_token", "the token cannot stand in a header"));
         }
-        Ok(Token {
-            secret,
-            lifetime: body.expires_in.map(Duration::from_secs),
-        })
+        Ok(Token { secret, lifetime: body.expires_in.map(Duration::from_secs) })
     }
 }
 
@@ -88,23 +82,14 @@ mod tests {
     use crate::calls::wire;
 
     fn parse(body: &'static str) -> Result<Token, DecodeError> {
-        Login {
-            id: "",
-            secret: &Secret::new(""),
-        }
-        .parse(&Response::new(body.into()))
+        Login { id: "", secret: &Secret::new("") }.parse(&Response::new(body.into()))
     }
 
     #[test]
     fn the_request() {
         let secret = Secret::new("open sesame");
-        let login = Login {
-            id: "my-client",
-            secret: &secret,
-        };
-        let request = login
-            .request(&"https://login.mypurecloud.de".parse().unwrap())
-            .unwrap();
+        let login = Login { id: "my-client", secret: &secret };
+        let request = login.request(&"https://login.mypurecloud.de".parse().unwrap()).unwrap();
         assert_eq!(
             wire(&request),
             "POST https://login.mypurecloud.de/oauth/token\n\
@@ -121,17 +106,9 @@ mod tests {
     #[test]
     fn the_answer() {
         let token = parse(r#"{"access_token":"abc","token_type":"bearer","expires_in":86400}"#).unwrap();
-        assert_eq!(
-            (token.secret.expose(), token.lifetime),
-            ("abc", Some(Duration::from_secs(86400)))
-        );
+        assert_eq!((token.secret.expose(), token.lifetime), ("abc", Some(Duration::from_secs(86400))));
         assert_eq!(parse(r#"{"access_token":"abc"}"#).unwrap().lifetime, None);
-        for bad in [
-            "{}",
-            "<html>",
-            r#"{"access_token":""}"#,
-            r#"{"access_token":"a\r\nX-Evil: 1"}"#,
-        ] {
+        for bad in ["{}", "<html>", r#"{"access_token":""}"#, r#"{"access_token":"a\r\nX-Evil: 1"}"#] {
             assert!(parse(bad).is_err(), "{bad}");
         }
     }

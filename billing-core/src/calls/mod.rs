@@ -77,10 +77,7 @@ impl<C: Call> Call for WithBody<C> {
     }
 
     fn parse(&self, response: &Response<Bytes>) -> Result<Self::Output, DecodeError> {
-        Ok(Answer {
-            value: self.0.parse(response)?,
-            body: response.body().clone(),
-        })
+        Ok(Answer { value: self.0.parse(response)?, body: response.body().clone() })
     }
 
     fn accepts(&self, status: StatusCode) -> bool {
@@ -110,11 +107,8 @@ const AGENT: HeaderValue = HeaderValue::from_static(concat!("billing-core/", env
 /// A request as text, for the wire vectors in the tests.
 #[cfg(test)]
 fn wire(request: &Request<Bytes>) -> String {
-    let headers: String = request
-        .headers()
-        .iter()
-        .map(|(k, v)| format!("{k}: {}\n", v.to_str().unwrap()))
-        .collect();
+    let headers: String =
+        request.headers().iter().map(|(k, v)| format!("{k}: {}\n", v.to_str().unwrap())).collect();
     let body = std::str::from_utf8(request.body()).unwrap();
     format!("{} {}\n{headers}\n{body}", request.method(), request.uri())
 }

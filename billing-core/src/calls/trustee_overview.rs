@@ -20,19 +20,13 @@ pub struct TrusteeOverviewCall {
 impl TrusteeOverviewCall {
     /// The overview of the latest billing period: the server's default, as no index is sent.
     pub fn new(trustor: OrgId) -> Self {
-        Self {
-            trustor,
-            period: None,
-        }
+        Self { trustor, period: None }
     }
 
     /// The overview of the billing period with that index.
     #[must_use = "the call is not changed in place"]
     pub fn period(self, index: PeriodIndex) -> Self {
-        Self {
-            period: Some(index),
-            ..self
-        }
+        Self { period: Some(index), ..self }
     }
 }
 
@@ -44,17 +38,8 @@ impl Call for TrusteeOverviewCall {
     }
 
     fn request(&self, api: &BaseUrl) -> Result<Request<Bytes>, http::Error> {
-        let query = self
-            .period
-            .map(|index| format!("?billingPeriodIndex={index}"))
-            .unwrap_or_default();
-        get(
-            api,
-            &format!(
-                "/api/v2/billing/trusteebillingoverview/{}{query}",
-                self.trustor.segment()
-            ),
-        )
+        let query = self.period.map(|index| format!("?billingPeriodIndex={index}")).unwrap_or_default();
+        get(api, &format!("/api/v2/billing/trusteebillingoverview/{}{query}", self.trustor.segment()))
     }
 
     fn parse(&self, response: &Response<Bytes>) -> Result<TrusteeOverview, DecodeError> {
@@ -100,11 +85,7 @@ mod tests {
     #[test]
     fn rule_13_an_id_stays_in_its_segment() {
         let call = TrusteeOverviewCall::new("a/../b?c".parse().unwrap());
-        let uri = call
-            .request(&"https://api.mypurecloud.com".parse().unwrap())
-            .unwrap()
-            .uri()
-            .to_string();
+        let uri = call.request(&"https://api.mypurecloud.com".parse().unwrap()).unwrap().uri().to_string();
         assert!(uri.ends_with("/trusteebillingoverview/a%2F..%2Fb%3Fc"), "{uri}");
     }
 
@@ -114,17 +95,10 @@ mod tests {
             "subscriptionType":"PREPAY","rampPeriodEndDate":"2018-08-31T23:59:59.999Z",
             "billingPeriodEndDate":"2020-04-30T23:59:59Z","usages":[{"name":"PureCloud for Avtex InteractionSync Add-on",
             "grouping":"billable-app-usage-license","usageQuantity":"0","overagePrice":"23.74","prepayQuantity":"2"}]}"#;
-        let overview = TrusteeOverviewCall::new("x".parse().unwrap())
-            .parse(&Response::new(body.into()))
-            .unwrap();
+        let overview =
+            TrusteeOverviewCall::new("x".parse().unwrap()).parse(&Response::new(body.into())).unwrap();
         assert_eq!(
-            overview.usages()[0]
-                .overage_price
-                .as_ref()
-                .unwrap()
-                .decimal()
-                .unwrap()
-                .to_string(),
+            overview.usages()[0].overage_price.as_ref().unwrap().decimal().unwrap().to_string(),
             "23.74"
         );
         assert_eq!(overview.usages()[0].prepay_price, None);

@@ -46,19 +46,12 @@ mod tests {
             br#"{"message":"m","code":"not.found","status":"404","contextId":"c","errors":7}"#,
         );
         assert_eq!(
-            (
-                api.message.as_deref(),
-                api.code.as_deref(),
-                api.context_id.as_deref()
-            ),
+            (api.message.as_deref(), api.code.as_deref(), api.context_id.as_deref()),
             (Some("m"), Some("not.found"), Some("c"))
         );
         let login =
             ErrorBody::read(br#"{"error":"invalid_client","description":"d","error_description":"e"}"#);
-        assert_eq!(
-            (login.message.as_deref(), login.code.as_deref()),
-            (Some("e"), Some("invalid_client"))
-        );
+        assert_eq!((login.message.as_deref(), login.code.as_deref()), (Some("e"), Some("invalid_client")));
         for other in [&b"<html>"[..], b"[]", b"", b"{\"message\":7}"] {
             assert_eq!(ErrorBody::read(other), ErrorBody::default());
         }

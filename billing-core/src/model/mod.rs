@@ -169,21 +169,10 @@ mod tests {
         let bad_date =
             br#"{"usages":[{"name":"a"},{"resources":[{"date":"2025-07-01T00:00:00Z"},{"date":"soon"}]}]}"#;
         let text = place(bad_date);
-        assert!(
-            text.starts_with("at usages[1].resources[1].date: ") && text.contains("soon"),
-            "{text}"
-        );
-        assert!(
-            place(br#"{"usages":{"#).starts_with("at usages: "),
-            "{}",
-            place(br#"{"usages":{"#)
-        );
+        assert!(text.starts_with("at usages[1].resources[1].date: ") && text.contains("soon"), "{text}");
+        assert!(place(br#"{"usages":{"#).starts_with("at usages: "), "{}", place(br#"{"usages":{"#));
         assert!(place(b"").contains("line 1 column 0"), "{}", place(b""));
-        assert!(
-            place(b"<html>").contains("line 1 column 1"),
-            "{}",
-            place(b"<html>")
-        );
+        assert!(place(b"<html>").contains("line 1 column 1"), "{}", place(b"<html>"));
         assert!(place(b"{\"name\":\"\xff\"}").contains("byte 9"));
         assert!(place(br#"{"status":"Complete"} {}"#).contains("trailing"));
         assert!(place(br#"{"status":"Complete","status":"InProgress"}"#).contains("duplicate"));
@@ -196,11 +185,7 @@ mod tests {
         let deep = |open: &str, n: usize| format!("{{\"new\":{}", open.repeat(n));
         assert!(place(deep("[", 1_000_000).as_bytes()).starts_with("at "));
         let closed = format!("{}{}}}", deep("[", 100_000), "]".repeat(100_000));
-        assert!(
-            place(closed.as_bytes()).contains("nested"),
-            "{}",
-            place(closed.as_bytes())
-        );
+        assert!(place(closed.as_bytes()).contains("nested"), "{}", place(closed.as_bytes()));
         assert!(place("[".repeat(1_000_000).as_bytes()).starts_with("at "));
     }
 }

@@ -37,10 +37,7 @@ impl UnknownFields {
     }
 
     pub(crate) fn raw(&self) -> impl Iterator<Item = (&str, &RawValue)> {
-        self.0
-            .iter()
-            .flat_map(|map| map.iter())
-            .map(|(name, value)| (name.as_str(), &**value))
+        self.0.iter().flat_map(|map| map.iter()).map(|(name, value)| (name.as_str(), &**value))
     }
 
     /// Takes the value of a field that nobody knows.
@@ -133,13 +130,9 @@ mod tests {
 
     #[test]
     fn depth_counts_brackets_outside_strings() {
-        for (json, expected) in [
-            ("1", 0),
-            ("[]", 1),
-            (r#"{"a":[{}],"b":[]}"#, 3),
-            (r#""[[\"[[""#, 0),
-            (r#"["]","["]"#, 1),
-        ] {
+        for (json, expected) in
+            [("1", 0), ("[]", 1), (r#"{"a":[{}],"b":[]}"#, 3), (r#""[[\"[[""#, 0), (r#"["]","["]"#, 1)]
+        {
             assert_eq!(depth(json), expected, "{json}");
         }
     }

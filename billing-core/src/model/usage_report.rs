@@ -80,15 +80,9 @@ mod tests {
         assert_eq!(report.status, Some(ReportStatus::Unknown("Paused".into())));
         assert_eq!(report.id, None);
         let usage = &report.usages()[0];
-        assert_eq!(
-            (usage.name.as_deref(), usage.total_usage.as_ref().unwrap().text()),
-            (None, "7")
-        );
+        assert_eq!((usage.name.as_deref(), usage.total_usage.as_ref().unwrap().text()), (None, "7"));
         assert_eq!(usage.unknown.get("x"), Some("[1.10]"));
-        assert_eq!(
-            report.unknown.iter().collect::<Vec<_>>(),
-            [("alpha", r#"{"b":1}"#), ("zeta", "null")]
-        );
+        assert_eq!(report.unknown.iter().collect::<Vec<_>>(), [("alpha", r#"{"b":1}"#), ("zeta", "null")]);
 
         let again = serde_json::to_string(&report).unwrap();
         assert_eq!(
