@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use crate::calls::Call;
 use crate::decision::{Judgement, judge};
 use crate::error::Evidence;
-use crate::machine::{Hold, Received, Request, Sent, sealed};
+use crate::machine::{Hold, NotBefore, Received, Request, Sent, sealed};
 use crate::policy::{retry_after, unhinted_throttle};
 use crate::progress::{Progress, Trouble, Waiting};
 use crate::timestamp::{after, between};
@@ -169,9 +169,10 @@ impl<C: Call> Exchange<C> {
             Judgement::Throttled => {
                 let k = self.state.throttled;
                 self.state.throttled = k.saturating_add(1);
-                match not_before.or(hint) {
-                    Some(hint) => (THROTTLE_FLOOR, Some(hint), Waiting::Throttled),
-                    None => (unhinted_throttle(k), None, Waiting::Throttled),
+                match (not_before, hint) {
+                    (Some(NotBefore { until, asked }), _) => (between(now, until), asked, Waiting::Throttled),
+                    (None, Some(hint)) => (THROTTLE_FLOOR, Some(hint), Waiting::Throttled),
+                    (None, None) => (unhinted_throttle(k), None, Waiting::Throttled),
                 }
             }
         };
@@ -185,8 +186,12 @@ impl<C: Call> Exchange<C> {
         if let Some(evidence) = hold.evidence {
             self.state.last = evidence;
         }
-        let hint = hold.hint.then_some(hold.until);
-        self.rest(hold.until, hint, hold.waiting, now)
+        self.rest(hold.not_before.until, hold.not_before.asked, hold.waiting, now)
+    }
+
+    /// Keeps what the last answer said, for the error if there is no time for another.
+    pub(crate) fn remember(&mut self, evidence: Evidence) {
+        self.state.last = evidence;
     }
 
     /// Waits until `due`, and no less than until the server's `hint`, if there is time for it.

@@ -103,8 +103,11 @@ mod policy;
 pub mod poll;
 mod progress;
 mod quota;
+#[cfg(feature = "sandbox")]
+pub mod sandbox;
 mod secret;
 pub mod session;
+mod statement;
 #[cfg(test)]
 mod testing;
 mod timestamp;
@@ -124,4 +127,8 @@ pub use progress::{Event, Progress, Trouble, Waiting};
 pub use quota::Pacing;
 pub use secret::Secret;
 pub use session::{Access, Credentials, Session};
+pub use statement::{
+    Allowance, Charge, LeftOut, Line, Minimum, NOT_INCLUDED, Section, SectionLines, Statement, Total,
+    Unknown, Verdict, rounded,
+};
 pub use timestamp::Timestamp;

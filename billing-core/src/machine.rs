@@ -267,7 +267,7 @@ impl fmt::Display for TransportErrorKind {
     }
 }
 
-pub(crate) use sealed::{Hold, Received};
+pub(crate) use sealed::{Hold, NotBefore, Received};
 
 /// What machines pass between them and nobody else sees.
 pub(crate) mod sealed {
@@ -285,20 +285,26 @@ pub(crate) mod sealed {
     pub struct Received {
         pub(crate) reply: Reply,
         /// Where a session watches the quota: when it lets the next request out after a 429.
-        pub(crate) not_before: Option<DateTime<Utc>>,
+        pub(crate) not_before: Option<NotBefore>,
         /// Requests that were sent for this one beside it: logins, and the same again after a 401.
         pub(crate) others: u32,
         /// The token that it was sent with, so that an error does not repeat it.
         pub(crate) token: Option<Secret>,
     }
 
+    /// When the next request may go.
+    #[derive(Clone, Copy, Debug)]
+    pub(crate) struct NotBefore {
+        pub(crate) until: DateTime<Utc>,
+        /// The time that the server named, if it named one; `until` may be a little later.
+        pub(crate) asked: Option<DateTime<Utc>>,
+    }
+
     /// Why a request has to wait before it is sent.
     #[derive(Clone, Debug)]
     pub struct Hold {
-        pub(crate) until: DateTime<Utc>,
+        pub(crate) not_before: NotBefore,
         pub(crate) waiting: Waiting,
-        /// Whether the server named the time.
-        pub(crate) hint: bool,
         /// What the server said, if it said something.
         pub(crate) evidence: Option<Evidence>,
     }

@@ -143,6 +143,7 @@ impl<C: Call<Output: Report>> Poll<C> {
         let age = between(self.exchange.started().unwrap_or(now), now);
         let policy = &self.exchange.policy;
         let wait = policy.polls.wait(age, policy.seed, seen_before);
+        self.exchange.remember(evidence);
         self.exchange.rest(after(now, wait), hint, Waiting::Report(status), now)
     }
 }
@@ -325,6 +326,14 @@ mod tests {
         let run = script(poll(hasty), &[reply(200, "", IN_PROGRESS)]);
         assert!(matches!(run.error().kind(), ErrorKind::Deadline(_)));
         assert!(run.sent.len() <= 451 && run.ended <= 900_000);
+    }
+
+    #[test]
+    fn rule_11_a_deadline_while_the_report_is_made_names_the_last_exchange() {
+        let policy = Policy { overall: Duration::from_secs(5), ..Policy::default() };
+        let run = script(poll(policy), &[reply(200, "inin-correlation-id: c-1", IN_PROGRESS)]);
+        assert!(matches!(run.error().kind(), ErrorKind::Deadline(_)));
+        assert_eq!(run.error().correlation_id(), Some("c-1"));
     }
 
     #[test]

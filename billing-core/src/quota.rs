@@ -10,7 +10,7 @@ use chrono::{DateTime, Utc};
 use http::{HeaderMap, StatusCode};
 
 use crate::error::Evidence;
-use crate::machine::Hold;
+use crate::machine::{Hold, NotBefore};
 use crate::policy::{draw, retry_after, unhinted_throttle};
 use crate::progress::Waiting;
 use crate::timestamp::{after, between};
@@ -34,7 +34,7 @@ pub(crate) struct Quota {
     seed: u64,
     window: Option<Window>,
     /// After a 429: nothing before this, and what the server said.
-    parked: Option<(DateTime<Utc>, Evidence)>,
+    parked: Option<(NotBefore, Evidence)>,
     /// 429s in a row.
     throttled: u32,
     /// Sent before the first window was known.
@@ -79,33 +79,23 @@ impl Quota {
 
     /// Lets a request out at `now` and counts it, or says how long it has to wait.
     pub(crate) fn admit(&mut self, now: DateTime<Utc>) -> Result<(), Box<Hold>> {
-        if let Some((until, evidence)) = &self.parked {
-            if *until > now {
-                let evidence = Some(evidence.clone());
-                return Err(Box::new(Hold {
-                    until: *until,
-                    waiting: Waiting::Throttled,
-                    hint: true,
-                    evidence,
-                }));
+        if let Some((not_before, evidence)) = &self.parked {
+            if not_before.until > now {
+                return hold(*not_before, Waiting::Throttled, Some(evidence.clone()));
             }
             self.parked = None;
         }
         if let Some(window) = &mut self.window {
             window.roll(self.in_flight, now);
             if window.free(now) == 0 {
-                let until = self.a_little_after(self.window.as_ref().map_or(now, |w| w.ends));
-                return Err(Box::new(Hold { until, waiting: Waiting::Quota, hint: true, evidence: None }));
+                let ends = window.ends;
+                let not_before = NotBefore { until: self.a_little_after(ends), asked: Some(ends) };
+                return hold(not_before, Waiting::Quota, None);
             }
             window.ours += 1;
         } else {
             if let Some(next) = self.next.filter(|next| *next > now) {
-                return Err(Box::new(Hold {
-                    until: next,
-                    waiting: Waiting::Quota,
-                    hint: false,
-                    evidence: None,
-                }));
+                return hold(NotBefore { until: next, asked: None }, Waiting::Quota, None);
             }
             self.next = self.pacing.unannounced.map(|_| after(now, self.spacing));
             self.unwindowed = self.unwindowed.saturating_add(1);
@@ -126,7 +116,7 @@ impl Quota {
         headers: &HeaderMap,
         evidence: impl FnOnce() -> Evidence,
         now: DateTime<Utc>,
-    ) -> Option<DateTime<Utc>> {
+    ) -> Option<NotBefore> {
         self.forget();
         let announced = Announced::read(headers, now);
         if let Some(announced) = &announced {
@@ -147,10 +137,10 @@ impl Quota {
         self.throttled = self.throttled.saturating_add(1);
         self.spacing = (self.spacing * 2).clamp(Duration::from_millis(100), SLOWEST);
         match &mut self.parked {
-            Some((parked, _)) if *parked >= until => {}
-            parked => *parked = Some((until, evidence())),
+            Some((parked, _)) if parked.until >= until => {}
+            parked => *parked = Some((NotBefore { until, asked }, evidence())),
         }
-        self.parked.as_ref().map(|(until, _)| *until)
+        self.parked.as_ref().map(|(not_before, _)| *not_before)
     }
 
     fn learn(&mut self, announced: &Announced, now: DateTime<Utc>) {
@@ -192,15 +182,15 @@ impl Quota {
     /// A little after `time`: clocks differ, seconds are rounded, and many clients should not all start in one instant.
     fn a_little_after(&self, time: DateTime<Utc>) -> DateTime<Utc> {
         let n = u32::try_from(time.timestamp_millis().rem_euclid(1 << 31)).unwrap_or_default();
-        let millis = 250 + draw(self.seed, n, 250);
-        after(time, Duration::from_millis(u64::try_from(millis).unwrap_or_default()))
+        let jitter = draw(self.seed, n, A_LITTLE.as_millis());
+        after(time, A_LITTLE + Duration::from_millis(u64::try_from(jitter).unwrap_or_default()))
     }
 }
 
 impl Window {
     /// Begins the next window when the clock says that this one is over.
     fn roll(&mut self, in_flight: u32, now: DateTime<Utc>) {
-        if now >= self.ends {
+        if now >= after(self.ends, A_LITTLE) {
             // What is still in flight may be counted in either window, so it is counted in the new one too.
             self.renew(after(now, USUAL_WINDOW), in_flight, now);
             self.confirmed = false;
@@ -228,6 +218,10 @@ impl Window {
     }
 }
 
+fn hold(not_before: NotBefore, waiting: Waiting, evidence: Option<Evidence>) -> Result<(), Box<Hold>> {
+    Err(Box::new(Hold { not_before, waiting, evidence }))
+}
+
 /// What the rate-limit headers of one answer say.
 struct Announced {
     allowed: u32,
@@ -245,6 +239,8 @@ impl Announced {
     }
 }
 
+/// How long after the end of a window the next one is trusted to have begun.
+const A_LITTLE: Duration = Duration::from_millis(250);
 const SLOWEST: Duration = Duration::from_secs(10);
 /// Ends of windows that differ by less are the same end: whole seconds, and the delay of the answer.
 const SAME_WINDOW: Duration = Duration::from_secs(5);
@@ -268,14 +264,14 @@ mod tests {
         headers
     }
 
-    fn ok(quota: &mut Quota, headers: &HeaderMap, now: f64) -> Option<DateTime<Utc>> {
-        quota.observe(StatusCode::OK, headers, Evidence::default, at(now))
+    fn ok(quota: &mut Quota, headers: &HeaderMap, now: f64) {
+        assert!(quota.observe(StatusCode::OK, headers, Evidence::default, at(now)).is_none());
     }
 
     fn throttle(quota: &mut Quota, headers: &HeaderMap, now: f64) -> f64 {
-        let until =
+        let not_before =
             quota.observe(StatusCode::TOO_MANY_REQUESTS, headers, Evidence::default, at(now)).unwrap();
-        between(at(now), until).as_secs_f64()
+        between(at(now), not_before.until).as_secs_f64()
     }
 
     fn retry_after(seconds: u32) -> HeaderMap {
@@ -290,8 +286,8 @@ mod tests {
         let sent = (0..20).filter(|_| quota.admit(at(1.0)).is_ok()).count();
         assert_eq!(sent, 9);
         let hold = quota.admit(at(1.0)).unwrap_err();
-        let until = between(at(0.0), hold.until).as_secs_f64();
-        assert!((60.5..=61.5).contains(&until) && hold.waiting == Waiting::Quota && hold.hint, "{until}");
+        let until = between(at(0.0), hold.not_before.until).as_secs_f64();
+        assert!((60.5..=61.5).contains(&until) && hold.waiting == Waiting::Quota, "{until}");
         // The nine are still out: they may arrive in the new window, and are counted there too.
         let sent = (0..20).filter(|_| quota.admit(at(61.2)).is_ok()).count();
         assert_eq!(sent, 1);
@@ -323,7 +319,7 @@ mod tests {
         let mut quota = Quota::new(Pacing::default(), 1);
         quota.admit(at(0.0)).unwrap();
         let hold = quota.admit(at(0.1)).unwrap_err();
-        assert_eq!(hold.until, at(0.2));
+        assert_eq!(hold.not_before.until, at(0.2));
         quota.admit(at(0.2)).unwrap();
         let mut free = Quota::new(Pacing { unannounced: None }, 1);
         assert!((0..1000).all(|_| free.admit(at(0.0)).is_ok()));

@@ -25,7 +25,7 @@ use http::{HeaderValue, StatusCode};
 use crate::calls::{Call, LOGIN, Login, Token, bearer};
 use crate::decision::{Judgement, judge};
 use crate::error::Evidence;
-use crate::machine::{Hold, Request};
+use crate::machine::{Hold, NotBefore, Request};
 use crate::policy::{RetrySchedule, retry_after, unhinted_throttle};
 use crate::progress::Waiting;
 use crate::quota::{Pacing, Quota};
@@ -278,7 +278,9 @@ impl Session {
         }
         match &self.login {
             LoginState::InFlight { until, .. } if now < *until => return Admission::Join { until: *until },
-            LoginState::BackingOff { hold } if now < hold.until => return Admission::Hold(hold.clone()),
+            LoginState::BackingOff { hold } if now < hold.not_before.until => {
+                return Admission::Hold(hold.clone());
+            }
             _ => {}
         }
         let Grant::Client { id, secret } = &self.grant else {
@@ -327,8 +329,8 @@ impl Session {
     }
 
     fn back_off(&mut self, due: DateTime<Utc>, hint: Option<DateTime<Utc>>, evidence: Evidence) {
-        let until = hint.map_or(due, |hint| hint.max(due));
-        let hold = Hold { until, waiting: Waiting::Login, hint: hint.is_some(), evidence: Some(evidence) };
+        let not_before = NotBefore { until: hint.map_or(due, |hint| hint.max(due)), asked: hint };
+        let hold = Hold { not_before, waiting: Waiting::Login, evidence: Some(evidence) };
         self.login = LoginState::BackingOff { hold };
     }
 
@@ -404,7 +406,7 @@ impl fmt::Debug for Pass {
 #[derive(Debug)]
 pub(crate) enum Observed {
     /// It is the machine's. After a 429: not before this time.
-    Deliver { not_before: Option<DateTime<Utc>> },
+    Deliver { not_before: Option<NotBefore> },
     /// A 401 with a token that has been replaced since: the same request again.
     Replaced,
     /// A 401 with the current token, which is the current one no longer: the same request again, after a login.

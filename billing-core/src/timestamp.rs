@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use chrono::{DateTime, NaiveDate, SecondsFormat, TimeDelta, Utc};
+use chrono::{DateTime, Datelike, NaiveDate, SecondsFormat, TimeDelta, Utc};
 use serde::de::{self, Deserialize, Deserializer, Visitor};
 use serde::ser::{Serialize, Serializer};
 
@@ -52,8 +52,11 @@ impl FromStr for Timestamp {
         DateTime::parse_from_rfc3339(text)
             // Some Java services write the offset without its colon.
             .or_else(|_| DateTime::parse_from_str(text, "%Y-%m-%dT%H:%M:%S%.f%z"))
+            .ok()
             .map(|instant| Self(instant.to_utc()))
-            .map_err(|_| crate::InvalidInput::Date(text.to_owned()))
+            // An offset can push the last hours of the year 9999 to where RFC 3339 has no form for them.
+            .filter(|t| (0..=9999).contains(&t.0.year()))
+            .ok_or_else(|| crate::InvalidInput::Date(text.to_owned()))
     }
 }
 
@@ -156,6 +159,7 @@ mod tests {
             "2025-02-30T00:00:00Z",
             "2025-07-01",
             "2025-07-01T03:00:00",
+            "9999-12-31T23:59:59-01:00",
         ] {
             assert!(text.parse::<Timestamp>().is_err(), "{text}");
         }

@@ -1,1 +1,48 @@
-//! x
+//! A blocking client of the Genesys Cloud Billing API.
+//!
+//! All knowledge of the API is in [`billing_core`], which does no I/O. This crate is the I/O: it performs the requests
+//! that the core's machines ask for with [`ureq`], waits where they want to wait, and keeps the session (the login and
+//! the quota) that all calls of a client share. It decides nothing: when to retry, to poll, to log in or to give up is
+//! the core's business, and the same in every driver.
+//!
+//! ```text
+//!   Client::usage_report ─► Poll ─┐                               ┌─► Transport (ureq): one request, one reply
+//!   Client::run ─► any Machine ───┴─► Authorized ─► the loop ─────┼─► Clock: sleeps
+//!                                        └── Session (shared) ◄───┴─► Condvar: somebody else's login has ended
+//! ```
+//!
+//! ```no_run
+//! use billing_core::{Credentials, Period, Region};
+//! use billing_ureq::Client;
+//!
+//! let region: Region = "eu-central-1".parse()?;
+//! let client = Client::new(region.into(), Credentials::client("client id", "client secret")?)?;
+//! let october = Period::from_user("2026-10-01", "2026-11-01")?;
+//! let report = client.usage_report_watched(october, |progress| eprintln!("{}", progress.waiting))?;
+//! for usage in report.usages() {
+//!     println!("{:?}", usage.name);
+//! }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Threads
+//!
+//! * A [`Client`] is `Send`, `Sync` and cheap to clone. All clones share one login, one quota and one pool of connections.
+//! * A call runs on the thread that makes it, and blocks it. The client has no threads of its own; `ureq` looks up a
+//!   host's name on a short-lived thread, so that the look-up ends in time.
+//! * However many threads call, one of them logs in and the others wait for it. If it fails to, another one tries.
+//! * No lock is held while a request is out or while anybody sleeps.
+//! * A thread that panics, in a callback for example, loses its own call and no other.
+//! * An attempt ends within [`Request::timeout`](billing_core::Request::timeout), even where the server sends its body
+//!   byte by byte. A call ends, in all, by the deadline that its [`Policy`](billing_core::Policy) sets.
+
+mod builder;
+mod client;
+mod clock;
+mod session;
+mod transport;
+
+pub use billing_core;
+pub use builder::{BuildError, Builder, TlsRoots};
+pub use client::Client;
+pub use clock::Clock;

@@ -1,1 +1,23 @@
-//! x
+//! What the tests of the workspace share: the sandbox as a real server on the loopback, virtual time, and one way to run a
+//! machine through each of the three transports.
+//!
+//! ```text
+//!   machine ─┬─ in memory ──────────────────────────────────┐
+//!            ├─ billing-ureq ──┐                             ├─► the sandbox, at the clock's time
+//!            └─ billing-hyper ─┴─► wire (faults) ─► wiremock ┘
+//! ```
+
+mod fake_server;
+pub mod program;
+mod transport;
+mod virtual_time;
+mod wire;
+
+pub use fake_server::FakeServer;
+pub use transport::{Driven, Transport};
+pub use virtual_time::VirtualTime;
+
+/// The README's examples, as doc tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+mod readme {}

@@ -49,6 +49,7 @@ macro_rules! model {
     ) => {
         $(#[$meta])*
         #[derive(Clone, Debug, Default, PartialEq)]
+        #[non_exhaustive]
         pub struct $name {
             $( $(#[$field_meta])* pub $field: Option<$type>, )*
             /// Fields that the published schema does not have, as they came.

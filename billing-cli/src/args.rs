@@ -1,0 +1,255 @@
+//! The command line.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use billing_core::sandbox::ORG_ID;
+use clap::error::ErrorKind;
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+
+use crate::log::{self, Verbosity};
+use crate::text::printable;
+
+/// Usage reports and billing overviews of Genesys Cloud.
+#[derive(Debug, Parser)]
+#[command(name = "genesys-billing", version, propagate_version = true, after_help = AFTER_HELP, max_term_width = 100)]
+pub(crate) struct Line {
+    #[command(flatten)]
+    pub(crate) options: Options,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// The options that every command takes, anywhere on the line.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Options {
+    /// The region, by its AWS name or its domain [env: GENESYSCLOUD_REGION] [default: us-east-1]
+    #[arg(long, value_name = "NAME", global = true)]
+    pub(crate) region: Option<String>,
+
+    /// The address of the API, for a gateway in front of it [env: GENESYSCLOUD_API_URL]
+    #[arg(long, value_name = "URL", global = true)]
+    pub(crate) api_url: Option<String>,
+
+    /// The address of the login service, for a gateway in front of it [env: GENESYSCLOUD_LOGIN_URL]
+    #[arg(long, value_name = "URL", global = true)]
+    pub(crate) login_url: Option<String>,
+
+    /// A profile of ~/.gc/config.toml, which the vendor's command line writes [default: DEFAULT]
+    #[arg(long, value_name = "NAME", global = true)]
+    pub(crate) profile: Option<String>,
+
+    /// A built-in simulated organisation: no account, no network, the same answers every time
+    #[arg(long, global = true)]
+    pub(crate) sandbox: bool,
+
+    /// How the result is written
+    #[arg(long, value_enum, default_value_t = Format::Table, global = true)]
+    pub(crate) format: Format,
+
+    /// Write to this file, whole or not at all; `-` is standard output
+    #[arg(short, long, value_name = "FILE", global = true)]
+    pub(crate) output: Option<PathBuf>,
+
+    /// How long the whole command may take: 90s, 15m, 1h30m
+    #[arg(long, value_name = "DURATION", default_value = "15m", value_parser = duration, global = true)]
+    pub(crate) timeout: Duration,
+
+    /// Say more on standard error; up to three times
+    #[arg(short, long, action = clap::ArgAction::Count, global = true)]
+    pub(crate) verbose: u8,
+
+    /// Say nothing on standard error but errors
+    #[arg(short, long, conflicts_with = "verbose", global = true)]
+    pub(crate) quiet: bool,
+
+    /// When to use colour; NO_COLOR is respected
+    #[arg(long, value_enum, default_value_t = Color::Auto, value_name = "WHEN", global = true)]
+    pub(crate) color: Color,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// The billable-usage report of one's own organisation, polled until it is complete
+    Usage(Usage),
+    /// What an organisation that trusts ours committed to, used and owes in a billing period
+    #[command(after_help = overview_help())]
+    Overview(Overview),
+    /// The regions and their hosts
+    Regions,
+    /// A completion script
+    Completions {
+        /// The shell that it is for
+        shell: Shell,
+    },
+    /// The manual page, to be read with `man -l -`
+    Man,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Usage {
+    /// The first day: 2026-10-01 (midnight UTC) or 2026-10-01T00:00:00+02:00
+    #[arg(long, value_name = "DATE")]
+    pub(crate) start: String,
+
+    /// The day after the last, in the same forms
+    #[arg(long, value_name = "DATE")]
+    pub(crate) end: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Overview {
+    /// The id of the organisation, the trustor
+    pub(crate) org: String,
+
+    /// Which billing period: 0 is the latest, 1 the one before it
+    #[arg(long, value_name = "N", default_value = "0", allow_hyphen_values = true)]
+    pub(crate) period: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For people
+    Table,
+    /// The API's own body; of an overview with one more field, `statement`
+    Json,
+    /// A line of JSON for each thing
+    Ndjson,
+    /// For spreadsheets
+    Csv,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Color {
+    /// On a terminal
+    Auto,
+    /// Everywhere
+    Always,
+    /// Nowhere
+    Never,
+}
+
+impl Options {
+    pub(crate) fn verbosity(&self) -> Verbosity {
+        match (self.quiet, self.verbose) {
+            (true, _) => Verbosity::Quiet,
+            (false, 0) => Verbosity::Normal,
+            (false, 1) => Verbosity::Exchanges,
+            (false, 2) => Verbosity::Settings,
+            (false, _) => Verbosity::Headers,
+        }
+    }
+}
+
+/// Reads the line. What is not to be run, such as `--help` and a wrong line, is answered here.
+pub(crate) fn read() -> Result<Line, ExitCode> {
+    Line::try_parse().map_err(|error| match error.kind() {
+        ErrorKind::DisplayHelp
+        | ErrorKind::DisplayVersion
+        | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            // Fails where nobody reads on, and then there is nobody to tell.
+            let _ = error.print();
+            ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(WRONG_USAGE))
+        }
+        _ => {
+            log::line(&one_line(&error.render().to_string()));
+            ExitCode::from(WRONG_USAGE)
+        }
+    })
+}
+
+/// The program as clap sees it, for completions and the manual page.
+pub(crate) fn definition() -> clap::Command {
+    Line::command()
+}
+
+/// What clap says over several lines, in one: without the usage, with the tips.
+fn one_line(rendered: &str) -> String {
+    let said: Vec<String> = rendered
+        .split("\n\n")
+        .filter(|part| !part.starts_with("Usage:") && !part.starts_with("For more information"))
+        .map(|part| part.split_whitespace().collect::<Vec<_>>().join(" "))
+        .filter(|part| !part.is_empty())
+        .collect();
+    format!("{}; see 'genesys-billing --help'", printable(&said.join("; ")))
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let duration = humantime::parse_duration(text).map_err(|_| "write 90s, 15m or 1h30m".to_owned())?;
+    if duration.is_zero() {
+        return Err("nothing can be done in no time: write 90s, 15m or 1h30m".into());
+    }
+    if duration > A_YEAR {
+        return Err("more than a year is too long: write 90s, 15m or 1h30m".into());
+    }
+    Ok(duration)
+}
+
+fn overview_help() -> String {
+    format!("With --sandbox, try the organisation {ORG_ID}; an id that it does not have gets the list of those it has.")
+}
+
+pub(crate) const WRONG_USAGE: u8 = 2;
+
+const A_YEAR: Duration = Duration::from_secs(366 * 24 * 3600);
+
+const AFTER_HELP: &str = "\
+Credentials come from GENESYSCLOUD_ACCESS_TOKEN, or GENESYSCLOUD_OAUTHCLIENT_ID with GENESYSCLOUD_OAUTHCLIENT_SECRET, \
+or a profile of ~/.gc/config.toml; never from an argument. Flags go before the environment, the environment before the \
+profile.
+
+Exit status: 0 done, 1 other failure, 2 wrong usage, 3 not logged in or refused, 4 not permitted, 5 not found, \
+6 told to come back later, 7 out of time, 8 network or server failing, 130 interrupted.";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(line: &str) -> Result<Line, clap::Error> {
+        Line::try_parse_from(line.split(' '))
+    }
+
+    #[test]
+    fn the_definition_is_sound() {
+        definition().debug_assert();
+    }
+
+    #[test]
+    fn options_may_stand_anywhere() {
+        for line in [
+            "x --format csv --sandbox usage --start a --end b",
+            "x usage --format csv --start a --sandbox --end b",
+            "x --sandbox usage --start a --end b --format=csv",
+        ] {
+            let line = parse(line).unwrap();
+            assert!(line.options.sandbox && line.options.format == Format::Csv);
+        }
+    }
+
+    #[test]
+    fn durations_are_those_of_people_and_bounded() {
+        for (text, seconds) in [("90s", 90), ("15m", 900), ("1h30m", 5400), ("2h 5s", 7205)] {
+            assert_eq!(duration(text), Ok(Duration::from_secs(seconds)));
+        }
+        for text in ["", "90", "0s", "-5s", "soon", "2years", "99999999999999999999h"] {
+            assert!(duration(text).unwrap_err().contains("1h30m"), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_wrong_line_is_answered_in_one() {
+        for line in [
+            "x usage",
+            "x usage --start 1 --ende 2",
+            "x nonsense",
+            "x regions --format xlsx",
+            "x regions --timeout 90",
+            "x regions -v -q",
+        ] {
+            let said = one_line(&parse(line).unwrap_err().render().to_string());
+            assert!(said.starts_with("error: ") && said.contains("--help") && !said.contains('\n'), "{said}");
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! Who answers: Genesys Cloud, or the sandbox in its place.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::time::Duration;
+
+use billing_core::calls::Call;
+use billing_core::sandbox::Sandbox;
+use billing_core::{Authorized, Error, Exchange, Machine, Policy, Poll, Report, Session};
+use billing_ureq::{Client, TlsRoots};
+use chrono::{DateTime, TimeDelta, Utc};
+
+use crate::args::Options;
+use crate::config;
+use crate::failure::Failure;
+use crate::log::{self, Verbosity};
+use crate::progress::Progress;
+
+/// One of the two, set up.
+pub(crate) enum Backend {
+    Cloud(Client),
+    Sandbox(Box<Simulated>),
+}
+
+/// The sandbox in virtual time: no wait takes any.
+pub(crate) struct Simulated {
+    sandbox: Sandbox,
+    session: Rc<RefCell<Session>>,
+    policy: Policy,
+    now: DateTime<Utc>,
+}
+
+impl Backend {
+    /// What the options ask for. Nothing is sent yet.
+    pub(crate) fn new(options: &Options) -> Result<Self, Failure> {
+        let verbosity = options.verbosity();
+        if options.sandbox {
+            config::check_flags(options)?;
+            log::note("simulated figures of the sandbox, of no real organisation", verbosity);
+            return Ok(Self::Sandbox(Box::new(Simulated::new(options.timeout))));
+        }
+        let connection = config::connection(options)?;
+        for warning in &connection.warnings {
+            log::warning(warning, verbosity);
+        }
+        for origin in &connection.origins {
+            log::setting(origin, verbosity);
+        }
+        let mut builder = Client::builder(connection.environment, connection.credentials)
+            .policy(policy(options.timeout, Utc::now()))
+            // Companies look into TLS, and their own roots are in the system's store.
+            .roots(TlsRoots::Platform);
+        if let Some(proxy) = connection.proxy {
+            builder = builder.proxy(proxy.0);
+        }
+        let client = builder.build().map_err(|error| Failure::Usage(error.to_string()))?;
+        Ok(Self::Cloud(client))
+    }
+
+    /// Asks for a report until it is complete.
+    pub(crate) fn poll<C: Call<Output: Report>>(
+        &mut self,
+        call: C,
+        verbosity: Verbosity,
+    ) -> Result<C::Output, Error> {
+        let machine = match self {
+            Self::Cloud(client) => client.poll(call),
+            Self::Sandbox(simulated) => {
+                Poll::new(call, simulated.sandbox.environment().api().clone(), simulated.policy.clone())
+            }
+        };
+        self.run(machine, verbosity)
+    }
+
+    /// Makes one call.
+    pub(crate) fn exchange<C: Call>(&mut self, call: C, verbosity: Verbosity) -> Result<C::Output, Error> {
+        let machine = match self {
+            Self::Cloud(client) => client.exchange(call),
+            Self::Sandbox(simulated) => {
+                Exchange::new(call, simulated.sandbox.environment().api().clone(), simulated.policy.clone())
+            }
+        };
+        self.run(machine, verbosity)
+    }
+
+    /// The organisations of the sandbox, by id and name; `None` of the cloud, where only the server knows.
+    pub(crate) fn known_organizations(&self) -> Option<Vec<String>> {
+        match self {
+            Self::Cloud(_) => None,
+            Self::Sandbox(simulated) => {
+                let known = simulated.sandbox.organizations();
+                Some(known.map(|(id, name)| format!("{id} ({name})")).collect())
+            }
+        }
+    }
+
+    fn run<M: Machine>(&mut self, machine: M, verbosity: Verbosity) -> Result<M::Output, Error> {
+        let progress = Progress::new(machine.progress().operation, verbosity);
+        let watch = |event: billing_core::Event<'_>| {
+            log::event(&event, verbosity);
+            progress.show(&event);
+        };
+        match self {
+            Self::Cloud(client) => client.run_watched(machine, watch),
+            Self::Sandbox(simulated) => {
+                let Simulated { sandbox, session, now, .. } = &mut **simulated;
+                sandbox.run(Authorized::new(machine, session.clone()), now, watch)
+            }
+        }
+    }
+}
+
+impl Simulated {
+    fn new(timeout: Duration) -> Self {
+        let sandbox = Sandbox::new(SEED);
+        let session = Session::new(sandbox.environment(), sandbox.credentials());
+        // The same instant every time, for the same answers every time.
+        let now = DateTime::from_timestamp(START, 0).unwrap_or_default();
+        Self {
+            session: Rc::new(RefCell::new(session)),
+            policy: policy(timeout, now),
+            sandbox,
+            now,
+        }
+    }
+}
+
+/// The whole command within `timeout` of `now`.
+fn policy(timeout: Duration, now: DateTime<Utc>) -> Policy {
+    Policy {
+        overall: timeout,
+        deadline: TimeDelta::from_std(timeout)
+            .ok()
+            .and_then(|timeout| now.checked_add_signed(timeout)),
+        ..Policy::default()
+    }
+}
+
+const SEED: u64 = 1;
+/// 2026-11-02T09:00:00Z.
+const START: i64 = 1_793_610_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_sandbox_begins_when_it_says() {
+        let simulated = Simulated::new(Duration::from_secs(60));
+        assert_eq!(simulated.now.to_rfc3339(), "2026-11-02T09:00:00+00:00");
+        assert_eq!(simulated.policy.deadline.unwrap().to_rfc3339(), "2026-11-02T09:01:00+00:00");
+    }
+}

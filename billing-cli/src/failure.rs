@@ -1,0 +1,166 @@
+//! Failures: one line in plain words, and the exit status.
+
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+
+use billing_core::{Error, ErrorKind, Fault, InvalidInput, TransportErrorKind};
+
+use crate::args::WRONG_USAGE;
+
+/// Why a command did not do what it was asked to.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// The line, the environment or the profile cannot be meant as they are. Nothing was sent.
+    Usage(String),
+    /// There are no credentials to log in with. Nothing was sent.
+    NotLoggedIn(String),
+    /// The operation failed.
+    Api(Error),
+    /// The sandbox has no such organisation; these are there.
+    NoSuchSandboxOrg {
+        error: Error,
+        known: Vec<String>,
+    },
+    /// The answer came, and cannot be shown as asked.
+    Unshowable(String),
+    /// The answer came, and cannot be written.
+    Output {
+        to: Option<PathBuf>,
+        error: io::Error,
+    },
+}
+
+impl Failure {
+    /// The exit status that the contract of the program names.
+    pub(crate) fn exit_status(&self) -> u8 {
+        match self {
+            Self::Usage(_) => WRONG_USAGE,
+            Self::NotLoggedIn(_) => NOT_LOGGED_IN,
+            Self::Api(error) | Self::NoSuchSandboxOrg { error, .. } => status_of(error.kind()),
+            Self::Unshowable(_) | Self::Output { .. } => OTHER,
+        }
+    }
+
+    /// What else is known of it, for `-v`.
+    pub(crate) fn details(&self) -> Vec<String> {
+        let (Self::Api(error) | Self::NoSuchSandboxOrg { error, .. }) = self else {
+            return Vec::new();
+        };
+        let mut details = vec![format!("operation {}", error.operation().id())];
+        if let Some(status) = error.status() {
+            details.push(format!("status {status}"));
+        }
+        if let Some(code) = error.code() {
+            details.push(format!("code {code}"));
+        }
+        if let Some(id) = error.correlation_id() {
+            details.push(format!("correlation id {id}"));
+        }
+        details.push(format!("requests {}", error.attempts()));
+        if let Some(start) = error.body_start() {
+            details.push(format!("the answer begins: {start}"));
+        }
+        let mut source = std::error::Error::source(error);
+        while let Some(cause) = source {
+            details.push(format!("because: {cause}"));
+            source = cause.source();
+        }
+        details
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Usage(sentence) | Self::NotLoggedIn(sentence) | Self::Unshowable(sentence) => {
+                f.write_str(sentence)
+            }
+            Self::Api(error) => write!(f, "{error}. {}", advice(error)),
+            Self::NoSuchSandboxOrg { error, known } => {
+                write!(f, "{error}. The sandbox has these organisations: {}", known.join(", "))
+            }
+            Self::Output { to: Some(path), error } => {
+                write!(
+                    f,
+                    "{} cannot be written: {error}. What was there before is as it was; try another place with --output",
+                    path.display()
+                )
+            }
+            Self::Output { to: None, error } => {
+                write!(f, "standard output cannot be written: {error}. Write to a file with --output")
+            }
+        }
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::Api(error)
+    }
+}
+
+impl From<InvalidInput> for Failure {
+    fn from(error: InvalidInput) -> Self {
+        Self::Usage(error.to_string())
+    }
+}
+
+/// The exit status of an operation that failed.
+fn status_of(kind: &ErrorKind) -> u8 {
+    match kind {
+        ErrorKind::Unauthorized | ErrorKind::LoginRefused => NOT_LOGGED_IN,
+        ErrorKind::Forbidden => 4,
+        ErrorKind::NotFound => 5,
+        ErrorKind::Deferred(_) => 6,
+        ErrorKind::Deadline(_) => 7,
+        // By whose fault it is, which a kind that is new to us says as well.
+        other => match other.fault() {
+            Fault::Server | Fault::Network => 8,
+            _ => OTHER,
+        },
+    }
+}
+
+/// What to do about it.
+fn advice(error: &Error) -> String {
+    match error.kind() {
+        ErrorKind::Unauthorized => {
+            "Get a new access token, or give a client id and secret, with which a new one is got by itself".into()
+        }
+        ErrorKind::LoginRefused => {
+            "Check the client id and secret, and that --region is the organisation's: an OAuth client is known in its \
+             own region only"
+                .into()
+        }
+        ErrorKind::Forbidden => match error.operation().permissions() {
+            [] => "Ask an administrator for the permission that it names".into(),
+            [one] => format!("Ask an administrator to give the OAuth client or user the permission {one}"),
+            several => format!(
+                "Ask an administrator to give the OAuth client or user one of the permissions {}",
+                several.join(", ")
+            ),
+        },
+        ErrorKind::NotFound => {
+            "Check the id, that the organisation trusts ours, and that it has that billing period".into()
+        }
+        ErrorKind::Rejected => "Check what was asked for against what the server says".into(),
+        ErrorKind::Deferred(until) => {
+            format!("Run the same command again after {}", until.format("%Y-%m-%d %H:%M:%S UTC"))
+        }
+        ErrorKind::Deadline(_) => "Allow it more time with --timeout, or try again later".into(),
+        ErrorKind::Transport(kind) => match kind {
+            TransportErrorKind::Dns => "Check --region or --api-url, and the connection".into(),
+            TransportErrorKind::Tls => {
+                "Check --api-url, and that this machine trusts the certificate of the server or proxy".into()
+            }
+            TransportErrorKind::TooLarge { .. } => "Ask for a shorter period".into(),
+            _ => "Check the connection and the proxy, and try again".into(),
+        },
+        ErrorKind::Unsendable(_) => "Check --region, --api-url and --login-url".into(),
+        _ => "Try again later; if it stays so, give Genesys Cloud's support the correlation id (-v shows more)".into(),
+    }
+}
+
+const OTHER: u8 = 1;
+const NOT_LOGGED_IN: u8 = 3;

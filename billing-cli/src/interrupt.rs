@@ -1,0 +1,46 @@
+//! Ctrl-C, and being told to end: at once, leaving nothing behind.
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// The temporary file that is to go when the program is interrupted. Whoever makes, moves or removes one holds the lock
+/// while it does, so that the handler sees it either registered or not there.
+static TEMPORARY: Mutex<Option<PathBuf>> = Mutex::new(None);
+
+/// Whether a progress line stands on the terminal.
+static PROGRESS: AtomicBool = AtomicBool::new(false);
+
+/// From now on an interruption ends the program with status 130.
+///
+/// It ends from the handler's own thread: whatever the main thread waits for, a server or a full pipe, it need not come.
+pub(crate) fn install() {
+    let end = || {
+        let temporary = temporary();
+        if let Some(path) = &*temporary {
+            // Nothing better can be done about a failure than what is being done.
+            let _ = std::fs::remove_file(path);
+        }
+        if PROGRESS.load(Ordering::Relaxed) {
+            let _ = write!(std::io::stderr(), "\r\x1b[K");
+        }
+        let _ = writeln!(std::io::stderr(), "error: interrupted");
+        // The lock is kept, so that no other temporary file comes into being.
+        std::process::exit(INTERRUPTED);
+    };
+    // Fails only where a handler is installed already, or the system has no signals: then it ends as it would by default.
+    let _ = ctrlc::set_handler(end);
+}
+
+/// The place of the temporary file, locked.
+pub(crate) fn temporary() -> MutexGuard<'static, Option<PathBuf>> {
+    TEMPORARY.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Says whether a progress line is to be wiped when the program is interrupted.
+pub(crate) fn progress_shown(shown: bool) {
+    PROGRESS.store(shown, Ordering::Relaxed);
+}
+
+const INTERRUPTED: i32 = 130;

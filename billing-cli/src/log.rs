@@ -1,0 +1,143 @@
+//! What is said on standard error: errors, warnings, and with `-v` what goes on. Nothing in it is a secret.
+
+use std::io::Write;
+
+use billing_core::Event;
+
+use crate::failure::Failure;
+use crate::text::printable;
+
+/// How much is said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Verbosity {
+    /// Errors alone.
+    Quiet,
+    /// Errors, warnings, and progress on a terminal.
+    Normal,
+    /// `-v`: each exchange and each wait.
+    Exchanges,
+    /// `-vv`: also where it is going and as whom.
+    Settings,
+    /// `-vvv`: also the headers that are no secret.
+    Headers,
+}
+
+/// One line. Standard error may be closed, and then there is nobody to tell.
+pub(crate) fn line(text: &str) {
+    let _ = writeln!(std::io::stderr(), "{text}");
+}
+
+/// What is amiss without stopping anything.
+pub(crate) fn warning(text: &str, verbosity: Verbosity) {
+    if verbosity >= Verbosity::Normal {
+        line(&format!("warning: {}", printable(text)));
+    }
+}
+
+/// What is good to know.
+pub(crate) fn note(text: &str, verbosity: Verbosity) {
+    if verbosity >= Verbosity::Normal {
+        line(&format!("note: {}", printable(text)));
+    }
+}
+
+/// Where it is going, with `-vv`.
+pub(crate) fn setting(text: &str, verbosity: Verbosity) {
+    if verbosity >= Verbosity::Settings {
+        line(&printable(text));
+    }
+}
+
+/// One line for an error, and with `-v` what else is known of it.
+pub(crate) fn failure(failure: &Failure, verbosity: Verbosity) {
+    line(&format!("error: {}", printable(&failure.to_string())));
+    if verbosity >= Verbosity::Exchanges {
+        for detail in failure.details() {
+            line(&format!("  {}", printable(&detail)));
+        }
+    }
+}
+
+/// What happens while a request is on its way, with `-v`.
+pub(crate) fn event(event: &Event<'_>, verbosity: Verbosity) {
+    if verbosity < Verbosity::Exchanges {
+        return;
+    }
+    for said in lines_of(event, verbosity) {
+        line(&printable(&said));
+    }
+}
+
+fn lines_of(event: &Event<'_>, verbosity: Verbosity) -> Vec<String> {
+    match event {
+        Event::Sending(request) if verbosity >= Verbosity::Headers => request
+            .http()
+            .headers()
+            .iter()
+            .map(|(name, value)| {
+                let shown = match value.to_str() {
+                    Ok(text) if !value.is_sensitive() => text,
+                    _ => "[not shown]",
+                };
+                format!("> {name}: {shown}")
+            })
+            .collect(),
+        Event::Received {
+            request,
+            reply,
+            elapsed,
+        } => {
+            let http = request.http();
+            let target = http.uri().path_and_query().map_or("/", |p| p.as_str());
+            let outcome = match reply {
+                Ok(response) => {
+                    let id = response
+                        .headers()
+                        .get("inin-correlation-id")
+                        .and_then(|id| id.to_str().ok());
+                    let id = id.map(|id| format!(", correlation id {id}")).unwrap_or_default();
+                    format!(
+                        "{}, {} ms, {} bytes{id}",
+                        response.status().as_u16(),
+                        elapsed.as_millis(),
+                        response.body().len()
+                    )
+                }
+                Err(error) => format!("{error}, {} ms", elapsed.as_millis()),
+            };
+            let mut lines = vec![format!("{} {target}: {outcome}", http.method())];
+            if let (Ok(response), true) = (reply, verbosity >= Verbosity::Headers) {
+                let shown = response
+                    .headers()
+                    .iter()
+                    .filter(|(name, _)| SHOWN_HEADERS.contains(&name.as_str()));
+                lines.extend(shown.filter_map(|(name, value)| Some(format!("< {name}: {}", value.to_str().ok()?))));
+            }
+            lines
+        }
+        Event::Waiting(progress) => {
+            let until = progress.until.map(|t| format!(", until {}", t.format("%H:%M:%SZ")));
+            vec![format!(
+                "{}: {}{}",
+                progress.operation,
+                progress.waiting,
+                until.unwrap_or_default()
+            )]
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// Of a response: named one by one, because new ones might be secrets, as `Set-Cookie` is.
+const SHOWN_HEADERS: [&str; 10] = [
+    "cache-control",
+    "content-encoding",
+    "content-length",
+    "content-type",
+    "date",
+    "inin-correlation-id",
+    "inin-ratelimit-allowed",
+    "inin-ratelimit-count",
+    "inin-ratelimit-reset",
+    "retry-after",
+];

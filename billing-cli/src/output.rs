@@ -1,0 +1,202 @@
+//! Where the result goes: whole or not at all.
+
+use std::fs;
+use std::io::{self, IsTerminal, Write};
+use std::path::{Path, PathBuf};
+
+use tempfile::{NamedTempFile, TempPath};
+
+use crate::failure::Failure;
+use crate::interrupt;
+
+/// Standard output or a file.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Destination {
+    Stdout,
+    /// A file that is replaced in one step, so that a failure leaves what was there before.
+    File(PathBuf),
+    /// Something that is written to as it stands: a device, a pipe.
+    Special(PathBuf),
+}
+
+impl Destination {
+    /// Looks at the place before anything is asked for, so that a wrong one costs nothing.
+    pub(crate) fn open(output: Option<&Path>) -> Result<Self, Failure> {
+        let Some(path) = output.filter(|path| *path != Path::new("-")) else {
+            return Ok(Self::Stdout);
+        };
+        let refuse = |why: &str| Failure::Usage(format!("--output {}: {why}", path.display()));
+        match fs::metadata(path) {
+            Ok(there) if there.is_dir() => Err(refuse("it is a directory; name a file in it")),
+            // Through a link to the file behind it, so that the link stays one.
+            Ok(there) if there.is_file() => {
+                let file = path.canonicalize().map_err(|error| refuse(&error.to_string()))?;
+                Self::can_create_beside(&file).map_err(|error| refuse(&error.to_string()))?;
+                Ok(Self::File(file))
+            }
+            Ok(_) => Ok(Self::Special(path.to_owned())),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                if path.file_name().is_none() {
+                    return Err(refuse("it names no file"));
+                }
+                Self::can_create_beside(path)
+                    .map_err(|error| refuse(&format!("no file can be made there: {error}")))?;
+                Ok(Self::File(path.to_owned()))
+            }
+            Err(error) => Err(refuse(&error.to_string())),
+        }
+    }
+
+    pub(crate) fn is_terminal(&self) -> bool {
+        *self == Self::Stdout && io::stdout().is_terminal()
+    }
+
+    /// Writes the whole result.
+    pub(crate) fn write(&self, content: &[u8]) -> Result<(), Failure> {
+        match self {
+            Self::Stdout => match write_to(&mut io::stdout().lock(), content) {
+                // Whoever reads has seen enough, as `head` has.
+                Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+                written => written.map_err(|error| Failure::Output { to: None, error }),
+            },
+            Self::File(path) => replace(path, content).map_err(|error| Failure::Output {
+                to: Some(path.clone()),
+                error,
+            }),
+            Self::Special(path) => {
+                let mut file = fs::OpenOptions::new().write(true).open(path);
+                let written = file.as_mut().map_err(|error| io::Error::from(error.kind()));
+                written
+                    .and_then(|file| write_to(file, content))
+                    .map_err(|error| Failure::Output {
+                        to: Some(path.clone()),
+                        error,
+                    })
+            }
+        }
+    }
+
+    fn can_create_beside(path: &Path) -> io::Result<()> {
+        Temporary::beside(path).map(drop)
+    }
+}
+
+/// Writes a new file and puts it in the place of the old one in one step.
+fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
+    let mut temporary = Temporary::beside(path)?;
+    write_to(temporary.file(), content)?;
+    temporary.file().sync_all()?;
+    temporary.rename(path)
+}
+
+fn write_to(to: &mut impl Write, content: &[u8]) -> io::Result<()> {
+    to.write_all(content)?;
+    to.flush()
+}
+
+/// A temporary file that an interruption removes as well. Only its owner can read it: what it holds is business figures.
+struct Temporary(Option<(fs::File, TempPath)>);
+
+impl Temporary {
+    fn beside(path: &Path) -> io::Result<Self> {
+        let folder = match path.parent() {
+            Some(folder) if folder != Path::new("") => folder,
+            _ => Path::new("."),
+        };
+        let mut registered = interrupt::temporary();
+        let file = NamedTempFile::with_prefix_in(".genesys-billing-", folder)?;
+        *registered = Some(file.path().to_owned());
+        drop(registered);
+        Ok(Self(Some(file.into_parts())))
+    }
+
+    fn file(&mut self) -> &mut fs::File {
+        match &mut self.0 {
+            Some((file, _)) => file,
+            None => unreachable!("it is given away by `rename` and `drop` only"),
+        }
+    }
+
+    fn rename(mut self, path: &Path) -> io::Result<()> {
+        let mut registered = interrupt::temporary();
+        let Some((_, temporary)) = self.0.take() else { return Ok(()) };
+        let renamed = temporary.persist(path).map_err(|error| error.error);
+        *registered = None;
+        renamed
+    }
+}
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        if let Some(parts) = self.0.take() {
+            let mut registered = interrupt::temporary();
+            drop(parts);
+            *registered = None;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(folder: &Path) -> Vec<String> {
+        let mut names: Vec<_> = fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn a_file_is_replaced_whole_and_nothing_stays_behind() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("report.csv");
+        fs::write(&path, "old and longer").unwrap();
+        let destination = Destination::open(Some(&path)).unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "old and longer", "opening changes nothing");
+        destination.write(b"new").unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "new");
+        assert_eq!(names(folder.path()), ["report.csv"]);
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        }
+    }
+
+    #[test]
+    fn a_wrong_place_is_refused_by_name() {
+        let folder = tempfile::tempdir().unwrap();
+        for path in [folder.path().to_owned(), folder.path().join("missing/report.csv"), PathBuf::from("/")] {
+            let failure = Destination::open(Some(&path)).unwrap_err();
+            assert_eq!(failure.exit_status(), 2);
+            assert!(failure.to_string().contains(path.to_str().unwrap()), "{failure}");
+        }
+        assert!(names(folder.path()).is_empty());
+    }
+
+    #[test]
+    fn a_dash_is_standard_output() {
+        assert_eq!(Destination::open(Some(Path::new("-"))).unwrap(), Destination::Stdout);
+        assert_eq!(Destination::open(None).unwrap(), Destination::Stdout);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_stays_a_link_and_a_device_a_device() {
+        let folder = tempfile::tempdir().unwrap();
+        let (file, link) = (folder.path().join("file"), folder.path().join("link"));
+        fs::write(&file, "old").unwrap();
+        std::os::unix::fs::symlink(&file, &link).unwrap();
+        Destination::open(Some(&link)).unwrap().write(b"new").unwrap();
+        assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+        assert_eq!(fs::read_to_string(&file).unwrap(), "new");
+
+        let null = Destination::open(Some(Path::new("/dev/null"))).unwrap();
+        assert!(matches!(null, Destination::Special(_)));
+        null.write(b"gone").unwrap();
+        assert!(!fs::metadata("/dev/null").unwrap().is_file());
+    }
+}

@@ -1,0 +1,133 @@
+//! The profiles of `~/.gc/config.toml`, which the vendor's command line writes.
+
+use std::io;
+use std::path::Path;
+
+use toml::{Table, Value};
+
+use crate::failure::Failure;
+
+/// One table of the file.
+#[derive(Debug)]
+pub(crate) struct Profile {
+    pub(crate) name: String,
+    table: Table,
+}
+
+/// Which profile is meant if none is named.
+pub(crate) const DEFAULT: &str = "DEFAULT";
+
+impl Profile {
+    /// Reads the profile `name` from `file`. Without a name the default one, which need not be there, and neither need
+    /// the file.
+    pub(crate) fn read(file: Option<&Path>, name: Option<&str>) -> Result<Option<Self>, Failure> {
+        let Some(file) = file else {
+            return match name {
+                Some(name) => Err(Failure::Usage(format!(
+                    "there is no profile {name:?}, because this account has no home directory: set HOME"
+                ))),
+                None => Ok(None),
+            };
+        };
+        match std::fs::read_to_string(file) {
+            Ok(text) => Self::find(&text, &file.display().to_string(), name),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => match name {
+                Some(name) => Err(Failure::Usage(format!(
+                    "there is no profile {name:?}, because there is no file {}",
+                    file.display()
+                ))),
+                None => Ok(None),
+            },
+            Err(error) => Err(Failure::Usage(format!("{} cannot be read: {error}", file.display()))),
+        }
+    }
+
+    /// Finds the profile in the text of the file, which is called `place` in errors.
+    pub(crate) fn find(text: &str, place: &str, name: Option<&str>) -> Result<Option<Self>, Failure> {
+        let mut file: Table = text.parse().map_err(|error: toml::de::Error| {
+            // Not the error's own text: it quotes the line, and a secret may stand there.
+            let start = error.span().map_or(0, |span| span.start);
+            let line = text.bytes().take(start).filter(|byte| *byte == b'\n').count() + 1;
+            Failure::Usage(format!("{place} is not valid TOML in line {line}: {}", error.message()))
+        })?;
+        let wanted = name.unwrap_or(DEFAULT);
+        match (file.remove(wanted), name) {
+            (Some(Value::Table(table)), _) => Ok(Some(Self {
+                name: wanted.to_owned(),
+                table,
+            })),
+            (Some(_), _) => Err(Failure::Usage(format!(
+                "{place} holds no table [{wanted}], but a value of that name: write [{wanted}]"
+            ))),
+            (None, None) => Ok(None),
+            (None, Some(name)) => {
+                let there: Vec<&str> = file
+                    .iter()
+                    .filter(|(_, value)| value.is_table())
+                    .map(|(name, _)| name.as_str())
+                    .collect();
+                let there = match there.is_empty() {
+                    true => "it has none".to_owned(),
+                    false => format!("it has {}", there.join(", ")),
+                };
+                Err(Failure::Usage(format!("{place} has no profile {name:?}: {there}")))
+            }
+        }
+    }
+
+    /// The text of a key; `None` where it is missing or empty.
+    pub(crate) fn text(&self, key: &str) -> Result<Option<String>, Failure> {
+        match self.table.get(key) {
+            None => Ok(None),
+            Some(Value::String(text)) => Ok(Some(text.trim().to_owned()).filter(|text| !text.is_empty())),
+            Some(Value::Integer(number)) => Ok(Some(number.to_string())),
+            Some(_) => Err(Failure::Usage(format!(
+                "{key} of the profile {:?} is neither a text nor a number: put it in quotes",
+                self.name
+            ))),
+        }
+    }
+
+    /// The pairs of a list of tables such as `[[DEFAULT.gateway_pathparams]]`, or of one table, by the names of their
+    /// two keys. `None` where its form is another.
+    pub(crate) fn pairs(&self, key: &str, name: &str, value: &str) -> Option<Vec<(String, String)>> {
+        let of = |table: &Table| {
+            let text = |key: &str| table.get(key).and_then(Value::as_str).map(str::to_owned);
+            Some((text(name)?, text(value)?))
+        };
+        match self.table.get(key) {
+            None => Some(Vec::new()),
+            Some(Value::Array(tables)) => tables.iter().map(|table| of(table.as_table()?)).collect(),
+            Some(Value::Table(table)) => Some(vec![of(table)?]),
+            Some(_) => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FILE: &str = "[DEFAULT]\nclient_credentials = \"id\"\nproxy_port = 3128\n[partner]\naccess_token = \" t \"\n";
+
+    #[test]
+    fn tables_are_found_by_name() {
+        let default = Profile::find(FILE, "file", None).unwrap().unwrap();
+        assert_eq!(default.text("client_credentials").unwrap().as_deref(), Some("id"));
+        assert_eq!(default.text("proxy_port").unwrap().as_deref(), Some("3128"));
+        assert_eq!(default.text("client_secret").unwrap(), None);
+        let partner = Profile::find(FILE, "file", Some("partner")).unwrap().unwrap();
+        assert_eq!(partner.text("access_token").unwrap().as_deref(), Some("t"));
+        assert!(Profile::find("", "file", None).unwrap().is_none());
+        let error = Profile::find(FILE, "file", Some("x")).unwrap_err().to_string();
+        assert!(error.contains("DEFAULT, partner"), "{error}");
+    }
+
+    #[test]
+    fn a_broken_file_is_named_by_its_line_and_not_quoted() {
+        for text in ["[DEFAULT]\nclient_secret = \"hunter2\nx = 1", "[DEFAULT]\nclient_secret = hunter2"] {
+            let error = Profile::find(text, "file", None).unwrap_err().to_string();
+            assert!(error.contains("line 2") && !error.contains("hunter2"), "{error}");
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! Answers: what becomes of a request, and how that looks from the client's side.
+
+use std::io::Write;
+
+use bytes::Bytes;
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, HeaderValue};
+use http::{HeaderMap, Response, StatusCode};
+
+use crate::{BodyReader, Reply, TransportError, TransportErrorKind};
+
+/// What the simulated network and server do with a request.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Answer {
+    /// A response, whole.
+    Respond(Response<Bytes>),
+    /// The connection is lost before the head of a response.
+    Reset,
+    /// The head of a response and so many bytes of its body, less than its `Content-Length` announces; then the
+    /// connection is lost.
+    Truncated(Response<Bytes>, usize),
+    /// Nothing ever comes.
+    Silence,
+    /// A failure that only the client's side can have, such as a name that is not found. A real server comes closest to
+    /// it with [`Answer::Reset`].
+    Failed(TransportErrorKind),
+}
+
+impl Answer {
+    /// What a driver that allows `max_body` bytes of body makes of it.
+    pub fn into_reply(self, max_body: usize) -> Reply {
+        let fail = |kind| Err(TransportError::new(kind, "so it was asked of the sandbox"));
+        match self {
+            Self::Respond(response) => {
+                let (head, body) = response.into_parts();
+                let mut reader = BodyReader::new(&head.headers, max_body)?;
+                reader.push(&body)?;
+                Ok(Response::from_parts(head, reader.finish()?))
+            }
+            Self::Truncated(response, sent) => {
+                let mut reader = BodyReader::new(response.headers(), max_body)?;
+                reader.push(response.body().get(..sent).unwrap_or(response.body()))?;
+                fail(TransportErrorKind::Truncated)
+            }
+            Self::Reset => fail(TransportErrorKind::Reset),
+            Self::Silence => fail(TransportErrorKind::Timeout),
+            Self::Failed(kind) => fail(kind),
+        }
+    }
+
+    /// As it goes over the wire: compressed where it may be, and with its length.
+    pub(super) fn wrapped(self, may_compress: bool, request: &HeaderMap) -> Self {
+        let compress = may_compress && accepts_gzip(request);
+        match self {
+            Self::Respond(response) => Self::Respond(wrap(response, compress)),
+            Self::Truncated(response, _) => {
+                let response = wrap(response, compress);
+                let half = response.body().len() / 2;
+                Self::Truncated(response, half)
+            }
+            other => other,
+        }
+    }
+}
+
+/// Compresses `bytes`, followed by so many spaces, which in JSON mean nothing.
+pub(super) fn gzip(bytes: &[u8], mut spaces: usize) -> Bytes {
+    const CHUNK: [u8; 4096] = [b' '; 4096];
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    let mut written = encoder.write_all(bytes);
+    while spaces > 0 && written.is_ok() {
+        let n = spaces.min(CHUNK.len());
+        written = encoder.write_all(&CHUNK[..n]);
+        spaces -= n;
+    }
+    written
+        .and_then(|()| encoder.finish())
+        .unwrap_or_else(|_| unreachable!("writing to memory does not fail"))
+        .into()
+}
+
+fn wrap(mut response: Response<Bytes>, compress: bool) -> Response<Bytes> {
+    let status = response.status();
+    if status == StatusCode::NO_CONTENT || response.headers().is_empty() {
+        return response;
+    }
+    let bare = !response.headers().contains_key(CONTENT_ENCODING);
+    if compress && bare && !response.body().is_empty() {
+        *response.body_mut() = gzip(response.body(), 0);
+        response.headers_mut().insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    }
+    let length = response.body().len();
+    response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(length));
+    response
+}
+
+fn accepts_gzip(headers: &HeaderMap) -> bool {
+    headers
+        .get_all(ACCEPT_ENCODING)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .any(|coding| coding.trim().eq_ignore_ascii_case("gzip"))
+}

@@ -1,0 +1,338 @@
+//! The catalogue: the rows of an overview, at least one for each rule about what the numbers mean.
+
+use rust_decimal::Decimal;
+use serde_json::{Map, Value};
+
+use super::draws::Draws;
+use super::organizations::Organization;
+
+/// What a row is about, for an organisation of the usual size.
+#[derive(Debug)]
+struct Product {
+    name: &'static str,
+    part: &'static str,
+    grouping: &'static str,
+    unit: &'static str,
+    used: Used,
+    /// How much is committed to, in units.
+    committed: u64,
+    prepay: Option<&'static str>,
+    overage: Option<&'static str>,
+    extra: Extra,
+}
+
+/// Where the quantity of a row comes from. Numbers are in the unit's smallest part: `scale` decimals.
+#[derive(Debug)]
+enum Used {
+    Between {
+        low: u64,
+        high: u64,
+        scale: u32,
+    },
+    /// The sum of all rows of `rollup-usage`.
+    Parts,
+}
+
+/// What only some rows have.
+#[derive(Debug, PartialEq)]
+enum Extra {
+    Nothing,
+    /// A multiplier, which is no commitment.
+    Bundle(&'static str),
+    Note(&'static str),
+    ThirdParty,
+    /// The allowance on AI tokens, which not every organisation is sent.
+    AiAllowance,
+}
+
+/// The rows of an organisation for the period that `draws` is for.
+pub(super) fn rows(organization: &Organization, draws: Draws) -> Value {
+    let used: Vec<Decimal> =
+        CATALOGUE.iter().zip(0..).map(|(product, n)| product.drawn(organization, draws, n)).collect();
+    let parts = CATALOGUE
+        .iter()
+        .zip(&used)
+        .filter(|(product, _)| product.grouping == PART)
+        .map(|(_, used)| used)
+        .sum();
+    CATALOGUE
+        .iter()
+        .zip(used)
+        .filter(|(product, _)| organization.allowance || product.extra != Extra::AiAllowance)
+        .map(|(product, used)| {
+            let used = match product.used {
+                Used::Parts => parts,
+                Used::Between { .. } => used,
+            };
+            product.row(organization, used)
+        })
+        .collect()
+}
+
+impl Product {
+    fn drawn(&self, organization: &Organization, draws: Draws, n: u32) -> Decimal {
+        match self.used {
+            Used::Parts => Decimal::ZERO,
+            Used::Between { low, high, scale } => {
+                let drawn = draws.between(n, low, high).saturating_mul(organization.size) / 100;
+                Decimal::try_from_i128_with_scale(drawn.into(), scale).unwrap_or_default()
+            }
+        }
+    }
+
+    fn row(&self, organization: &Organization, used: Decimal) -> Value {
+        let quantity = |mut number: Decimal| {
+            if number.scale() < organization.decimals {
+                number.rescale(organization.decimals);
+            }
+            number.to_string()
+        };
+        let price = |text: Option<&str>| Some(organization.price(text?)?.to_string());
+        let committed = match organization.commits {
+            true => self.committed.saturating_mul(organization.size) / 100,
+            false => 0,
+        };
+        let mut row = Map::new();
+        let mut put = |name: &str, value: Value| row.insert(name.to_owned(), value);
+        put("name", self.name.into());
+        put("partNumber", self.part.into());
+        put("grouping", self.grouping.into());
+        put("unitOfMeasureType", self.unit.into());
+        if organization.uncounted == Some(self.part) {
+            put("usageQuantity", "pending".into());
+        } else {
+            put("usageQuantity", quantity(used).into());
+        }
+        put("prepayQuantity", quantity(committed.into()).into());
+        if let Some(price) = price(self.prepay) {
+            put("prepayPrice", price.into());
+        }
+        if let Some(price) = price(self.overage).filter(|_| organization.unpriced != Some(self.part)) {
+            put("overagePrice", price.into());
+        }
+        put("isCancellable", false.into());
+        put("isThirdParty", (self.extra == Extra::ThirdParty).into());
+        match self.extra {
+            Extra::Bundle(quantity) => put("bundleQuantity", quantity.into()),
+            Extra::Note(note) => put("usageNotes", note.into()),
+            Extra::Nothing | Extra::ThirdParty | Extra::AiAllowance => None,
+        };
+        row.into()
+    }
+}
+
+const PART: &str = "rollup-usage";
+
+const fn between(low: u64, high: u64, scale: u32) -> Used {
+    Used::Between { low, high, scale }
+}
+
+/// An allowance of exactly so much.
+const fn allowance(name: &'static str, part: &'static str, unit: &'static str, quantity: u64) -> Product {
+    Product {
+        name,
+        part,
+        grouping: "fair-use",
+        unit,
+        used: between(quantity, quantity, 0),
+        committed: 0,
+        prepay: None,
+        overage: None,
+        extra: Extra::Nothing,
+    }
+}
+
+static CATALOGUE: [Product; 20] = [
+    Product {
+        name: "Genesys Cloud CX 3",
+        part: "GC-170-NV-CX3",
+        grouping: "user-license",
+        unit: "seat",
+        used: between(105, 150, 0),
+        committed: 120,
+        prepay: Some("155.00"),
+        overage: Some("170.50"),
+        extra: Extra::Nothing,
+    },
+    Product {
+        name: "Genesys Cloud CX 1 Concurrent",
+        part: "GC-170-NV-CX1CC",
+        grouping: "billable-app-concurrent-license",
+        unit: "seat",
+        used: between(20, 60, 0),
+        committed: 40,
+        prepay: Some("110.00"),
+        overage: Some("121.00"),
+        extra: Extra::Note("Peak of concurrent users"),
+    },
+    Product {
+        name: "Genesys Cloud for Salesforce",
+        part: "GC-120-NV-SFDC",
+        grouping: "billable-app-usage-license",
+        unit: "seat",
+        used: between(0, 60, 0),
+        committed: 20,
+        prepay: Some("21.58"),
+        overage: Some("23.74"),
+        extra: Extra::Nothing,
+    },
+    Product {
+        name: "Acme Wallboards",
+        part: "AF-900-AC-WALL",
+        grouping: "billable-app-usage-license",
+        unit: "seat",
+        used: between(20, 40, 0),
+        committed: 0,
+        prepay: Some("0"),
+        overage: Some("4.99"),
+        extra: Extra::ThirdParty,
+    },
+    Product {
+        name: "Predictive Engagement",
+        part: "GC-120-NV-PE",
+        // Groupings are compared trimmed and without case.
+        grouping: "Billable-App-Org-License ",
+        unit: "organization",
+        used: between(100, 100, 2),
+        committed: 0,
+        prepay: Some("0"),
+        overage: Some("900.00"),
+        extra: Extra::Nothing,
+    },
+    Product {
+        name: "Hardware Phone",
+        part: "GC-200-HW-PHONE",
+        grouping: "device",
+        unit: "device",
+        used: between(30, 50, 0),
+        committed: 40,
+        prepay: Some("6.25"),
+        overage: Some("7.00"),
+        extra: Extra::Nothing,
+    },
+    Product {
+        name: "Edge Bundle",
+        part: "GC-200-HW-EDGE",
+        grouping: "device",
+        unit: "device",
+        used: between(20, 60, 0),
+        committed: 20,
+        prepay: Some("49.00"),
+        overage: Some("55.00"),
+        extra: Extra::Bundle("10"),
+    },
+    Product {
+        name: "IVR Minutes",
+        part: "GC-120-NV-IVRMIN",
+        grouping: "resource",
+        unit: "minute",
+        used: between(150_000, 450_000, 0),
+        committed: 100_000,
+        prepay: Some("0.0150"),
+        overage: Some("0.0175"),
+        extra: Extra::Nothing,
+    },
+    allowance("IVR Minutes", "GC-120-NV-IVRMIN-FU", "minute", 120_000),
+    Product {
+        name: "SMS Segments",
+        part: "GC-120-NV-SMS",
+        grouping: "messaging",
+        unit: "segment",
+        used: between(40_000, 90_000, 0),
+        committed: 0,
+        prepay: Some("0"),
+        overage: Some("0.00645"),
+        extra: Extra::Nothing,
+    },
+    Product {
+        name: "WhatsApp Conversations",
+        part: "GC-120-NV-WAPP",
+        grouping: "messaging-usage",
+        unit: "conversation",
+        used: between(2_000, 9_000, 0),
+        committed: 0,
+        prepay: Some("0"),
+        overage: Some("0.0001"),
+        extra: Extra::Nothing,
+    },
+    Product {
+        name: "Data Storage",
+        part: "GC-120-NV-STOR",
+        grouping: "storage",
+        unit: "GB",
+        used: between(90_000, 260_000, 3),
+        committed: 100,
+        prepay: Some("0.08"),
+        overage: Some("0.12"),
+        extra: Extra::Nothing,
+    },
+    allowance("Data Storage", "GC-120-NV-STOR-FU", "GB", 25),
+    Product {
+        name: "Recording Storage",
+        part: "GC-120-NV-RECSTOR",
+        grouping: "storage-category",
+        unit: "GB",
+        used: between(10_000, 30_000, 3),
+        committed: 0,
+        prepay: Some("0"),
+        overage: Some("0.05"),
+        extra: Extra::Nothing,
+    },
+    Product {
+        name: "AI Tokens",
+        part: "GC-170-NV-AITC",
+        grouping: "rollup",
+        unit: "token",
+        used: Used::Parts,
+        committed: 1_000,
+        prepay: Some("0.90"),
+        overage: Some("1.00"),
+        extra: Extra::Nothing,
+    },
+    Product {
+        name: "AI Tokens: Agent Copilot",
+        part: "GC-170-NV-AITCAC",
+        grouping: PART,
+        unit: "token",
+        used: between(900, 2_400, 0),
+        committed: 0,
+        prepay: Some("0"),
+        overage: Some("1.00"),
+        extra: Extra::Nothing,
+    },
+    Product {
+        name: "AI Tokens: Virtual Agent",
+        part: "GC-170-NV-AITCVA",
+        grouping: PART,
+        unit: "token",
+        used: between(20_000, 150_000, 2),
+        committed: 0,
+        prepay: Some("0"),
+        overage: Some("1.00"),
+        extra: Extra::Nothing,
+    },
+    Product { extra: Extra::AiAllowance, ..allowance("AI Tokens", "GC-170-NV-AITC", "token", 350) },
+    Product {
+        name: "Journey Events",
+        part: "GC-120-NV-JRNY",
+        // A grouping that nobody has heard of yet.
+        grouping: "journey-event",
+        unit: "event",
+        used: between(1_000, 5_000, 0),
+        committed: 0,
+        prepay: Some("0"),
+        overage: Some("0.002"),
+        extra: Extra::Note("Preview"),
+    },
+    Product {
+        name: "Genesys Cloud CX 2",
+        part: "GC-170-NV-CX2",
+        grouping: "user-license",
+        unit: "seat",
+        used: between(0, 20, 0),
+        committed: 0,
+        prepay: Some("0"),
+        overage: Some("121.00"),
+        extra: Extra::Nothing,
+    },
+];

@@ -1,0 +1,111 @@
+//! The envelope: what all answers to one request have in common, and the shapes of errors.
+
+use std::time::{Duration, SystemTime};
+
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, DATE, HeaderName, HeaderValue};
+use http::{Response, StatusCode};
+use serde_json::{Value, json};
+
+/// One request's time and correlation id.
+#[derive(Debug)]
+pub(super) struct Envelope {
+    pub(super) now: DateTime<Utc>,
+    pub(super) correlation: String,
+}
+
+impl Envelope {
+    /// A JSON answer.
+    pub(super) fn json(&self, status: StatusCode, body: &Value) -> Response<Bytes> {
+        let mut response = Response::new(Bytes::from(body.to_string()));
+        *response.status_mut() = status;
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache, no-store, must-revalidate"));
+        headers.insert(CORRELATION, header(&self.correlation));
+        headers.insert(DATE, http_date(self.now));
+        response
+    }
+
+    /// An error in the API's shape.
+    pub(super) fn error(&self, refusal: &Refusal) -> Response<Bytes> {
+        let body = json!({
+            "message": refusal.message,
+            "code": refusal.code,
+            "status": refusal.status.as_u16(),
+            "contextId": self.correlation,
+            "details": [],
+            "errors": [],
+        });
+        self.json(refusal.status, &body)
+    }
+
+    /// An error in the login service's shape.
+    pub(super) fn login_error(&self, status: StatusCode, error: &str, description: &str) -> Response<Bytes> {
+        let body = json!({
+            "error": error,
+            "description": description,
+            "error_description": description,
+        });
+        self.json(status, &body)
+    }
+
+    /// A page that a gateway made by itself, so without a correlation id.
+    pub(super) fn html(&self, status: StatusCode) -> Response<Bytes> {
+        let page = format!(
+            "<html>\r\n<head><title>{status}</title></head>\r\n<body>\r\n<center><h1>{status}</h1></center>\r\n\
+             </body>\r\n</html>\r\n"
+        );
+        let mut response = Response::new(Bytes::from(page));
+        *response.status_mut() = status;
+        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/html"));
+        response.headers_mut().insert(DATE, http_date(self.now));
+        response
+    }
+}
+
+/// Why the API does not do what it was asked to.
+#[derive(Debug)]
+pub(super) struct Refusal {
+    pub(super) status: StatusCode,
+    pub(super) code: &'static str,
+    pub(super) message: String,
+}
+
+impl Refusal {
+    pub(super) fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
+        Self { status, code, message: message.into() }
+    }
+
+    /// The refusal that goes with a status, where nothing more is known.
+    pub(super) fn of(status: StatusCode) -> Self {
+        let code = match status.as_u16() {
+            401 => "bad.credentials",
+            403 => "missing.any.permissions",
+            404 => "not.found",
+            429 => "too.many.requests",
+            503 => "service.unavailable",
+            408 | 504 => "request.timeout",
+            500.. => "internal.server.error",
+            _ => "bad.request",
+        };
+        Self::new(status, code, format!("The sandbox answers {status}"))
+    }
+}
+
+/// `text` as the value of a header, without the characters that cannot stand in one.
+pub(super) fn header(text: &str) -> HeaderValue {
+    let clean: String = text.chars().filter(|c| !c.is_control()).collect();
+    HeaderValue::from_bytes(clean.as_bytes())
+        .unwrap_or_else(|_| unreachable!("only control characters are refused"))
+}
+
+/// `time` in the form of the headers `Date` and `Retry-After`, which knows the years 1970 to 9999.
+pub(super) fn http_date(time: DateTime<Utc>) -> HeaderValue {
+    let seconds = u64::try_from(time.timestamp()).unwrap_or(0).min(253_402_300_799);
+    let time = SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
+    header(&httpdate::fmt_http_date(time))
+}
+
+const CORRELATION: HeaderName = HeaderName::from_static("inin-correlation-id");

@@ -1,0 +1,300 @@
+//! Faults: everything of the decision table that can go wrong, on demand.
+
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+use chrono::{DateTime, TimeDelta, Utc};
+use http::header::{CONTENT_ENCODING, DATE, LOCATION, RETRY_AFTER};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
+use serde_json::{Map, Value};
+
+use super::Answer;
+use super::answer::gzip;
+use super::envelope::{Envelope, Refusal, header, http_date};
+use super::route::Route;
+use super::server::Server;
+use super::tokens::invalid_client;
+use crate::TransportErrorKind;
+
+/// Which requests a fault is meant for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Target {
+    /// Logins.
+    Login,
+    /// Requests for a usage report.
+    Report,
+    /// Requests for a trustee billing overview.
+    Overview,
+    /// Any request to the API, so everything but logins.
+    Api,
+    /// Every request.
+    Any,
+}
+
+/// What goes wrong with one request. Statuses that are no number from 100 to 999 count as 500.
+///
+/// Those of the first group keep the request from the server, so that it starts no report and is in no quota. Those of
+/// the third need a good answer to spoil; a request that the server refuses by itself leaves them in the queue.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Fault {
+    /// An error of the API with this status: JSON with a message, a code and a correlation id. At the login, in the
+    /// login's shape.
+    Status(u16),
+    /// The same with the header `Retry-After`.
+    StatusRetryAfter(u16, RetryAfter),
+    /// A gateway's error page in HTML.
+    Html(u16),
+    /// 429 without a header and without a body.
+    ThrottleBare,
+    /// 302 to this address.
+    Redirect(String),
+    /// The login service's 400 `invalid_client`.
+    InvalidClient,
+    /// The connection is lost before the server sees the request.
+    Reset,
+    /// No answer ever comes.
+    Silence,
+    /// A failure that the client's side alone can have, such as of TLS; see [`Answer::Failed`].
+    Transport(TransportErrorKind),
+
+    /// The server forgets all its tokens first, so that the request is answered with 401.
+    ExpireToken,
+    /// The server acts on the request, then the connection is lost.
+    ResetAfterActing,
+
+    /// Another 2xx than 200; 204 and 205 without a body.
+    OtherSuccess(u16),
+    /// 202 without a body.
+    Accepted(Option<RetryAfter>),
+    /// 200, with this status in the report and without usages: a new one, or `InProgress` once more.
+    ReportStatus(String),
+    /// The same with the header `Retry-After`.
+    ReportStatusRetryAfter(String, RetryAfter),
+    /// 200 with a report that has neither a status nor usages.
+    NoReportStatus,
+    /// A body that is plain text.
+    NotJson,
+    /// A body that ends in the middle of its JSON, though all of HTTP is in order.
+    TruncatedJson,
+    /// Half of the body, then the connection is lost.
+    TruncatedBody,
+    /// JSON with a text that is not UTF-8.
+    NotUtf8,
+    /// JSON with ten thousand brackets in brackets.
+    TooDeep,
+    /// JSON, but an array around what it should be.
+    WrongShape,
+    /// The right body, with spaces at its end up to this many bytes, not compressed.
+    Huge(usize),
+    /// The same, always compressed, so that few bytes become many.
+    GzipBomb(usize),
+    /// A compressed body that ends early, though all of HTTP is in order.
+    GzipCut,
+}
+
+/// When the server wants the next request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RetryAfter {
+    /// In so many seconds.
+    Seconds(u64),
+    /// At a date.
+    Date {
+        /// So many seconds from now; negative for a date in the past.
+        in_seconds: i64,
+        /// By how many seconds the server's clock is ahead. Its header `Date` is so as well.
+        clock_skew: i64,
+    },
+}
+
+/// The faults that are still to come.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Faults(VecDeque<(Target, Fault)>);
+
+impl Faults {
+    pub(super) fn push(&mut self, on: Target, fault: Fault) {
+        self.0.push_back((on, fault));
+    }
+
+    /// Has the request served, but for the fault that is due.
+    pub(super) fn strike(
+        &mut self,
+        route: &Route,
+        envelope: &Envelope,
+        server: &mut Server,
+        request: &Request<Bytes>,
+    ) -> Answer {
+        let Some(place) = self.0.iter().position(|(target, _)| target.covers(route)) else {
+            return Answer::Respond(server.serve(route, envelope, request));
+        };
+        let fault = self.0[place].1.clone();
+        if let Some(answer) = fault.instead(route, envelope) {
+            self.0.remove(place);
+            return answer;
+        }
+        if fault == Fault::ExpireToken {
+            server.forget_tokens();
+        }
+        let response = server.serve(route, envelope, request);
+        let spoils = !matches!(fault, Fault::ExpireToken | Fault::ResetAfterActing);
+        if spoils && !response.status().is_success() {
+            // There is nothing to spoil yet: the fault stays for a better answer.
+            return Answer::Respond(response);
+        }
+        self.0.remove(place);
+        fault.upon(response, envelope.now)
+    }
+}
+
+impl Target {
+    fn covers(self, route: &Route) -> bool {
+        match self {
+            Self::Login => *route == Route::Login,
+            Self::Report => *route == Route::Report,
+            Self::Overview => matches!(route, Route::Overview(_)),
+            Self::Api => route.is_api(),
+            Self::Any => true,
+        }
+    }
+}
+
+impl Fault {
+    /// What comes in place of the server's answer, if the request does not get to the server.
+    fn instead(&self, route: &Route, envelope: &Envelope) -> Option<Answer> {
+        let response = match self {
+            Self::Status(status) => error(*status, None, route, envelope),
+            Self::StatusRetryAfter(status, hint) => error(*status, Some(*hint), route, envelope),
+            Self::Html(status) => envelope.html(known(*status)),
+            Self::ThrottleBare => {
+                let mut response = Response::new(Bytes::new());
+                *response.status_mut() = StatusCode::TOO_MANY_REQUESTS;
+                response
+            }
+            Self::Redirect(to) => {
+                let mut response = envelope.html(StatusCode::FOUND);
+                response.headers_mut().insert(LOCATION, header(to));
+                response
+            }
+            Self::InvalidClient => invalid_client(envelope),
+            Self::Reset => return Some(Answer::Reset),
+            Self::Silence => return Some(Answer::Silence),
+            Self::Transport(kind) => return Some(Answer::Failed(*kind)),
+            _ => return None,
+        };
+        Some(Answer::Respond(response))
+    }
+
+    /// What becomes of the server's answer.
+    fn upon(&self, mut response: Response<Bytes>, now: DateTime<Utc>) -> Answer {
+        let body = response.body().clone();
+        *response.body_mut() = match self {
+            Self::ResetAfterActing => return Answer::Reset,
+            // The whole body, which is cut where it is wrapped.
+            Self::TruncatedBody => return Answer::Truncated(response, 0),
+            Self::OtherSuccess(status) => {
+                *response.status_mut() = known(*status);
+                if matches!(status, 204 | 205) { Bytes::new() } else { body }
+            }
+            Self::Accepted(hint) => {
+                *response.status_mut() = StatusCode::ACCEPTED;
+                if let Some(hint) = hint {
+                    hint.announce(response.headers_mut(), now);
+                }
+                Bytes::new()
+            }
+            Self::ReportStatus(status) => with_status(&body, Some(status)),
+            Self::ReportStatusRetryAfter(status, hint) => {
+                hint.announce(response.headers_mut(), now);
+                with_status(&body, Some(status))
+            }
+            Self::NoReportStatus => with_status(&body, None),
+            Self::NotJson => Bytes::from_static(b"All is well."),
+            Self::TruncatedJson => body.slice(..body.len() / 2),
+            Self::NotUtf8 => with_field(&body, b"\"\xff\""),
+            Self::TooDeep => with_field(&body, &[[b'['; DEEP], [b']'; DEEP]].concat()),
+            Self::WrongShape => [b"[", &body[..], b"]"].concat().into(),
+            Self::Huge(size) => {
+                encode_as(&mut response, "identity");
+                let spaces = size.saturating_sub(body.len());
+                [&body[..], &vec![b' '; spaces]].concat().into()
+            }
+            Self::GzipBomb(size) => {
+                encode_as(&mut response, "gzip");
+                gzip(&body, size.saturating_sub(body.len()))
+            }
+            Self::GzipCut => {
+                encode_as(&mut response, "gzip");
+                let whole = gzip(&body, 0);
+                whole.slice(..whole.len() / 2)
+            }
+            // What is left are the faults that strike before.
+            _ => body,
+        };
+        Answer::Respond(response)
+    }
+}
+
+impl RetryAfter {
+    fn announce(self, headers: &mut HeaderMap, now: DateTime<Utc>) {
+        let value = match self {
+            Self::Seconds(seconds) => HeaderValue::from(seconds),
+            Self::Date { in_seconds, clock_skew } => {
+                let server_now = shifted(now, clock_skew);
+                headers.insert(DATE, http_date(server_now));
+                http_date(shifted(server_now, in_seconds))
+            }
+        };
+        headers.insert(RETRY_AFTER, value);
+    }
+}
+
+fn error(status: u16, hint: Option<RetryAfter>, route: &Route, envelope: &Envelope) -> Response<Bytes> {
+    let mut refusal = Refusal::of(known(status));
+    if hint.is_some() && refusal.status == StatusCode::TOO_MANY_REQUESTS {
+        refusal.code = "too.many.requests.retry.after";
+    }
+    let mut response = match route {
+        Route::Login => envelope.login_error(refusal.status, refusal.code, &refusal.message),
+        _ => envelope.error(&refusal),
+    };
+    if let Some(hint) = hint {
+        hint.announce(response.headers_mut(), envelope.now);
+    }
+    response
+}
+
+fn known(status: u16) -> StatusCode {
+    StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+}
+
+/// A report's body with another status, and without what only a complete one has.
+fn with_status(body: &[u8], status: Option<&str>) -> Bytes {
+    let mut report: Map<String, Value> = serde_json::from_slice(body).unwrap_or_default();
+    report.remove("usages");
+    match status {
+        Some(status) => report.insert("status".to_owned(), status.into()),
+        None => report.remove("status"),
+    };
+    Value::from(report).to_string().into()
+}
+
+/// A JSON object with one more field in front. The sandbox sends no empty objects.
+fn with_field(object: &[u8], value: &[u8]) -> Bytes {
+    let rest = object.strip_prefix(b"{").unwrap_or(object);
+    [b"{\"new\":", value, b",", rest].concat().into()
+}
+
+/// Says how the body is encoded, so that it is left so.
+fn encode_as(response: &mut Response<Bytes>, coding: &'static str) {
+    response.headers_mut().insert(CONTENT_ENCODING, HeaderValue::from_static(coding));
+}
+
+fn shifted(time: DateTime<Utc>, seconds: i64) -> DateTime<Utc> {
+    TimeDelta::try_seconds(seconds)
+        .and_then(|delta| time.checked_add_signed(delta))
+        .unwrap_or(if seconds < 0 { DateTime::<Utc>::MIN_UTC } else { DateTime::<Utc>::MAX_UTC })
+}
+
+const DEEP: usize = 10_000;

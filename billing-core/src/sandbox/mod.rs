@@ -1,0 +1,255 @@
+//! A simulated Genesys Cloud, itself sans-IO: a request and the time in, an answer out.
+//!
+//! ```text
+//!                  ┌── a fault is due: instead of the server, or upon what it answers
+//!   request, now ──┤
+//!                  └── server ─┬─ login ── tokens and their lifetimes
+//!                              └─ API ──── token ─► quota ─┬─ usage reports that take a while
+//!                                                          └─ overviews of five trustors, 60 periods each
+//! ```
+//!
+//! It has no clock, no network and no chance: the same seed and the same requests at the same times give the same
+//! bytes. It serves whoever wants to try this client without an account, and whoever wants to test their own code: with
+//! [`Sandbox::run`] in virtual time, with [`Sandbox::reply`] under a driver loop of their own, or with
+//! [`Sandbox::respond`] behind a real HTTP server.
+//!
+//! The whole life of a report, login included:
+//!
+//! ```
+//! use std::{cell::RefCell, rc::Rc};
+//! use billing_core::calls::BillableUsage;
+//! use billing_core::model::ReportStatus;
+//! use billing_core::sandbox::{Fault, Sandbox, Target};
+//! use billing_core::{Authorized, Period, Policy, Poll, Session};
+//! use chrono::{DateTime, Utc};
+//!
+//! let mut sandbox = Sandbox::new(7);
+//! let environment = sandbox.environment();
+//! let session = Rc::new(RefCell::new(Session::new(environment.clone(), sandbox.credentials())));
+//! let call = BillableUsage::new(Period::from_user("2026-10-01", "2026-11-01")?);
+//! let poll = Poll::new(call, environment.api().clone(), Policy::default());
+//!
+//! // The gateway in front of the API will fail once.
+//! sandbox.fail(Target::Report, Fault::Html(503));
+//!
+//! let mut now: DateTime<Utc> = "2026-11-02T09:00:00Z".parse()?;
+//! let report = sandbox.run(Authorized::new(poll, session), &mut now, |_| {})?;
+//! assert_eq!(report.status, Some(ReportStatus::Complete));
+//! assert!(!report.usages().is_empty());
+//!
+//! // What came, in order: the login, the failure, and polls until the report was there.
+//! let log: Vec<String> = sandbox.log().iter().map(|entry| entry.to_string()).collect();
+//! assert_eq!(log[0], "2026-11-02T09:00:00.000Z POST /oauth/token, without a token: 200");
+//! assert!(log[1].ends_with(", token 1: 503"), "{}", log[1]);
+//! assert!(log.len() > 3 && log[2..].iter().all(|line| line.ends_with(", token 1: 200")));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod answer;
+mod catalogue;
+mod draws;
+mod envelope;
+mod fault;
+mod log;
+mod organizations;
+mod quota;
+mod reports;
+mod route;
+mod server;
+#[cfg(test)]
+mod tests;
+mod tokens;
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
+use http::Request;
+
+use crate::timestamp::after;
+use crate::{BaseUrl, Credentials, Environment, Error, Event, Machine, OrgId, Reply, Step};
+use fault::Faults;
+use quota::Quota;
+use route::Route;
+use server::{Readiness, Server, Settings};
+
+pub use answer::Answer;
+pub use fault::{Fault, RetryAfter, Target};
+pub use log::{Logged, Outcome};
+
+/// The id of the OAuth client that the sandbox knows.
+pub const CLIENT_ID: &str = "sandbox-client";
+/// The secret of that client. It is none, of course.
+pub const CLIENT_SECRET: &str = "open-sesame-4f1d";
+/// The id of the first trustor organisation; [`Sandbox::organizations`] lists them all.
+pub const ORG_ID: &str = "97a945b4-fcd6-4224-beeb-d048064c5905";
+
+/// A simulated Genesys Cloud; see the [module's text](self).
+///
+/// Healthy until told otherwise by [`Sandbox::fail`]. A clone goes its own way from there.
+#[derive(Clone, Debug)]
+pub struct Sandbox {
+    server: Server,
+    faults: Faults,
+    log: Vec<Logged>,
+}
+
+/// A sandbox to one's liking. Each of these changes one thing and gives the sandbox back.
+impl Sandbox {
+    /// A sandbox whose figures, tokens and ids are drawn from `seed`.
+    ///
+    /// A report takes 10 s, a token lasts a day, 300 requests are allowed a minute, and bodies go out compressed.
+    pub fn new(seed: u64) -> Self {
+        Self { server: Server::new(seed), faults: Faults::default(), log: Vec::new() }
+    }
+
+    /// How long a report is `InProgress` after the first request for it. 10 s.
+    #[must_use = "the sandbox is not changed in place"]
+    pub fn report_takes(self, duration: Duration) -> Self {
+        self.with(|settings| settings.readiness = Readiness::After(duration))
+    }
+
+    /// That a report is `InProgress` in its first `n` answers, whatever the time.
+    #[must_use = "the sandbox is not changed in place"]
+    pub fn in_progress_answers(self, n: u32) -> Self {
+        self.with(|settings| settings.readiness = Readiness::Answers(n))
+    }
+
+    /// How long tokens last that are issued from now on. A day.
+    #[must_use = "the sandbox is not changed in place"]
+    pub fn token_lifetime(self, lifetime: Duration) -> Self {
+        self.with(|settings| settings.token_lifetime = lifetime)
+    }
+
+    /// How many requests of one token are `allowed` in a `window`, which begins with its first request. 300 a minute.
+    #[must_use = "the sandbox is not changed in place"]
+    pub fn quota(self, allowed: u32, window: Duration) -> Self {
+        self.with(|settings| settings.quota = Some(Quota { allowed, window }))
+    }
+
+    /// Without any quota, and without the headers that tell of one.
+    #[must_use = "the sandbox is not changed in place"]
+    pub fn without_quota(self) -> Self {
+        self.with(|settings| settings.quota = None)
+    }
+
+    /// Whether bodies are compressed for whoever accepts gzip. They are.
+    #[must_use = "the sandbox is not changed in place"]
+    pub fn gzip(self, on: bool) -> Self {
+        self.with(|settings| settings.gzip = on)
+    }
+
+    /// Whether dates with and without milliseconds stand side by side in a report, as they did in a real one. They do.
+    #[must_use = "the sandbox is not changed in place"]
+    pub fn mixed_dates(self, on: bool) -> Self {
+        self.with(|settings| settings.mixed_dates = on)
+    }
+
+    fn with(mut self, change: impl FnOnce(&mut Settings)) -> Self {
+        change(&mut self.server.settings);
+        self
+    }
+}
+
+/// What a client of the sandbox has to know.
+impl Sandbox {
+    /// The two addresses that it answers at. Their top-level domain is the one that never resolves, so that nothing of a
+    /// test can get out by mistake. The sandbox itself looks at paths only, and answers behind any prefix.
+    pub fn environment(&self) -> Environment {
+        let base = |host: &str| -> BaseUrl {
+            host.parse().unwrap_or_else(|_| unreachable!("both texts are https addresses"))
+        };
+        Environment::new(base("https://api.sandbox.invalid"), base("https://login.sandbox.invalid"))
+    }
+
+    /// The credentials that it accepts: [`CLIENT_ID`] and [`CLIENT_SECRET`].
+    pub fn credentials(&self) -> Credentials {
+        Credentials::client(CLIENT_ID, CLIENT_SECRET)
+            .unwrap_or_else(|_| unreachable!("both texts are not empty, and the id holds no colon"))
+    }
+
+    /// The trustor organisations that it has overviews of, with their names; [`ORG_ID`] is the first.
+    pub fn organizations(&self) -> impl Iterator<Item = (OrgId, &'static str)> {
+        organizations::all().map(|(id, name)| {
+            let id = id.parse().unwrap_or_else(|_| unreachable!("a UUID can stand in a path"));
+            (id, name)
+        })
+    }
+}
+
+/// Using it.
+impl Sandbox {
+    /// What the simulated network and server do with `request`, which comes at the time `now`.
+    pub fn respond(&mut self, request: &Request<Bytes>, now: DateTime<Utc>) -> Answer {
+        let route = Route::of(request.uri().path());
+        let envelope = self.server.receive(now);
+        // The token is looked up before anything happens to it.
+        let token = self.server.generation(request.headers());
+        let answer = self
+            .faults
+            .strike(&route, &envelope, &mut self.server, request)
+            .wrapped(self.server.settings.gzip, request.headers());
+        let path = request.uri().path_and_query().map_or("/", |path| path.as_str()).to_owned();
+        self.log.push(Logged {
+            at: now,
+            method: request.method().clone(),
+            path,
+            token,
+            outcome: Outcome::of(&answer),
+        });
+        answer
+    }
+
+    /// The same for a request of a machine, without a network between: what a driver would make of the answer. The body
+    /// is inflated and bounded as a driver does it; a [`Silence`](Answer::Silence) is a timeout.
+    pub fn reply(&mut self, request: &crate::Request, now: DateTime<Utc>) -> Reply {
+        self.respond(request.http(), now).into_reply(request.max_body())
+    }
+
+    /// Runs a machine to its end in virtual time: no wait takes any, `now` is moved instead. Answers come at once, but
+    /// for a [`Silence`](Answer::Silence), which costs the whole time that the request allows.
+    ///
+    /// # Errors
+    /// As the machine ends.
+    pub fn run<M: Machine>(
+        &mut self,
+        machine: M,
+        now: &mut DateTime<Utc>,
+        mut watch: impl FnMut(Event<'_>),
+    ) -> Result<M::Output, Error> {
+        let mut step = machine.step(*now);
+        loop {
+            step = match step {
+                Step::Send(request, sent) => {
+                    watch(Event::Sending(&request));
+                    let answer = self.respond(request.http(), *now);
+                    let elapsed = match &answer {
+                        Answer::Silence => request.timeout(*now),
+                        _ => Duration::ZERO,
+                    };
+                    let reply = answer.into_reply(request.max_body());
+                    *now = after(*now, elapsed);
+                    watch(Event::Received { request: &request, reply: &reply, elapsed });
+                    sent.receive(reply, *now)
+                }
+                Step::Wait(until, machine) => {
+                    watch(Event::Waiting(&machine.progress()));
+                    *now = until.max(*now);
+                    machine.step(*now)
+                }
+                Step::Done(result) => return result,
+            }
+        }
+    }
+
+    /// Queues a fault: the next request that `on` covers meets it. Faults wait in line; each request meets one at most,
+    /// the first in line that is meant for it.
+    pub fn fail(&mut self, on: Target, fault: Fault) {
+        self.faults.push(on, fault);
+    }
+
+    /// Every request that came, in order.
+    pub fn log(&self) -> &[Logged] {
+        &self.log
+    }
+}

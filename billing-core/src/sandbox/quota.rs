@@ -1,0 +1,62 @@
+//! The quota of a token: how many of its requests are let through in a window, and the headers that tell.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use http::{HeaderMap, HeaderValue};
+
+use crate::timestamp::{after, between};
+
+/// So many requests in so much time.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Quota {
+    pub(super) allowed: u32,
+    pub(super) window: Duration,
+}
+
+/// The requests of one token in its present window.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Window {
+    ends: DateTime<Utc>,
+    count: u32,
+}
+
+/// A request, counted.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Counted {
+    allowed: u32,
+    count: u32,
+    /// Whole seconds until the window ends.
+    pub(super) reset: u64,
+    /// Whether it is more than is allowed. Such a request is refused, and not counted.
+    pub(super) over: bool,
+}
+
+impl Quota {
+    pub(super) fn count(self, window: &mut Option<Window>, now: DateTime<Utc>) -> Counted {
+        let fresh = Window { ends: after(now, self.window), count: 0 };
+        let window = match window {
+            Some(window) if now < window.ends => window,
+            slot => slot.insert(fresh),
+        };
+        let over = window.count >= self.allowed;
+        if !over {
+            window.count += 1;
+        }
+        let left = between(now, window.ends);
+        Counted {
+            allowed: self.allowed,
+            count: window.count,
+            reset: left.as_secs() + u64::from(left.subsec_nanos() > 0),
+            over,
+        }
+    }
+}
+
+impl Counted {
+    pub(super) fn announce(self, headers: &mut HeaderMap) {
+        headers.insert("inin-ratelimit-allowed", HeaderValue::from(self.allowed));
+        headers.insert("inin-ratelimit-count", HeaderValue::from(self.count));
+        headers.insert("inin-ratelimit-reset", HeaderValue::from(self.reset));
+    }
+}

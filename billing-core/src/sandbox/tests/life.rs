@@ -1,0 +1,198 @@
+//! Whole lives of machines against the sandbox, in virtual time: the decision table from end to end.
+
+use super::*;
+use crate::model::ReportStatus;
+use crate::timestamp::between;
+use crate::{ErrorKind, TransportErrorKind, Waiting};
+
+#[test]
+fn a_poll_gets_over_what_passes() {
+    let clean = outcome([]).unwrap();
+    let hint = RetryAfter::Seconds(20);
+    let skewed = RetryAfter::Date { in_seconds: 20, clock_skew: 86_400 };
+    for fault in [
+        Fault::Status(408),
+        Fault::Status(425),
+        Fault::Status(500),
+        Fault::Status(429),
+        Fault::StatusRetryAfter(503, skewed),
+        Fault::StatusRetryAfter(429, hint),
+        Fault::Html(504),
+        Fault::ThrottleBare,
+        Fault::Reset,
+        Fault::ResetAfterActing,
+        Fault::Silence,
+        Fault::Transport(TransportErrorKind::Dns),
+        Fault::ExpireToken,
+        Fault::Accepted(None),
+        Fault::Accepted(Some(hint)),
+        Fault::ReportStatus("Paused".into()),
+        Fault::ReportStatus("InProgress".into()),
+        Fault::ReportStatusRetryAfter("InProgress".into(), skewed),
+        Fault::NoReportStatus,
+        Fault::NotJson,
+        Fault::TruncatedJson,
+        Fault::TruncatedBody,
+        Fault::NotUtf8,
+        Fault::TooDeep,
+        Fault::WrongShape,
+        Fault::GzipCut,
+    ] {
+        assert_eq!(outcome([(Target::Report, fault.clone())]).unwrap(), clean, "{fault:?}");
+    }
+    for fault in [Fault::Status(429), Fault::Html(502), Fault::Reset, Fault::Silence, Fault::TruncatedBody] {
+        assert_eq!(outcome([(Target::Login, fault.clone())]).unwrap(), clean, "{fault:?}");
+    }
+}
+
+#[test]
+fn a_poll_ends_on_what_does_not_pass() {
+    let report = |fault: Fault| outcome([(Target::Report, fault)]).unwrap_err();
+    assert_eq!(report(Fault::Status(400)), ErrorKind::Rejected);
+    assert_eq!(report(Fault::Status(403)), ErrorKind::Forbidden);
+    assert_eq!(report(Fault::Status(404)), ErrorKind::NotFound);
+    assert_eq!(report(Fault::Status(501)), ErrorKind::Server);
+    assert_eq!(report(Fault::OtherSuccess(204)), ErrorKind::Protocol);
+    assert_eq!(report(Fault::Redirect("/elsewhere".into())), ErrorKind::Protocol);
+    let tls = TransportErrorKind::Tls;
+    assert_eq!(report(Fault::Transport(tls)), ErrorKind::Transport(tls));
+    let large = TransportErrorKind::TooLarge { limit: 64 << 20 };
+    assert_eq!(report(Fault::GzipBomb((64 << 20) + 1)), ErrorKind::Transport(large));
+    let far = RetryAfter::Seconds(7200);
+    assert!(matches!(report(Fault::StatusRetryAfter(429, far)), ErrorKind::Deferred(_)));
+
+    let thrice = |fault: Fault| outcome([0; 3].map(|_| (Target::Report, fault.clone()))).unwrap_err();
+    assert_eq!(thrice(Fault::ReportStatus("Paused".into())), ErrorKind::UnknownStatus("Paused".into()));
+    assert!(matches!(thrice(Fault::NotJson), ErrorKind::Decode(_)));
+    assert_eq!(thrice(Fault::ExpireToken), ErrorKind::Unauthorized);
+    let login = outcome([(Target::Login, Fault::InvalidClient)]).unwrap_err();
+    assert_eq!(login, ErrorKind::LoginRefused);
+}
+
+#[test]
+fn a_poll_survives_a_bad_day_and_never_hurries() {
+    let mut sandbox = Sandbox::new(1).report_takes(seconds(60));
+    sandbox.fail(Target::Login, Fault::Reset);
+    for fault in [
+        Fault::ExpireToken,
+        Fault::StatusRetryAfter(429, RetryAfter::Seconds(7)),
+        Fault::Html(503),
+        Fault::Reset,
+        Fault::TruncatedBody,
+    ] {
+        sandbox.fail(Target::Report, fault);
+    }
+    let machine = poll(&sandbox, Policy::default());
+    let mut now = start();
+    let mut throttled = 0;
+    let report = sandbox.run(machine, &mut now, |event| {
+        throttled +=
+            u32::from(matches!(event, Event::Waiting(progress) if progress.waiting == Waiting::Throttled));
+    });
+    assert_eq!(report.unwrap().status, Some(ReportStatus::Complete));
+    assert!(now > later(60) && throttled == 1, "{now} {throttled}");
+
+    let polls: Vec<&Logged> = sandbox.log().iter().filter(|entry| entry.path.starts_with(USAGE)).collect();
+    let outcomes: Vec<Outcome> = polls.iter().map(|entry| entry.outcome).collect();
+    use Outcome::{Reset, Status, Truncated};
+    assert_eq!(outcomes[..6], [Status(401), Status(429), Status(503), Reset, Truncated(200), Status(200)]);
+    assert!(polls.iter().all(|entry| entry.path == polls[0].path));
+    assert_eq!((polls[0].token, polls[1].token), (Some(1), Some(2)));
+    assert!(between(polls[1].at, polls[2].at) >= seconds(7));
+    // The request after a 401 is the same poll once more, so it does not wait.
+    for pair in polls[1..].windows(2) {
+        assert!(between(pair[0].at, pair[1].at) >= seconds(2), "{} {}", pair[0], pair[1]);
+    }
+    let logins = sandbox.log().iter().filter(|entry| entry.path == "/oauth/token").count();
+    assert_eq!(logins, 3);
+}
+
+#[test]
+fn an_exchange_survives_a_bad_day() {
+    let mut sandbox = Sandbox::new(1);
+    for fault in [
+        Fault::ExpireToken,
+        Fault::StatusRetryAfter(429, RetryAfter::Seconds(7)),
+        Fault::Html(503),
+        Fault::Reset,
+        Fault::TruncatedBody,
+    ] {
+        sandbox.fail(Target::Overview, fault);
+    }
+    let overview = overview(&mut sandbox, ORG_ID.parse().unwrap(), 1).unwrap();
+    assert_eq!(overview.organization.unwrap().id.as_deref(), Some(ORG_ID));
+    assert_eq!(sandbox.log().len(), 8);
+}
+
+#[test]
+fn a_session_keeps_the_quota_without_a_429() {
+    let mut sandbox = Sandbox::new(1).quota(10, seconds(60));
+    let session = session(&sandbox);
+    let mut now = start();
+    for index in 0..25 {
+        let call = TrusteeOverviewCall::new(ORG_ID.parse().unwrap()).period(PeriodIndex::new(index));
+        let exchange = Exchange::new(call, sandbox.environment().api().clone(), Policy::default());
+        sandbox.run(Authorized::new(exchange, session.clone()), &mut now, |_| {}).unwrap();
+    }
+    assert!(sandbox.log().iter().all(|entry| entry.outcome == Outcome::Status(200)));
+    assert_eq!(sandbox.log().len(), 26);
+    // Two windows, and a little after each.
+    assert!(between(start(), now) <= seconds(122), "{now}");
+}
+
+#[test]
+fn silence_costs_what_the_request_allows() {
+    let mut sandbox = Sandbox::new(1).report_takes(Duration::ZERO);
+    sandbox.fail(Target::Report, Fault::Silence);
+    let machine = poll(&sandbox, Policy::default());
+    let mut now = start();
+    let mut slowest = Duration::ZERO;
+    sandbox
+        .run(machine, &mut now, |event| {
+            if let Event::Received { elapsed, .. } = event {
+                slowest = slowest.max(elapsed);
+            }
+        })
+        .unwrap();
+    assert_eq!(slowest, seconds(30));
+    assert!(now >= later(30));
+}
+
+#[test]
+fn the_same_seed_and_requests_give_the_same_bytes() {
+    let life = |seed: u64| {
+        let mut sandbox = Sandbox::new(seed);
+        sandbox.fail(Target::Report, Fault::Status(500));
+        let mut said = String::new();
+        let machine = poll(&sandbox, Policy::default());
+        let mut now = start();
+        let report = sandbox.run(machine, &mut now, |event| {
+            if let Event::Received { reply, .. } = event {
+                said += &format!("{reply:?}");
+            }
+        });
+        (said, report.unwrap(), now, sandbox.log().to_vec())
+    };
+    assert_eq!(life(1), life(1));
+    assert_ne!(life(1).0, life(2).0);
+    assert_ne!(life(1).1, life(2).1);
+}
+
+#[test]
+fn nothing_shows_a_token_or_the_secret() {
+    let mut sandbox = Sandbox::new(1);
+    let token = token(&mut sandbox, start());
+    sandbox.respond(&get("/api/v2/x", &token), start());
+    let shown = format!("{sandbox:?} {:?} {}", sandbox.log(), sandbox.log()[1]);
+    assert!(!shown.contains(&token) && !shown.contains(CLIENT_SECRET), "{shown}");
+    assert_eq!(sandbox.log()[1].token, Some(1));
+}
+
+/// How a poll ends on which these faults strike, one after the other.
+fn outcome(faults: impl IntoIterator<Item = (Target, Fault)>) -> Result<UsageReport, ErrorKind> {
+    let mut sandbox = Sandbox::new(3);
+    for (target, fault) in faults {
+        sandbox.fail(target, fault);
+    }
+    run_poll(&mut sandbox).map_err(|error| error.kind().clone())
+}

@@ -1,0 +1,102 @@
+//! The sandbox's own tests, and what they share.
+
+mod data;
+mod faults;
+mod life;
+mod server;
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use http::{Method, Response};
+use serde_json::Value;
+
+use super::*;
+use crate::calls::{BillableUsage, TrusteeOverviewCall};
+use crate::model::{TrusteeOverview, UsageReport};
+use crate::{Authorized, Exchange, Period, PeriodIndex, Policy, Poll, Session};
+
+const USAGE: &str = "/api/v2/billing/reports/billableusage";
+const OCTOBER: &str = "?startDate=2026-10-01T00%3A00%3A00.000Z&endDate=2026-11-01T00%3A00%3A00.000Z";
+
+fn start() -> DateTime<Utc> {
+    "2026-11-02T09:00:00Z".parse().unwrap()
+}
+
+fn later(seconds: u64) -> DateTime<Utc> {
+    after(start(), Duration::from_secs(seconds))
+}
+
+fn seconds(n: u64) -> Duration {
+    Duration::from_secs(n)
+}
+
+fn request(method: Method, path: &str, headers: &[(&str, &str)], body: &'static str) -> Request<Bytes> {
+    let mut request = Request::builder().method(method).uri(path);
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    request.body(body.into()).unwrap()
+}
+
+fn get(path: &str, token: &str) -> Request<Bytes> {
+    request(Method::GET, path, &[("authorization", &format!("Bearer {token}"))], "")
+}
+
+fn login() -> Request<Bytes> {
+    let headers = [
+        ("authorization", "Basic c2FuZGJveC1jbGllbnQ6b3Blbi1zZXNhbWUtNGYxZA=="),
+        ("content-type", "application/x-www-form-urlencoded"),
+    ];
+    request(Method::POST, "/oauth/token", &headers, "grant_type=client_credentials")
+}
+
+fn whole(answer: Answer) -> Response<Bytes> {
+    match answer {
+        Answer::Respond(response) => response,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn json_of(response: &Response<Bytes>) -> Value {
+    serde_json::from_slice(response.body()).unwrap()
+}
+
+fn token(sandbox: &mut Sandbox, now: DateTime<Utc>) -> String {
+    let body = json_of(&whole(sandbox.respond(&login(), now)));
+    body["access_token"].as_str().unwrap().to_owned()
+}
+
+/// Status and code of the answer to a request.
+fn verdict(sandbox: &mut Sandbox, request: &Request<Bytes>, now: DateTime<Utc>) -> (u16, String) {
+    let response = whole(sandbox.respond(request, now));
+    let body = json_of(&response);
+    let code = body.get("code").or(body.get("error")).or(body.get("status"));
+    let code = code.and_then(Value::as_str).unwrap_or_default().to_owned();
+    (response.status().as_u16(), code)
+}
+
+fn october() -> Period {
+    Period::from_user("2026-10-01", "2026-11-01").unwrap()
+}
+
+fn session(sandbox: &Sandbox) -> Rc<RefCell<Session>> {
+    Rc::new(RefCell::new(Session::new(sandbox.environment(), sandbox.credentials())))
+}
+
+fn poll(sandbox: &Sandbox, policy: Policy) -> Authorized<Poll<BillableUsage>, Rc<RefCell<Session>>> {
+    let poll = Poll::new(BillableUsage::new(october()), sandbox.environment().api().clone(), policy);
+    Authorized::new(poll, session(sandbox))
+}
+
+fn run_poll(sandbox: &mut Sandbox) -> Result<UsageReport, Error> {
+    let machine = poll(sandbox, Policy::default());
+    sandbox.run(machine, &mut start(), |_| {})
+}
+
+fn overview(sandbox: &mut Sandbox, org: OrgId, index: u32) -> Result<TrusteeOverview, Error> {
+    let call = TrusteeOverviewCall::new(org).period(PeriodIndex::new(index));
+    let exchange = Exchange::new(call, sandbox.environment().api().clone(), Policy::default());
+    let machine = Authorized::new(exchange, session(sandbox));
+    sandbox.run(machine, &mut start(), |_| {})
+}

@@ -1,0 +1,1127 @@
+//! The statement: what the rows of an overview mean and what they come to.
+//!
+//! The server sends quantities and prices, no sums. What they add up to follows rules that the vendor publishes in prose
+//! and that the applications on this data do not agree on; the decisions are in `billing-rules.md`, and the comments here
+//! cite them by number.
+//!
+//! ```
+//! use billing_core::{Charge, Section, Statement};
+//! use billing_core::model::TrusteeOverview;
+//!
+//! let overview: TrusteeOverview = serde_json::from_str(r#"{"currency":"USD","usages":[
+//!     {"name":"CX 2","grouping":"user-license","unitOfMeasureType":"seat",
+//!      "usageQuantity":"13","prepayQuantity":"10","prepayPrice":"75.00","overagePrice":"85.50"}]}"#)?;
+//! let statement = Statement::new(&overview);
+//!
+//! let users = &statement.sections[0];
+//! assert_eq!(users.section, Section::Users);
+//! let line = &users.lines[0];
+//! assert_eq!(line.overage.unwrap().to_string(), "3");
+//! // 10 × 75.00 + 3 × 85.50, exactly.
+//! assert_eq!(line.charge.amount().unwrap().to_string(), "1006.5");
+//! assert_eq!(statement.total.known, line.charge.amount());
+//! assert_eq!(statement.rounded(line.charge.amount().unwrap()).to_string(), "1006.50");
+//! # Ok::<(), serde_json::Error>(())
+//! ```
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use rust_decimal::{Decimal, RoundingStrategy};
+use serde::ser::{Serialize, SerializeMap, Serializer};
+
+use crate::model::{OverviewUsage, TrusteeOverview};
+use crate::{Amount, Timestamp};
+
+/// What an overview comes to, line by line and in sum, with what could not be computed and why.
+///
+/// All sums are exact; nothing is rounded before [`Statement::rounded`] is asked to. What is serialized has amounts as
+/// texts, so that no reader turns them into binary floats.
+#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct Statement {
+    /// The currency of all prices and charges, as the server named it.
+    pub currency: Option<String>,
+    /// When the billing period begins.
+    pub period_start: Option<Timestamp>,
+    /// When the billing period ends, inclusive.
+    pub period_end: Option<Timestamp>,
+    /// The rows by section, in a fixed order of sections and in the server's order within each. None is empty.
+    pub sections: Vec<SectionLines>,
+    /// The `fair-use` rows, which are neither a use nor a charge (rule 3), with whether they found what they are for.
+    pub allowances: Vec<Allowance>,
+    /// What the vendor charges.
+    pub total: Total,
+    /// What others bill, apart (rule 8).
+    pub third_party: Total,
+    /// The monthly minimum, where one was agreed (rule 11).
+    pub minimum: Option<Minimum>,
+    /// What is in none of this (rule 12).
+    pub not_included: &'static str,
+}
+
+/// The lines of one section.
+#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+#[non_exhaustive]
+pub struct SectionLines {
+    /// Which section.
+    pub section: Section,
+    /// Its lines.
+    pub lines: Vec<Line>,
+}
+
+/// What sort of thing a row is about (rules 2 and 7).
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum Section {
+    /// Licences of users.
+    Users,
+    /// Licences of whole organisations for an application.
+    Apps,
+    /// Devices.
+    Devices,
+    /// Metered resources.
+    Resources,
+    /// Messages.
+    Messaging,
+    /// Storage.
+    Storage,
+    /// AI tokens.
+    AiTokens,
+    /// Totals of other things, and their parts.
+    Rollups,
+    /// A grouping that is new to us, as the server named it: never dropped.
+    Other(String),
+    /// Rows without a grouping.
+    Ungrouped,
+}
+
+/// One row and what it comes to.
+#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct Line {
+    /// Its position in the overview's `usages`, from 0.
+    pub row: usize,
+    /// What it is.
+    pub name: Option<String>,
+    /// The vendor's part number.
+    pub part_number: Option<String>,
+    /// The grouping as it came.
+    pub grouping: Option<String>,
+    /// The unit of its quantities.
+    pub unit: Option<String>,
+    /// Whether others bill it.
+    pub third_party: bool,
+    /// How much was used, as it came.
+    pub used: Option<Amount>,
+    /// How much was committed to, as it came.
+    pub committed: Option<Amount>,
+    /// The price of one committed unit, as it came.
+    pub prepay_price: Option<Amount>,
+    /// The price of one unit of overage, as it came.
+    pub overage_price: Option<Amount>,
+    /// A multiplier by the schema: shown, never computed with (rule 9).
+    pub bundle: Option<Amount>,
+    /// Remarks of the vendor.
+    pub notes: Option<String>,
+    /// What an allowance grants it on top of the commitment (rule 3); `None` where that is unknown, or the line explains
+    /// another.
+    #[serde(serialize_with = "optional_text")]
+    pub included: Option<Decimal>,
+    /// What was used beyond committed and included (rule 4); `None` where that is unknown, or the line explains another.
+    #[serde(serialize_with = "optional_text")]
+    pub overage: Option<Decimal>,
+    /// What it costs.
+    #[serde(flatten)]
+    pub charge: Charge,
+}
+
+/// What a line costs.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Charge {
+    /// committed × prepay price + overage × overage price, exactly (rule 5).
+    Known(Decimal),
+    /// It cannot be computed. That is not zero (rule 10).
+    Unknown(Unknown),
+    /// The line is a part that explains a total, and is charged with it (rule 6).
+    InRollup,
+}
+
+/// Why a charge is unknown. `Display` is a phrase such as `no prepayPrice was sent`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Unknown {
+    /// The server did not send this field.
+    Missing(&'static str),
+    /// This field is no number, or has more digits than can be computed with exactly.
+    NotANumber(&'static str, Amount),
+    /// The allowance on AI tokens was not sent, and is not to be guessed (rule 7).
+    NoAllowance,
+    /// The quantity of the allowance is missing or no number.
+    UnreadableAllowance,
+    /// The allowance is shared with an earlier row of the same name whose own need is unknown.
+    SharedAllowance,
+    /// The result has more digits than can be held exactly.
+    TooLong,
+    /// It is a part of a total that was not sent, so that nothing charges it.
+    NoRollup,
+}
+
+/// A `fair-use` row: an allowance on the rows of the same name (rule 3).
+#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct Allowance {
+    /// Its position in the overview's `usages`, from 0.
+    pub row: usize,
+    /// What it is an allowance on.
+    pub name: Option<String>,
+    /// The vendor's part number.
+    pub part_number: Option<String>,
+    /// The unit.
+    pub unit: Option<String>,
+    /// How much it grants, as it came.
+    pub quantity: Option<Amount>,
+    /// Whether the overview has a row that it applies to.
+    pub applied: bool,
+}
+
+/// A sum of charges.
+#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct Total {
+    /// The exact sum of the charges that are known. `None` where there is nothing to add up: no list of rows was sent, or
+    /// there are rows and the charge of none is known.
+    #[serde(serialize_with = "optional_text")]
+    pub known: Option<Decimal>,
+    /// The rows that are not in it, because their charge is unknown (rule 10).
+    pub left_out: Vec<LeftOut>,
+}
+
+/// A row that a total leaves out.
+#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct LeftOut {
+    /// Its position in the overview's `usages`, from 0.
+    pub row: usize,
+    /// Its name.
+    pub name: Option<String>,
+    /// Why.
+    pub because: Unknown,
+}
+
+/// The monthly minimum beside the total (rule 11).
+#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct Minimum {
+    /// The minimum as it came.
+    pub amount: Amount,
+    /// Whether it is what will be charged.
+    pub verdict: Verdict,
+}
+
+/// Whether the minimum is charged instead of the total.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub enum Verdict {
+    /// The total is under it: the minimum is what will be charged.
+    Applies,
+    /// The total reaches it.
+    Reached,
+    /// What is known stays under it but leaves rows out, or one of the two is unknown.
+    Undecided,
+}
+
+/// Rule 12, for under every total.
+pub const NOT_INCLUDED: &str = "Tax and telco usage are not included.";
+
+impl Statement {
+    /// Computes the statement of an overview.
+    ///
+    /// Several rows that share the name of an allowance share it: each takes what it needs in the order in which the
+    /// server sent them, and the last takes the rest, so that no unit is granted twice.
+    pub fn new(overview: &TrusteeOverview) -> Self {
+        let rows: Vec<Row<'_>> = overview.usages().iter().enumerate().map(Row::read).collect();
+        let mut grants = Grants::of(&rows);
+        // Rule 6: which total a part belongs to is not sent, so its section decides.
+        let rollups: BTreeSet<&Section> =
+            rows.iter().filter(|row| row.is_rollup()).map(|row| &row.section).collect();
+
+        let mut sections: BTreeMap<Section, SectionLines> = BTreeMap::new();
+        for row in rows.iter().filter(|row| row.kind != Kind::Allowance) {
+            let outcome = match row.kind {
+                Kind::Part if rollups.contains(&row.section) => Outcome::explains(Charge::InRollup),
+                // Without its total it would vanish from the sum unseen.
+                Kind::Part => Outcome::explains(Charge::Unknown(Unknown::NoRollup)),
+                Kind::Use | Kind::Allowance => Outcome::of(row, &mut grants),
+            };
+            sections
+                .entry(row.section.folded())
+                .or_insert_with(|| SectionLines { section: row.section.clone(), lines: Vec::new() })
+                .lines
+                .push(Line::new(row, outcome));
+        }
+        let sections: Vec<SectionLines> = sections.into_values().collect();
+
+        let sent = overview.usages.is_some();
+        let lines = || sections.iter().flat_map(|s| &s.lines);
+        let total = Total::of(lines().filter(|line| !line.third_party), sent);
+        // Rule 8: apart, and not in the total.
+        let third_party = Total::of(lines().filter(|line| line.third_party), sent);
+        let minimum = overview.minimum_monthly_amount.clone().map(|amount| Minimum::beside(&total, amount));
+        Self {
+            currency: overview.currency.clone(),
+            period_start: overview.billing_period_start_date,
+            period_end: overview.billing_period_end_date,
+            allowances: allowances(&rows),
+            sections,
+            total,
+            third_party,
+            minimum,
+            not_included: NOT_INCLUDED,
+        }
+    }
+
+    /// All lines, section by section.
+    pub fn lines(&self) -> impl Iterator<Item = &Line> {
+        self.sections.iter().flat_map(|section| &section.lines)
+    }
+
+    /// An amount of money as it is shown: in the currency's minor unit, half away from zero (rule 5).
+    pub fn rounded(&self, amount: Decimal) -> Decimal {
+        rounded(amount, self.currency.as_deref())
+    }
+}
+
+/// An amount of money as it is shown: rounded to the minor unit of `currency`, half away from zero (rule 5).
+///
+/// ```
+/// use rust_decimal::Decimal;
+/// let amount = Decimal::new(-1005, 3);
+/// assert_eq!(billing_core::rounded(amount, Some("USD")).to_string(), "-1.01");
+/// assert_eq!(billing_core::rounded(amount, Some("JPY")).to_string(), "-1");
+/// ```
+pub fn rounded(amount: Decimal, currency: Option<&str>) -> Decimal {
+    let digits = minor_unit(currency);
+    let mut shown = amount.round_dp_with_strategy(digits, RoundingStrategy::MidpointAwayFromZero);
+    // Pads `47.5` to `47.50`; where there is no room for the zeros, it stays as it is.
+    shown.rescale(digits);
+    shown
+}
+
+impl Section {
+    /// Its name for headings and files: `users`, `AI tokens`, or the grouping as the server named it.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Users => "users",
+            Self::Apps => "apps",
+            Self::Devices => "devices",
+            Self::Resources => "resources",
+            Self::Messaging => "messaging",
+            Self::Storage => "storage",
+            Self::AiTokens => "AI tokens",
+            Self::Rollups => "rollups",
+            Self::Other(grouping) => grouping,
+            Self::Ungrouped => "no grouping",
+        }
+    }
+
+    fn of_grouping(came: &str) -> Self {
+        match folded(Some(came)).as_str() {
+            "user-license" | "billable-app-usage-license" | "billable-app-concurrent-license" => Self::Users,
+            "billable-app-org-license" => Self::Apps,
+            "device" => Self::Devices,
+            "resource" => Self::Resources,
+            "messaging" | "messaging-usage" => Self::Messaging,
+            "storage" | "storage-category" => Self::Storage,
+            ROLLUP | ROLLUP_PART => Self::Rollups,
+            "" => Self::Ungrouped,
+            _ => Self::Other(came.trim().to_owned()),
+        }
+    }
+
+    /// What is equal for groupings that differ in case only (rule 2).
+    fn folded(&self) -> Self {
+        match self {
+            Self::Other(grouping) => Self::Other(grouping.to_lowercase()),
+            known => known.clone(),
+        }
+    }
+}
+
+impl fmt::Display for Section {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+impl Serialize for Section {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
+    }
+}
+
+impl Line {
+    fn new(row: &Row<'_>, outcome: Outcome) -> Self {
+        let Row { index, sent: row, .. } = *row;
+        Self {
+            row: index,
+            name: row.name.clone(),
+            part_number: row.part_number.clone(),
+            grouping: row.grouping.clone(),
+            unit: row.unit_of_measure_type.clone(),
+            third_party: row.is_third_party == Some(true),
+            used: row.usage_quantity.clone(),
+            committed: row.prepay_quantity.clone(),
+            prepay_price: row.prepay_price.clone(),
+            overage_price: row.overage_price.clone(),
+            bundle: row.bundle_quantity.clone(),
+            notes: row.usage_notes.clone(),
+            included: outcome.included,
+            overage: outcome.overage,
+            charge: outcome.charge,
+        }
+    }
+}
+
+impl Charge {
+    /// The exact amount, where it is known.
+    pub fn amount(&self) -> Option<Decimal> {
+        match self {
+            Self::Known(amount) => Some(*amount),
+            Self::Unknown(_) | Self::InRollup => None,
+        }
+    }
+}
+
+impl Serialize for Charge {
+    /// `"charge": "47.48"`, or `"charge": null` with `"unknownBecause"` or `"explainsRollup"`.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("charge", &self.amount().map(|amount| amount.to_string()))?;
+        match self {
+            Self::Known(_) => {}
+            Self::Unknown(reason) => map.serialize_entry("unknownBecause", reason)?,
+            Self::InRollup => map.serialize_entry("explainsRollup", &true)?,
+        }
+        map.end()
+    }
+}
+
+impl fmt::Display for Unknown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Missing(field) => write!(f, "no {field} was sent"),
+            Self::NotANumber(field, amount) => {
+                write!(f, "{field} is {:?}, which cannot be computed with", amount.text())
+            }
+            Self::NoAllowance => f.write_str("its allowance (fair use) was not sent"),
+            Self::UnreadableAllowance => f.write_str("the quantity of its allowance (fair use) is unknown"),
+            Self::SharedAllowance => {
+                f.write_str("its allowance is shared with a row whose own quantities are unknown")
+            }
+            Self::TooLong => f.write_str("the result has more digits than can be held exactly"),
+            Self::NoRollup => f.write_str("it is a part of a total that was not sent"),
+        }
+    }
+}
+
+impl Serialize for Unknown {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl Total {
+    /// `sent`: whether there was a list of rows at all.
+    fn of<'a>(lines: impl Iterator<Item = &'a Line>, sent: bool) -> Self {
+        let mut known = None;
+        let mut left_out = Vec::new();
+        for line in lines {
+            let because = match &line.charge {
+                Charge::InRollup => continue,
+                Charge::Unknown(reason) => reason.clone(),
+                Charge::Known(amount) => match sum(known.unwrap_or_default(), *amount) {
+                    Some(longer) => {
+                        known = Some(longer);
+                        continue;
+                    }
+                    None => Unknown::TooLong,
+                },
+            };
+            left_out.push(LeftOut { row: line.row, name: line.name.clone(), because });
+        }
+        let nothing_charged = sent && left_out.is_empty();
+        Self { known: known.or(nothing_charged.then_some(Decimal::ZERO)), left_out }
+    }
+
+    /// Whether every row is in it.
+    pub fn is_complete(&self) -> bool {
+        self.known.is_some() && self.left_out.is_empty()
+    }
+}
+
+impl Minimum {
+    fn beside(total: &Total, amount: Amount) -> Self {
+        let verdict = match (total.known, amount.decimal()) {
+            (Some(known), Some(minimum)) if known >= minimum => Verdict::Reached,
+            (Some(_), Some(_)) if total.is_complete() => Verdict::Applies,
+            _ => Verdict::Undecided,
+        };
+        Self { amount, verdict }
+    }
+}
+
+/// A row as the rules see it.
+struct Row<'a> {
+    index: usize,
+    sent: &'a OverviewUsage,
+    kind: Kind,
+    section: Section,
+    /// The name that allowances go by.
+    name: String,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Kind {
+    /// Something used and charged; a rollup is one, for all of its parts.
+    Use,
+    /// A part that explains a rollup (rule 6).
+    Part,
+    /// An allowance (rule 3).
+    Allowance,
+}
+
+impl<'a> Row<'a> {
+    fn read((index, sent): (usize, &'a OverviewUsage)) -> Self {
+        let grouping = sent.grouping.as_deref().unwrap_or_default();
+        let name = folded(sent.name.as_deref());
+        let kind = match folded(Some(grouping)).as_str() {
+            FAIR_USE => Kind::Allowance,
+            ROLLUP_PART => Kind::Part,
+            _ => Kind::Use,
+        };
+        let mut section = Section::of_grouping(grouping);
+        // Rule 7: by the part number whatever the grouping, or by the words of the name of a rollup or of one of its
+        // parts. An allowance that is named so is one on AI tokens, because nothing else could be meant.
+        let goes_by_name = section == Section::Rollups || kind == Kind::Allowance;
+        if folded(sent.part_number.as_deref()) == AI_TOKENS_PART || (goes_by_name && names_ai_tokens(&name)) {
+            section = Section::AiTokens;
+        }
+        Self { index, sent, kind, section, name }
+    }
+
+    /// Whether parts of its section may explain it.
+    fn is_rollup(&self) -> bool {
+        self.kind == Kind::Use && matches!(self.section, Section::Rollups | Section::AiTokens)
+    }
+
+    /// What an allowance on this row is on; `None` for a row without a name, as such rows have nothing in common.
+    fn grant_on(&self) -> Option<GrantOn> {
+        match (&self.section, self.name.as_str()) {
+            (Section::AiTokens, _) => Some(GrantOn::AiTokens),
+            (_, "") => None,
+            (_, name) => Some(GrantOn::Name(name.to_owned())),
+        }
+    }
+}
+
+fn names_ai_tokens(folded_name: &str) -> bool {
+    let mut words = folded_name.split(|c: char| !c.is_alphanumeric());
+    words.clone().any(|word| word == "ai") && words.any(|word| word == "token" || word == "tokens")
+}
+
+/// Trimmed and without case, as rule 2 compares.
+fn folded(text: Option<&str>) -> String {
+    text.unwrap_or_default().trim().to_lowercase()
+}
+
+/// What a row comes to.
+struct Outcome {
+    included: Option<Decimal>,
+    overage: Option<Decimal>,
+    charge: Charge,
+}
+
+impl Outcome {
+    fn explains(charge: Charge) -> Self {
+        Self { included: None, overage: None, charge }
+    }
+
+    fn of(row: &Row<'_>, grants: &mut Grants) -> Self {
+        let sent = row.sent;
+        let used = number("usageQuantity", sent.usage_quantity.as_ref());
+        let committed = number("prepayQuantity", sent.prepay_quantity.as_ref());
+        let beyond = match (&used, &committed) {
+            (Ok(used), Ok(committed)) => sum(*used, -*committed).ok_or(Unknown::TooLong),
+            (Err(reason), _) | (_, Err(reason)) => Err(reason.clone()),
+        };
+        let included = grants.take(row, beyond.as_ref().ok().copied());
+        // Rule 4, and by the same formula rule 7.
+        let overage = beyond.and_then(|beyond| {
+            let over = sum(beyond, -included.clone()?).ok_or(Unknown::TooLong)?;
+            Ok(over.max(Decimal::ZERO))
+        });
+        let charge = || {
+            // Rule 10: each of the four must be a number, whatever it would be multiplied with.
+            let overage = overage.clone()?;
+            let prepay_price = number("prepayPrice", sent.prepay_price.as_ref())?;
+            let overage_price = number("overagePrice", sent.overage_price.as_ref())?;
+            // Rule 5.
+            let exact =
+                || sum(product(committed.clone().ok()?, prepay_price)?, product(overage, overage_price)?);
+            exact().ok_or(Unknown::TooLong)
+        };
+        Self {
+            included: included.ok(),
+            overage: overage.clone().ok(),
+            charge: charge().map_or_else(Charge::Unknown, Charge::Known),
+        }
+    }
+}
+
+/// Rule 10: missing and not a number are both unknown, never zero.
+fn number(field: &'static str, amount: Option<&Amount>) -> Result<Decimal, Unknown> {
+    let amount = amount.ok_or(Unknown::Missing(field))?;
+    amount.decimal().ok_or_else(|| Unknown::NotANumber(field, amount.clone()))
+}
+
+/// The allowances of an overview, and what is left of them while its rows take from them.
+struct Grants(BTreeMap<GrantOn, Grant>);
+
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum GrantOn {
+    AiTokens,
+    Name(String),
+}
+
+struct Grant {
+    left: Result<Decimal, Unknown>,
+    /// How many rows are still to take from it.
+    takers: usize,
+}
+
+impl Grants {
+    fn of(rows: &[Row<'_>]) -> Self {
+        let mut grants: BTreeMap<GrantOn, Grant> = BTreeMap::new();
+        let uses = || rows.iter().filter(|row| row.kind == Kind::Use);
+        // Rule 3 holds for AI tokens too: an allowance that only shares their name is on them.
+        let ai_names: BTreeSet<&str> = uses()
+            .filter(|row| row.section == Section::AiTokens && !row.name.is_empty())
+            .map(|row| row.name.as_str())
+            .collect();
+        for row in rows.iter().filter(|row| row.kind == Kind::Allowance) {
+            let on = match ai_names.contains(row.name.as_str()) {
+                true => Some(GrantOn::AiTokens),
+                false => row.grant_on(),
+            };
+            let Some(on) = on else { continue };
+            let quantity = quantity_of_grant(row.sent).ok_or(Unknown::UnreadableAllowance);
+            let grant = grants.entry(on).or_insert(Grant { left: Ok(Decimal::ZERO), takers: 0 });
+            // Two grants on the same name are two grants.
+            grant.left = match (&grant.left, quantity) {
+                (Ok(a), Ok(b)) => sum(*a, b).ok_or(Unknown::TooLong),
+                (Err(reason), _) => Err(reason.clone()),
+                (_, Err(reason)) => Err(reason),
+            };
+        }
+        for row in uses() {
+            if let Some(grant) = row.grant_on().and_then(|on| grants.get_mut(&on)) {
+                grant.takers += 1;
+            }
+        }
+        Self(grants)
+    }
+
+    /// What `row` gets, where it uses `beyond` its commitment. A row that shares its allowance takes what it needs and
+    /// leaves the rest to the next; the last one takes it all, so that a row of its own has the whole allowance.
+    fn take(&mut self, row: &Row<'_>, beyond: Option<Decimal>) -> Result<Decimal, Unknown> {
+        let Some(grant) = row.grant_on().and_then(|on| self.0.get_mut(&on)) else {
+            // Rule 7: no guess at 250 or 350.
+            return match row.section {
+                Section::AiTokens => Err(Unknown::NoAllowance),
+                _ => Ok(Decimal::ZERO),
+            };
+        };
+        grant.takers = grant.takers.saturating_sub(1);
+        let left = grant.left.clone()?;
+        if grant.takers == 0 {
+            return Ok(left);
+        }
+        let Some(beyond) = beyond else {
+            // How much this row needs is unknown, and so is what it leaves.
+            grant.left = Err(Unknown::SharedAllowance);
+            return Err(Unknown::SharedAllowance);
+        };
+        let takes = beyond.max(Decimal::ZERO).min(left);
+        grant.left = sum(left, -takes).ok_or(Unknown::TooLong);
+        Ok(takes)
+    }
+}
+
+/// Rule 3: listed whether or not they apply, so that none is lost.
+fn allowances(rows: &[Row<'_>]) -> Vec<Allowance> {
+    let uses = || rows.iter().filter(|row| row.kind == Kind::Use);
+    let on: BTreeSet<GrantOn> = uses().filter_map(Row::grant_on).collect();
+    let names: BTreeSet<&str> = uses().map(|row| row.name.as_str()).filter(|name| !name.is_empty()).collect();
+    rows.iter()
+        .filter(|row| row.kind == Kind::Allowance)
+        .map(|row| Allowance {
+            row: row.index,
+            name: row.sent.name.clone(),
+            part_number: row.sent.part_number.clone(),
+            unit: row.sent.unit_of_measure_type.clone(),
+            quantity: grant_of(row.sent).cloned(),
+            applied: names.contains(row.name.as_str())
+                || row.grant_on().is_some_and(|grant| on.contains(&grant)),
+        })
+        .collect()
+}
+
+/// The quantity of an allowance: its `usageQuantity`, or where only a `prepayQuantity` was sent, that.
+fn grant_of(row: &OverviewUsage) -> Option<&Amount> {
+    row.usage_quantity.as_ref().or(row.prepay_quantity.as_ref())
+}
+
+/// An allowance of less than nothing would raise the overage; it is as unreadable as a text.
+fn quantity_of_grant(row: &OverviewUsage) -> Option<Decimal> {
+    grant_of(row)?.decimal().filter(|quantity| *quantity >= Decimal::ZERO)
+}
+
+/// The exact product. `Decimal::checked_mul` would round where the digits do not fit.
+fn product(a: Decimal, b: Decimal) -> Option<Decimal> {
+    let (a, b) = (a.normalize(), b.normalize());
+    exact(a.mantissa().checked_mul(b.mantissa())?, a.scale() + b.scale())
+}
+
+/// The exact sum. `Decimal::checked_add` would round where the digits do not fit.
+fn sum(a: Decimal, b: Decimal) -> Option<Decimal> {
+    let (a, b) = (a.normalize(), b.normalize());
+    let scale = a.scale().max(b.scale());
+    let aligned = |x: Decimal| x.mantissa().checked_mul(10_i128.checked_pow(scale - x.scale())?);
+    exact(aligned(a)?.checked_add(aligned(b)?)?, scale)
+}
+
+/// `mantissa / 10^scale`, without trailing zeros, if it fits.
+fn exact(mut mantissa: i128, mut scale: u32) -> Option<Decimal> {
+    while scale > 0 && mantissa % 10 == 0 {
+        mantissa /= 10;
+        scale -= 1;
+    }
+    Decimal::try_from_i128_with_scale(mantissa, scale).ok()
+}
+
+fn optional_text<S: Serializer>(amount: &Option<Decimal>, serializer: S) -> Result<S::Ok, S::Error> {
+    match amount {
+        Some(amount) => serializer.collect_str(amount),
+        None => serializer.serialize_none(),
+    }
+}
+
+/// The digits after the point, by ISO 4217; 2 for a currency that is not known.
+fn minor_unit(currency: Option<&str>) -> u32 {
+    match currency.unwrap_or_default().trim().to_uppercase().as_str() {
+        "BIF" | "CLP" | "DJF" | "GNF" | "ISK" | "JPY" | "KMF" | "KRW" | "PYG" | "RWF" | "UGX" | "UYI"
+        | "VND" | "VUV" | "XAF" | "XOF" | "XPF" => 0,
+        "BHD" | "IQD" | "JOD" | "KWD" | "LYD" | "OMR" | "TND" => 3,
+        "CLF" | "UYW" => 4,
+        _ => 2,
+    }
+}
+
+const FAIR_USE: &str = "fair-use";
+const ROLLUP: &str = "rollup";
+const ROLLUP_PART: &str = "rollup-usage";
+/// Folded as [`folded`] does.
+const AI_TOKENS_PART: &str = "gc-170-nv-aitc";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `name|grouping|used|committed|prepay price|overage price`, `-` for what is not sent.
+    fn overview(rows: &[&str]) -> TrusteeOverview {
+        let rows = rows.iter().map(|row| {
+            let mut cells = row.split('|').map(|cell| (cell != "-").then(|| cell.to_owned()));
+            let mut next = || cells.next().flatten();
+            OverviewUsage {
+                name: next(),
+                grouping: next(),
+                usage_quantity: next().as_deref().map(Amount::from),
+                prepay_quantity: next().as_deref().map(Amount::from),
+                prepay_price: next().as_deref().map(Amount::from),
+                overage_price: next().as_deref().map(Amount::from),
+                ..OverviewUsage::default()
+            }
+        });
+        TrusteeOverview {
+            currency: Some("USD".into()),
+            usages: Some(rows.collect()),
+            ..TrusteeOverview::default()
+        }
+    }
+
+    fn statement(rows: &[&str]) -> Statement {
+        Statement::new(&overview(rows))
+    }
+
+    fn text(amount: Option<Decimal>) -> String {
+        amount.map_or("unknown".into(), |amount| amount.to_string())
+    }
+
+    /// The line of row `row`.
+    fn line(statement: &Statement, row: usize) -> &Line {
+        statement.lines().find(|line| line.row == row).unwrap()
+    }
+
+    /// Included, overage and charge of row `row`.
+    fn outcome(statement: &Statement, row: usize) -> [String; 3] {
+        let line = line(statement, row);
+        [line.included, line.overage, line.charge.amount()].map(text)
+    }
+
+    fn why(statement: &Statement, row: usize) -> String {
+        match &line(statement, row).charge {
+            Charge::Unknown(reason) => reason.to_string(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn rule_01_amounts_are_decimal_from_the_wire_to_the_sum() {
+        let s = statement(&["a|device|0.3|0.1|0.1|0.1", "b|device|3|0|1|0.0001"]);
+        assert_eq!(outcome(&s, 0), ["0", "0.2", "0.03"]);
+        assert_eq!(outcome(&s, 1), ["0", "3", "0.0003"]);
+        assert_eq!(text(s.total.known), "0.0303");
+    }
+
+    #[test]
+    fn rule_02_each_grouping_has_its_section() {
+        let groupings = [
+            ("user-license", "users"),
+            ("billable-app-usage-license", "users"),
+            ("billable-app-concurrent-license", "users"),
+            ("billable-app-org-license", "apps"),
+            ("device", "devices"),
+            ("resource", "resources"),
+            ("messaging", "messaging"),
+            ("messaging-usage", "messaging"),
+            ("storage", "storage"),
+            ("storage-category", "storage"),
+            ("rollup", "rollups"),
+            (" User-LICENSE\t", "users"),
+            ("Quantum-Seats ", "Quantum-Seats"),
+            ("-", "no grouping"),
+            ("  ", "no grouping"),
+        ];
+        for (grouping, section) in groupings {
+            let s = statement(&[&format!("x|{grouping}|1|0|0|1")]);
+            assert_eq!(s.sections.len(), 1);
+            assert_eq!(s.sections[0].section.name(), section, "{grouping:?}");
+        }
+    }
+
+    #[test]
+    fn rule_02_sections_are_ordered_and_an_unknown_grouping_is_one_of_its_own() {
+        let s = statement(&[
+            "a|new|1|0|0|1",
+            "b|storage|1|0|0|1",
+            "c|NEW |1|0|0|1",
+            "d|user-license|1|0|0|1",
+            "e|-|1|0|0|1",
+        ]);
+        let names: Vec<_> = s.sections.iter().map(|s| (s.section.name(), s.lines.len())).collect();
+        assert_eq!(names, [("users", 1), ("storage", 1), ("new", 2), ("no grouping", 1)]);
+        assert_eq!(text(s.total.known), "5");
+    }
+
+    #[test]
+    fn rule_03_an_allowance_goes_to_the_row_of_its_name() {
+        let s = statement(&["API Requests|resource|120|0|0|2", " api requests |Fair-Use|100|-|-|-"]);
+        assert_eq!(outcome(&s, 0), ["100", "20", "40"]);
+        assert_eq!(s.lines().count(), 1, "an allowance is no line");
+        assert!(s.allowances[0].applied && s.total.is_complete());
+    }
+
+    #[test]
+    fn rule_03_an_allowance_for_nothing_is_listed_and_grants_nothing() {
+        let s = statement(&["a|resource|5|0|0|1", "b|fair-use|100|-|-|-", "-|fair-use|7|-|-|-"]);
+        assert_eq!(outcome(&s, 0), ["0", "5", "5"]);
+        assert_eq!(s.allowances.len(), 2);
+        assert!(s.allowances.iter().all(|allowance| !allowance.applied));
+    }
+
+    #[test]
+    fn rule_03_rows_of_one_name_share_the_grant_and_no_unit_is_given_twice() {
+        let s = statement(&[
+            "a|fair-use|10|-|-|-",
+            "a|resource|6|0|0|1",
+            "a|storage|3|1|0|1",
+            "a|device|9|0|0|1",
+        ]);
+        assert_eq!(outcome(&s, 1), ["6", "0", "0"]);
+        assert_eq!(outcome(&s, 2), ["2", "0", "0"]);
+        assert_eq!(outcome(&s, 3), ["2", "7", "7"]);
+        // A part explains; it takes nothing.
+        let s = statement(&["a|fair-use|10|-|-|-", "a|rollup-usage|10|-|-|-", "a|rollup|12|0|0|1"]);
+        assert_eq!(outcome(&s, 2), ["10", "2", "2"]);
+    }
+
+    #[test]
+    fn rule_03_a_grant_shared_with_the_unknown_is_unknown() {
+        let s = statement(&["a|fair-use|10|-|-|-", "a|resource|-|0|0|1", "a|storage|3|0|0|1"]);
+        assert_eq!(outcome(&s, 2), ["unknown"; 3]);
+        assert!(why(&s, 2).contains("shared"));
+    }
+
+    #[test]
+    fn rule_03_an_unreadable_or_negative_grant_is_unknown_not_zero() {
+        for quantity in [None, Some("lots"), Some("-5")] {
+            let mut o = overview(&["a|resource|3|0|0|1", "a|fair-use|-|-|-|-"]);
+            o.usages.as_mut().unwrap()[1].usage_quantity = quantity.map(Amount::from);
+            assert_eq!(outcome(&Statement::new(&o), 0), ["unknown"; 3], "{quantity:?}");
+        }
+        // Two grants on a name are two; the second quantity stands in prepayQuantity.
+        let s = statement(&["a|fair-use|4|-|-|-", "a|fair-use|-|3|-|-", "a|device|8|0|0|1"]);
+        assert_eq!(outcome(&s, 2), ["7", "1", "1"]);
+    }
+
+    #[test]
+    fn rule_04_included_comes_on_top_of_the_commitment() {
+        for (used, committed, included, overage) in [
+            ("10", "4", "3", "3"),
+            ("10", "4", "0", "6"),
+            ("10", "0", "3", "7"),
+            ("7", "4", "3", "0"),
+            ("1", "4", "3", "0"),
+            ("7.5", "4", "3", "0.5"),
+        ] {
+            let s = statement(&[
+                &format!("a|resource|{used}|{committed}|0|1"),
+                &format!("a|fair-use|{included}|-|-|-"),
+            ]);
+            assert_eq!(outcome(&s, 0)[1], overage, "{used} − {committed} − {included}");
+        }
+    }
+
+    #[test]
+    fn rule_05_charges_are_exact_and_totals_are_summed_before_rounding() {
+        // Each would be shown as 0.01 and their rounded sum would be 0.03; the exact one is 0.015.
+        let s = statement(&["a|device|1|0|0|0.005", "b|device|1|0|0|0.005", "c|device|1|0|0|0.005"]);
+        assert_eq!(text(s.total.known), "0.015");
+        assert_eq!(s.rounded(s.total.known.unwrap()).to_string(), "0.02");
+        assert_eq!(outcome(&statement(&["a|device|12.000000|10|23.74|0.0001"]), 0)[2], "237.4002");
+    }
+
+    #[test]
+    fn rule_05_rounding_is_half_away_from_zero_in_the_minor_unit() {
+        for (amount, currency, shown) in [
+            ("2.345", "USD", "2.35"),
+            ("-2.345", "usd ", "-2.35"),
+            ("2.5", "JPY", "3"),
+            ("-2.5", "JPY", "-3"),
+            ("2.5", "KWD", "2.500"),
+            ("2.00005", "CLF", "2.0001"),
+            ("47.5", "???", "47.50"),
+            ("79228162514264337593543950335", "USD", "79228162514264337593543950335"),
+        ] {
+            assert_eq!(
+                rounded(amount.parse().unwrap(), Some(currency)).to_string(),
+                shown,
+                "{amount} {currency}"
+            );
+        }
+    }
+
+    #[test]
+    fn rule_05_what_does_not_fit_exactly_is_unknown_and_no_panic() {
+        let big = "79228162514264337593543950335";
+        let long = "0.0000000000000000000000000001";
+        for row in [
+            format!("a|device|{big}|{big}|{big}|{big}"),
+            format!("a|device|{big}|0|0|{big}"),
+            format!("a|device|{long}|0|0|{long}"),
+            format!("a|device|{big}|{long}|1|1"),
+        ] {
+            let s = statement(&[&row, "b|device|1|0|0|1"]);
+            assert!(why(&s, 0).contains("digits"), "{row}");
+            assert_eq!((text(s.total.known).as_str(), s.total.left_out.len()), ("1", 1));
+        }
+        // Each fits and their sum does not: what does not fit any more is left out.
+        let s = statement(&[&format!("a|device|{big}|0|0|1"), &format!("b|device|{big}|0|0|1")]);
+        assert_eq!((text(s.total.known).as_str(), s.total.left_out.len()), (big, 1));
+        assert!(s.total.left_out[0].because == Unknown::TooLong);
+    }
+
+    #[test]
+    fn rule_06_parts_explain_their_total_and_are_never_summed() {
+        let s = statement(&[
+            "Messages|rollup|30|10|1|2",
+            "SMS|rollup-usage|20|0|1|2",
+            "Mail|Rollup-Usage |10|0|1|2",
+        ]);
+        assert_eq!(text(s.total.known), "50");
+        assert!(s.total.is_complete());
+        assert_eq!(line(&s, 1).charge, Charge::InRollup);
+        assert_eq!(line(&s, 2).charge, Charge::InRollup);
+    }
+
+    #[test]
+    fn rule_06_a_part_without_its_total_is_left_out_and_said() {
+        let s = statement(&["SMS|rollup-usage|20|0|1|2", "a|device|1|0|0|1"]);
+        assert_eq!(text(s.total.known), "1");
+        assert_eq!(s.total.left_out[0].because, Unknown::NoRollup);
+    }
+
+    #[test]
+    fn rule_07_ai_tokens_are_known_by_part_number_or_words() {
+        let section = |name: &str, grouping: &str, part: &str| {
+            let mut o = overview(&[&format!("{name}|{grouping}|1|0|0|1")]);
+            o.usages.as_mut().unwrap()[0].part_number = Some(part.into());
+            Statement::new(&o).sections[0].section.clone()
+        };
+        assert_eq!(section("x", "resource", "GC-170-NV-AITC"), Section::AiTokens);
+        assert_eq!(section("x", "resource", " gc-170-nv-aitc"), Section::AiTokens);
+        assert_eq!(section("AI Experience Tokens", "rollup", ""), Section::AiTokens);
+        assert_eq!(section("token (AI)", "Rollup", ""), Section::AiTokens);
+        assert_eq!(section("Email Tokens", "rollup", ""), Section::Rollups);
+        assert_eq!(section("AI Tokenizer", "rollup", ""), Section::Rollups);
+        assert_eq!(section("AI Tokens", "resource", ""), Section::Resources);
+    }
+
+    #[test]
+    fn rule_07_billable_is_rollup_less_fair_use_less_committed() {
+        let s = statement(&[
+            "AI Experience Tokens|rollup|1000|200|1|0.5",
+            "AI Tokens, Agent Assist|rollup-usage|600|0|1|1",
+            "AI Tokens, Copilot|rollup-usage|400|0|1|1",
+            "AI Experience Tokens|fair-use|250|-|-|-",
+        ]);
+        assert_eq!(outcome(&s, 0), ["250", "550", "475"]);
+        assert_eq!((s.sections.len(), text(s.total.known)), (1, "475".into()));
+    }
+
+    #[test]
+    fn rule_07_without_a_fair_use_row_the_allowance_is_unknown() {
+        let s = statement(&["AI Experience Tokens|rollup|1000|200|1|0.5"]);
+        assert_eq!(outcome(&s, 0), ["unknown"; 3]);
+        assert!(why(&s, 0).contains("fair use"));
+        // The part number ties an allowance of another name to them.
+        let mut o = overview(&["AI Experience Tokens|rollup|1000|200|1|0.5", "Included|fair-use|350|-|-|-"]);
+        o.usages.as_mut().unwrap()[1].part_number = Some("GC-170-NV-AITC".into());
+        assert_eq!(outcome(&Statement::new(&o), 0), ["350", "450", "425"]);
+    }
+
+    #[test]
+    fn rule_08_third_parties_are_summed_apart() {
+        let mut o = overview(&["a|device|1|0|0|1", "b|device|1|0|0|10", "c|device|-|0|0|10"]);
+        for row in &mut o.usages.as_mut().unwrap()[1..] {
+            row.is_third_party = Some(true);
+        }
+        let s = Statement::new(&o);
+        assert_eq!(s.lines().count(), 3);
+        assert_eq!((text(s.total.known), text(s.third_party.known)), ("1".into(), "10".into()));
+        assert!(s.total.is_complete() && s.third_party.left_out.len() == 1);
+    }
+
+    #[test]
+    fn rule_09_a_bundle_is_shown_and_computed_with_by_nobody() {
+        let mut o = overview(&["a|device|5|2|1|1"]);
+        let without = outcome(&Statement::new(&o), 0);
+        o.usages.as_mut().unwrap()[0].bundle_quantity = Some("1000".into());
+        let s = Statement::new(&o);
+        assert_eq!(outcome(&s, 0), without);
+        assert_eq!(line(&s, 0).bundle.as_ref().unwrap().text(), "1000");
+    }
+
+    #[test]
+    fn rule_10_a_missing_or_unreadable_figure_is_unknown_and_never_zero() {
+        let cases = [
+            ("a|device|-|0|1|1", "no usageQuantity"),
+            ("a|device|1|-|1|1", "no prepayQuantity"),
+            ("a|device|1|1|-|1", "no prepayPrice"),
+            // Even where the quantity is an exact zero.
+            ("a|device|0|0|1|-", "no overagePrice"),
+            ("a|device|1|-|-|1", "no prepayQuantity"),
+            ("a|device|n/a|0|1|1", "usageQuantity is \"n/a\""),
+            ("a|device|1|0|1|1,5", "overagePrice is \"1,5\""),
+            ("a|device|1|0||1", "prepayPrice is \"\""),
+        ];
+        for (row, reason) in cases {
+            let s = statement(&[row]);
+            assert!(why(&s, 0).contains(reason), "{row}: {}", why(&s, 0));
+            assert_eq!(s.total.known, None, "nothing known is no total of 0");
+            let s = statement(&[row, "b|device|1|0|0|1"]);
+            assert_eq!((text(s.total.known).as_str(), s.total.left_out[0].row), ("1", 0));
+        }
+    }
+
+    #[test]
+    fn rule_10_the_published_overview_has_an_unknown_charge() {
+        let body = r#"{"currency":"USD","usages":[{"name":"PureCloud for Avtex InteractionSync Add-on",
+            "partNumber":"PC-170-NV-AVTEXINSY","grouping":"billable-app-usage-license","unitOfMeasureType":"seat",
+            "usageQuantity":"0","overagePrice":"23.74","prepayQuantity":"2"}]}"#;
+        let s = Statement::new(&serde_json::from_str(body).unwrap());
+        assert_eq!(outcome(&s, 0), ["0", "0", "unknown"]);
+        assert_eq!(why(&s, 0), "no prepayPrice was sent");
+    }
+
+    #[test]
+    fn rule_10_no_rows_cost_nothing_and_no_list_is_unknown() {
+        assert_eq!(text(statement(&[]).total.known), "0");
+        assert_eq!(Statement::new(&TrusteeOverview::default()).total.known, None);
+    }
+
+    #[test]
+    fn rule_11_the_minimum_stands_beside_the_total() {
+        let verdict = |minimum: &str, rows: &[&str]| {
+            let mut o = overview(rows);
+            o.minimum_monthly_amount = Some(minimum.into());
+            let s = Statement::new(&o);
+            let minimum = s.minimum.unwrap();
+            assert!(!minimum.amount.text().is_empty());
+            minimum.verdict
+        };
+        let (ten, unknown) = ("a|device|10|0|0|1", "b|device|-|0|0|1");
+        assert_eq!(verdict("10.01", &[ten]), Verdict::Applies);
+        assert_eq!(verdict("10.00", &[ten]), Verdict::Reached);
+        assert_eq!(verdict("9", &[ten, unknown]), Verdict::Reached);
+        assert_eq!(verdict("11", &[ten, unknown]), Verdict::Undecided);
+        assert_eq!(verdict("1", &[unknown]), Verdict::Undecided);
+        assert_eq!(verdict("some", &[ten]), Verdict::Undecided);
+        assert_eq!(statement(&[ten]).minimum, None);
+    }
+
+    #[test]
+    fn rule_12_tax_and_telco_are_named_as_missing() {
+        let note = statement(&[]).not_included;
+        assert!(note.contains("Tax") && note.contains("telco"));
+    }
+
+    #[test]
+    fn as_json_amounts_are_texts() {
+        let s = statement(&[
+            "a|device|5|2|1.50|2",
+            "b|device|-|0|1|1",
+            "c|rollup-usage|1|-|-|-",
+            "t|rollup|1|0|1|1",
+        ]);
+        let json = serde_json::to_value(&s).unwrap();
+        let line = &json["sections"][0]["lines"][0];
+        assert_eq!((&line["overage"], &line["charge"]), (&"3".into(), &"9".into()));
+        assert_eq!(line["prepayPrice"], "1.50");
+        let unknown = &json["sections"][0]["lines"][1];
+        assert!(unknown["charge"].is_null());
+        assert_eq!(unknown["unknownBecause"], "no usageQuantity was sent");
+        assert_eq!(json["sections"][1]["lines"][0]["explainsRollup"], true);
+        assert_eq!(json["total"]["known"], "10");
+        assert_eq!(json["total"]["leftOut"][0]["because"], "no usageQuantity was sent");
+    }
+}

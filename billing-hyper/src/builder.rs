@@ -1,0 +1,211 @@
+//! How a client is set up.
+
+use std::collections::hash_map::RandomState;
+use std::fmt;
+use std::hash::{BuildHasher, Hasher};
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
+
+use billing_core::{Credentials, Environment, Pacing, Policy, Session};
+use http::Uri;
+use hyper_util::client::proxy::matcher::Matcher;
+use rustls::crypto::{CryptoProvider, ring};
+use rustls::pki_types::{CertificateDer, pem::PemObject};
+use rustls::{ClientConfig, RootCertStore};
+use rustls_platform_verifier::BuilderVerifierExt;
+
+use crate::client::{Client, Parts};
+use crate::clock::{Clock, SteadyClock};
+use crate::session::Shared;
+use crate::transport::Transport;
+
+/// Sets a [`Client`] up; from [`Client::builder`].
+#[must_use = "a builder does nothing until it builds"]
+pub struct Builder {
+    environment: Environment,
+    credentials: Credentials,
+    policy: Policy,
+    pacing: Pacing,
+    connect_timeout: Duration,
+    roots: TlsRoots,
+    proxy: ProxyChoice,
+    clock: Box<dyn Clock>,
+    seed: Option<u64>,
+}
+
+/// Whose certificates are trusted.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub enum TlsRoots {
+    /// Mozilla's roots, as they were when this program was built.
+    #[default]
+    Bundled,
+    /// The operating system's trust store, which is where a company's own roots usually are.
+    Platform,
+    /// These certificates and no others, in PEM form.
+    Pem(Vec<u8>),
+}
+
+enum ProxyChoice {
+    Environment,
+    None,
+    Url(String),
+}
+
+impl Builder {
+    pub(crate) fn new(environment: Environment, credentials: Credentials) -> Self {
+        Self {
+            environment,
+            credentials,
+            policy: Policy::default(),
+            pacing: Pacing::default(),
+            connect_timeout: Duration::from_secs(10),
+            roots: TlsRoots::default(),
+            proxy: ProxyChoice::Environment,
+            clock: Box::new(SteadyClock::new()),
+            seed: None,
+        }
+    }
+
+    /// How the client's own operations wait, repeat and give up. Its seed is replaced, for each operation anew.
+    pub fn policy(self, policy: Policy) -> Self {
+        Self { policy, ..self }
+    }
+
+    /// How requests are spaced while the server announces no quota.
+    pub fn pacing(self, pacing: Pacing) -> Self {
+        Self { pacing, ..self }
+    }
+
+    /// How long connecting may take: looking the host up, the TLS handshake and a proxy's part included. 10 s. The bound of
+    /// the whole attempt holds beside it.
+    pub fn connect_timeout(self, connect_timeout: Duration) -> Self {
+        Self { connect_timeout, ..self }
+    }
+
+    /// Whose certificates are trusted.
+    pub fn roots(self, roots: TlsRoots) -> Self {
+        Self { roots, ..self }
+    }
+
+    /// Sends everything through the proxy at `url`, such as `http://user:password@proxy.example.com:3128`: http, https or
+    /// socks5. Without this, `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY` in the process environment are read
+    /// as curl reads them.
+    pub fn proxy(self, url: impl Into<String>) -> Self {
+        Self { proxy: ProxyChoice::Url(url.into()), ..self }
+    }
+
+    /// Uses no proxy, whatever the process environment says.
+    pub fn no_proxy(self) -> Self {
+        Self { proxy: ProxyChoice::None, ..self }
+    }
+
+    /// Takes the time from another clock.
+    pub fn clock(self, clock: impl Clock + 'static) -> Self {
+        Self { clock: Box::new(clock), ..self }
+    }
+
+    /// Draws all jitter from `seed`, so that a run can be repeated. Without this it is drawn at random.
+    pub fn seed(self, seed: u64) -> Self {
+        Self { seed: Some(seed), ..self }
+    }
+
+    /// The client. Nothing is sent yet.
+    ///
+    /// # Errors
+    /// When the roots or the address of the proxy cannot be read.
+    pub fn build(self) -> Result<Client, BuildError> {
+        let tls = trusting(&self.roots)?;
+        let proxies = match self.proxy {
+            ProxyChoice::Environment => Matcher::from_env(),
+            ProxyChoice::None => Matcher::builder().build(),
+            ProxyChoice::Url(url) => through(url)?,
+        };
+        let seed = self.seed.unwrap_or_else(|| RandomState::new().build_hasher().finish());
+        let session = Session::with(self.environment.clone(), self.credentials, self.pacing, seed);
+        Ok(Client::from_parts(Parts {
+            environment: self.environment,
+            policy: self.policy,
+            session: Shared::new(session),
+            transport: Transport::new(self.connect_timeout, tls, proxies),
+            clock: self.clock,
+            seed: AtomicU64::new(seed.wrapping_add(1)),
+        }))
+    }
+}
+
+impl fmt::Debug for Builder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Builder")
+            .field("environment", &self.environment)
+            .field("policy", &self.policy)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Why a client cannot be set up as asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum BuildError {
+    /// The roots to trust cannot be used, and why.
+    Roots(String),
+    /// The address of the proxy is none. It is not repeated here, because it may hold a password.
+    Proxy,
+}
+
+impl fmt::Display for BuildError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Roots(why) => write!(f, "the certificates to trust cannot be read: {why}"),
+            Self::Proxy => {
+                f.write_str("the address of the proxy is not one, write it as http://proxy.example.com:3128")
+            }
+        }
+    }
+}
+
+impl std::error::Error for BuildError {}
+
+/// Everything through the proxy at `url`. A matcher ignores an address that is none, so it is asked whether it did.
+fn through(url: String) -> Result<Matcher, BuildError> {
+    let matcher = Matcher::builder().all(url).build();
+    let proxy = matcher.intercept(&Uri::from_static("https://api.mypurecloud.com"));
+    match proxy.as_ref().and_then(|proxy| proxy.uri().scheme_str()) {
+        Some("http" | "https" | "socks5" | "socks5h") => Ok(matcher),
+        _ => Err(BuildError::Proxy),
+    }
+}
+
+/// The process's own cryptography where it has chosen one, else ring.
+fn trusting(roots: &TlsRoots) -> Result<ClientConfig, BuildError> {
+    let provider =
+        CryptoProvider::get_default().cloned().unwrap_or_else(|| Arc::new(ring::default_provider()));
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|e| unreadable(&e))?;
+    let config = match roots {
+        TlsRoots::Bundled => {
+            config.with_root_certificates(RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() })
+        }
+        TlsRoots::Platform => config.with_platform_verifier().map_err(|e| unreadable(&e))?,
+        TlsRoots::Pem(pem) => config.with_root_certificates(read_pem(pem)?),
+    };
+    Ok(config.with_no_client_auth())
+}
+
+fn read_pem(pem: &[u8]) -> Result<RootCertStore, BuildError> {
+    let mut roots = RootCertStore::empty();
+    for certificate in CertificateDer::pem_slice_iter(pem) {
+        let certificate = certificate.map_err(|e| unreadable(&e))?;
+        roots.add(certificate).map_err(|e| unreadable(&e))?;
+    }
+    if roots.is_empty() {
+        return Err(unreadable(&"there is no certificate in the PEM text"));
+    }
+    Ok(roots)
+}
+
+fn unreadable(why: &dyn fmt::Display) -> BuildError {
+    BuildError::Roots(why.to_string())
+}

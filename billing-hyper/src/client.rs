@@ -1,0 +1,194 @@
+//! The client: what it offers, and in which two ways a machine can be run.
+
+use std::fmt;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use billing_core::calls::{BillableUsage, Call, TrusteeOverviewCall};
+use billing_core::model::{TrusteeOverview, UsageReport};
+use billing_core::{
+    Credentials, Environment, Error, Event, Exchange, Machine, OrgId, Period, PeriodIndex, Policy, Poll,
+    Progress, Report,
+};
+use futures_core::Stream;
+use futures_util::stream;
+
+use crate::clock::Clock;
+use crate::run::Run;
+use crate::session::Shared;
+use crate::transport::Transport;
+use crate::{BuildError, Builder};
+
+/// A client with one session, which all its clones share.
+#[derive(Clone)]
+pub struct Client(Arc<Parts>);
+
+/// What a client is made of.
+pub(crate) struct Parts {
+    pub(crate) environment: Environment,
+    pub(crate) policy: Policy,
+    pub(crate) session: Shared,
+    pub(crate) transport: Transport,
+    pub(crate) clock: Box<dyn Clock>,
+    /// The seed of the next operation's jitter.
+    pub(crate) seed: AtomicU64,
+}
+
+/// What a stream of [`Client::watch`] yields: progress before every wait, and one outcome at its end.
+#[derive(Clone, Debug)]
+pub enum Update<T> {
+    /// Nothing is to be sent for a while.
+    Progress(Progress),
+    /// The end; the stream yields nothing after it.
+    Done(Result<T, Error>),
+}
+
+impl Client {
+    /// A client with the defaults of [`Client::builder`].
+    ///
+    /// # Errors
+    /// None today; the signature is that of [`Builder::build`].
+    pub fn new(environment: Environment, credentials: Credentials) -> Result<Self, BuildError> {
+        Self::builder(environment, credentials).build()
+    }
+
+    /// Begins a client that is set up otherwise.
+    pub fn builder(environment: Environment, credentials: Credentials) -> Builder {
+        Builder::new(environment, credentials)
+    }
+
+    /// Where it sends its requests.
+    pub fn environment(&self) -> &Environment {
+        &self.0.environment
+    }
+
+    /// How its own operations wait, repeat and give up.
+    pub fn policy(&self) -> &Policy {
+        &self.0.policy
+    }
+
+    /// The billable usage of one's own organisation in a period. Ready when the report is complete.
+    ///
+    /// # Errors
+    /// See [`ErrorKind`](billing_core::ErrorKind).
+    pub async fn usage_report(&self, period: Period) -> Result<UsageReport, Error> {
+        self.run(self.poll(BillableUsage::new(period))).await
+    }
+
+    /// The same as a stream of its progress, with the report at its end.
+    pub fn watch_usage_report(
+        &self,
+        period: Period,
+    ) -> impl Stream<Item = Update<UsageReport>> + Send + 'static + use<> {
+        self.watch(self.poll(BillableUsage::new(period)))
+    }
+
+    /// What a trustor organisation committed to, used and owes; in the latest billing period if none is named.
+    ///
+    /// # Errors
+    /// See [`ErrorKind`](billing_core::ErrorKind).
+    pub async fn trustee_overview(
+        &self,
+        trustor: OrgId,
+        period: Option<PeriodIndex>,
+    ) -> Result<TrusteeOverview, Error> {
+        let latest = TrusteeOverviewCall::new(trustor);
+        let call = match period {
+            Some(index) => latest.period(index),
+            None => latest,
+        };
+        self.run(self.exchange(call)).await
+    }
+
+    /// The machine of one call with its retries: for [`Client::run`], or to be driven otherwise.
+    pub fn exchange<C: Call>(&self, call: C) -> Exchange<C> {
+        Exchange::new(call, self.environment().api().clone(), self.drawn_policy())
+    }
+
+    /// The machine that asks for a report until it is complete: for [`Client::run`], or to be saved and resumed.
+    pub fn poll<C: Call<Output: Report>>(&self, call: C) -> Poll<C> {
+        Poll::new(call, self.environment().api().clone(), self.drawn_policy())
+    }
+
+    /// Runs a machine to its end, under this client's session.
+    ///
+    /// # Errors
+    /// See [`ErrorKind`](billing_core::ErrorKind).
+    pub async fn run<M: Machine>(&self, machine: M) -> Result<M::Output, Error> {
+        self.run_watched(machine, |_| ()).await
+    }
+
+    /// The same; `watch` is told of everything as it happens.
+    ///
+    /// # Errors
+    /// See [`ErrorKind`](billing_core::ErrorKind).
+    pub async fn run_watched<M: Machine>(
+        &self,
+        machine: M,
+        mut watch: impl FnMut(Event<'_>),
+    ) -> Result<M::Output, Error> {
+        let mut run = Run::begin(self.0.clone(), machine);
+        loop {
+            run = match run.advance(&mut watch).await {
+                ControlFlow::Continue(run) => run,
+                ControlFlow::Break(result) => return result,
+            };
+        }
+    }
+
+    /// Runs a machine as a stream of its progress, with its outcome at the end.
+    ///
+    /// While the stream is not polled nothing goes on: a request that is out may run into its time limit.
+    pub fn watch<M>(&self, machine: M) -> impl Stream<Item = Update<M::Output>> + Send + 'static + use<M>
+    where
+        M: Machine<Output: Send> + Send + 'static,
+    {
+        let begin = Watched::New(self.0.clone(), machine);
+        stream::unfold(begin, async |watched| {
+            let (mut run, mut told) = match watched {
+                Watched::New(parts, machine) => (Run::begin(parts, machine), false),
+                Watched::Told(run) => (run, true),
+                Watched::Over => return None,
+            };
+            loop {
+                if !told && let Some(progress) = run.waits() {
+                    return Some((Update::Progress(progress), Watched::Told(run)));
+                }
+                told = false;
+                run = match run.advance(&mut |_| ()).await {
+                    ControlFlow::Continue(run) => run,
+                    ControlFlow::Break(result) => return Some((Update::Done(result), Watched::Over)),
+                };
+            }
+        })
+    }
+
+    pub(crate) fn from_parts(parts: Parts) -> Self {
+        Self(Arc::new(parts))
+    }
+
+    /// The policy, with a seed of its own for one operation.
+    fn drawn_policy(&self) -> Policy {
+        Policy { seed: self.0.seed.fetch_add(1, Ordering::Relaxed), ..self.0.policy.clone() }
+    }
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client")
+            .field("environment", &self.0.environment)
+            .field("policy", &self.0.policy)
+            .finish_non_exhaustive()
+    }
+}
+
+/// How far a stream has come between two of its items.
+enum Watched<M: Machine> {
+    /// Not polled yet: the machine is not stepped before that, because a step can take the login upon itself.
+    New(Arc<Parts>, M),
+    /// Its wait has been told of.
+    Told(Run<M>),
+    /// Its outcome has been told.
+    Over,
+}

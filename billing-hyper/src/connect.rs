@@ -1,0 +1,272 @@
+//! Connections: directly or by a proxy, with TLS or without.
+//!
+//! ```text
+//!   Connector (a bound on the time, errors by kind) ─► TLS to the target ─► Router ─┬─► TCP to the target
+//!                                                                                   ├─► proxy, CONNECT
+//!                                                                                   ├─► proxy, SOCKS 5
+//!                                                                                   └─► proxy, which forwards plain http
+//! ```
+
+use std::error::Error;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use billing_core::{TransportError, TransportErrorKind as Kind};
+use http::uri::Scheme;
+use http::{HeaderValue, Uri};
+use hyper::rt::{Read, ReadBufCursor, Write};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder, MaybeHttpsStream};
+use hyper_util::client::legacy::connect::dns::{GaiResolver, Name};
+use hyper_util::client::legacy::connect::proxy::{SocksV5, Tunnel};
+use hyper_util::client::legacy::connect::{Connected, Connection, HttpConnector};
+use hyper_util::client::proxy::matcher::{Intercept, Matcher};
+use hyper_util::rt::TokioIo;
+use rustls::ClientConfig;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tower_service::Service;
+
+type BoxError = Box<dyn Error + Send + Sync>;
+type BoxFuture<T, E> = Pin<Box<dyn Future<Output = Result<T, E>> + Send>>;
+
+/// Connects within its time, and says by kind what went wrong.
+#[derive(Clone)]
+pub(crate) struct Connector {
+    tls: HttpsConnector<Router>,
+    timeout: Duration,
+}
+
+impl Connector {
+    pub(crate) fn new(timeout: Duration, tls: ClientConfig, proxies: Proxies) -> Self {
+        let mut tcp = HttpConnector::new_with_resolver(SystemResolver(GaiResolver::new()));
+        tcp.enforce_http(false);
+        tcp.set_nodelay(true);
+        let to_proxy = HttpsConnectorBuilder::new()
+            .with_tls_config(tls.clone())
+            .https_or_http()
+            .enable_http1()
+            .wrap_connector(tcp.clone());
+        let router = Router { tcp, to_proxy, proxies };
+        let tls = HttpsConnectorBuilder::new()
+            .with_tls_config(tls)
+            .https_or_http()
+            .enable_all_versions()
+            .wrap_connector(router);
+        Self { tls, timeout }
+    }
+}
+
+impl Service<Uri> for Connector {
+    type Response = MaybeHttpsStream<Hop>;
+    type Error = TransportError;
+    type Future = BoxFuture<Self::Response, TransportError>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), TransportError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, target: Uri) -> Self::Future {
+        let (connecting, limit) = (self.tls.call(target), self.timeout);
+        Box::pin(async move {
+            match timeout(limit, connecting).await {
+                Ok(Ok(stream)) => Ok(stream),
+                Ok(Err(error)) => Err(TransportError::from_source(classify(&*error, Kind::Connect), error)),
+                Err(_) => {
+                    let text = format!("no connection within {limit:?}");
+                    Err(TransportError::new(Kind::Timeout, text))
+                }
+            }
+        })
+    }
+}
+
+/// Which proxy, if any, is for which address.
+#[derive(Clone)]
+pub(crate) struct Proxies(Arc<Matcher>);
+
+impl Proxies {
+    pub(crate) fn new(matcher: Matcher) -> Self {
+        Self(Arc::new(matcher))
+    }
+
+    /// What a request for `target` itself has to say to a proxy that forwards it. (A tunnel is told when it is made.)
+    pub(crate) fn authorization_to_forward(&self, target: &Uri) -> Option<HeaderValue> {
+        let proxy = self.0.intercept(target).filter(|proxy| forwards(proxy, target))?;
+        proxy.basic_auth().cloned()
+    }
+}
+
+/// Makes the way to a target, up to where TLS to the target begins.
+#[derive(Clone)]
+struct Router {
+    tcp: HttpConnector<SystemResolver>,
+    to_proxy: HttpsConnector<HttpConnector<SystemResolver>>,
+    proxies: Proxies,
+}
+
+impl Service<Uri> for Router {
+    type Response = Hop;
+    type Error = BoxError;
+    type Future = BoxFuture<Hop, BoxError>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, target: Uri) -> Self::Future {
+        let Self { mut tcp, mut to_proxy, proxies } = self.clone();
+        Box::pin(async move {
+            let Some(proxy) = proxies.0.intercept(&target) else {
+                let io = MaybeHttpsStream::Http(tcp.call(target).await?);
+                return Ok(Hop { io, forwards: false });
+            };
+            let forwards = forwards(&proxy, &target);
+            let io = match (proxy.uri().scheme_str(), proxy.uri().clone()) {
+                (_, address) if forwards => to_proxy.call(address).await?,
+                (Some("http" | "https"), address) => {
+                    let mut tunnel = Tunnel::new(address, to_proxy);
+                    if let Some(authorization) = proxy.basic_auth() {
+                        tunnel = tunnel.with_auth(authorization.clone());
+                    }
+                    tunnel.call(target).await?
+                }
+                (Some("socks5" | "socks5h"), address) => {
+                    let mut socks = SocksV5::new(address, tcp);
+                    if let Some((user, password)) = proxy.raw_auth() {
+                        socks = socks.with_auth(user.to_owned(), password.to_owned());
+                    }
+                    MaybeHttpsStream::Http(socks.call(target).await?)
+                }
+                _ => return Err("the proxy speaks neither HTTP nor SOCKS 5".into()),
+            };
+            Ok(Hop { io, forwards })
+        })
+    }
+}
+
+/// The way to a target.
+pub(crate) struct Hop {
+    io: MaybeHttpsStream<TokioIo<TcpStream>>,
+    /// Whether a proxy reads the requests at its end, which have to name the target then.
+    forwards: bool,
+}
+
+impl Connection for Hop {
+    fn connected(&self) -> Connected {
+        self.io.connected().proxy(self.forwards)
+    }
+}
+
+impl Read for Hop {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: ReadBufCursor<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_read(cx, buffer)
+    }
+}
+
+impl Write for Hop {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.io).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_shutdown(cx)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.io.is_write_vectored()
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.io).poll_write_vectored(cx, slices)
+    }
+}
+
+/// The system's resolver. Its failures come as I/O errors that look like any other, so they are marked.
+#[derive(Clone)]
+struct SystemResolver(GaiResolver);
+
+impl Service<Name> for SystemResolver {
+    type Response = <GaiResolver as Service<Name>>::Response;
+    type Error = Unresolved;
+    type Future = BoxFuture<Self::Response, Unresolved>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Unresolved>> {
+        Poll::Ready(ready!(self.0.poll_ready(cx)).map_err(Unresolved))
+    }
+
+    fn call(&mut self, name: Name) -> Self::Future {
+        let resolving = self.0.call(name);
+        Box::pin(async move { resolving.await.map_err(Unresolved) })
+    }
+}
+
+/// The system's resolver has no address for the host.
+#[derive(Debug)]
+struct Unresolved(io::Error);
+
+impl std::fmt::Display for Unresolved {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl Error for Unresolved {}
+
+/// What an error before the head of a response means, by what is inside it; `otherwise` if that says nothing.
+pub(crate) fn classify(error: &(dyn Error + 'static), otherwise: Kind) -> Kind {
+    let mut kind = otherwise;
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if error.is::<Unresolved>() {
+            return Kind::Dns;
+        }
+        if error.is::<rustls::Error>() || error.is::<rustls::pki_types::InvalidDnsNameError>() {
+            return Kind::Tls;
+        }
+        next = error.source();
+        if let Some(error) = error.downcast_ref::<io::Error>() {
+            kind = kind_of_io(error.kind()).unwrap_or(kind);
+            // Its `source` would step over what it holds.
+            next = error.get_ref().map(|inner| inner as &(dyn Error + 'static));
+        }
+    }
+    kind
+}
+
+fn kind_of_io(kind: io::ErrorKind) -> Option<Kind> {
+    match kind {
+        io::ErrorKind::UnexpectedEof
+        | io::ErrorKind::ConnectionReset
+        | io::ErrorKind::ConnectionAborted
+        | io::ErrorKind::BrokenPipe => Some(Kind::Reset),
+        io::ErrorKind::TimedOut => Some(Kind::Timeout),
+        io::ErrorKind::ConnectionRefused
+        | io::ErrorKind::HostUnreachable
+        | io::ErrorKind::NetworkUnreachable
+        | io::ErrorKind::NetworkDown
+        | io::ErrorKind::AddrNotAvailable => Some(Kind::Connect),
+        _ => None,
+    }
+}
+
+/// Whether `proxy` reads requests for `target`, instead of passing bytes on unread.
+fn forwards(proxy: &Intercept, target: &Uri) -> bool {
+    let proxy_scheme = proxy.uri().scheme();
+    target.scheme() == Some(&Scheme::HTTP)
+        && (proxy_scheme == Some(&Scheme::HTTP) || proxy_scheme == Some(&Scheme::HTTPS))
+}

@@ -1,0 +1,65 @@
+//! A machine on its way, and the loop that drives it, turn by turn.
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::time::Instant;
+
+use billing_core::{Authorized, Error, Event, Machine, Progress, Step};
+
+use crate::client::Parts;
+use crate::clock::remaining;
+use crate::session::Shared;
+
+/// A machine under a client's session, with what it wants next.
+pub(crate) struct Run<M: Machine> {
+    parts: Arc<Parts>,
+    step: Step<Authorized<M, Shared>>,
+    /// The session's revision from before the step: if it has changed by the time that we wait for a login, the login
+    /// that the step saw is over, and there is nothing to wait for.
+    seen: u64,
+}
+
+impl<M: Machine> Run<M> {
+    pub(crate) fn begin(parts: Arc<Parts>, machine: M) -> Self {
+        let seen = parts.session.revision();
+        let step = Authorized::new(machine, parts.session.clone()).step(parts.clock.now());
+        Self { parts, step, seen }
+    }
+
+    /// What it waits for, if a wait is what comes next.
+    pub(crate) fn waits(&self) -> Option<Progress> {
+        match &self.step {
+            Step::Wait(_, machine) => Some(machine.progress()),
+            Step::Send(..) | Step::Done(_) => None,
+        }
+    }
+
+    /// Does what the machine wants next. Dropped meanwhile, it drops the machine, whose guards tell the session.
+    pub(crate) async fn advance(
+        self,
+        watch: &mut impl FnMut(Event<'_>),
+    ) -> ControlFlow<Result<M::Output, Error>, Self> {
+        let Self { parts, step, seen } = self;
+        let Parts { session, transport, clock, .. } = &*parts;
+        let (seen, step) = match step {
+            Step::Send(request, sent) => {
+                watch(Event::Sending(&request));
+                let begun = Instant::now();
+                let reply = transport.perform(&request, clock.now()).await;
+                watch(Event::Received { request: &request, reply: &reply, elapsed: begun.elapsed() });
+                (session.revision(), sent.receive(reply, clock.now()))
+            }
+            Step::Wait(until, machine) => {
+                watch(Event::Waiting(&machine.progress()));
+                if machine.awaits_login() {
+                    session.wait_past(seen, remaining(clock.now(), until)).await;
+                } else {
+                    clock.sleep_until(until).await;
+                }
+                (session.revision(), machine.step(clock.now()))
+            }
+            Step::Done(result) => return ControlFlow::Break(result),
+        };
+        ControlFlow::Continue(Self { parts, step, seen })
+    }
+}

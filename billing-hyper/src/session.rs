@@ -1,0 +1,54 @@
+//! The session behind its lock.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use billing_core::{Access, Session};
+use tokio::sync::watch;
+use tokio::time::timeout;
+
+/// The session that all clones of a client share, and those who wait for its login.
+#[derive(Clone)]
+pub(crate) struct Shared(Arc<Inner>);
+
+struct Inner {
+    session: Mutex<Session>,
+    /// The session's revision, for those who wait; changed under the lock.
+    revision: watch::Sender<u64>,
+}
+
+impl Shared {
+    pub(crate) fn new(session: Session) -> Self {
+        let revision = watch::Sender::new(session.revision());
+        let session = Mutex::new(session);
+        Self(Arc::new(Inner { session, revision }))
+    }
+
+    pub(crate) fn revision(&self) -> u64 {
+        *self.0.revision.borrow()
+    }
+
+    /// Waits until the revision is no longer `seen`, which it may be already.
+    pub(crate) async fn wait_past(&self, seen: u64, at_most: Duration) {
+        let mut revision = self.0.revision.subscribe();
+        let changed = revision.wait_for(|revision| *revision != seen);
+        drop(timeout(at_most, changed).await);
+    }
+
+    /// A thread that panicked under the lock did so between two changes, not in one: see [`Access`].
+    fn lock(&self) -> MutexGuard<'_, Session> {
+        self.0.session.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Access for Shared {
+    fn with<R>(&self, f: impl FnOnce(&mut Session) -> R) -> R {
+        let mut session = self.lock();
+        let before = session.revision();
+        let result = f(&mut session);
+        if session.revision() != before {
+            self.0.revision.send_replace(session.revision());
+        }
+        result
+    }
+}

@@ -1,0 +1,83 @@
+//! One request, one reply: what `hyper` is here for.
+
+use std::time::Duration;
+
+use billing_core::{BodyReader, Reply, Request, TransportError, TransportErrorKind as Kind};
+use chrono::{DateTime, Utc};
+use http::header::PROXY_AUTHORIZATION;
+use http_body_util::{BodyExt, Full};
+use hyper::body::{Bytes, Incoming};
+use hyper_util::client::legacy::connect::capture_connection;
+use hyper_util::client::legacy::{Client, Error};
+use hyper_util::client::proxy::matcher::Matcher;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use rustls::ClientConfig;
+use tokio::time::timeout;
+
+use crate::connect::{Connector, Proxies, classify};
+
+/// Performs requests, each once: `hyper-util` repeats one only if it comes back from a pooled connection that was closed
+/// before anything of it was written.
+pub(crate) struct Transport {
+    client: Client<Connector, Full<Bytes>>,
+    proxies: Proxies,
+}
+
+impl Transport {
+    pub(crate) fn new(connect_timeout: Duration, tls: ClientConfig, proxies: Matcher) -> Self {
+        let proxies = Proxies::new(proxies);
+        let client = Client::builder(TokioExecutor::new())
+            .pool_timer(TokioTimer::new())
+            .build(Connector::new(connect_timeout, tls, proxies.clone()));
+        Self { client, proxies }
+    }
+
+    /// Performs `request`, which begins at `now`, within its time and size.
+    pub(crate) async fn perform(&self, request: &Request, now: DateTime<Utc>) -> Reply {
+        let limit = request.timeout(now);
+        let mut http = request.http().clone().map(Full::new);
+        if let Some(authorization) = self.proxies.authorization_to_forward(http.uri()) {
+            http.headers_mut().insert(PROXY_AUTHORIZATION, authorization);
+        }
+        let connection = capture_connection(&mut http);
+        let exchange = async {
+            let response = self.client.request(http).await.map_err(lost)?;
+            read(response, request.max_body()).await
+        };
+        timeout(limit, exchange).await.unwrap_or_else(|_| {
+            // Under HTTP/2 later attempts would share it, and a connection that is dead without saying so fails them all.
+            if let Some(connected) = &*connection.connection_metadata() {
+                connected.poison();
+            }
+            let text = format!("no whole answer within {limit:?}");
+            Err(TransportError::new(Kind::Timeout, text))
+        })
+    }
+}
+
+async fn read(response: http::Response<Incoming>, limit: usize) -> Reply {
+    let (head, mut body) = response.into_parts();
+    let mut collected = BodyReader::new(&head.headers, limit)?;
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|e| TransportError::from_source(Kind::Truncated, e))?;
+        if let Some(chunk) = frame.data_ref() {
+            collected.push(chunk)?;
+        }
+    }
+    Ok(http::Response::from_parts(head, collected.finish()?))
+}
+
+/// Says what went wrong before the head of a response was there.
+fn lost(error: Error) -> TransportError {
+    let source = std::error::Error::source(&error);
+    // The connector has said already what its failure is.
+    if let Some(error) = source.and_then(|e| e.downcast_ref::<TransportError>()) {
+        return error.clone();
+    }
+    let kind = match source.and_then(|e| e.downcast_ref::<hyper::Error>()) {
+        Some(e) if e.is_parse() => Kind::Malformed,
+        Some(e) if e.is_user() => Kind::BadRequest,
+        _ => classify(&error, Kind::Reset),
+    };
+    TransportError::from_source(kind, error)
+}

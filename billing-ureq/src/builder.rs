@@ -1,0 +1,185 @@
+//! How a client is set up.
+
+use std::collections::hash_map::RandomState;
+use std::fmt;
+use std::hash::{BuildHasher, Hasher};
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
+
+use billing_core::{Credentials, Environment, Pacing, Policy, Session};
+use rustls::RootCertStore;
+use rustls::pki_types::{CertificateDer, pem::PemObject};
+use ureq::Proxy;
+use ureq::tls::{Certificate, RootCerts};
+
+use crate::client::{Client, Parts};
+use crate::clock::{Clock, SteadyClock};
+use crate::session::Shared;
+use crate::transport::Transport;
+
+/// Sets a [`Client`] up; from [`Client::builder`].
+#[must_use = "a builder does nothing until it builds"]
+pub struct Builder {
+    environment: Environment,
+    credentials: Credentials,
+    policy: Policy,
+    pacing: Pacing,
+    connect_timeout: Duration,
+    roots: TlsRoots,
+    proxy: ProxyChoice,
+    clock: Box<dyn Clock>,
+    seed: Option<u64>,
+}
+
+/// Whose certificates are trusted.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub enum TlsRoots {
+    /// Mozilla's roots, as they were when this program was built.
+    #[default]
+    Bundled,
+    /// The operating system's trust store, which is where a company's own roots usually are.
+    Platform,
+    /// These certificates and no others, in PEM form.
+    Pem(Vec<u8>),
+}
+
+enum ProxyChoice {
+    Environment,
+    None,
+    Url(String),
+}
+
+impl Builder {
+    pub(crate) fn new(environment: Environment, credentials: Credentials) -> Self {
+        Self {
+            environment,
+            credentials,
+            policy: Policy::default(),
+            pacing: Pacing::default(),
+            connect_timeout: Duration::from_secs(10),
+            roots: TlsRoots::default(),
+            proxy: ProxyChoice::Environment,
+            clock: Box::new(SteadyClock::new()),
+            seed: None,
+        }
+    }
+
+    /// How the client's own operations wait, repeat and give up. Its seed is replaced, for each operation anew.
+    pub fn policy(self, policy: Policy) -> Self {
+        Self { policy, ..self }
+    }
+
+    /// How requests are spaced while the server announces no quota.
+    pub fn pacing(self, pacing: Pacing) -> Self {
+        Self { pacing, ..self }
+    }
+
+    /// How long looking a host up may take, and how long connecting may, the TLS handshake and a proxy's part included.
+    /// 10 s. The bound of the whole attempt holds beside it.
+    pub fn connect_timeout(self, connect_timeout: Duration) -> Self {
+        Self { connect_timeout, ..self }
+    }
+
+    /// Whose certificates are trusted.
+    pub fn roots(self, roots: TlsRoots) -> Self {
+        Self { roots, ..self }
+    }
+
+    /// Sends everything through the proxy at `url`, such as `http://user:password@proxy.example.com:3128`: http, https or
+    /// a SOCKS one. Without this, `ALL_PROXY`, `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY` in the process environment are
+    /// read as `ureq` reads them: the first of them that is set is used for every address.
+    pub fn proxy(self, url: impl Into<String>) -> Self {
+        Self { proxy: ProxyChoice::Url(url.into()), ..self }
+    }
+
+    /// Uses no proxy, whatever the process environment says.
+    pub fn no_proxy(self) -> Self {
+        Self { proxy: ProxyChoice::None, ..self }
+    }
+
+    /// Takes the time from another clock.
+    pub fn clock(self, clock: impl Clock + 'static) -> Self {
+        Self { clock: Box::new(clock), ..self }
+    }
+
+    /// Draws all jitter from `seed`, so that a run can be repeated. Without this it is drawn at random.
+    pub fn seed(self, seed: u64) -> Self {
+        Self { seed: Some(seed), ..self }
+    }
+
+    /// The client. Nothing is sent yet.
+    ///
+    /// # Errors
+    /// When the roots or the address of the proxy cannot be read.
+    pub fn build(self) -> Result<Client, BuildError> {
+        let roots = match self.roots {
+            TlsRoots::Bundled => RootCerts::WebPki,
+            TlsRoots::Platform => RootCerts::PlatformVerifier,
+            TlsRoots::Pem(pem) => read_pem(&pem)?,
+        };
+        let proxy = match self.proxy {
+            ProxyChoice::Environment => Proxy::try_from_env(),
+            ProxyChoice::None => None,
+            ProxyChoice::Url(url) => Some(Proxy::new(&url).map_err(|_| BuildError::Proxy)?),
+        };
+        let seed = self.seed.unwrap_or_else(|| RandomState::new().build_hasher().finish());
+        let session = Session::with(self.environment.clone(), self.credentials, self.pacing, seed);
+        Ok(Client::from_parts(Parts {
+            environment: self.environment,
+            policy: self.policy,
+            session: Shared::new(session),
+            transport: Transport::new(self.connect_timeout, roots, proxy),
+            clock: self.clock,
+            seed: AtomicU64::new(seed.wrapping_add(1)),
+        }))
+    }
+}
+
+impl fmt::Debug for Builder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Builder")
+            .field("environment", &self.environment)
+            .field("policy", &self.policy)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Why a client cannot be set up as asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum BuildError {
+    /// The roots to trust cannot be read, and why.
+    Roots(String),
+    /// The address of the proxy is none. It is not repeated here, because it may hold a password.
+    Proxy,
+}
+
+impl fmt::Display for BuildError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Roots(why) => write!(f, "the certificates to trust cannot be read: {why}"),
+            Self::Proxy => {
+                f.write_str("the address of the proxy is not one, write it as http://proxy.example.com:3128")
+            }
+        }
+    }
+}
+
+impl std::error::Error for BuildError {}
+
+/// The certificates in `pem`. `ureq` would skip those that are none, so they are looked at here.
+fn read_pem(pem: &[u8]) -> Result<RootCerts, BuildError> {
+    let unreadable = |e: &dyn fmt::Display| BuildError::Roots(e.to_string());
+    let mut checked = RootCertStore::empty();
+    let mut roots = Vec::new();
+    for certificate in CertificateDer::pem_slice_iter(pem) {
+        let certificate = certificate.map_err(|e| unreadable(&e))?;
+        roots.push(Certificate::from_der(&certificate).to_owned());
+        checked.add(certificate).map_err(|e| unreadable(&e))?;
+    }
+    if roots.is_empty() {
+        return Err(unreadable(&"there is no certificate in the PEM text"));
+    }
+    Ok(roots.into())
+}

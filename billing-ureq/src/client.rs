@@ -1,0 +1,174 @@
+//! The client, and the loop that drives the core's machines.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+use billing_core::calls::{BillableUsage, Call, TrusteeOverviewCall};
+use billing_core::model::{TrusteeOverview, UsageReport};
+use billing_core::{
+    Authorized, Credentials, Environment, Error, Event, Exchange, Machine, OrgId, Period, PeriodIndex,
+    Policy, Poll, Progress, Report, Step,
+};
+
+use crate::clock::{Clock, remaining};
+use crate::session::Shared;
+use crate::transport::Transport;
+use crate::{BuildError, Builder};
+
+/// A client with one session, which all its clones share.
+#[derive(Clone)]
+pub struct Client(Arc<Parts>);
+
+/// What a client is made of.
+pub(crate) struct Parts {
+    pub(crate) environment: Environment,
+    pub(crate) policy: Policy,
+    pub(crate) session: Shared,
+    pub(crate) transport: Transport,
+    pub(crate) clock: Box<dyn Clock>,
+    /// The seed of the next operation's jitter.
+    pub(crate) seed: AtomicU64,
+}
+
+impl Client {
+    /// A client with the defaults of [`Client::builder`].
+    ///
+    /// # Errors
+    /// None today; the signature is that of [`Builder::build`].
+    pub fn new(environment: Environment, credentials: Credentials) -> Result<Self, BuildError> {
+        Self::builder(environment, credentials).build()
+    }
+
+    /// Begins a client that is set up otherwise.
+    pub fn builder(environment: Environment, credentials: Credentials) -> Builder {
+        Builder::new(environment, credentials)
+    }
+
+    /// Where it sends its requests.
+    pub fn environment(&self) -> &Environment {
+        &self.0.environment
+    }
+
+    /// How its own operations wait, repeat and give up.
+    pub fn policy(&self) -> &Policy {
+        &self.0.policy
+    }
+
+    /// The billable usage of one's own organisation in a period. Returns when the report is complete.
+    ///
+    /// # Errors
+    /// See [`ErrorKind`](billing_core::ErrorKind).
+    pub fn usage_report(&self, period: Period) -> Result<UsageReport, Error> {
+        self.run(self.poll(BillableUsage::new(period)))
+    }
+
+    /// The same; `on_progress` is called before every wait.
+    ///
+    /// # Errors
+    /// See [`ErrorKind`](billing_core::ErrorKind).
+    pub fn usage_report_watched(
+        &self,
+        period: Period,
+        mut on_progress: impl FnMut(&Progress),
+    ) -> Result<UsageReport, Error> {
+        self.run_watched(self.poll(BillableUsage::new(period)), |event| {
+            if let Event::Waiting(progress) = event {
+                on_progress(progress);
+            }
+        })
+    }
+
+    /// What a trustor organisation committed to, used and owes; in the latest billing period if none is named.
+    ///
+    /// # Errors
+    /// See [`ErrorKind`](billing_core::ErrorKind).
+    pub fn trustee_overview(
+        &self,
+        trustor: OrgId,
+        period: Option<PeriodIndex>,
+    ) -> Result<TrusteeOverview, Error> {
+        let latest = TrusteeOverviewCall::new(trustor);
+        let call = match period {
+            Some(index) => latest.period(index),
+            None => latest,
+        };
+        self.run(self.exchange(call))
+    }
+
+    /// The machine of one call with its retries: for [`Client::run`], or to be driven otherwise.
+    pub fn exchange<C: Call>(&self, call: C) -> Exchange<C> {
+        Exchange::new(call, self.environment().api().clone(), self.drawn_policy())
+    }
+
+    /// The machine that asks for a report until it is complete: for [`Client::run`], or to be saved and resumed.
+    pub fn poll<C: Call<Output: Report>>(&self, call: C) -> Poll<C> {
+        Poll::new(call, self.environment().api().clone(), self.drawn_policy())
+    }
+
+    /// Runs a machine to its end, under this client's session.
+    ///
+    /// # Errors
+    /// See [`ErrorKind`](billing_core::ErrorKind).
+    pub fn run<M: Machine>(&self, machine: M) -> Result<M::Output, Error> {
+        self.run_watched(machine, |_| ())
+    }
+
+    /// The same; `watch` is told of everything as it happens.
+    ///
+    /// # Errors
+    /// See [`ErrorKind`](billing_core::ErrorKind).
+    pub fn run_watched<M: Machine>(
+        &self,
+        machine: M,
+        mut watch: impl FnMut(Event<'_>),
+    ) -> Result<M::Output, Error> {
+        let Parts { session, transport, clock, .. } = &*self.0;
+        // The revision from before each step: if it has changed by the time that we wait for a login, the login that the
+        // step saw is over, and there is nothing to wait for.
+        let mut seen = session.revision();
+        let mut step = Authorized::new(machine, session.clone()).step(clock.now());
+        loop {
+            step = match step {
+                Step::Send(request, sent) => {
+                    watch(Event::Sending(&request));
+                    let begun = Instant::now();
+                    let reply = transport.perform(&request, clock.now());
+                    watch(Event::Received { request: &request, reply: &reply, elapsed: begun.elapsed() });
+                    seen = session.revision();
+                    sent.receive(reply, clock.now())
+                }
+                Step::Wait(until, machine) => {
+                    watch(Event::Waiting(&machine.progress()));
+                    if machine.awaits_login() {
+                        session.wait_past(seen, remaining(clock.now(), until));
+                    } else {
+                        clock.sleep_until(until);
+                    }
+                    seen = session.revision();
+                    machine.step(clock.now())
+                }
+                Step::Done(result) => return result,
+            };
+        }
+    }
+
+    pub(crate) fn from_parts(parts: Parts) -> Self {
+        Self(Arc::new(parts))
+    }
+
+    /// The policy, with a seed of its own for one operation.
+    fn drawn_policy(&self) -> Policy {
+        Policy { seed: self.0.seed.fetch_add(1, Ordering::Relaxed), ..self.0.policy.clone() }
+    }
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client")
+            .field("environment", &self.0.environment)
+            .field("policy", &self.0.policy)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,62 @@
+//! The clock: the only place that knows the time.
+
+use std::thread;
+use std::time::{Duration, Instant, SystemTime};
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+/// What a client takes the time from and sleeps by. Another one than the default is for tests.
+///
+/// Waiting for an answer, or for the login that another thread performs, takes real time whatever the clock says.
+pub trait Clock: Send + Sync {
+    /// The time now. It must not go back.
+    fn now(&self) -> DateTime<Utc>;
+
+    /// Returns when [`Clock::now`] has reached `until`.
+    fn sleep_until(&self, until: DateTime<Utc>);
+}
+
+/// Wall time at its start plus monotonic time since, so that a clock that is set meanwhile neither stretches a wait nor
+/// skips one.
+pub(crate) struct SteadyClock {
+    wall: DateTime<Utc>,
+    begun: Instant,
+}
+
+impl SteadyClock {
+    pub(crate) fn new() -> Self {
+        Self { wall: SystemTime::now().into(), begun: Instant::now() }
+    }
+}
+
+impl Clock for SteadyClock {
+    fn now(&self) -> DateTime<Utc> {
+        TimeDelta::from_std(self.begun.elapsed())
+            .ok()
+            .and_then(|elapsed| self.wall.checked_add_signed(elapsed))
+            .unwrap_or(DateTime::<Utc>::MAX_UTC)
+    }
+
+    fn sleep_until(&self, until: DateTime<Utc>) {
+        thread::sleep(remaining(self.now(), until));
+    }
+}
+
+/// The time from `now` to `until`; none if it is over.
+pub(crate) fn remaining(now: DateTime<Utc>, until: DateTime<Utc>) -> Duration {
+    (until - now).to_std().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_default_clock_sleeps_until_its_own_time() {
+        let clock = SteadyClock::new();
+        let until = clock.now() + TimeDelta::milliseconds(5);
+        clock.sleep_until(until);
+        assert!(clock.now() >= until);
+        clock.sleep_until(until - TimeDelta::days(1));
+    }
+}

@@ -1,0 +1,44 @@
+//! The session behind its lock.
+
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use billing_core::{Access, Session};
+
+/// The session that all clones of a client share, and those who wait for its login.
+#[derive(Clone)]
+pub(crate) struct Shared(Arc<(Mutex<Session>, Condvar)>);
+
+impl Shared {
+    pub(crate) fn new(session: Session) -> Self {
+        Self(Arc::new((Mutex::new(session), Condvar::new())))
+    }
+
+    pub(crate) fn revision(&self) -> u64 {
+        self.lock().revision()
+    }
+
+    /// Waits until the revision is no longer `seen`. The check and the beginning of the wait are one step under the lock,
+    /// so that no change between them is missed.
+    pub(crate) fn wait_past(&self, seen: u64, at_most: Duration) {
+        let changed = &self.0.1;
+        drop(changed.wait_timeout_while(self.lock(), at_most, |session| session.revision() == seen));
+    }
+
+    /// A thread that panicked under the lock did so between two changes, not in one: see [`Access`].
+    fn lock(&self) -> MutexGuard<'_, Session> {
+        self.0.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Access for Shared {
+    fn with<R>(&self, f: impl FnOnce(&mut Session) -> R) -> R {
+        let mut session = self.lock();
+        let before = session.revision();
+        let result = f(&mut session);
+        if session.revision() != before {
+            self.0.1.notify_all();
+        }
+        result
+    }
+}

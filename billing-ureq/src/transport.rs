@@ -1,0 +1,159 @@
+//! One request, one reply: what `ureq` is here for.
+
+use std::io::{self, Read};
+use std::time::Duration;
+use std::{error, fmt};
+
+use billing_core::{BodyReader, Reply, Request, TransportError, TransportErrorKind as Kind};
+use chrono::{DateTime, Utc};
+use http::request::Parts;
+use ureq::config::Config;
+use ureq::tls::{RootCerts, TlsConfig};
+use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
+use ureq::unversioned::transport::{DefaultConnector, NextTimeout};
+use ureq::{Agent, AsSendBody, Body, Proxy, Timeout};
+
+/// Performs requests, each once: `ureq` repeats nothing, not even on a pooled connection that turns out to be closed.
+pub(crate) struct Transport {
+    agent: Agent,
+    connect_timeout: Duration,
+}
+
+impl Transport {
+    pub(crate) fn new(connect_timeout: Duration, roots: RootCerts, proxy: Option<Proxy>) -> Self {
+        let config = Agent::config_builder()
+            // Every status and every redirect is an answer, which the core judges.
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .max_redirects_will_error(false)
+            .timeout_resolve(Some(connect_timeout))
+            .timeout_connect(Some(connect_timeout))
+            .tls_config(TlsConfig::builder().root_certs(roots).build())
+            .proxy(proxy)
+            .build();
+        Self {
+            agent: Agent::with_parts(config, DefaultConnector::default(), SystemResolver::default()),
+            connect_timeout,
+        }
+    }
+
+    /// Performs `request`, which begins at `now`, within its time and size.
+    pub(crate) fn perform(&self, request: &Request, now: DateTime<Utc>) -> Reply {
+        let limit = request.timeout(now);
+        let (head, body) = request.http().clone().into_parts();
+        let sent = match body.is_empty() {
+            true => self.send(head, (), limit),
+            false => self.send(head, &body[..], limit),
+        };
+        let (head, body) = sent.map_err(|e| self.classify(e, limit))?.into_parts();
+        let mut collected = BodyReader::new(&head.headers, request.max_body())?;
+        let mut body = body.into_reader();
+        let mut chunk = vec![0; CHUNK];
+        loop {
+            match body.read(&mut chunk) {
+                Ok(0) => break,
+                Ok(n) => collected.push(&chunk[..n])?,
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Err(e) => return Err(self.classify_in_body(e.into(), limit)),
+            }
+        }
+        Ok(http::Response::from_parts(head, collected.finish()?))
+    }
+
+    fn send(
+        &self,
+        head: Parts,
+        body: impl AsSendBody,
+        limit: Duration,
+    ) -> Result<http::Response<Body>, ureq::Error> {
+        let request = self
+            .agent
+            .configure_request(http::Request::from_parts(head, body))
+            .timeout_global(Some(limit))
+            .build();
+        self.agent.run(request)
+    }
+
+    /// Says what went wrong before the head of a response was there.
+    fn classify(&self, error: ureq::Error, limit: Duration) -> TransportError {
+        use ureq::Error as E;
+        let kind = match error {
+            E::Timeout(Timeout::Resolve | Timeout::Connect) => {
+                let text = format!("no connection within {:?}", self.connect_timeout.min(limit));
+                return TransportError::new(Kind::Timeout, text);
+            }
+            E::Timeout(_) => return out_of_time(limit),
+            E::Io(e) => return TransportError::from_source(kind_of_io(&e), e),
+            E::Other(e) if e.is::<Unresolved>() => return TransportError::from_source(Kind::Dns, e),
+            E::HostNotFound => Kind::Dns,
+            E::ConnectionFailed | E::ConnectProxyFailed(_) => Kind::Connect,
+            E::Tls(_) | E::Pem(_) | E::Rustls(_) | E::TlsRequired => Kind::Tls,
+            E::Http(_) | E::BadUri(_) | E::InvalidProxyUrl | E::BodyExceedsLimit(_) => Kind::BadRequest,
+            // What is left is said of the bytes that came: no HTTP, or a head that does not end.
+            _ => Kind::Malformed,
+        };
+        TransportError::from_source(kind, error)
+    }
+
+    /// Says what went wrong after the head: unless it is the time, the body did not arrive whole.
+    fn classify_in_body(&self, error: ureq::Error, limit: Duration) -> TransportError {
+        match error {
+            ureq::Error::Timeout(_) => out_of_time(limit),
+            ureq::Error::Io(e) => TransportError::from_source(Kind::Truncated, e),
+            e => TransportError::from_source(Kind::Truncated, e),
+        }
+    }
+}
+
+/// The system's resolver. Its failures come as I/O errors that look like any other, so they are marked.
+#[derive(Debug, Default)]
+struct SystemResolver(DefaultResolver);
+
+impl Resolver for SystemResolver {
+    fn resolve(
+        &self,
+        uri: &http::Uri,
+        config: &Config,
+        timeout: NextTimeout,
+    ) -> Result<ResolvedSocketAddrs, ureq::Error> {
+        self.0.resolve(uri, config, timeout).map_err(|error| match error {
+            ureq::Error::Io(e) => ureq::Error::Other(Box::new(Unresolved(e))),
+            e => e,
+        })
+    }
+}
+
+/// The system's resolver has no address for the host.
+#[derive(Debug)]
+struct Unresolved(io::Error);
+
+impl fmt::Display for Unresolved {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl error::Error for Unresolved {}
+
+fn out_of_time(limit: Duration) -> TransportError {
+    TransportError::new(Kind::Timeout, format!("no whole answer within {limit:?}"))
+}
+
+/// What an I/O error before the head of a response means.
+fn kind_of_io(error: &io::Error) -> Kind {
+    // What `rustls` says is inside; `io::Error::source` would step over it.
+    if error.get_ref().is_some_and(|inner| inner.is::<rustls::Error>()) {
+        return Kind::Tls;
+    }
+    match error.kind() {
+        io::ErrorKind::UnexpectedEof
+        | io::ErrorKind::ConnectionReset
+        | io::ErrorKind::ConnectionAborted
+        | io::ErrorKind::BrokenPipe => Kind::Reset,
+        io::ErrorKind::TimedOut => Kind::Timeout,
+        _ => Kind::Connect,
+    }
+}
+
+/// How much of a body is read at once.
+const CHUNK: usize = 16 << 10;

@@ -1,0 +1,34 @@
+//! The fuzz targets' bodies over their corpora, as ordinary tests: every finding stays found.
+
+#[path = "../../fuzz/src/lib.rs"]
+#[expect(unreachable_pub, reason = "they are public for the fuzz targets")]
+mod bodies;
+
+use std::fs;
+use std::path::Path;
+
+fn over_corpus(name: &str, body: fn(&[u8])) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus").join(name);
+    let mut files: Vec<_> = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    assert!(files.len() >= 5, "{} is a corpus", folder.display());
+    for file in files {
+        println!("{}", file.display());
+        body(&fs::read(&file).unwrap());
+    }
+}
+
+#[test]
+fn usage_report() {
+    over_corpus("usage_report", bodies::usage_report);
+}
+
+#[test]
+fn trustee_overview() {
+    over_corpus("trustee_overview", bodies::trustee_overview);
+}
+
+#[test]
+fn poll() {
+    over_corpus("poll", bodies::poll);
+}

@@ -1,0 +1,76 @@
+//! The published samples, read whole.
+
+use billing_core::model::{ReportStatus, SubscriptionType, TrusteeOverview, UsageReport};
+use billing_core::{Charge, ErrorKind, Exchange, Machine, Policy, Statement, Step};
+
+#[test]
+fn the_usage_report() {
+    let text = include_str!("../samples/usage-report.json");
+    let report: UsageReport = serde_json::from_str(text).unwrap();
+    assert_eq!(report.status, Some(ReportStatus::Complete));
+    assert_eq!((&report.id, &report.name), (&None, &None));
+    assert_eq!(report.start_date.unwrap().to_string(), "2025-07-01T03:00:00Z");
+    assert_eq!(report.end_date.unwrap().to_string(), "2025-07-08T03:00:00Z");
+    let [usage] = report.usages() else { panic!("one usage") };
+    assert_eq!(usage.name.as_deref(), Some("Genesys Cloud CX 1 Concorrent"));
+    assert_eq!(usage.total_usage, None);
+    let resources: Vec<_> =
+        usage.resources().iter().map(|r| (r.name.as_deref().unwrap(), r.date.unwrap().to_string())).collect();
+    assert_eq!(
+        resources,
+        [
+            ("user1@example.com", "2025-07-01T03:19:11.696Z".to_owned()),
+            ("user2@example.com", "2025-07-02T01:28:06.606Z".to_owned())
+        ]
+    );
+    assert_eq!(serde_json::to_string(&report).unwrap(), text.trim());
+}
+
+#[test]
+fn the_trustee_overview() {
+    let text = include_str!("../samples/trustee-overview.json");
+    let overview: TrusteeOverview = serde_json::from_str(text).unwrap();
+    assert_eq!(overview.organization.as_ref().unwrap().name.as_deref(), Some("Test Org Name"));
+    assert_eq!(overview.currency.as_deref(), Some("USD"));
+    assert_eq!(overview.enabled_products.as_ref().unwrap().len(), 8);
+    assert_eq!(overview.subscription_type, Some(SubscriptionType::Prepay));
+    assert_eq!(overview.ramp_period_end_date.unwrap().to_string(), "2018-08-31T23:59:59.999Z");
+    assert_eq!(overview.billing_period_end_date.unwrap().to_string(), "2020-04-30T23:59:59Z");
+    let [row] = overview.usages() else { panic!("one row") };
+    assert_eq!(row.part_number.as_deref(), Some("PC-170-NV-AVTEXINSY"));
+    assert_eq!(row.overage_price.as_ref().unwrap().text(), "23.74");
+    assert_eq!((row.prepay_price.as_ref(), row.is_third_party), (None, None));
+    assert_eq!(serde_json::to_string(&overview).unwrap(), text.trim());
+
+    // Two are committed to, at a price that was not sent: what they cost is unknown, and that is not nothing.
+    let statement = Statement::new(&overview);
+    assert!(matches!(statement.sections[0].lines[0].charge, Charge::Unknown(_)));
+}
+
+#[test]
+fn the_429() {
+    let (head, body) = include_str!("../samples/too-many-requests.http").split_once("\n\n").unwrap();
+    let mut response = http::Response::builder().status(429);
+    for (name, value) in head.lines().skip(1).filter_map(|line| line.split_once(": ")) {
+        response = response.header(name, value.trim());
+    }
+    let response = response.body(body.to_owned().into()).unwrap();
+
+    let now = "2026-11-02T09:00:00Z".parse().unwrap();
+    let call = billing_core::calls::TrusteeOverviewCall::new("org".parse().unwrap());
+    let api = billing_core::Environment::default().api().clone();
+    let step = |overall| {
+        let policy = Policy { overall, ..Policy::default() };
+        match Exchange::new(call.clone(), api.clone(), policy).step(now) {
+            Step::Send(_, sent) => sent.receive(Ok(response.clone()), now),
+            other => panic!("{other:?}"),
+        }
+    };
+    let Step::Wait(until, _) = step(std::time::Duration::from_secs(900)) else { panic!("a wait") };
+    assert_eq!((until - now).num_seconds(), 42);
+    let Step::Done(Err(error)) = step(std::time::Duration::from_secs(30)) else { panic!("an error") };
+    assert!(matches!(error.kind(), ErrorKind::Deferred(_)));
+    assert_eq!(error.code(), Some("too.many.requests.retry.after"));
+    assert_eq!(error.correlation_id(), Some("0f5f2f6e-5c0e-4a64-9d6c-3f0f4a1c2b3d"));
+    assert!(error.to_string().contains("Retry the request in [42] seconds"));
+}
