@@ -1,5 +1,10 @@
 //! The command line.
 
+#![expect(
+    clippy::doc_markdown,
+    reason = "these comments are the help that is printed, where backticks only disturb"
+)]
+
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -105,7 +110,7 @@ pub(crate) struct Overview {
     pub(crate) org: String,
 
     /// Which billing period: 0 is the latest, 1 the one before it
-    #[arg(long, value_name = "N", default_value = "0", allow_hyphen_values = true)]
+    #[arg(long, value_name = "N", default_value = "0", allow_negative_numbers = true)]
     pub(crate) period: String,
 }
 
@@ -188,7 +193,9 @@ fn duration(text: &str) -> Result<Duration, String> {
 }
 
 fn overview_help() -> String {
-    format!("With --sandbox, try the organisation {ORG_ID}; an id that it does not have gets the list of those it has.")
+    format!(
+        "With --sandbox, try the organisation {ORG_ID}; an id that it does not have gets the list of those it has."
+    )
 }
 
 pub(crate) const WRONG_USAGE: u8 = 2;

@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 use std::rc::Rc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use billing_core::calls::Call;
 use billing_core::sandbox::Sandbox;
@@ -47,7 +47,7 @@ impl Backend {
             log::setting(origin, verbosity);
         }
         let mut builder = Client::builder(connection.environment, connection.credentials)
-            .policy(policy(options.timeout, Utc::now()))
+            .policy(policy(options.timeout, SystemTime::now().into()))
             // Companies look into TLS, and their own roots are in the system's store.
             .roots(TlsRoots::Platform);
         if let Some(proxy) = connection.proxy {
@@ -116,12 +116,7 @@ impl Simulated {
         let session = Session::new(sandbox.environment(), sandbox.credentials());
         // The same instant every time, for the same answers every time.
         let now = DateTime::from_timestamp(START, 0).unwrap_or_default();
-        Self {
-            session: Rc::new(RefCell::new(session)),
-            policy: policy(timeout, now),
-            sandbox,
-            now,
-        }
+        Self { session: Rc::new(RefCell::new(session)), policy: policy(timeout, now), sandbox, now }
     }
 }
 
@@ -129,9 +124,7 @@ impl Simulated {
 fn policy(timeout: Duration, now: DateTime<Utc>) -> Policy {
     Policy {
         overall: timeout,
-        deadline: TimeDelta::from_std(timeout)
-            .ok()
-            .and_then(|timeout| now.checked_add_signed(timeout)),
+        deadline: TimeDelta::from_std(timeout).ok().and_then(|timeout| now.checked_add_signed(timeout)),
         ..Policy::default()
     }
 }

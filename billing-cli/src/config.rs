@@ -8,7 +8,7 @@ use billing_core::{BaseUrl, Credentials, Environment, InvalidInput, Region};
 use crate::args::Options;
 use crate::failure::Failure;
 use crate::gateway::{Gateway, Keys, gateway, paths_of, proxy};
-use crate::profile::{DEFAULT, Profile};
+use crate::profile::Profile;
 
 /// All that a client needs to be told.
 #[derive(Debug)]
@@ -65,17 +65,16 @@ impl Variables<'_> {
     }
 }
 
-fn resolve(options: &Options, variables: &Variables<'_>, profile: Option<&Profile>) -> Result<Connection, Failure> {
+fn resolve(
+    options: &Options,
+    variables: &Variables<'_>,
+    profile: Option<&Profile>,
+) -> Result<Connection, Failure> {
     let mut origins = Vec::new();
     let mut warnings = Vec::new();
     let gateway = find_gateway(variables, profile, &mut warnings)?;
 
-    let region = first(
-        options.region.as_deref(),
-        variables,
-        REGION,
-        profile.map(|p| (p, "environment")),
-    )?;
+    let region = first(options.region.as_deref(), variables, REGION, profile.map(|p| (p, "environment")))?;
     let mut environment = match region {
         Some((name, origin)) => {
             let region: Region = name.parse().map_err(|error: InvalidInput| wrong(&error, &origin))?;
@@ -87,7 +86,9 @@ fn resolve(options: &Options, variables: &Variables<'_>, profile: Option<&Profil
             Environment::default()
         }
     };
-    if let Some((url, origin)) = base(options.api_url.as_deref(), variables, API_URL, gateway.as_ref().map(|g| &g.api))? {
+    if let Some((url, origin)) =
+        base(options.api_url.as_deref(), variables, API_URL, gateway.as_ref().map(|g| &g.api))?
+    {
         origins.push(format!("API at {url} from {origin}"));
         environment = environment.with_api(url);
     }
@@ -109,13 +110,7 @@ fn resolve(options: &Options, variables: &Variables<'_>, profile: Option<&Profil
     if proxy.is_some() {
         origins.push("through the configured proxy".to_owned());
     }
-    Ok(Connection {
-        environment,
-        credentials,
-        proxy: proxy.map(ProxyUrl),
-        warnings,
-        origins,
-    })
+    Ok(Connection { environment, credentials, proxy: proxy.map(ProxyUrl), warnings, origins })
 }
 
 /// The first of flag, environment and profile that has a value, and what it is called.
@@ -143,7 +138,8 @@ fn base(
     gateway: Option<&String>,
 ) -> Result<Option<(BaseUrl, String)>, Failure> {
     let found = first(flag, variables, names, None)?;
-    let Some((url, origin)) = found.or_else(|| Some((gateway?.clone(), "the gateway's settings".to_owned()))) else {
+    let Some((url, origin)) = found.or_else(|| Some((gateway?.clone(), "the gateway's settings".to_owned())))
+    else {
         return Ok(None);
     };
     let url = url.parse().map_err(|error: InvalidInput| wrong(&error, &origin))?;
@@ -168,7 +164,10 @@ fn find_credentials(
     let names = ("client_credentials", "client_secret");
     let (id, secret) = (profile.text(names.0)?, profile.text(names.1)?);
     let token = profile.text("access_token")?;
-    if token.is_none() && secret.is_none() && matches!(profile.text("grant_type")?.as_deref(), Some("2" | "3")) {
+    if token.is_none()
+        && secret.is_none()
+        && matches!(profile.text("grant_type")?.as_deref(), Some("2" | "3"))
+    {
         return Err(Failure::NotLoggedIn(format!(
             "{origin} logs in through a browser, which this program does not: {WAYS}"
         )));
@@ -207,10 +206,7 @@ fn find_proxy(
     warnings: &mut Vec<String>,
 ) -> Result<Option<String>, Failure> {
     let name = |key: &str| terraform("GENESYSCLOUD_PROXY_", key);
-    let found = proxy(&Keys {
-        text: &|key| variables.get(&name(key)),
-        name: &name,
-    })?;
+    let found = proxy(&Keys { text: &|key| variables.get(&name(key)), name: &name })?;
     let (None, Some(profile)) = (&found, profile) else {
         return Ok(found);
     };
@@ -218,10 +214,7 @@ fn find_proxy(
         warnings.push("proxy_pathparams is not supported and is ignored: a proxy has no path".to_owned());
     }
     let name = |key: &str| format!("proxy_{key}");
-    proxy(&Keys {
-        text: &|key| profile.text(&name(key)),
-        name: &name,
-    })
+    proxy(&Keys { text: &|key| profile.text(&name(key)), name: &name })
 }
 
 fn find_gateway(
@@ -231,17 +224,11 @@ fn find_gateway(
 ) -> Result<Option<Gateway>, Failure> {
     let name = |key: &str| terraform("GENESYSCLOUD_GATEWAY_", key);
     let path = (variables.get(&name("path_name"))?, variables.get(&name("path_value"))?);
-    let keys = Keys {
-        text: &|key| variables.get(&name(key)),
-        name: &name,
-    };
+    let keys = Keys { text: &|key| variables.get(&name(key)), name: &name };
     let mut found = gateway(&keys, Some(path.0.zip(path.1).into_iter().collect()))?;
     if let (None, Some(profile)) = (&found, profile) {
         let name = |key: &str| format!("gateway_{key}");
-        let keys = Keys {
-            text: &|key| profile.text(&name(key)),
-            name: &name,
-        };
+        let keys = Keys { text: &|key| profile.text(&name(key)), name: &name };
         found = gateway(&keys, paths_of(profile))?;
     }
     if let Some(gateway) = &mut found {
@@ -277,6 +264,7 @@ mod tests {
 
     use super::*;
     use crate::args::Line;
+    use crate::profile::DEFAULT;
 
     fn with(line: &str, variables: &[(&str, &str)], profile: Option<&str>) -> Result<Connection, Failure> {
         let line = format!("x {line} regions");
@@ -306,7 +294,10 @@ mod tests {
         assert_eq!(api("", &[TOKEN, (REGION.1, " ")], profile), "https://api.mypurecloud.de");
         assert_eq!(api("", &[TOKEN], None), "https://api.mypurecloud.com");
         let url = (API_URL.1, "https://gw.example.com/env");
-        assert_eq!(api("--api-url https://gw.example.com/flag", &[TOKEN, url], None), "https://gw.example.com/flag");
+        assert_eq!(
+            api("--api-url https://gw.example.com/flag", &[TOKEN, url], None),
+            "https://gw.example.com/flag"
+        );
         assert_eq!(api("", &[TOKEN, url], None), "https://gw.example.com/env");
     }
 

@@ -18,17 +18,11 @@ pub(crate) enum Failure {
     /// The operation failed.
     Api(Error),
     /// The sandbox has no such organisation; these are there.
-    NoSuchSandboxOrg {
-        error: Error,
-        known: Vec<String>,
-    },
+    NoSuchSandboxOrg { error: Error, known: Vec<String> },
     /// The answer came, and cannot be shown as asked.
     Unshowable(String),
     /// The answer came, and cannot be written.
-    Output {
-        to: Option<PathBuf>,
-        error: io::Error,
-    },
+    Output { to: Option<PathBuf>, error: io::Error },
 }
 
 impl Failure {
@@ -164,3 +158,51 @@ fn advice(error: &Error) -> String {
 
 const OTHER: u8 = 1;
 const NOT_LOGGED_IN: u8 = 3;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use billing_core::DecodeError;
+
+    #[test]
+    fn every_kind_has_the_status_of_the_contract() {
+        let later = "2026-11-02T09:00:00Z".parse().unwrap();
+        let kinds = [
+            (ErrorKind::Unauthorized, 3),
+            (ErrorKind::LoginRefused, 3),
+            (ErrorKind::Forbidden, 4),
+            (ErrorKind::NotFound, 5),
+            (ErrorKind::Rejected, 1),
+            (ErrorKind::Unsendable("x"), 1),
+            (ErrorKind::Server, 8),
+            (ErrorKind::Protocol, 8),
+            (ErrorKind::Decode(DecodeError::new("usages", "x")), 8),
+            (ErrorKind::UnknownStatus("Paused".into()), 8),
+            (ErrorKind::Transport(TransportErrorKind::Dns), 8),
+            (ErrorKind::Transport(TransportErrorKind::Connect), 8),
+            (ErrorKind::Transport(TransportErrorKind::Timeout), 8),
+            (ErrorKind::Transport(TransportErrorKind::Reset), 8),
+            (ErrorKind::Transport(TransportErrorKind::Truncated), 8),
+            (ErrorKind::Transport(TransportErrorKind::Malformed), 8),
+            (ErrorKind::Transport(TransportErrorKind::Tls), 8),
+            (ErrorKind::Transport(TransportErrorKind::TooLarge { limit: 1 }), 8),
+            (ErrorKind::Transport(TransportErrorKind::BadRequest), 1),
+            (ErrorKind::Deadline(later), 7),
+            (ErrorKind::Deferred(later), 6),
+        ];
+        for (kind, status) in kinds {
+            assert_eq!(status_of(&kind), status, "{kind:?}");
+        }
+    }
+
+    #[test]
+    fn what_was_never_sent_has_its_status_too() {
+        assert_eq!(Failure::Usage(String::new()).exit_status(), 2);
+        assert_eq!(Failure::NotLoggedIn(String::new()).exit_status(), 3);
+        assert_eq!(Failure::Unshowable(String::new()).exit_status(), 1);
+        let full =
+            Failure::Output { to: Some("/tmp/report.csv".into()), error: io::ErrorKind::StorageFull.into() };
+        assert_eq!(full.exit_status(), 1);
+        assert!(full.to_string().contains("/tmp/report.csv"), "{full}");
+    }
+}

@@ -72,11 +72,7 @@ pub(crate) fn gateway(
         }
     }
     let base = |prefix: &str| format!("{protocol}://{host}{}", prefix.trim_end_matches('/'));
-    Ok(Some(Gateway {
-        api: base(&api),
-        login: base(&login),
-        warnings,
-    }))
+    Ok(Some(Gateway { api: base(&api), login: base(&login), warnings }))
 }
 
 /// The gateway of a profile has its paths in a list.
@@ -145,10 +141,7 @@ mod tests {
         let text = |key: &str| -> Result<Option<String>, Failure> {
             Ok(settings.iter().find(|(k, _)| *k == key).map(|(_, v)| (*v).to_owned()))
         };
-        f(&Keys {
-            text: &text,
-            name: &|key| format!("proxy_{key}"),
-        })
+        f(&Keys { text: &text, name: &|key| format!("proxy_{key}") })
     }
 
     #[test]
@@ -160,10 +153,7 @@ mod tests {
             ("username", "me"),
             ("password", "p@ss:/word"),
         ];
-        assert_eq!(
-            with(&full, proxy).unwrap().unwrap(),
-            "http://me:p%40ss%3A%2Fword@proxy.example.com:3128"
-        );
+        assert_eq!(with(&full, proxy).unwrap().unwrap(), "http://me:p%40ss%3A%2Fword@proxy.example.com:3128");
         assert_eq!(with(&[("host", "h")], proxy).unwrap().unwrap(), "http://h");
         assert_eq!(with(&[], proxy).unwrap(), None);
         for wrong in [&[("port", "1")][..], &[("host", "h"), ("port", "x")]] {

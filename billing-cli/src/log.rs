@@ -82,47 +82,31 @@ fn lines_of(event: &Event<'_>, verbosity: Verbosity) -> Vec<String> {
                 format!("> {name}: {shown}")
             })
             .collect(),
-        Event::Received {
-            request,
-            reply,
-            elapsed,
-        } => {
+        Event::Received { request, answered, elapsed } => {
             let http = request.http();
             let target = http.uri().path_and_query().map_or("/", |p| p.as_str());
-            let outcome = match reply {
-                Ok(response) => {
-                    let id = response
-                        .headers()
-                        .get("inin-correlation-id")
-                        .and_then(|id| id.to_str().ok());
-                    let id = id.map(|id| format!(", correlation id {id}")).unwrap_or_default();
-                    format!(
-                        "{}, {} ms, {} bytes{id}",
-                        response.status().as_u16(),
-                        elapsed.as_millis(),
-                        response.body().len()
-                    )
+            let millis = elapsed.as_millis();
+            let outcome = match (answered.status(), answered.error()) {
+                (Some(status), _) => {
+                    let id = answered.correlation_id().map(|id| format!(", correlation id {id}"));
+                    let bytes = answered.body_len();
+                    format!("{}, {millis} ms, {bytes} bytes{}", status.as_u16(), id.unwrap_or_default())
                 }
-                Err(error) => format!("{error}, {} ms", elapsed.as_millis()),
+                (None, Some(error)) => format!("{error}, {millis} ms"),
+                (None, None) => format!("{millis} ms"),
             };
             let mut lines = vec![format!("{} {target}: {outcome}", http.method())];
-            if let (Ok(response), true) = (reply, verbosity >= Verbosity::Headers) {
-                let shown = response
-                    .headers()
-                    .iter()
-                    .filter(|(name, _)| SHOWN_HEADERS.contains(&name.as_str()));
-                lines.extend(shown.filter_map(|(name, value)| Some(format!("< {name}: {}", value.to_str().ok()?))));
+            if let (Some(headers), true) = (answered.headers(), verbosity >= Verbosity::Headers) {
+                let shown = headers.iter().filter(|(name, _)| SHOWN_HEADERS.contains(&name.as_str()));
+                lines.extend(
+                    shown.filter_map(|(name, value)| Some(format!("< {name}: {}", value.to_str().ok()?))),
+                );
             }
             lines
         }
         Event::Waiting(progress) => {
             let until = progress.until.map(|t| format!(", until {}", t.format("%H:%M:%SZ")));
-            vec![format!(
-                "{}: {}{}",
-                progress.operation,
-                progress.waiting,
-                until.unwrap_or_default()
-            )]
+            vec![format!("{}: {}{}", progress.operation, progress.waiting, until.unwrap_or_default())]
         }
         _ => Vec::new(),
     }

@@ -31,7 +31,8 @@ impl Destination {
             // Through a link to the file behind it, so that the link stays one.
             Ok(there) if there.is_file() => {
                 let file = path.canonicalize().map_err(|error| refuse(&error.to_string()))?;
-                Self::can_create_beside(&file).map_err(|error| refuse(&error.to_string()))?;
+                Self::can_create_beside(&file)
+                    .map_err(|error| refuse(&format!("no file can be made beside it, {}", error.kind())))?;
                 Ok(Self::File(file))
             }
             Ok(_) => Ok(Self::Special(path.to_owned())),
@@ -39,8 +40,11 @@ impl Destination {
                 if path.file_name().is_none() {
                     return Err(refuse("it names no file"));
                 }
-                Self::can_create_beside(path)
-                    .map_err(|error| refuse(&format!("no file can be made there: {error}")))?;
+                // The kind alone: its own text names the temporary file.
+                Self::can_create_beside(path).map_err(|error| match error.kind() {
+                    io::ErrorKind::NotFound => refuse("there is no such folder; make it, or name another"),
+                    kind => refuse(&format!("no file can be made there, {kind}")),
+                })?;
                 Ok(Self::File(path.to_owned()))
             }
             Err(error) => Err(refuse(&error.to_string())),
@@ -59,19 +63,15 @@ impl Destination {
                 Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
                 written => written.map_err(|error| Failure::Output { to: None, error }),
             },
-            Self::File(path) => replace(path, content).map_err(|error| Failure::Output {
-                to: Some(path.clone()),
-                error,
-            }),
+            Self::File(path) => {
+                replace(path, content).map_err(|error| Failure::Output { to: Some(path.clone()), error })
+            }
             Self::Special(path) => {
                 let mut file = fs::OpenOptions::new().write(true).open(path);
                 let written = file.as_mut().map_err(|error| io::Error::from(error.kind()));
                 written
                     .and_then(|file| write_to(file, content))
-                    .map_err(|error| Failure::Output {
-                        to: Some(path.clone()),
-                        error,
-                    })
+                    .map_err(|error| Failure::Output { to: Some(path.clone()), error })
             }
         }
     }

@@ -52,10 +52,7 @@ impl Profile {
         })?;
         let wanted = name.unwrap_or(DEFAULT);
         match (file.remove(wanted), name) {
-            (Some(Value::Table(table)), _) => Ok(Some(Self {
-                name: wanted.to_owned(),
-                table,
-            })),
+            (Some(Value::Table(table)), _) => Ok(Some(Self { name: wanted.to_owned(), table })),
             (Some(_), _) => Err(Failure::Usage(format!(
                 "{place} holds no table [{wanted}], but a value of that name: write [{wanted}]"
             ))),
@@ -108,7 +105,8 @@ impl Profile {
 mod tests {
     use super::*;
 
-    const FILE: &str = "[DEFAULT]\nclient_credentials = \"id\"\nproxy_port = 3128\n[partner]\naccess_token = \" t \"\n";
+    const FILE: &str =
+        "[DEFAULT]\nclient_credentials = \"id\"\nproxy_port = 3128\n[partner]\naccess_token = \" t \"\n";
 
     #[test]
     fn tables_are_found_by_name() {

@@ -34,11 +34,7 @@ impl Progress {
             bar.enable_steady_tick(Duration::from_millis(120));
             interrupt::progress_shown(true);
         }
-        Self {
-            bar,
-            operation,
-            requests: Cell::new(0),
-        }
+        Self { bar, operation, requests: Cell::new(0) }
     }
 
     pub(crate) fn show(&self, event: &Event<'_>) {
@@ -53,8 +49,11 @@ impl Progress {
             }
             Event::Waiting(progress) => {
                 let until = progress.until.map(|until| format!(", next at {}", until.format("%H:%M:%S UTC")));
-                self.bar
-                    .set_message(format!("{operation}: {}{}", progress.waiting, until.unwrap_or_default()));
+                self.bar.set_message(format!(
+                    "{operation}: {}{}",
+                    progress.waiting,
+                    until.unwrap_or_default()
+                ));
             }
             _ => {}
         }

@@ -26,31 +26,32 @@ pub(crate) fn width(text: &str) -> usize {
 
 /// The text in lines of at most `limit` columns, broken between words where that is possible.
 pub(crate) fn wrapped(text: &str, limit: usize) -> Vec<String> {
-    let limit = limit.max(1);
-    let mut lines = vec![String::new()];
-    for word in text.split(' ') {
-        let mut word = word;
-        loop {
-            // There is always a last line, so that `line` is never a fresh one.
-            let Some(line) = lines.last_mut() else { break };
-            let gap = usize::from(!line.is_empty());
-            if width(line) + gap + width(word) <= limit {
-                if gap == 1 {
-                    line.push(' ');
-                }
-                line.push_str(word);
-                break;
+    if width(text) <= limit {
+        return vec![text.to_owned()];
+    }
+    let mut lines = Vec::new();
+    let mut line = String::new();
+    for mut word in text.split(' ') {
+        let gap = usize::from(!line.is_empty());
+        if width(&line) + gap + width(word) <= limit {
+            if gap == 1 {
+                line.push(' ');
             }
-            if line.is_empty() {
-                let cut = cut_at(word, limit);
-                line.push_str(&word[..cut]);
-                word = &word[cut..];
-                if word.is_empty() {
-                    break;
-                }
-            }
-            lines.push(String::new());
+            line.push_str(word);
+            continue;
         }
+        if !line.is_empty() {
+            lines.push(std::mem::take(&mut line));
+        }
+        while width(word) > limit {
+            let (start, rest) = word.split_at(cut_at(word, limit));
+            lines.push(start.to_owned());
+            word = rest;
+        }
+        line.push_str(word);
+    }
+    if !line.is_empty() {
+        lines.push(line);
     }
     lines
 }

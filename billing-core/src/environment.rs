@@ -79,12 +79,21 @@ impl BaseUrl {
 
     /// The address of `path_and_query` (which starts with `/`) under this base.
     pub(crate) fn join(&self, path_and_query: &str) -> Result<Uri, http::Error> {
-        let path = format!("{}{path_and_query}", self.prefix);
+        self.at(&format!("{}{path_and_query}", self.prefix))
+    }
+
+    /// The address of `path_and_query` on this host, prefix or not.
+    pub(crate) fn at(&self, path_and_query: &str) -> Result<Uri, http::Error> {
         Uri::builder()
             .scheme(self.scheme.clone())
             .authority(self.authority.clone())
-            .path_and_query(path)
+            .path_and_query(path_and_query)
             .build()
+    }
+
+    /// The path prefix, without its last `/`.
+    pub(crate) fn prefix(&self) -> &str {
+        &self.prefix
     }
 
     /// Whether `uri` has the scheme, host and port of this address.

@@ -47,6 +47,8 @@ pub enum ErrorKind {
     Protocol,
     /// The answer is not what it should be, and says where.
     Decode(DecodeError),
+    /// A list leads to where it must not: back to a page that was there before, or to another host.
+    Astray(&'static str),
     /// The report stayed in a state that is neither `InProgress` nor `Complete`.
     UnknownStatus(String),
     /// No answer came, for good or for longer than the retries lasted.
@@ -82,7 +84,9 @@ impl ErrorKind {
             | Self::Rejected
             | Self::Unsendable(_)
             | Self::Transport(TransportErrorKind::BadRequest) => Fault::Caller,
-            Self::Server | Self::Protocol | Self::Decode(_) | Self::UnknownStatus(_) => Fault::Server,
+            Self::Server | Self::Protocol | Self::Decode(_) | Self::Astray(_) | Self::UnknownStatus(_) => {
+                Fault::Server
+            }
             Self::Transport(_) => Fault::Network,
             Self::Deadline(_) | Self::Deferred(_) => Fault::Time,
         }
@@ -175,6 +179,7 @@ impl fmt::Display for Error {
             ErrorKind::Server => f.write_str("the server failed")?,
             ErrorKind::Protocol => f.write_str("an answer that this operation has no meaning for")?,
             ErrorKind::Decode(error) => write!(f, "the answer cannot be read, {error}")?,
+            ErrorKind::Astray(reason) => f.write_str(reason)?,
             ErrorKind::UnknownStatus(raw) => {
                 write!(f, "the report stays in the state {raw:?}, which is neither InProgress nor Complete")?;
             }

@@ -20,6 +20,7 @@
 //!   ┌─ machines ── step(now) ─► Send(request) | Wait(until) | Done(result) ─────┐
 //!   │  Exchange<Call>     one call with its retries, by the decision table      │
 //!   │  Poll<Call>         an exchange again and again until the report is whole │
+//!   │  Pages<Call>        an exchange for each page of a list                   │
 //!   │  Authorized<M>      any machine under a session                           │
 //!   │                        │                                                  │
 //!   │                     Session   the token, the login, the quota: shared     │
@@ -94,11 +95,13 @@ mod checkpoint;
 mod decision;
 mod environment;
 mod error;
+mod event;
 pub mod exchange;
 mod input;
 pub mod machine;
 pub mod model;
 mod operation;
+pub mod pages;
 mod policy;
 pub mod poll;
 mod progress;
@@ -117,13 +120,15 @@ pub use authorized::Authorized;
 pub use body::BodyReader;
 pub use environment::{BaseUrl, Environment, Region};
 pub use error::{DecodeError, Error, ErrorKind, Fault};
+pub use event::{Answered, Event};
 pub use exchange::Exchange;
 pub use input::{InvalidInput, OrgId, Period, PeriodIndex};
 pub use machine::{Machine, Reply, Request, Sent, Step, TransportError, TransportErrorKind};
 pub use operation::Operation;
+pub use pages::{Page, Pages, Turn};
 pub use policy::{Policy, PollSchedule, RetrySchedule};
 pub use poll::{Poll, Report};
-pub use progress::{Event, Progress, Trouble, Waiting};
+pub use progress::{Progress, Trouble, Waiting};
 pub use quota::Pacing;
 pub use secret::Secret;
 pub use session::{Access, Credentials, Session};

@@ -59,7 +59,16 @@ pub trait Machine: sealed::Machine {
     /// What a successful end yields.
     type Output;
 
-    /// Goes on, at the time `now`. Stepping a machine before the time that it waits for is harmless: it asks to wait
+    /// Goes on, at the time `now`, and is used up by it:
+    ///
+    /// ```compile_fail,E0382
+    /// # fn misuse<M: billing_core::Machine>(machine: M, now: chrono::DateTime<chrono::Utc>) {
+    /// let once = machine.step(now);
+    /// let twice = machine.step(now);
+    /// # }
+    /// ```
+    ///
+    /// Stepping a machine before the time that it waits for is harmless: it asks to wait
     /// again.
     fn step(self, now: DateTime<Utc>) -> Step<Self>;
 
@@ -79,7 +88,21 @@ pub enum Step<M: Machine> {
     Done(Result<M::Output, Error>),
 }
 
-/// A machine whose request is out. It is not `Clone`: one request, one reply.
+/// A machine whose request is out. It is not `Clone`: one request, one reply. What would break that does not compile:
+///
+/// ```compile_fail,E0382
+/// # fn misuse<M: billing_core::Machine>(sent: billing_core::Sent<M>, now: chrono::DateTime<chrono::Utc>) {
+/// let reply = || Ok(http::Response::new(bytes::Bytes::new()));
+/// let once = sent.receive(reply(), now);
+/// let twice = sent.receive(reply(), now);
+/// # }
+/// ```
+///
+/// ```compile_fail,E0599
+/// # fn misuse<M: billing_core::Machine + Clone>(sent: billing_core::Sent<M>) {
+/// let another = sent.clone();
+/// # }
+/// ```
 #[derive(Debug)]
 #[must_use = "without the reply the operation never ends"]
 pub struct Sent<M>(M);
@@ -249,6 +272,25 @@ pub enum TransportErrorKind {
         /// The bound, in bytes.
         limit: usize,
     },
+}
+
+impl TransportErrorKind {
+    /// What an I/O error means that came before the head of a response; `None` where its kind alone does not say.
+    pub fn of_io(error: std::io::ErrorKind) -> Option<Self> {
+        use std::io::ErrorKind as Io;
+        match error {
+            Io::UnexpectedEof | Io::ConnectionReset | Io::ConnectionAborted | Io::BrokenPipe => {
+                Some(Self::Reset)
+            }
+            Io::TimedOut => Some(Self::Timeout),
+            Io::ConnectionRefused
+            | Io::HostUnreachable
+            | Io::NetworkUnreachable
+            | Io::NetworkDown
+            | Io::AddrNotAvailable => Some(Self::Connect),
+            _ => None,
+        }
+    }
 }
 
 impl fmt::Display for TransportErrorKind {

@@ -1,14 +1,13 @@
 //! How far an operation has come, while it is not yet at its end.
 
 use std::fmt;
-use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 
 use crate::model::ReportStatus;
-use crate::{Operation, Reply, Request, TransportErrorKind};
+use crate::{Operation, TransportErrorKind};
 
 /// How far a machine has come and what it waits for. A snapshot: it holds nothing of the answer and no secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,27 +27,6 @@ pub struct Progress {
     pub started: Option<DateTime<Utc>>,
     /// When it gives up.
     pub deadline: Option<DateTime<Utc>>,
-}
-
-/// What happens while a driver runs a machine, in the order in which it happens: for progress displays and logs.
-///
-/// Nothing in it is a secret: headers with credentials are marked sensitive and do not print.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub enum Event<'a> {
-    /// A request is about to go out.
-    Sending(&'a Request),
-    /// It has its reply.
-    Received {
-        /// The request.
-        request: &'a Request,
-        /// What came.
-        reply: &'a Reply,
-        /// How long it took.
-        elapsed: Duration,
-    },
-    /// Nothing is to be sent for a while.
-    Waiting(&'a Progress),
 }
 
 /// Why nothing is being sent at the moment.

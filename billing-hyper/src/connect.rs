@@ -240,28 +240,12 @@ pub(crate) fn classify(error: &(dyn Error + 'static), otherwise: Kind) -> Kind {
         }
         next = error.source();
         if let Some(error) = error.downcast_ref::<io::Error>() {
-            kind = kind_of_io(error.kind()).unwrap_or(kind);
+            kind = Kind::of_io(error.kind()).unwrap_or(kind);
             // Its `source` would step over what it holds.
             next = error.get_ref().map(|inner| inner as &(dyn Error + 'static));
         }
     }
     kind
-}
-
-fn kind_of_io(kind: io::ErrorKind) -> Option<Kind> {
-    match kind {
-        io::ErrorKind::UnexpectedEof
-        | io::ErrorKind::ConnectionReset
-        | io::ErrorKind::ConnectionAborted
-        | io::ErrorKind::BrokenPipe => Some(Kind::Reset),
-        io::ErrorKind::TimedOut => Some(Kind::Timeout),
-        io::ErrorKind::ConnectionRefused
-        | io::ErrorKind::HostUnreachable
-        | io::ErrorKind::NetworkUnreachable
-        | io::ErrorKind::NetworkDown
-        | io::ErrorKind::AddrNotAvailable => Some(Kind::Connect),
-        _ => None,
-    }
 }
 
 /// Whether `proxy` reads requests for `target`, instead of passing bytes on unread.

@@ -46,7 +46,7 @@ impl<M: Machine> Run<M> {
                 watch(Event::Sending(&request));
                 let begun = Instant::now();
                 let reply = transport.perform(&request, clock.now()).await;
-                watch(Event::Received { request: &request, reply: &reply, elapsed: begun.elapsed() });
+                watch(Event::received(&request, &reply, begun.elapsed()));
                 (session.revision(), sent.receive(reply, clock.now()))
             }
             Step::Wait(until, machine) => {

@@ -182,7 +182,7 @@ async fn a_watcher_hears_of_everything_in_order() {
     let watched = client.run_watched(client.exchange(overview()), |event| {
         heard.push(match event {
             Event::Sending(request) => format!("> {}", request.http().method()),
-            Event::Received { reply, .. } => format!("< {}", reply.as_ref().expect("a reply").status()),
+            Event::Received { answered, .. } => format!("< {}", answered.status().expect("a response")),
             Event::Waiting(progress) => format!("… {}", progress.waiting),
             _ => String::new(),
         });

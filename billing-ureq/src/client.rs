@@ -135,7 +135,7 @@ impl Client {
                     watch(Event::Sending(&request));
                     let begun = Instant::now();
                     let reply = transport.perform(&request, clock.now());
-                    watch(Event::Received { request: &request, reply: &reply, elapsed: begun.elapsed() });
+                    watch(Event::received(&request, &reply, begun.elapsed()));
                     seen = session.revision();
                     sent.receive(reply, clock.now())
                 }

@@ -145,14 +145,7 @@ fn kind_of_io(error: &io::Error) -> Kind {
     if error.get_ref().is_some_and(|inner| inner.is::<rustls::Error>()) {
         return Kind::Tls;
     }
-    match error.kind() {
-        io::ErrorKind::UnexpectedEof
-        | io::ErrorKind::ConnectionReset
-        | io::ErrorKind::ConnectionAborted
-        | io::ErrorKind::BrokenPipe => Kind::Reset,
-        io::ErrorKind::TimedOut => Kind::Timeout,
-        _ => Kind::Connect,
-    }
+    Kind::of_io(error.kind()).unwrap_or(Kind::Connect)
 }
 
 /// How much of a body is read at once.

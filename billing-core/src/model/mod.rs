@@ -25,7 +25,8 @@ pub(crate) fn decode<T: serde::de::DeserializeOwned>(body: &[u8]) -> Result<T, c
     serde_json::from_str(text).map_err(|first| {
         let mut deserializer = serde_json::Deserializer::from_str(text);
         match serde_path_to_error::deserialize::<_, T>(&mut deserializer) {
-            Err(error) if error.path().iter().next().is_some() => {
+            // A field can have an empty name, and a path of such names says nothing.
+            Err(error) if error.path().to_string().contains(|c| c != '.') => {
                 crate::DecodeError::new(error.path().to_string(), error.inner().to_string())
             }
             _ => {
@@ -179,6 +180,7 @@ mod tests {
         assert!(place(br#"{"status":"Complete","status":"InProgress"}"#).contains("duplicate"));
         assert!(place(br#"{"status":7}"#).starts_with("at status: "));
         assert!(place(br#"[]"#).contains("UsageReport"));
+        assert!(place(br#"{"":x}"#).starts_with("at line 1"), "{}", place(br#"{"":x}"#));
     }
 
     #[test]

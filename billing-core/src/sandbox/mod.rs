@@ -229,7 +229,7 @@ impl Sandbox {
                     };
                     let reply = answer.into_reply(request.max_body());
                     *now = after(*now, elapsed);
-                    watch(Event::Received { request: &request, reply: &reply, elapsed });
+                    watch(Event::received(&request, &reply, elapsed));
                     sent.receive(reply, *now)
                 }
                 Step::Wait(until, machine) => {

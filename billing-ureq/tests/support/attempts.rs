@@ -13,12 +13,12 @@ use crate::get_overview;
 use crate::support::{self, OVERVIEW, Server, Wire, once, once_within, respond};
 
 /// A client that makes one attempt, with a token of its caller.
-pub fn client(environment: Environment) -> Builder {
+pub(crate) fn client(environment: Environment) -> Builder {
     let credentials = Credentials::access_token("tok-0").expect("a token");
     Client::builder(environment, credentials).no_proxy().policy(once())
 }
 
-pub fn overview(builder: Builder) -> Result<(), Error> {
+pub(crate) fn overview(builder: Builder) -> Result<(), Error> {
     get_overview(&builder.build().expect("a client")).map(drop)
 }
 
@@ -47,6 +47,12 @@ fn no_such_host() {
 #[test]
 fn closed_without_an_answer() {
     assert_eq!(failure_of(|_, wire| wire.cut()), Kind::Reset);
+}
+
+#[test]
+fn closed_within_the_handshake() {
+    let server = Server::raw(drop);
+    assert_eq!(failure(client(server.environment("https"))), Kind::Reset);
 }
 
 #[test]
@@ -260,11 +266,11 @@ fn what_cannot_be_set_up_is_said_without_the_password() {
     }
 }
 
-pub fn proxy_url(address: SocketAddr) -> String {
+pub(crate) fn proxy_url(address: SocketAddr) -> String {
     format!("http://user:s3cret@{address}")
 }
 
-pub fn assert_tunnelled(proxy: &Server, target: SocketAddr) {
+pub(crate) fn assert_tunnelled(proxy: &Server, target: SocketAddr) {
     let connects = proxy.requests();
     assert_eq!(connects.len(), 1);
     assert!(connects[0].starts_with(&format!("CONNECT {target} HTTP/1.1\r\n")), "{connects:?}");

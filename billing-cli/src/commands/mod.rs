@@ -1,0 +1,68 @@
+//! The commands, a file for each.
+
+mod overview;
+mod regions;
+mod shell;
+mod usage;
+
+use crate::args::{Command, Line, Options};
+use crate::failure::Failure;
+use crate::format::paint::Paint;
+use crate::format::table::Look;
+use crate::interrupt;
+use crate::output::Destination;
+
+/// Does what the line asks for.
+pub(crate) fn run(line: Line) -> Result<(), Failure> {
+    interrupt::install();
+    let options = &line.options;
+    let destination = Destination::open(options.output.as_deref())?;
+    let result = match &line.command {
+        Command::Usage(command) => usage::run(command, options, &destination)?,
+        Command::Overview(command) => overview::run(command, options, &destination)?,
+        Command::Regions => regions::run(options, &destination)?,
+        Command::Completions { shell } => shell::completions(*shell),
+        Command::Man => shell::man(),
+    };
+    destination.write(&result)
+}
+
+/// How a table looks at its destination.
+fn look(options: &Options, destination: &Destination) -> Look {
+    let terminal = destination.is_terminal();
+    let variable = |name| std::env::var(name).ok();
+    Look {
+        width: terminal.then(terminal_size::terminal_size).flatten().map(|(width, _)| usize::from(width.0)),
+        paint: Paint::new(
+            options.color,
+            terminal,
+            variable("NO_COLOR").as_deref(),
+            variable("TERM").as_deref(),
+        ),
+    }
+}
+
+/// JSON as it is delivered: on a terminal without what could steer it, and with a line end.
+fn json(text: &str, destination: &Destination) -> Vec<u8> {
+    let mut text = match destination.is_terminal() {
+        true => crate::format::json::for_terminal(text).into_owned(),
+        false => text.to_owned(),
+    };
+    if !text.is_empty() && !text.ends_with('\n') {
+        text.push('\n');
+    }
+    text.into_bytes()
+}
+
+/// The body of an answer as text. The core has read it as JSON, so that it is UTF-8.
+fn body_text(body: &[u8]) -> Result<&str, Failure> {
+    std::str::from_utf8(body).map_err(|_| Failure::Unshowable("the answer is not UTF-8".to_owned()))
+}
+
+/// JSON that the core has read and that is read once more, for what the models do not keep.
+fn unreadable(error: &serde_json::Error) -> Failure {
+    Failure::Unshowable(format!("the answer cannot be shown in this format, {error}: try --format json"))
+}
+
+/// Of a terminal that does not say.
+const USUAL_WIDTH: usize = 80;

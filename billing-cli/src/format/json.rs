@@ -1,0 +1,172 @@
+//! JSON, as text: the server's own numbers and the order of its fields stay as they came, byte for byte.
+
+use std::borrow::Cow;
+
+use billing_core::Amount;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+/// `object` with one more field at its end. `object` is the text of a JSON object that has no such field.
+pub(crate) fn with_field(
+    object: &str,
+    name: &str,
+    value: &impl Serialize,
+) -> Result<String, serde_json::Error> {
+    let trimmed = object.trim_end();
+    let inside = trimmed.strip_suffix('}').unwrap_or(trimmed);
+    let comma = if inside.trim_end().ends_with('{') { "" } else { "," };
+    let (name, value) = (serde_json::to_string(name)?, serde_json::to_string(value)?);
+    Ok(format!("{inside}{comma}{name}:{value}}}"))
+}
+
+/// The same JSON in one line, without the white space between its tokens.
+pub(crate) fn compact(json: &str) -> String {
+    let (mut in_string, mut escaped) = (false, false);
+    json.chars()
+        .filter(|c| {
+            let kept = in_string || !c.is_ascii_whitespace();
+            match c {
+                _ if escaped => escaped = false,
+                '\\' if in_string => escaped = true,
+                '"' => in_string = !in_string,
+                _ => {}
+            }
+            kept
+        })
+        .collect()
+}
+
+/// The same JSON without what could steer a terminal. Such characters stand in strings only, where an escape says the
+/// same.
+pub(crate) fn for_terminal(json: &str) -> Cow<'_, str> {
+    let steers = |c: char| {
+        (c.is_control() && !matches!(c, '\n' | '\r' | '\t')) || ('\u{202a}'..='\u{202e}').contains(&c)
+    };
+    if !json.contains(steers) {
+        return Cow::Borrowed(json);
+    }
+    Cow::Owned(json.chars().fold(String::with_capacity(json.len()), |mut text, c| {
+        if steers(c) {
+            // All of them are in the Basic Multilingual Plane, where one escape is enough.
+            text += &format!("\\u{:04x}", u32::from(c));
+        } else {
+            text.push(c);
+        }
+        text
+    }))
+}
+
+/// A usage report in the words of its body: names and dates exactly as they came, which the model would normalize.
+#[derive(Debug, Deserialize)]
+pub(crate) struct RawReport<'a> {
+    #[serde(borrow)]
+    usages: Option<Vec<RawUsage<'a>>>,
+}
+
+impl<'a> RawReport<'a> {
+    pub(crate) fn read(body: &'a str) -> Result<Self, serde_json::Error> {
+        serde_json::from_str(body)
+    }
+
+    pub(crate) fn usages(&self) -> &[RawUsage<'a>] {
+        self.usages.as_deref().unwrap_or_default()
+    }
+}
+
+/// One kind of usage.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct RawUsage<'a> {
+    pub(crate) name: Option<Cow<'a, str>>,
+    pub(crate) total_usage: Option<Amount>,
+    #[serde(borrow)]
+    resources: Option<Vec<&'a RawValue>>,
+}
+
+impl RawUsage<'_> {
+    /// The JSON of each resource.
+    pub(crate) fn resources(&self) -> &[&RawValue] {
+        self.resources.as_deref().unwrap_or_default()
+    }
+}
+
+/// One resource.
+#[derive(Debug, Default, Deserialize)]
+pub(crate) struct RawResource<'a> {
+    pub(crate) name: Option<Cow<'a, str>>,
+    pub(crate) date: Option<Cow<'a, str>>,
+}
+
+/// A line for each resource: the resource as it stands in the body, after the name and the total of its usage. A usage that
+/// lists no resources has a line too, so that its total is not lost.
+pub(crate) fn usage_lines(body: &str) -> Result<String, serde_json::Error> {
+    let mut lines = String::new();
+    for usage in RawReport::read(body)?.usages() {
+        let mut head = format!("{{\"usage\":{}", serde_json::to_string(&usage.name)?);
+        if let Some(total) = &usage.total_usage {
+            head += &format!(",\"totalUsage\":{}", serde_json::to_string(total)?);
+        }
+        for resource in usage.resources() {
+            let resource = compact(resource.get());
+            let rest = resource.strip_prefix('{').unwrap_or(&resource);
+            let comma = if rest == "}" { "" } else { "," };
+            lines += &format!("{head}{comma}{rest}\n");
+        }
+        if usage.resources().is_empty() {
+            lines += &format!("{head}}}\n");
+        }
+    }
+    Ok(lines)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_field_is_added_and_nothing_else_changes() {
+        for (object, expected) in [
+            ("{}", r#"{"s":7}"#),
+            ("{ }\n", r#"{ "s":7}"#),
+            (r#"{"a":1.10,"b":{"z":"}"}} "#, r#"{"a":1.10,"b":{"z":"}"},"s":7}"#),
+            ("{\n  \"a\": \"{\"\n}\n", "{\n  \"a\": \"{\"\n,\"s\":7}"),
+            (r#"{"a":{}}"#, r#"{"a":{},"s":7}"#),
+        ] {
+            let spliced = with_field(object, "s", &7).unwrap();
+            assert_eq!(spliced, expected);
+            assert!(serde_json::from_str::<serde_json::Value>(&spliced).unwrap().is_object());
+        }
+    }
+
+    #[test]
+    fn compacting_leaves_strings_and_numbers_alone() {
+        assert_eq!(
+            compact("{ \"a b\" : [ 1.10 ,\n\t2e3 ], \"c\\\" \\\\\" : \" x \" }"),
+            r#"{"a b":[1.10,2e3],"c\" \\":" x "}"#
+        );
+    }
+
+    #[test]
+    fn what_steers_a_terminal_is_escaped() {
+        assert_eq!(
+            for_terminal("{\"a\":\"x\u{9b}31m\u{7f}\u{202e}\"}\n"),
+            "{\"a\":\"x\\u009b31m\\u007f\\u202e\"}\n"
+        );
+        assert!(matches!(for_terminal("{\"a\": 1}\n"), Cow::Borrowed(_)));
+    }
+
+    #[test]
+    fn each_resource_is_a_line_as_it_stands() {
+        let body = r#"{"usages":[
+            {"name":"CX \"1\"","resources":[{"name":"a@x", "date":"2025-07-01T03:00:00.000Z", "new":1.10}, {}]},
+            {"name":null,"totalUsage":"12.50"}, {}]}"#;
+        assert_eq!(
+            usage_lines(body).unwrap(),
+            "{\"usage\":\"CX \\\"1\\\"\",\"name\":\"a@x\",\"date\":\"2025-07-01T03:00:00.000Z\",\"new\":1.10}\n\
+             {\"usage\":\"CX \\\"1\\\"\"}\n\
+             {\"usage\":null,\"totalUsage\":\"12.50\"}\n\
+             {\"usage\":null}\n"
+        );
+        assert_eq!(usage_lines("{}").unwrap(), "");
+    }
+}

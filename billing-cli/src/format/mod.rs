@@ -1,0 +1,7 @@
+//! How results are rendered.
+
+pub(crate) mod csv;
+pub(crate) mod grid;
+pub(crate) mod json;
+pub(crate) mod paint;
+pub(crate) mod table;

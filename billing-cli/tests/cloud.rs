@@ -1,0 +1,186 @@
+//! The program against a server: what it says and how it ends when that fails, and what it does to the answer.
+
+mod common;
+
+use std::time::{Duration, Instant};
+
+use common::{Server, TOKEN, answer, names_in, program, run};
+
+const USAGE: [&str; 5] = ["usage", "--start", "2026-10-01", "--end", "2026-11-01"];
+const OVERVIEW: [&str; 2] = ["overview", "9d750d63-95ae-4df7-8955-2bca7152ca19"];
+
+const PUBLISHED: &str = include_str!("trustee-overview.json");
+
+fn error_body(code: &str) -> String {
+    format!(r#"{{"message":"it says {code}","code":"{code}","contextId":"ctx"}}"#)
+}
+
+#[test]
+fn each_failure_has_its_status_and_says_all_in_one_line() {
+    let cases = [
+        (401, vec![], "bad.credentials", 3, "client id and secret"),
+        (403, vec![], "missing.any.permissions", 4, "affiliateOrganization:clientBilling:view"),
+        (404, vec![], "not.found", 5, "billing period"),
+        (429, vec!["Retry-After: 7200"], "too.many.requests", 6, "Run the same command again after 20"),
+        (400, vec![], "bad.request", 1, "bad.request"),
+        (501, vec![], "not.implemented", 8, "corr-7"),
+        (302, vec!["Location: http://127.0.0.1:1/"], "moved", 8, "corr-7"),
+    ];
+    for (status, headers, code, exit, named) in cases {
+        let server = Server::answering(&[answer(status, &headers, &error_body(code))]);
+        let failed = run(&mut server.program(&OVERVIEW));
+        assert_eq!((failed.status, failed.stdout.as_str()), (exit, ""), "{status}: {}", failed.stderr);
+        assert_eq!(failed.stderr.lines().count(), 1, "{}", failed.stderr);
+        for part in ["error: ", &status.to_string(), code, "it says", "corr-7", named] {
+            assert!(failed.stderr.contains(part), "{part}: {}", failed.stderr);
+        }
+        let more = run(server.program(&OVERVIEW).arg("-v"));
+        assert!(more.stderr.contains("operation get_billing_trustee"), "{}", more.stderr);
+    }
+}
+
+#[test]
+fn permissions_of_the_report_are_named_too() {
+    let server = Server::answering(&[answer(403, &[], &error_body("missing.any.permissions"))]);
+    let failed = run(&mut server.program(&USAGE));
+    assert_eq!(failed.status, 4);
+    assert!(
+        failed.stderr.contains("billing:subscription:read, billing:subscription:view"),
+        "{}",
+        failed.stderr
+    );
+}
+
+#[test]
+fn a_refused_login_is_not_logged_in() {
+    let refusal = r#"{"error":"invalid_client","description":"client not found"}"#;
+    let server = Server::answering(&[answer(400, &[], refusal)]);
+    let mut command = program(&["--api-url", &server.url, "--login-url", &server.url]);
+    let failed = run(command
+        .args(OVERVIEW)
+        .env("GENESYSCLOUD_OAUTHCLIENT_ID", "id")
+        .env("GENESYSCLOUD_OAUTHCLIENT_SECRET", "hunter2-hunter2"));
+    assert_eq!(failed.status, 3);
+    assert!(
+        failed.stderr.contains("invalid_client") && failed.stderr.contains("--region"),
+        "{}",
+        failed.stderr
+    );
+    assert!(!failed.stderr.contains("hunter2"));
+}
+
+#[test]
+fn without_credentials_nothing_is_sent_and_the_ways_are_named() {
+    let server = Server::answering(&[answer(200, &[], "{}")]);
+    let failed = run(program(&["--api-url", &server.url]).args(OVERVIEW));
+    assert_eq!(failed.status, 3);
+    for way in ["GENESYSCLOUD_ACCESS_TOKEN", "GENESYSCLOUD_OAUTHCLIENT_ID", "config.toml", "--sandbox"] {
+        assert!(failed.stderr.contains(way), "{}", failed.stderr);
+    }
+    assert!(server.requests.try_recv().is_err());
+}
+
+#[test]
+fn a_profile_is_enough() {
+    let server = Server::answering(&[answer(200, &[], PUBLISHED)]);
+    let home = tempfile::tempdir().unwrap();
+    std::fs::create_dir(home.path().join(".gc")).unwrap();
+    let port = server.url.rsplit(':').next().unwrap();
+    let profile = format!(
+        "[partner]\naccess_token = \"from-the-profile\"\ngateway_protocol = \"http\"\n\
+         gateway_host = \"127.0.0.1\"\ngateway_port = \"{port}\"\n"
+    );
+    std::fs::write(home.path().join(".gc/config.toml"), profile).unwrap();
+    let done = run(program(&["--profile", "partner"]).args(OVERVIEW).env("HOME", home.path()));
+    assert_eq!(done.status, 0, "{}", done.stderr);
+    let request = server.requests.recv().unwrap();
+    assert!(request.contains("Bearer from-the-profile"), "{request}");
+    let missing = run(program(&["--profile", "other"]).args(OVERVIEW).env("HOME", home.path()));
+    assert!(missing.status == 2 && missing.stderr.contains("it has partner"), "{}", missing.stderr);
+}
+
+#[test]
+fn the_body_comes_through_byte_for_byte() {
+    let body =
+        "{ \"currency\": \"USD\",\n \"zeta\": 1.10, \"big\": 12345678901234567890.000, \"usages\": [] }";
+    let server = Server::answering(&[answer(200, &[], body)]);
+    let json = run(server.program(&OVERVIEW).args(["--format", "json"])).stdout;
+    let before = body.strip_suffix('}').unwrap();
+    assert!(json.starts_with(before), "{json}");
+    assert!(json[before.len()..].starts_with(",\"statement\":{"), "{json}");
+
+    let body = "{\"status\":\"Complete\", \"usages\": [{\"name\":\"a\",\"totalUsage\":1.10}],\"new\":[1e2]}";
+    let server = Server::answering(&[answer(200, &[], body)]);
+    let json = run(server.program(&USAGE).args(["--format", "json"])).stdout;
+    assert_eq!(json, format!("{body}\n"));
+}
+
+#[test]
+fn the_published_overview_has_an_unknown_charge() {
+    let server = Server::answering(&[answer(200, &[], PUBLISHED)]);
+    let table = run(&mut server.program(&OVERVIEW)).stdout;
+    for said in ["Test Org Name", "unknown", "Total: unknown", "no prepayPrice was sent", "Tax and telco"] {
+        assert!(table.contains(said), "{said}\n{table}");
+    }
+    assert!(!table.contains("Total: 0"));
+}
+
+#[test]
+fn hostile_text_steers_nothing() {
+    let body = r#"{"organization":{"name":"\u001b]0;x\u0007Org"},"currency":"\u001b[2J","usages":[
+        {"name":"=cmd|' /C calc'!A0\u001b[31m","grouping":"\u001b[8m","usageQuantity":"\u001b"}]}"#;
+    let server = Server::answering(&[answer(200, &[], body)]);
+    for format in ["table", "csv"] {
+        let out = run(server.program(&OVERVIEW).args(["--format", format])).stdout;
+        assert!(!out.contains('\u{1b}') && !out.contains('\u{7}'), "{out:?}");
+        assert!(!out.contains(",=cmd"), "{out}");
+    }
+    let server = Server::answering(&[answer(404, &[], r#"{"message":"a\u001b[2J\nb","code":"x\u0007"}"#)]);
+    let failed = run(server.program(&OVERVIEW).arg("-vvv"));
+    assert!(!failed.stderr.contains('\u{1b}') && !failed.stderr.contains('\u{7}'), "{:?}", failed.stderr);
+}
+
+#[test]
+fn a_token_is_in_nothing_that_is_said() {
+    let body = format!(r#"{{"message":"bad token {TOKEN}","code":"{TOKEN}"}}"#);
+    let server = Server::answering(&[answer(500, &["Set-Cookie: s3ssion"], &body)]);
+    let failed = run(server.program(&OVERVIEW).args(["-vvv", "--timeout", "2s"]));
+    assert!(!failed.stderr.contains(TOKEN) && !failed.stderr.contains("s3ssion"), "{}", failed.stderr);
+    assert!(server.requests.recv().unwrap().contains(TOKEN), "it was sent");
+}
+
+#[test]
+fn a_report_that_takes_too_long_leaves_what_was_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("report.json");
+    std::fs::write(&file, "what was there").unwrap();
+    let server = Server::answering(&[answer(200, &[], r#"{"status":"InProgress"}"#)]);
+    let begun = Instant::now();
+    let late = run(server.program(&USAGE).args(["--timeout", "3s", "-o", file.to_str().unwrap()]));
+    assert_eq!(late.status, 7, "{}", late.stderr);
+    assert!(begun.elapsed() < Duration::from_secs(5));
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), "what was there");
+    assert_eq!(names_in(folder.path()), ["report.json"]);
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interruption_ends_it_within_a_second() {
+    use std::process::{Command, Stdio};
+    for signal in ["-INT", "-TERM"] {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("report.csv");
+        let server = Server::answering(&[]);
+        let mut command = server.program(&USAGE);
+        command.args(["-o", file.to_str().unwrap()]).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let child = command.spawn().unwrap();
+        server.requests.recv_timeout(Duration::from_secs(10)).unwrap();
+        let begun = Instant::now();
+        assert!(Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap().success());
+        let ended = common::ended(child.wait_with_output().unwrap());
+        assert_eq!(ended.status, 130);
+        assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
+        assert_eq!(ended.stderr, "error: interrupted\n");
+        assert!(names_in(folder.path()).is_empty());
+    }
+}

@@ -1,0 +1,309 @@
+//! Paging: list after list, by the server's own `nextUri`.
+//!
+//! ```text
+//!   Pages ─► exchange (with its retries) ─► Done(Turn { page, rest }) ─┬─ rest: Some(Pages) ─► the next page, or none
+//!                                                                      └─ rest: None: the end
+//! ```
+//!
+//! Each turn is a machine of its own that yields one page and the machine for the rest. Whoever has enough drops the rest;
+//! whoever wants to go on later saves it with serde.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
+use http::{Request, Response, StatusCode, Uri};
+use serde::{Deserialize, Serialize};
+
+use crate::calls::Call;
+use crate::error::Evidence;
+use crate::exchange::{Exchange, Taken, into_step};
+use crate::machine::{Hold, Received, sealed};
+use crate::progress::Progress;
+use crate::{BaseUrl, DecodeError, Error, ErrorKind, Machine, Operation, Policy, Step};
+
+/// A list that may go on.
+pub trait Page {
+    /// Where it goes on, as the server wrote it; an empty page can have one too.
+    fn next_uri(&self) -> Option<&str>;
+}
+
+/// Reads a list page by page; see the [module's text](self).
+///
+/// A page that leads to one that was there before is an error, and so is one that leads to another origin: before anything
+/// is sent there. An empty page with a `nextUri` is not the end.
+///
+/// # Bound
+/// Each turn is one [`Exchange`], with its bound; there are at most [`Pages::MOST`] turns.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Pages<C> {
+    exchange: Exchange<Leaf<C>>,
+    /// The addresses of the pages so far.
+    seen: Vec<String>,
+}
+
+/// One page, and the machine for the rest of the list.
+#[derive(Clone, Debug)]
+pub struct Turn<C: Call> {
+    /// The page.
+    pub page: C::Output,
+    /// The machine for the rest; `None` at the end of the list.
+    pub rest: Option<Pages<C>>,
+}
+
+impl<C: Call<Output: Page> + Clone> Pages<C> {
+    /// So many pages and no more: a server that never ends is not followed for ever.
+    pub const MOST: usize = 100_000;
+
+    /// The list that `call` begins, under the address `api`.
+    pub fn new(call: C, api: BaseUrl, policy: Policy) -> Self {
+        Self { exchange: Exchange::new(Leaf { call, at: None }, api, policy), seen: Vec::new() }
+    }
+
+    /// The pages read so far.
+    pub fn turned(&self) -> usize {
+        self.seen.len()
+    }
+
+    /// What comes after a page.
+    fn turn(self, page: C::Output, evidence: Evidence) -> Result<Turn<C>, Error> {
+        let Self { exchange, mut seen } = self;
+        let Some(next) = page.next_uri().filter(|next| !next.is_empty()) else {
+            return Ok(Turn { page, rest: None });
+        };
+        let astray = |reason| exchange.error(ErrorKind::Astray(reason), evidence);
+        let here = match exchange.call.request(&exchange.api) {
+            Ok(request) => request.uri().clone(),
+            Err(_) => return Err(astray("the address of the list is too long")),
+        };
+        let next = match resolve(next, &here, &exchange.api) {
+            Ok(next) => next,
+            Err(reason) => return Err(astray(reason)),
+        };
+        seen.push(target(&here));
+        if seen.contains(&next) {
+            return Err(astray("the server leads back to a page that was there before"));
+        }
+        if seen.len() >= Self::MOST {
+            return Err(astray("the list has no end"));
+        }
+        let leaf = Leaf { call: exchange.call.call.clone(), at: Some(next) };
+        let exchange = Exchange::new(leaf, exchange.api.clone(), exchange.policy.clone());
+        Ok(Turn { page, rest: Some(Self { exchange, seen }) })
+    }
+}
+
+impl<C: Call<Output: Page> + Clone> Machine for Pages<C> {
+    type Output = Turn<C>;
+
+    fn step(mut self, now: DateTime<Utc>) -> Step<Self> {
+        into_step(self.exchange.proceed(now), self)
+    }
+
+    fn progress(&self) -> Progress {
+        self.exchange.progress()
+    }
+}
+
+impl<C: Call<Output: Page> + Clone> sealed::Machine for Pages<C> {
+    fn received(mut self, received: Received, now: DateTime<Utc>) -> Step<Self> {
+        match self.exchange.take(received, Duration::ZERO, now) {
+            Ok(Taken::Value(page, _, evidence)) => Step::Done(self.turn(page, evidence)),
+            Ok(Taken::Again) => into_step(self.exchange.proceed(now), self),
+            Err(error) => Step::Done(Err(error)),
+        }
+    }
+
+    fn held(mut self, hold: Hold, now: DateTime<Utc>) -> Step<Self> {
+        let next = self.exchange.hold(hold, now).and_then(|()| self.exchange.proceed(now));
+        into_step(next, self)
+    }
+}
+
+/// One page: the call's own request at first, then the address that the page before gave.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Leaf<C> {
+    call: C,
+    /// Path and query, without the prefix of a gateway.
+    at: Option<String>,
+}
+
+impl<C: Call> Call for Leaf<C> {
+    type Output = C::Output;
+
+    fn operation(&self) -> Operation {
+        self.call.operation()
+    }
+
+    fn request(&self, api: &BaseUrl) -> Result<Request<Bytes>, http::Error> {
+        let mut request = self.call.request(api)?;
+        if let Some(at) = &self.at {
+            *request.uri_mut() = api.at(at)?;
+        }
+        Ok(request)
+    }
+
+    fn parse(&self, response: &Response<Bytes>) -> Result<C::Output, DecodeError> {
+        self.call.parse(response)
+    }
+
+    fn accepts(&self, status: StatusCode) -> bool {
+        self.call.accepts(status)
+    }
+
+    fn attempt(&self) -> Duration {
+        self.call.attempt()
+    }
+}
+
+/// Path and query of the page that `next` means on the page `here`: absolute, or relative to the host, the API's base
+/// address or the page.
+fn resolve(next: &str, here: &Uri, api: &BaseUrl) -> Result<String, &'static str> {
+    let next = match next.strip_prefix('?') {
+        Some(query) => format!("{}?{query}", here.path()),
+        None => next.to_owned(),
+    };
+    // `//host/path` would be another host, and `a/b` is no form that any server of this API was seen to use.
+    if next.starts_with("//") {
+        return Err("the server leads to another host");
+    }
+    let uri: Uri = next.parse().map_err(|_| "the server leads to what is no address")?;
+    if uri.scheme().is_some() || uri.authority().is_some() {
+        if !api.is_origin_of(&uri) {
+            return Err("the server leads to another host");
+        }
+        return Ok(target(&uri));
+    }
+    if !next.starts_with('/') {
+        return Err("the server leads to what is no address");
+    }
+    // Behind a gateway the server, which knows nothing of it, gives its own paths.
+    let prefixed = here.path().starts_with(api.prefix()) && uri.path().starts_with(api.prefix());
+    Ok(if prefixed { target(&uri) } else { format!("{}{}", api.prefix(), target(&uri)) })
+}
+
+fn target(uri: &Uri) -> String {
+    uri.path_and_query().map_or_else(|| uri.path().to_owned(), |target| target.as_str().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{reply, run};
+
+    /// A list of numbers, as the API has no list yet that this crate knows.
+    #[derive(Clone, Debug, Serialize, Deserialize)]
+    struct Numbers;
+
+    #[derive(Clone, Debug, Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct NumberPage {
+        entities: Vec<u32>,
+        next_uri: Option<String>,
+    }
+
+    impl Page for NumberPage {
+        fn next_uri(&self) -> Option<&str> {
+            self.next_uri.as_deref()
+        }
+    }
+
+    impl Call for Numbers {
+        type Output = NumberPage;
+
+        fn operation(&self) -> Operation {
+            Operation::new("get_numbers", "numbers", &[])
+        }
+
+        fn request(&self, api: &BaseUrl) -> Result<Request<Bytes>, http::Error> {
+            Request::get(api.join("/api/v2/numbers")?).header("accept", "application/json").body(Bytes::new())
+        }
+
+        fn parse(&self, response: &Response<Bytes>) -> Result<NumberPage, DecodeError> {
+            crate::model::decode(response.body())
+        }
+    }
+
+    /// Reads all pages, whose `nextUri`s are `next`, and says where they were asked for.
+    fn read(base: &str, next: &[&str]) -> (Vec<String>, Result<Vec<u32>, Error>) {
+        let mut asked = Vec::new();
+        let mut numbers = Vec::new();
+        let mut rest = Some(Pages::new(Numbers, base.parse().unwrap(), Policy::default()));
+        while let Some(pages) = rest {
+            // Saved and restored before every page.
+            let saved = serde_json::to_string(&pages).unwrap();
+            let pages: Pages<Numbers> = serde_json::from_str(&saved).unwrap();
+            let turned = pages.turned();
+            let done = run(pages, |request, _| {
+                asked.push(request.http().uri().to_string());
+                let next = next.get(turned).map_or("null".to_owned(), |next| format!("{next:?}"));
+                let entities = if turned == 1 { "[]".to_owned() } else { format!("[{turned}]") };
+                reply(200, "", &format!(r#"{{"entities":{entities},"nextUri":{next}}}"#))
+            });
+            match done.result {
+                Ok(turn) => {
+                    numbers.extend(turn.page.entities);
+                    rest = turn.rest;
+                }
+                Err(error) => return (asked, Err(error)),
+            }
+        }
+        (asked, Ok(numbers))
+    }
+
+    #[test]
+    fn rule_10_an_empty_page_with_a_next_uri_is_not_the_end() {
+        let (asked, numbers) =
+            read("https://api.x", &["/api/v2/numbers?after=a", "/api/v2/numbers?after=b", "?after=c", ""]);
+        assert_eq!(numbers.unwrap(), [0, 2, 3]);
+        let base = "https://api.x/api/v2/numbers";
+        assert_eq!(
+            asked,
+            [base.into(), format!("{base}?after=a"), format!("{base}?after=b"), format!("{base}?after=c")]
+        );
+    }
+
+    #[test]
+    fn rule_10_a_seen_cursor_is_an_error() {
+        for next in [
+            &["/api/v2/numbers"][..],
+            &["?after=a", "https://api.x/api/v2/numbers?after=a"],
+            &["?after=a", "?after=b", "/api/v2/numbers?after=a"],
+        ] {
+            let (asked, numbers) = read("https://api.x", next);
+            assert!(matches!(numbers.unwrap_err().kind(), ErrorKind::Astray(_)));
+            assert_eq!(asked.len(), next.len());
+        }
+    }
+
+    #[test]
+    fn rule_9_a_next_uri_to_another_origin_is_an_error_before_anything_is_sent() {
+        for next in [
+            "https://evil.test/api/v2/numbers?after=a",
+            "http://api.x/api/v2/numbers?after=a",
+            "https://api.x:444/api/v2/numbers",
+            "https://api.x@evil.test/api",
+            "//evil.test/api/v2/numbers",
+            "numbers?after=a",
+            "javascript:alert(1)",
+            "/a b",
+        ] {
+            let (asked, numbers) = read("https://api.x", &[next]);
+            assert!(matches!(numbers.unwrap_err().kind(), ErrorKind::Astray(_)), "{next}");
+            assert_eq!(asked.len(), 1, "{next}");
+        }
+    }
+
+    #[test]
+    fn a_gateway_keeps_its_prefix() {
+        for next in
+            ["/api/v2/numbers?after=a", "/gw/api/v2/numbers?after=a", "https://x.y/gw/api/v2/numbers?after=a"]
+        {
+            let (asked, numbers) = read("https://x.y/gw", &[next]);
+            assert!(numbers.is_ok());
+            assert_eq!(asked[1], "https://x.y/gw/api/v2/numbers?after=a", "{next}");
+        }
+    }
+}
