@@ -3,7 +3,9 @@
 use std::io::Write;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError, mpsc};
+use std::thread;
+use std::time::Duration;
 
 /// The temporary file that is to go when the program is interrupted. Whoever makes, moves or removes one holds the lock
 /// while it does, so that the handler sees it either registered or not there.
@@ -22,10 +24,14 @@ pub(crate) fn install() {
             // Nothing better can be done about a failure than what is being done.
             let _ = std::fs::remove_file(path);
         }
-        if PROGRESS.load(Ordering::Relaxed) {
-            let _ = write!(std::io::stderr(), "\r\x1b[K");
-        }
-        let _ = writeln!(std::io::stderr(), "error: interrupted");
+        // From another thread, because standard error may be a pipe that nobody empties.
+        let (said, heard) = mpsc::channel();
+        thread::spawn(move || {
+            let wipe = if PROGRESS.load(Ordering::Relaxed) { "\r\x1b[K" } else { "" };
+            let _ = writeln!(std::io::stderr(), "{wipe}error: interrupted");
+            let _ = said.send(());
+        });
+        let _ = heard.recv_timeout(Duration::from_millis(200));
         // The lock is kept, so that no other temporary file comes into being.
         std::process::exit(INTERRUPTED);
     };

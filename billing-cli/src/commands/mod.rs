@@ -32,7 +32,11 @@ fn look(options: &Options, destination: &Destination) -> Look {
     let terminal = destination.is_terminal();
     let variable = |name| std::env::var(name).ok();
     Look {
-        width: terminal.then(terminal_size::terminal_size).flatten().map(|(width, _)| usize::from(width.0)),
+        width: terminal.then(|| {
+            let known = terminal_size::terminal_size().map(|(width, _)| usize::from(width.0));
+            let told = || variable("COLUMNS")?.parse().ok();
+            known.or_else(told).unwrap_or(USUAL_WIDTH)
+        }),
         paint: Paint::new(
             options.color,
             terminal,

@@ -26,13 +26,11 @@ pub(crate) fn usage(report: &UsageReport, look: Look) -> String {
     let mut grid = Grid::new(&[Column::text("Resource"), Column::text("Billable since")]);
     for usage in report.usages() {
         let resources = usage.resources();
-        let total = usage.total_usage.as_ref().map(|total| format!(", total usage {}", number(total)));
-        grid.heading(&format!(
-            "{} ({}{})",
-            usage.name.as_deref().unwrap_or(NO_NAME),
-            count(resources.len(), "resource", "resources"),
-            total.unwrap_or_default()
-        ));
+        let total = usage.total_usage.as_ref().map(|total| format!("total usage {}", number(total)));
+        let listed = (!resources.is_empty() || total.is_none())
+            .then(|| count(resources.len(), "resource", "resources"));
+        let what: Vec<String> = listed.into_iter().chain(total).collect();
+        grid.heading(&format!("{} ({})", usage.name.as_deref().unwrap_or(NO_NAME), what.join(", ")));
         for resource in resources {
             let name = resource.name.as_deref().unwrap_or(NO_NAME);
             grid.row(vec![
@@ -367,7 +365,7 @@ mod tests {
              CX 1 (2 resources)\n\
              \x20 a@x        2025-07-01T03:19:11.696Z\n\
              \x20 (no name)\n\n\
-             Storage (0 resources, total usage 12.5)\n\n\
+             Storage (total usage 12.5)\n\n\
              2 resources in 2 usages\n"
         );
         assert!(usage(&UsageReport::default(), look(None)).contains("0 resources in 0 usages"));

@@ -1,6 +1,7 @@
 //! The program as a process, and a server on loopback that answers as it is told.
 
 #![allow(dead_code, unreachable_pub, reason = "each test binary uses its part of this")]
+#![allow(clippy::unwrap_used, reason = "clippy knows tests by their attribute, and these are their helpers")]
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
