@@ -44,6 +44,8 @@ pub enum Waiting {
     Throttled,
     /// Everything that the quota allows in this window is used.
     Quota,
+    /// The server announces no quota, so that requests are spaced.
+    Spacing,
     /// A login is under way, or the login service has asked for patience.
     Login,
 }
@@ -84,6 +86,7 @@ impl fmt::Display for Waiting {
             Self::Retry(Trouble::Network(what)) => write!(f, "{what}; trying again"),
             Self::Throttled => f.write_str("the server asks for fewer requests (429)"),
             Self::Quota => f.write_str("the quota of this window is used up"),
+            Self::Spacing => f.write_str("spacing the requests, as the server announces no quota"),
             Self::Login => f.write_str("waiting for the login"),
         }
     }

@@ -95,7 +95,7 @@ impl Quota {
             window.ours += 1;
         } else {
             if let Some(next) = self.next.filter(|next| *next > now) {
-                return hold(NotBefore { until: next, asked: None }, Waiting::Quota, None);
+                return hold(NotBefore { until: next, asked: None }, Waiting::Spacing, None);
             }
             self.next = self.pacing.unannounced.map(|_| after(now, self.spacing));
             self.unwindowed = self.unwindowed.saturating_add(1);
