@@ -30,6 +30,7 @@
 use chrono::{DateTime, Utc};
 use http::header::AUTHORIZATION;
 
+use crate::calls::bearer;
 use crate::machine::{Hold, Received, Request, Sent, sealed};
 use crate::progress::{Progress, Waiting};
 use crate::session::{Access, Admission, Observed, Pass, Session};
@@ -132,7 +133,10 @@ impl<M: Machine, A: Access> Authorized<M, A> {
         match admission {
             Admission::Go(pass) => {
                 let mut request = outgoing.request.clone();
-                request.http_mut().headers_mut().insert(AUTHORIZATION, pass.header.clone());
+                // The texts of tokens are checked when they come, so that each can stand in a header.
+                if let Ok(header) = bearer(&pass.secret) {
+                    request.http_mut().headers_mut().insert(AUTHORIZATION, header);
+                }
                 let pass = Pending::new(access.clone(), pass, |session, _| session.forget());
                 Step::Send(request, Sent::new(Self { access, tally, phase: Phase::Calling(outgoing, pass) }))
             }
@@ -580,6 +584,35 @@ mod tests {
         seen += &format!("{:?} {} {:?} {:?}", run.error(), run.error(), access.borrow(), client());
         for secret in ["t0ken", "s3cret", "czNjcmV0"] {
             assert!(!seen.contains(secret), "{secret} in {seen}");
+        }
+    }
+
+    #[test]
+    fn rule_9_a_login_service_that_repeats_the_request_is_not_quoted() {
+        let echo = "<pre>POST /oauth/token Authorization: Basic aWQ6czNjcmV0 id:s3cret</pre>";
+        let run = run(overview(&shared(client())), |_, _| reply(400, "", echo));
+        let shown = format!("{} {:?}", run.error(), run.error());
+        assert!(
+            shown.contains("[secret]") && !shown.contains("s3cret") && !shown.contains("aWQ6"),
+            "{shown}"
+        );
+    }
+
+    #[test]
+    fn rule_9_a_login_that_cannot_be_read_does_not_show_its_token() {
+        for body in [
+            r#"{"access_token":"t0ken","expires_in":86400"#,
+            r#"{"access_token":"t0ken\n"}"#,
+            r#"{"token":"t0ken"}"#,
+            r#"{"access_token":["t0ken"]}"#,
+            r#"["t0ken"]"#,
+        ] {
+            let run = run(overview(&shared(client())), |_, _| reply(200, "inin-correlation-id: c", body));
+            let error = run.error();
+            assert!(matches!(error.kind(), ErrorKind::Decode(_)), "{error}");
+            assert_eq!(error.correlation_id(), Some("c"));
+            let shown = format!("{error} {error:?} {:?}", error.body_start());
+            assert!(!shown.contains("t0ken"), "{shown}");
         }
     }
 

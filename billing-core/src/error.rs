@@ -260,13 +260,13 @@ pub(crate) struct Evidence {
 }
 
 impl Evidence {
-    /// What a response says. A `secret` that a careless server sends back is taken out of it.
-    pub(crate) fn of_response(response: &Response<impl AsRef<[u8]>>, secret: Option<&Secret>) -> Self {
+    /// What a response says. `secrets` that a careless server sends back are taken out of it.
+    pub(crate) fn of_response(response: &Response<impl AsRef<[u8]>>, secrets: &[&Secret]) -> Self {
         let body = response.body().as_ref();
         let error = ErrorBody::read(body);
-        let clean = |text: String| printable(&redacted(text, secret));
+        let clean = |text: String| printable(&redacted(text, secrets));
         let start = String::from_utf8_lossy(&body[..body.len().min(READ)]);
-        let start: String = redacted(start.into_owned(), secret).chars().take(SHOWN).collect();
+        let start: String = redacted(start.into_owned(), secrets).chars().take(SHOWN).collect();
         let header = response.headers().get("inin-correlation-id").and_then(|v| v.to_str().ok());
         Self {
             status: Some(response.status()),
@@ -321,11 +321,12 @@ fn printable(text: &str) -> String {
     text.split(steers).filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ")
 }
 
-fn redacted(text: String, secret: Option<&Secret>) -> String {
-    match secret.map(Secret::expose).filter(|s| !s.is_empty()) {
-        Some(secret) if text.contains(secret) => text.replace(secret, "[secret]"),
-        _ => text,
-    }
+fn redacted(text: String, secrets: &[&Secret]) -> String {
+    let shown = |text: &str, secret: &&Secret| !secret.expose().is_empty() && text.contains(secret.expose());
+    secrets.iter().fold(text, |text, secret| match shown(&text, secret) {
+        true => text.replace(secret.expose(), "[secret]"),
+        false => text,
+    })
 }
 
 /// How much of a body is looked at for an error, in bytes, and how much is shown, in characters. The first is larger, so
@@ -342,7 +343,7 @@ mod tests {
     fn error(kind: ErrorKind, status: u16, body: &str) -> Error {
         let response =
             Response::builder().status(status).header("ININ-Correlation-Id", "abc-123").body(body).unwrap();
-        Error::new(kind, OPERATION, Evidence::of_response(&response, Some(&Secret::new("t0ken")))).after(2)
+        Error::new(kind, OPERATION, Evidence::of_response(&response, &[&Secret::new("t0ken")])).after(2)
     }
 
     #[test]

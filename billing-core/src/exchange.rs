@@ -139,7 +139,7 @@ impl<C: Call> Exchange<C> {
         let evidence = match reply {
             // What is accepted is no evidence of a failure; its body is not searched for one.
             Ok(response) if matches!(judgement, Judgement::Accepted(_)) => Evidence::of_head(&response),
-            Ok(response) => Evidence::of_response(&response, token.as_ref()),
+            Ok(response) => Evidence::of_response(&response, token.as_ref().as_slice()),
             Err(error) => Evidence::of_transport(error),
         };
         let (n, seed, policy) = (self.state.requests, self.policy.seed, &self.policy);

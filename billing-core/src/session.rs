@@ -20,7 +20,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use http::{HeaderValue, StatusCode};
+use http::StatusCode;
+use zeroize::Zeroize;
 
 use crate::calls::{Call, LOGIN, Login, Token, bearer};
 use crate::decision::{Judgement, judge};
@@ -101,7 +102,6 @@ pub struct Session {
 
 struct Current {
     secret: Secret,
-    header: HeaderValue,
     expires: Option<DateTime<Utc>>,
 }
 
@@ -168,25 +168,14 @@ impl Session {
         }
         let current = match &self.grant {
             Grant::Token(secret) => {
-                if self.token.is_none() {
-                    // The text was checked when the credentials were made.
-                    let Ok(header) = bearer(secret) else {
-                        return self.admit_never();
-                    };
-                    self.token = Some(Current { secret: secret.clone(), header, expires: None });
-                }
-                self.token.as_ref()
+                Some(&*self.token.get_or_insert_with(|| Current { secret: secret.clone(), expires: None }))
             }
             Grant::Client { .. } => self.token.as_ref().filter(|t| t.expires.is_none_or(|end| now < end)),
         };
         let Some(current) = current else {
             return self.admit_login(since, outgoing, now);
         };
-        let pass = Pass {
-            generation: self.generation,
-            secret: current.secret.clone(),
-            header: current.header.clone(),
-        };
+        let pass = Pass { generation: self.generation, secret: current.secret.clone() };
         match self.quota.admit(now) {
             Ok(()) => Admission::Go(pass),
             Err(hold) => Admission::Hold(*hold),
@@ -205,7 +194,7 @@ impl Session {
             self.quota.forget();
             return Observed::Deliver { not_before: None };
         };
-        let evidence = || Evidence::of_response(response, Some(&pass.secret));
+        let evidence = || Evidence::of_response(response, &[&pass.secret]);
         let not_before = self.quota.observe(response.status(), response.headers(), evidence, now);
         if response.status() != StatusCode::UNAUTHORIZED || matches!(self.grant, Grant::Token(_)) {
             return Observed::Deliver { not_before };
@@ -235,7 +224,15 @@ impl Session {
         let judgement = judge(&Login { id, secret }, &reply);
         let hint = reply.as_ref().ok().and_then(|response| retry_after(response.headers(), now));
         let evidence = match reply {
-            Ok(response) => Evidence::of_response(&response, Some(secret)),
+            // Good or nearly good, its body holds a token: nothing of it is kept, and its memory is overwritten.
+            Ok(response) if response.status().is_success() => {
+                let evidence = Evidence::of_head(&response);
+                if let Ok(mut body) = response.into_body().try_into_mut() {
+                    body.zeroize();
+                }
+                evidence
+            }
+            Ok(response) => Evidence::of_response(&response, &[secret, &Login { id, secret }.pair()]),
             Err(error) => Evidence::of_transport(error),
         };
         let (failure, wait) = match judgement {
@@ -309,7 +306,6 @@ impl Session {
     }
 
     fn accept(&mut self, token: Token, now: DateTime<Utc>) {
-        let Ok(header) = bearer(&token.secret) else { return };
         self.generation += 1;
         self.failed = 0;
         self.throttled = 0;
@@ -317,7 +313,7 @@ impl Session {
         // Renewed a little early, so that no request is sent with a token that ends on its way.
         let lifetime =
             token.lifetime.map(|whole| whole.saturating_sub((whole / 10).min(Duration::from_secs(60))));
-        self.token = Some(Current { secret: token.secret, header, expires: lifetime.map(|l| after(now, l)) });
+        self.token = Some(Current { secret: token.secret, expires: lifetime.map(|l| after(now, l)) });
     }
 
     fn backoff(&self) -> Duration {
@@ -393,7 +389,6 @@ pub(crate) enum Admission {
 pub(crate) struct Pass {
     generation: u64,
     pub(crate) secret: Secret,
-    pub(crate) header: HeaderValue,
 }
 
 impl fmt::Debug for Pass {

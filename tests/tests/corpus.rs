@@ -19,16 +19,8 @@ fn over_corpus(name: &str, body: fn(&[u8])) {
 }
 
 #[test]
-fn usage_report() {
-    over_corpus("usage_report", bodies::usage_report);
-}
-
-#[test]
-fn trustee_overview() {
-    over_corpus("trustee_overview", bodies::trustee_overview);
-}
-
-#[test]
-fn poll() {
-    over_corpus("poll", bodies::poll);
+fn every_target_holds_over_its_corpus() {
+    for (name, body) in bodies::TARGETS {
+        over_corpus(name, body);
+    }
 }

@@ -27,6 +27,14 @@ pub(crate) struct Token {
     pub(crate) lifetime: Option<Duration>,
 }
 
+impl Login<'_> {
+    /// Id and secret as they go out, which is as secret as the secret.
+    pub(crate) fn pair(&self) -> Secret {
+        let pair = Zeroizing::new(format!("{}:{}", self.id, self.secret.expose()));
+        Secret::new(BASE64_STANDARD.encode(pair.as_bytes()))
+    }
+}
+
 impl Call for Login<'_> {
     type Output = Token;
 
@@ -35,8 +43,7 @@ impl Call for Login<'_> {
     }
 
     fn request(&self, login: &BaseUrl) -> Result<Request<Bytes>, http::Error> {
-        let pair = Zeroizing::new(format!("{}:{}", self.id, self.secret.expose()));
-        let basic = Zeroizing::new(format!("Basic {}", BASE64_STANDARD.encode(pair.as_bytes())));
+        let basic = Zeroizing::new(format!("Basic {}", self.pair().expose()));
         let mut authorization = HeaderValue::from_str(&basic)?;
         authorization.set_sensitive(true);
         Request::builder()
@@ -54,14 +61,18 @@ impl Call for Login<'_> {
         #[derive(Deserialize)]
         struct Body {
             access_token: String,
-            expires_in: Option<u64>,
+            expires_in: Option<serde_json::Value>,
         }
-        let body: Body = decode(response.body())?;
+        // The reason is not passed on: it quotes what it cannot read, and that could be the token.
+        let body: Body = decode(response.body())
+            .map_err(|error| DecodeError::new(error.place(), "the login's answer holds no access token"))?;
         let secret = Secret::new(body.access_token);
         if bearer(&secret).is_err() || secret.expose().is_empty() {
             return Err(DecodeError::new("access_token", "the token cannot stand in a header"));
         }
-        Ok(Token { secret, lifetime: body.expires_in.map(Duration::from_secs) })
+        // A lifetime in another form than whole seconds is no reason to do without the token: a 401 renews it too.
+        let lifetime = body.expires_in.and_then(|value| value.as_u64()).map(Duration::from_secs);
+        Ok(Token { secret, lifetime })
     }
 }
 
@@ -107,7 +118,9 @@ mod tests {
     fn the_answer() {
         let token = parse(r#"{"access_token":"abc","token_type":"bearer","expires_in":86400}"#).unwrap();
         assert_eq!((token.secret.expose(), token.lifetime), ("abc", Some(Duration::from_secs(86400))));
-        assert_eq!(parse(r#"{"access_token":"abc"}"#).unwrap().lifetime, None);
+        for no_lifetime in [r#"{"access_token":"abc"}"#, r#"{"access_token":"abc","expires_in":"long"}"#] {
+            assert_eq!(parse(no_lifetime).unwrap().lifetime, None);
+        }
         for bad in ["{}", "<html>", r#"{"access_token":""}"#, r#"{"access_token":"a\r\nX-Evil: 1"}"#] {
             assert!(parse(bad).is_err(), "{bad}");
         }

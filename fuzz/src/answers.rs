@@ -1,0 +1,137 @@
+//! What surrounds a good answer: error bodies, headers, and how a body comes over the wire.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use billing_core::calls::TrusteeOverviewCall;
+use billing_core::{
+    Authorized, BodyReader, Credentials, Environment, Error, Exchange, Machine, Policy, Session, Step,
+    TransportErrorKind,
+};
+use bytes::Bytes;
+use chrono::{DateTime, TimeDelta, Utc};
+use http::{HeaderMap, HeaderName, HeaderValue, Response};
+
+/// Whatever the body of an error is, the error is one line without control characters that names the operation, the
+/// status, the correlation id and, where they are texts of the body, the code and the message; and it never repeats the
+/// token, even if the server does.
+pub fn error_body(data: &[u8]) {
+    let (status, body) = data.split_first().map_or((0, data), |(first, rest)| (*first, rest));
+    let status = [400, 401, 403, 404, 409, 413, 418, 501, 505, 204, 302][usize::from(status) % 11];
+    let response = Response::builder()
+        .status(status)
+        .header("inin-correlation-id", "c0rrelation")
+        .body(Bytes::copy_from_slice(body))
+        .expect("a valid response");
+    let error = match run(response) {
+        Step::Done(Err(error)) => error,
+        other => panic!("{status} is an error at once, not {other:?}"),
+    };
+    let line = error.to_string();
+    assert!(line.starts_with("trustee billing overview: ") && line.contains(&status.to_string()), "{line}");
+    assert!(line.contains("c0rrelation") && !line.contains(char::is_control), "{line}");
+    assert_eq!(error.attempts(), 1);
+    for shown in [line.clone(), format!("{error:?}"), format!("{:?} {:?}", error.body_start(), error.code())]
+    {
+        assert!(!shown.contains(TOKEN), "{shown}");
+    }
+    for said in [error.code(), error.server_message()].into_iter().flatten() {
+        assert!(line.contains(said), "{said:?} in {line}");
+    }
+}
+
+/// Whatever stands in the headers, the machine waits for a time in the future that it has patience for, or ends.
+pub fn headers(data: &[u8]) {
+    const NAMES: [&str; 8] = [
+        "retry-after",
+        "date",
+        "inin-ratelimit-allowed",
+        "inin-ratelimit-count",
+        "inin-ratelimit-reset",
+        "content-length",
+        "content-encoding",
+        "inin-correlation-id",
+    ];
+    let mut lines = data.split(|byte| *byte == b'\n');
+    let status = match lines.next() {
+        Some([b'2', ..]) => 200,
+        Some([b'5', ..]) => 503,
+        _ => 429,
+    };
+    let mut response = Response::new(Bytes::from_static(b"{}"));
+    *response.status_mut() = status.try_into().expect("a valid status");
+    for (name, value) in NAMES.into_iter().zip(lines) {
+        if let Ok(value) = HeaderValue::from_bytes(value) {
+            response.headers_mut().append(HeaderName::from_static(name), value);
+        }
+    }
+    // A driver reads the body by these headers first.
+    if let Ok(mut reader) = BodyReader::new(response.headers(), 1000) {
+        let _ = reader.push(b"{}").and_then(|()| reader.finish().map(drop));
+    }
+    match run(response) {
+        Step::Wait(until, _) => {
+            assert!(until > now() && until <= now() + TimeDelta::seconds(121), "{until}");
+        }
+        Step::Done(Ok(_)) => assert_eq!(status, 200),
+        Step::Done(Err(error)) => {
+            assert!(error.retry_at().is_some_and(|at| at > now() + TimeDelta::seconds(119)), "{error}");
+        }
+        Step::Send(..) => assert_eq!(status, 503, "only a retry without a wait goes out at once"),
+    }
+}
+
+/// A body is the same however it is cut into chunks, and never larger than its bound.
+pub fn body(data: &[u8]) {
+    const LIMIT: usize = 5000;
+    let Some((&flags, bytes)) = data.split_first() else { return };
+    let mut headers = HeaderMap::new();
+    if flags & 1 == 1 {
+        headers.insert("content-encoding", HeaderValue::from_static("gzip"));
+    }
+    let read = |size: usize| -> Result<Bytes, TransportErrorKind> {
+        let mut reader = BodyReader::new(&headers, LIMIT).map_err(|error| error.kind())?;
+        for chunk in bytes.chunks(size.max(1)) {
+            reader.push(chunk).map_err(|error| error.kind())?;
+        }
+        reader.finish().map_err(|error| error.kind())
+    };
+    let whole = read(bytes.len());
+    assert_eq!(read(usize::from(flags >> 1) + 1), whole);
+    match whole {
+        Ok(body) => assert!(body.len() <= LIMIT),
+        Err(kind) => {
+            assert!(matches!(
+                kind,
+                TransportErrorKind::TooLarge { limit: LIMIT } | TransportErrorKind::Truncated
+            ));
+        }
+    }
+}
+
+type Call = Authorized<Exchange<TrusteeOverviewCall>, Rc<RefCell<Session>>>;
+
+/// One call under a session, answered with `response`.
+fn run(response: Response<Bytes>) -> Step<Call> {
+    let environment = Environment::default();
+    let call = TrusteeOverviewCall::new("org".parse().expect("a valid id"));
+    let exchange = Exchange::new(call, environment.api().clone(), Policy::default());
+    let credentials = Credentials::access_token(TOKEN).expect("a valid token");
+    let session = Rc::new(RefCell::new(Session::new(environment, credentials)));
+    match Authorized::new(exchange, session).step(now()) {
+        Step::Send(_, sent) => sent.receive(Ok(response), now()),
+        other => panic!("a call begins with its request, not {other:?}"),
+    }
+}
+
+fn now() -> DateTime<Utc> {
+    DateTime::UNIX_EPOCH + TimeDelta::days(20_000)
+}
+
+const TOKEN: &str = "t0ken-t0ken";
+
+/// Errors go from thread to thread, as those of every library should.
+const _: fn() = || {
+    fn sendable<T: Send + Sync + 'static>() {}
+    sendable::<Error>();
+};

@@ -1,0 +1,37 @@
+//! The parsers of the two operations.
+
+use billing_core::calls::{BillableUsage, Call, TrusteeOverviewCall};
+use billing_core::model::{TrusteeOverview, UsageReport};
+use bytes::Bytes;
+use http::Response;
+
+use super::period;
+
+/// Any bytes at all give a report or an error that says where, never a panic; and a report that was read is written to JSON
+/// that reads as the same report.
+pub fn usage_report(data: &[u8]) {
+    let response = Response::new(Bytes::copy_from_slice(data));
+    match BillableUsage::new(period()).parse(&response) {
+        Ok(report) => {
+            let json = serde_json::to_vec(&report).expect("a model can be written");
+            let again: UsageReport = serde_json::from_slice(&json).expect("what was written can be read");
+            assert_eq!(report, again);
+        }
+        Err(error) => assert!(!error.place().is_empty()),
+    }
+}
+
+/// The same for an overview; and its statement is computed without a panic.
+pub fn trustee_overview(data: &[u8]) {
+    let response = Response::new(Bytes::copy_from_slice(data));
+    match TrusteeOverviewCall::new("org".parse().expect("a valid id")).parse(&response) {
+        Ok(overview) => {
+            let json = serde_json::to_vec(&overview).expect("a model can be written");
+            let again: TrusteeOverview = serde_json::from_slice(&json).expect("what was written can be read");
+            assert_eq!(overview, again);
+            let statement = billing_core::Statement::new(&overview);
+            serde_json::to_vec(&statement).expect("a statement can be written");
+        }
+        Err(error) => assert!(!error.place().is_empty()),
+    }
+}

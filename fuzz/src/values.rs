@@ -1,0 +1,64 @@
+//! The small parsers: amounts, timestamps, addresses.
+
+use billing_core::{Amount, BaseUrl, Timestamp};
+
+/// A text is kept as it is; where it has a decimal, that is its exact value.
+pub fn amount(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    let amount = Amount::from(text);
+    assert_eq!(amount.text(), text);
+    if let Some(decimal) = amount.decimal() {
+        let trimmed = text.trim();
+        if !trimmed.contains(['e', 'E']) {
+            assert_eq!(digits(&decimal.to_string()), digits(trimmed), "{text:?}");
+        }
+        assert_eq!(Amount::from(decimal).decimal(), Some(decimal));
+    }
+    // As JSON, in both forms.
+    let json = serde_json::to_string(&amount).expect("a text can be written");
+    assert_eq!(serde_json::from_str::<Amount>(&json).expect("and read"), amount);
+    if let Ok(read) = serde_json::from_str::<Amount>(text) {
+        let written = serde_json::to_string(&read).expect("what was read can be written");
+        assert_eq!(serde_json::from_str::<Amount>(&written).expect("and read again"), read);
+    }
+}
+
+/// A timestamp that was read is written so that it is read as the same.
+pub fn timestamp(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    for read in [text.parse::<Timestamp>(), Timestamp::from_user(text)].into_iter().flatten() {
+        assert_eq!(read.to_string().parse::<Timestamp>(), Ok(read), "{text:?}");
+    }
+    if let Err(error) = Timestamp::from_user(text) {
+        assert!(error.to_string().contains("2026-10-01"), "the way out is named");
+    }
+}
+
+/// An address that is taken has TLS or stays on the machine, and is written so that it is read as the same.
+pub fn address(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    if let Ok(url) = text.parse::<BaseUrl>() {
+        let shown = url.to_string();
+        let local = ["http://localhost", "http://127.", "http://[::1]"];
+        let lower = shown.to_ascii_lowercase();
+        assert!(
+            lower.starts_with("https://") || local.iter().any(|start| lower.starts_with(start)),
+            "{shown}"
+        );
+        assert!(!shown.contains(['@', '?', '#']), "{shown}");
+        assert_eq!(shown.parse::<BaseUrl>().expect("what was shown can be read"), url);
+    }
+}
+
+/// Sign and digits of a plain number, without the zeros that change nothing.
+fn digits(text: &str) -> (bool, String, String) {
+    let (negative, rest) = match text.as_bytes().first() {
+        Some(b'-') => (true, &text[1..]),
+        Some(b'+') => (false, &text[1..]),
+        _ => (false, text),
+    };
+    let (whole, fraction) = rest.split_once('.').unwrap_or((rest, ""));
+    let whole = whole.trim_start_matches('0').to_owned();
+    let fraction = fraction.trim_end_matches('0').to_owned();
+    (negative && !(whole.is_empty() && fraction.is_empty()), whole, fraction)
+}
