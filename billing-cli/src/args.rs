@@ -5,6 +5,7 @@
     reason = "these comments are the help that is printed, where backticks only disturb"
 )]
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -159,7 +160,7 @@ pub(crate) fn read() -> Result<Line, ExitCode> {
             ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(WRONG_USAGE))
         }
         _ => {
-            log::line(&one_line(&error.render().to_string()));
+            log::line(&one_line(&error, std::env::args_os()));
             ExitCode::from(WRONG_USAGE)
         }
     })
@@ -170,15 +171,21 @@ pub(crate) fn definition() -> clap::Command {
     Line::command()
 }
 
-/// What clap says over several lines, in one: without the usage, with the tips.
-fn one_line(rendered: &str) -> String {
-    let said: Vec<String> = rendered
+/// What clap says over several lines, in one: without the usage, with the tips, and with where to read on.
+fn one_line(error: &clap::Error, line: impl IntoIterator<Item = impl Into<OsString> + Clone>) -> String {
+    let said: Vec<String> = error
+        .render()
+        .to_string()
         .split("\n\n")
         .filter(|part| !part.starts_with("Usage:") && !part.starts_with("For more information"))
         .map(|part| part.split_whitespace().collect::<Vec<_>>().join(" "))
         .filter(|part| !part.is_empty())
         .collect();
-    format!("{}; see 'genesys-billing --help'", printable(&said.join("; ")))
+    // The error does not say which command it is of; a second look that does not mind errors does.
+    let matches = definition().ignore_errors(true).try_get_matches_from(line);
+    let command = matches.iter().find_map(|matches| matches.subcommand_name());
+    let command = command.map(|name| format!(" {name}")).unwrap_or_default();
+    format!("{}; see 'genesys-billing{command} --help'", printable(&said.join("; ")))
 }
 
 fn duration(text: &str) -> Result<Duration, String> {
@@ -247,16 +254,24 @@ mod tests {
 
     #[test]
     fn a_wrong_line_is_answered_in_one() {
-        for line in [
-            "x usage",
-            "x usage --start 1 --ende 2",
-            "x nonsense",
-            "x regions --format xlsx",
-            "x regions --timeout 90",
-            "x regions -v -q",
+        for (line, command) in [
+            ("x usage", " usage"),
+            ("x usage --start 1 --ende 2", " usage"),
+            ("x nonsense", ""),
+            ("x --nonsense overview a", ""),
+            ("x overview", " overview"),
+            ("x overview a --period", " overview"),
+            ("x regions --format xlsx", " regions"),
+            ("x --format xlsx regions", " regions"),
+            ("x regions --timeout 90", " regions"),
+            ("x regions -v -q", " regions"),
+            ("x completions cmd", " completions"),
+            ("x help nonsense", ""),
         ] {
-            let said = one_line(&parse(line).unwrap_err().render().to_string());
-            assert!(said.starts_with("error: ") && said.contains("--help") && !said.contains('\n'), "{said}");
+            let said = one_line(&parse(line).unwrap_err(), line.split(' '));
+            assert!(said.starts_with("error: ") && !said.contains('\n'), "{said}");
+            let help = format!("; see 'genesys-billing{command} --help'");
+            assert!(said.ends_with(&help), "{line}: {said}");
         }
     }
 }

@@ -76,8 +76,10 @@ fn an_overview_is_the_servers_object_with_a_statement() {
     {
         assert!(table.contains(said), "{said}\n{table}");
     }
-    let coloured = sandbox(&["overview", ORG_ID, "--color", "always"]).stdout;
-    assert!(coloured.contains("\u{1b}[1m") && !table.contains('\u{1b}'));
+    let coloured =
+        run(program(&["--sandbox", "-q", "--color", "always", "overview", ORG_ID]).env("NO_COLOR", "1"));
+    assert!(coloured.stdout.contains("\u{1b}[38;5;1m\u{1b}[1m! 3\u{1b}"));
+    assert!(!table.contains('\u{1b}'));
 }
 
 #[test]

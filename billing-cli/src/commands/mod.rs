@@ -7,8 +7,8 @@ mod usage;
 
 use crate::args::{Command, Line, Options};
 use crate::failure::Failure;
+use crate::format::grid::{Look, terminal_width};
 use crate::format::paint::Paint;
-use crate::format::table::Look;
 use crate::interrupt;
 use crate::output::Destination;
 
@@ -33,9 +33,8 @@ fn look(options: &Options, destination: &Destination) -> Look {
     let variable = |name| std::env::var(name).ok();
     Look {
         width: terminal.then(|| {
-            let known = terminal_size::terminal_size().map(|(width, _)| usize::from(width.0));
             let told = || variable("COLUMNS")?.parse().ok();
-            known.or_else(told).unwrap_or(USUAL_WIDTH)
+            terminal_width().or_else(told).unwrap_or(USUAL_WIDTH)
         }),
         paint: Paint::new(
             options.color,
@@ -69,4 +68,4 @@ fn unreadable(error: &serde_json::Error) -> Failure {
 }
 
 /// Of a terminal that does not say.
-const USUAL_WIDTH: usize = 80;
+const USUAL_WIDTH: u16 = 80;

@@ -1,7 +1,19 @@
-//! Columns that fit the terminal: the first gives way by wrapping, then the less important ones are left out, by name.
+//! Tables and lines that fit the terminal. The table library measures, wraps and aligns; here is decided which columns
+//! give way: the first by wrapping, then the less important ones by being left out, by name.
+
+use comfy_table::presets::NOTHING;
+use comfy_table::{Attribute, CellAlignment, Color, ColumnConstraint, Table, Width};
 
 use super::paint::{Ink, Paint};
-use crate::text::{printable, width, wrapped};
+use crate::text::printable;
+
+/// Where a table is shown.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Look {
+    /// How many columns the terminal has; `None` where the result goes elsewhere.
+    pub(crate) width: Option<u16>,
+    pub(crate) paint: Paint,
+}
 
 /// A column.
 #[derive(Clone, Debug)]
@@ -51,138 +63,188 @@ impl Cell {
 #[derive(Debug)]
 pub(crate) struct Grid {
     columns: Vec<Column>,
-    rows: Vec<Row>,
-}
-
-#[derive(Debug)]
-enum Row {
-    Heading(Cell),
-    Cells(Vec<Cell>),
+    /// Whether any row has something to show in the column.
+    filled: Vec<bool>,
+    blocks: Vec<Block>,
 }
 
 impl Grid {
     pub(crate) fn new(columns: &[Column]) -> Self {
-        Self { columns: columns.to_vec(), rows: Vec::new() }
+        let mut titles = bare_table();
+        titles.add_row(columns.iter().map(|column| Cell::new(column.title, Ink::Faint)));
+        Self {
+            columns: columns.to_vec(),
+            filled: vec![false; columns.len()],
+            blocks: vec![Block::Rows { indent: 0, table: titles.into() }],
+        }
     }
 
     /// A line of its own above the rows that follow.
     pub(crate) fn heading(&mut self, text: &str) {
-        self.rows.push(Row::Heading(Cell::new(text, Ink::Strong)));
+        self.blocks.push(Block::Heading(text.to_owned()));
     }
 
-    /// A row: a cell for each column.
-    pub(crate) fn row(&mut self, cells: Vec<Cell>) {
-        self.rows.push(Row::Cells(cells));
-    }
-
-    /// The lines, in at most `limit` columns where there is a limit and that can be.
-    pub(crate) fn render(&self, limit: Option<usize>, paint: Paint) -> String {
-        let natural: Vec<usize> = (0..self.columns.len()).map(|at| self.natural_width(at)).collect();
-        let (shown, flexible) = self.fit(&natural, limit.unwrap_or(usize::MAX));
-        let widths: Vec<usize> = shown
-            .iter()
-            .map(|&at| if at == 0 { flexible } else { natural.get(at).copied().unwrap_or_default() })
-            .collect();
-
-        let titles: Vec<Cell> =
-            self.columns.iter().map(|column| Cell::new(column.title, Ink::Faint)).collect();
-        let mut lines = self.lines_of(&titles, &shown, &widths, paint);
-        for row in &self.rows {
-            match row {
-                Row::Heading(cell) => {
-                    lines.push(String::new());
-                    let all = limit.unwrap_or(usize::MAX);
-                    lines.extend(wrapped(&cell.text, all).iter().map(|line| paint.apply(cell.ink, line)));
-                }
-                Row::Cells(cells) => lines.extend(self.lines_of(cells, &shown, &widths, paint)),
+    /// A row: a cell for each column, the first of them set in by `indent`.
+    pub(crate) fn row(&mut self, indent: u16, cells: Vec<Cell>) {
+        for (filled, cell) in self.filled.iter_mut().zip(&cells) {
+            *filled |= !cell.text.is_empty();
+        }
+        match self.blocks.last_mut() {
+            Some(Block::Rows { indent: same, table }) if *same == indent => {
+                table.add_row(cells);
+            }
+            _ => {
+                let mut table = bare_table();
+                table.add_row(cells);
+                self.blocks.push(Block::Rows { indent, table: table.into() });
             }
         }
-        let left_out: Vec<&str> = (0..self.columns.len())
-            .filter(|at| !shown.contains(at) && natural.get(*at).is_some_and(|width| *width > 0))
-            .filter_map(|at| self.columns.get(at).map(|column| column.title))
-            .collect();
+    }
+
+    /// The lines, in the width of the terminal where there is one and that can be.
+    pub(crate) fn render(self, look: Look) -> String {
+        let mut widths = self.natural_widths();
+        let left_out = self.fit(&mut widths, look.width.map_or(usize::MAX, usize::from));
+        let Self { columns, blocks, .. } = self;
+        let mut text = String::new();
+        for block in blocks {
+            match block {
+                Block::Heading(heading) => {
+                    text.push('\n');
+                    text += &paragraph(&heading, 0, Ink::Strong, look);
+                }
+                Block::Rows { indent, mut table } => {
+                    for (shown, (at, column)) in table.column_iter_mut().zip(columns.iter().enumerate()) {
+                        let before = if at == 0 { indent } else { GAP };
+                        shown.set_padding((before, 0));
+                        shown.set_constraint(match widths.get(at) {
+                            Some(Some(width)) if at == 0 => exactly(*width),
+                            Some(Some(width)) => exactly(width.saturating_add(GAP.into())),
+                            _ => ColumnConstraint::Hidden,
+                        });
+                        if column.numbers {
+                            shown.set_cell_alignment(CellAlignment::Right);
+                        }
+                    }
+                    text += &lines(*table, look.paint);
+                }
+            }
+        }
         if !left_out.is_empty() {
-            lines.push(String::new());
+            text.push('\n');
             let note = format!("Not shown in this width: {}.", left_out.join(", "));
-            let note = wrapped(&note, limit.unwrap_or(usize::MAX));
-            lines.extend(note.iter().map(|line| paint.apply(Ink::Faint, line)));
+            text += &paragraph(&note, 0, Ink::Faint, look);
         }
-        lines.iter().map(|line| format!("{}\n", line.trim_end())).collect()
+        text
     }
 
-    /// The width that a column would like to have; nothing for one that has nothing to show.
-    fn natural_width(&self, at: usize) -> usize {
-        let cells = self.rows.iter().filter_map(|row| match row {
-            Row::Cells(cells) => cells.get(at),
-            Row::Heading(_) => None,
-        });
-        let widest = cells.map(|cell| width(&cell.text)).max().unwrap_or_default();
-        match (self.columns.get(at), widest) {
-            (Some(column), 1..) => widest.max(width(column.title)),
-            _ => 0,
+    /// The width that each column would like to have; nothing for one that has nothing to show.
+    fn natural_widths(&self) -> Vec<Option<usize>> {
+        let mut widths: Vec<Option<usize>> =
+            self.filled.iter().enumerate().map(|(at, filled)| (*filled || at == 0).then_some(0)).collect();
+        for block in &self.blocks {
+            let Block::Rows { indent, table } = block else { continue };
+            for (at, (widest, width)) in widths.iter_mut().zip(table.column_max_content_widths()).enumerate()
+            {
+                let before = if at == 0 { *indent } else { 0 };
+                *widest = widest.map(|widest| widest.max(usize::from(width) + usize::from(before)));
+            }
         }
+        widths
     }
 
-    /// Which columns are shown, and the width of the first.
-    fn fit(&self, natural: &[usize], limit: usize) -> (Vec<usize>, usize) {
-        let mut shown: Vec<usize> = (0..self.columns.len())
-            .filter(|at| *at == 0 || natural.get(*at).is_some_and(|width| *width > 0))
-            .collect();
-        let wanted = natural.first().copied().unwrap_or_default();
-        loop {
-            let others: usize = shown.iter().skip(1).filter_map(|at| natural.get(*at)).map(|w| w + GAP).sum();
+    /// Narrows the first column and takes others away until all fit; the titles of those that were taken.
+    fn fit(&self, widths: &mut [Option<usize>], limit: usize) -> Vec<&'static str> {
+        let all = widths.to_vec();
+        let wanted = all.first().copied().flatten().unwrap_or_default();
+        let first = loop {
+            let others: usize = widths.iter().skip(1).flatten().map(|width| width + usize::from(GAP)).sum();
             let room = limit.saturating_sub(others);
             if room >= wanted.min(LEAST_FIRST) {
-                return (shown, wanted.min(room));
+                break wanted.min(room);
             }
-            let rank = |at: usize| self.columns.get(at).and_then(|column| column.rank);
-            let next = shown.iter().copied().filter(|at| rank(*at).is_some()).max_by_key(|at| rank(*at));
-            let Some(next) = next else {
-                return (shown, wanted.min(room.max(LEAST_FIRST)));
-            };
-            shown.retain(|at| *at != next);
+            let shown = self.columns.iter().zip(widths.iter_mut()).filter(|(_, width)| width.is_some());
+            let ranked = shown.filter(|(column, _)| column.rank.is_some());
+            match ranked.max_by_key(|(column, _)| column.rank) {
+                Some((_, width)) => *width = None,
+                None => break wanted.min(room.max(LEAST_FIRST)),
+            }
+        };
+        if let Some(width) = widths.first_mut() {
+            *width = Some(first);
         }
-    }
-
-    fn lines_of(&self, cells: &[Cell], shown: &[usize], widths: &[usize], paint: Paint) -> Vec<String> {
-        let empty = Cell::empty();
-        let first = cells.first().unwrap_or(&empty);
-        let first_width = widths.first().copied().unwrap_or_default();
-        // A continued name is set in, so that it does not look like another.
-        let indent = first.text.chars().take_while(|c| *c == ' ').count();
-        let parts = wrapped(first.text.trim_start(), first_width.saturating_sub(indent));
-        parts
-            .iter()
-            .enumerate()
-            .map(|(nth, part)| {
-                let part = format!("{}{part}", " ".repeat(indent));
-                let mut line = paint.apply(first.ink, &part);
-                line += &" ".repeat(first_width.saturating_sub(width(&part)));
-                if nth > 0 {
-                    return line;
-                }
-                for (at, wide) in shown.iter().zip(widths).skip(1) {
-                    let cell = cells.get(*at).unwrap_or(&empty);
-                    let pad = " ".repeat(wide.saturating_sub(width(&cell.text)));
-                    let text = paint.apply(cell.ink, &cell.text);
-                    line += &" ".repeat(GAP);
-                    let numbers = self.columns.get(*at).is_some_and(|column| column.numbers);
-                    line += &if numbers { pad + &text } else { text + &pad };
-                }
-                line
-            })
-            .collect()
+        let taken = all.iter().zip(widths).map(|(before, now)| before.is_some() && now.is_none());
+        self.columns.iter().zip(taken).filter(|(_, taken)| *taken).map(|(column, _)| column.title).collect()
     }
 }
 
-const GAP: usize = 2;
+/// Text in lines that fit, each set in by `indent`.
+pub(crate) fn paragraph(text: &str, indent: u16, ink: Ink, look: Look) -> String {
+    let mut table = bare_table();
+    table.add_row([Cell::new(text, ink)]);
+    if let Some(column) = table.column_mut(0) {
+        column.set_padding((indent, 0));
+        if let Some(limit) = look.width {
+            column.set_constraint(exactly(limit.into()));
+        }
+    }
+    lines(table, look.paint)
+}
+
+/// How many columns the terminal has that the program writes to.
+pub(crate) fn terminal_width() -> Option<u16> {
+    // Some terminals do not know and say 0.
+    Table::new().width().filter(|width| *width > 0)
+}
+
+/// What is laid out together. The library sets in whole columns only, so that what is set in differently is a table of
+/// its own. All get the same widths beforehand, which is also faster than to let the library find them.
+#[derive(Debug)]
+enum Block {
+    Heading(String),
+    Rows { indent: u16, table: Box<Table> },
+}
+
+impl From<Cell> for comfy_table::Cell {
+    fn from(Cell { text, ink }: Cell) -> Self {
+        let cell = Self::new_owned(text);
+        match ink {
+            Ink::Plain => cell,
+            Ink::Strong => cell.add_attribute(Attribute::Bold),
+            Ink::Alarm => cell.add_attribute(Attribute::Bold).fg(Color::DarkRed),
+            Ink::Faint => cell.add_attribute(Attribute::Dim),
+        }
+    }
+}
+
+fn bare_table() -> Table {
+    let mut table = Table::new();
+    // Whether it looks for a terminal, its width and its colour is not left to the library.
+    table.load_style(NOTHING).force_no_tty().style_text_only();
+    table
+}
+
+fn exactly(width: usize) -> ColumnConstraint {
+    ColumnConstraint::Absolute(Width::Fixed(u16::try_from(width).unwrap_or(u16::MAX)))
+}
+
+fn lines(mut table: Table, paint: Paint) -> String {
+    if paint.is_on() {
+        // Otherwise NO_COLOR, of which `paint` knows, would count against `--color always`.
+        crossterm::style::force_color_output(true);
+        table.enforce_styling();
+    }
+    table.trim_fmt() + "\n"
+}
+
+const GAP: u16 = 2;
 /// Before the first column gets less than this, others are left out.
 const LEAST_FIRST: usize = 20;
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::args::Color;
+    use crate::args;
 
     fn grid() -> Grid {
         let mut grid = Grid::new(&[
@@ -192,66 +254,84 @@ mod tests {
             Column::numbers("Charge"),
         ]);
         grid.heading("USERS");
-        for (name, charge) in [("  A name of some length that is long", "5.00"), ("  b", "1234.50")] {
-            grid.row(vec![
-                Cell::plain(name),
-                Cell::plain("GC-1"),
-                Cell::new("! 7", Ink::Alarm),
-                Cell::plain(charge),
-            ]);
+        for (indent, name, charge) in
+            [(2, "A name of some length that is long", "5.00"), (4, "漢字", "1234.50")]
+        {
+            grid.row(
+                indent,
+                vec![
+                    Cell::plain(name),
+                    Cell::plain("GC-1"),
+                    Cell::new("! 7", Ink::Alarm),
+                    Cell::plain(charge),
+                ],
+            );
         }
         grid
     }
 
-    fn plain() -> Paint {
-        Paint::new(Color::Never, false, None, None)
+    fn look(width: Option<u16>, color: args::Color) -> Look {
+        Look { width, paint: Paint::new(color, false, None, None) }
+    }
+
+    fn plain(width: Option<u16>) -> Look {
+        look(width, args::Color::Never)
+    }
+
+    fn columns(line: &str) -> u16 {
+        let mut table = Table::new();
+        table.add_row([line]);
+        table.column_max_content_widths()[0]
     }
 
     #[test]
     fn numbers_are_right_aligned() {
         assert_eq!(
-            grid().render(None, plain()),
+            grid().render(plain(None)),
             "Name                                  Part  Used   Charge\n\
              \n\
              USERS\n\
              \x20 A name of some length that is long  GC-1   ! 7     5.00\n\
-             \x20 b                                   GC-1   ! 7  1234.50\n"
+             \x20   漢字                              GC-1   ! 7  1234.50\n"
         );
     }
 
     #[test]
     fn it_fits_and_says_what_it_leaves_out() {
         for limit in 29..70 {
-            let text = grid().render(Some(limit), plain());
-            assert!(text.lines().all(|line| width(line) <= limit), "{limit}:\n{text}");
+            let text = grid().render(plain(Some(limit)));
+            assert!(text.lines().all(|line| columns(line) <= limit), "{limit}:\n{text}");
             assert!(text.contains("1234.50"));
         }
-        let narrow = grid().render(Some(30), plain());
+        let narrow = grid().render(plain(Some(30)));
         assert!(narrow.replace('\n', " ").contains("Not shown in this width: Part, Used."), "{narrow}");
         assert!(!narrow.contains("GC-1"));
     }
 
     #[test]
     fn colour_changes_no_alignment() {
-        let painted = grid().render(None, Paint::new(Color::Always, false, None, None));
-        assert!(painted.contains("\x1b[1;31m! 7\x1b[0m"));
+        let painted = grid().render(look(None, args::Color::Always));
+        assert!(painted.contains("\x1b[38;5;1m\x1b[1m! 7\x1b[0m"));
         let mut bare = painted;
-        for code in ["\x1b[0m", "\x1b[1m", "\x1b[1;31m", "\x1b[2m"] {
+        for code in ["\x1b[0m", "\x1b[1m", "\x1b[38;5;1m", "\x1b[2m"] {
             bare = bare.replace(code, "");
         }
-        assert_eq!(bare, grid().render(None, plain()));
+        assert_eq!(bare, grid().render(plain(None)));
     }
 
     #[test]
     fn hostile_names_stay_in_their_cell() {
         let mut grid = grid();
-        grid.row(vec![
-            Cell::plain("evil\u{1b}[2J\u{1b}]0;x\u{7}\r\nTotal 0"),
-            Cell::plain("\u{202e}\u{9b}"),
-            Cell::empty(),
-            Cell::plain("1"),
-        ]);
-        let text = grid.render(None, plain());
+        grid.row(
+            2,
+            vec![
+                Cell::plain("evil\u{1b}[2J\u{1b}]0;x\u{7}\r\nTotal 0"),
+                Cell::plain("\u{202e}\u{9b}"),
+                Cell::empty(),
+                Cell::plain("1"),
+            ],
+        );
+        let text = grid.render(plain(None));
         assert!(
             !text.contains(|c: char| c.is_control() && c != '\n') && !text.contains('\u{202e}'),
             "{text:?}"

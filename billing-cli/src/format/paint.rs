@@ -14,7 +14,7 @@ pub(crate) enum Ink {
     Faint,
 }
 
-/// Paints, or does not.
+/// Whether there is colour.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Paint(bool);
 
@@ -28,14 +28,8 @@ impl Paint {
         })
     }
 
-    pub(crate) fn apply(self, ink: Ink, text: &str) -> String {
-        let code = match ink {
-            Ink::Strong => "1",
-            Ink::Alarm => "1;31",
-            Ink::Faint => "2",
-            Ink::Plain => return text.to_owned(),
-        };
-        if self.0 && !text.is_empty() { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
+    pub(crate) const fn is_on(self) -> bool {
+        self.0
     }
 }
 
@@ -45,7 +39,7 @@ mod tests {
 
     #[test]
     fn colour_is_for_terminals_unless_somebody_says_otherwise() {
-        let on = |color, terminal, no_color, term| Paint::new(color, terminal, no_color, term).0;
+        let on = |color, terminal, no_color, term| Paint::new(color, terminal, no_color, term).is_on();
         assert!(on(Color::Auto, true, None, Some("xterm")));
         assert!(on(Color::Auto, true, Some(""), None));
         assert!(!on(Color::Auto, true, Some("1"), None));

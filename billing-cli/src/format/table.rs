@@ -4,17 +4,9 @@ use billing_core::model::{TrusteeOverview, UsageReport};
 use billing_core::{Amount, Charge, Line, Region, Statement, Timestamp, Total, Verdict};
 use rust_decimal::Decimal;
 
-use super::grid::{Cell, Column, Grid};
-use super::paint::{Ink, Paint};
-use crate::text::{count, printable, wrapped};
-
-/// Where a table is shown.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Look {
-    /// How many columns the terminal has; `None` where the result goes elsewhere.
-    pub(crate) width: Option<usize>,
-    pub(crate) paint: Paint,
-}
+use super::grid::{Cell, Column, Grid, Look, paragraph};
+use super::paint::Ink;
+use crate::text::count;
 
 /// A usage report: its resources under their usages.
 pub(crate) fn usage(report: &UsageReport, look: Look) -> String {
@@ -33,14 +25,12 @@ pub(crate) fn usage(report: &UsageReport, look: Look) -> String {
         grid.heading(&format!("{} ({})", usage.name.as_deref().unwrap_or(NO_NAME), what.join(", ")));
         for resource in resources {
             let name = resource.name.as_deref().unwrap_or(NO_NAME);
-            grid.row(vec![
-                Cell::plain(&format!("  {name}")),
-                Cell::plain(&resource.date.map(|date| date.to_string()).unwrap_or_default()),
-            ]);
+            let since = resource.date.map(|date| date.to_string()).unwrap_or_default();
+            grid.row(UNDER_HEADING, vec![Cell::plain(name), Cell::plain(&since)]);
         }
     }
     if !report.usages().is_empty() {
-        page.block(&grid);
+        page.block(grid);
         page.gap();
     }
     let resources = report.usages().iter().map(|usage| usage.resources().len()).sum();
@@ -75,9 +65,9 @@ pub(crate) fn regions(regions: &[(Region, String, String)], look: Look) -> Strin
         Column::text("Login").rank(2),
     ]);
     for (region, api, login) in regions {
-        grid.row([region.name(), region.domain(), api, login].map(Cell::plain).into());
+        grid.row(0, [region.name(), region.domain(), api, login].map(Cell::plain).into());
     }
-    page.block(&grid);
+    page.block(grid);
     page.text
 }
 
@@ -118,7 +108,8 @@ fn lines(page: &mut Page, statement: &Statement) {
     for section in &statement.sections {
         grid.heading(&section.section.name().to_uppercase());
         for line in &section.lines {
-            grid.row(cells(line, statement));
+            let indent = if line.charge == Charge::InRollup { UNDER_ROLLUP } else { UNDER_HEADING };
+            grid.row(indent, cells(line, statement));
         }
     }
     if !statement.allowances.is_empty() {
@@ -127,15 +118,15 @@ fn lines(page: &mut Page, statement: &Statement) {
             let idle = if allowance.applied { "" } else { " (on no row of this overview)" };
             let name = allowance.name.as_deref().unwrap_or(NO_NAME);
             let mut row = vec![Cell::empty(); 11];
-            row[0] = Cell::plain(&format!("  {name}{idle}"));
+            row[0] = Cell::plain(&format!("{name}{idle}"));
             row[1] = Cell::plain(allowance.part_number.as_deref().unwrap_or_default());
             row[2] = Cell::plain(allowance.unit.as_deref().unwrap_or_default());
             row[6] = quantity(allowance.quantity.as_ref());
-            grid.row(row);
+            grid.row(UNDER_HEADING, row);
         }
     }
     if !statement.sections.is_empty() || !statement.allowances.is_empty() {
-        page.block(&grid);
+        page.block(grid);
         page.gap();
     }
 }
@@ -143,7 +134,6 @@ fn lines(page: &mut Page, statement: &Statement) {
 fn cells(line: &Line, statement: &Statement) -> Vec<Cell> {
     let part = line.charge == Charge::InRollup;
     let third_party = if line.third_party { " (third party)" } else { "" };
-    let indent = if part { "    " } else { "  " };
     let name = line.name.as_deref().unwrap_or(NO_NAME);
     let known = |amount: Option<Decimal>| match amount {
         Some(amount) => Cell::plain(&amount.to_string()),
@@ -151,7 +141,7 @@ fn cells(line: &Line, statement: &Statement) -> Vec<Cell> {
         None => Cell::new("?", Ink::Alarm),
     };
     vec![
-        Cell::plain(&format!("{indent}{name}{third_party}")),
+        Cell::plain(&format!("{name}{third_party}")),
         Cell::plain(line.part_number.as_deref().unwrap_or_default()),
         Cell::plain(line.unit.as_deref().unwrap_or_default()),
         line.bundle.as_ref().map_or_else(Cell::empty, |bundle| Cell::plain(&number(bundle))),
@@ -208,13 +198,14 @@ fn left_out(page: &mut Page, total: &Total) {
     if rows.is_empty() {
         return;
     }
-    page.line(
+    page.indented(
+        2,
         Ink::Alarm,
-        &format!("  ! It leaves out {}, whose charge is unknown:", count(rows.len(), "row", "rows")),
+        &format!("! It leaves out {}, whose charge is unknown:", count(rows.len(), "row", "rows")),
     );
     for row in rows {
         let name = row.name.as_deref().unwrap_or(NO_NAME);
-        page.line(Ink::Plain, &format!("    {name}: {}", row.because));
+        page.indented(4, Ink::Plain, &format!("{name}: {}", row.because));
     }
 }
 
@@ -229,22 +220,20 @@ impl Page {
         Self { text: String::new(), look }
     }
 
-    /// A line, wrapped under its own beginning where it is too long.
     fn line(&mut self, ink: Ink, text: &str) {
-        let text = printable(text);
-        let indent = text.chars().take_while(|c| *c == ' ').count();
-        let room = self.look.width.unwrap_or(usize::MAX).saturating_sub(indent);
-        for part in wrapped(text.trim_start(), room) {
-            self.text += &format!("{}{}\n", " ".repeat(indent), self.look.paint.apply(ink, &part));
-        }
+        self.indented(0, ink, text);
+    }
+
+    fn indented(&mut self, indent: u16, ink: Ink, text: &str) {
+        self.text += &paragraph(text, indent, ink, self.look);
     }
 
     fn gap(&mut self) {
         self.text.push('\n');
     }
 
-    fn block(&mut self, grid: &Grid) {
-        self.text += &grid.render(self.look.width, self.look.paint);
+    fn block(&mut self, grid: Grid) {
+        self.text += &grid.render(self.look);
     }
 }
 
@@ -279,18 +268,20 @@ fn date(timestamp: Option<Timestamp>) -> String {
 }
 
 const NO_NAME: &str = "(no name)";
+const UNDER_HEADING: u16 = 2;
+const UNDER_ROLLUP: u16 = 4;
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::args::Color;
-    use crate::text::width;
+    use crate::format::paint::Paint;
 
-    fn look(width: Option<usize>) -> Look {
+    fn look(width: Option<u16>) -> Look {
         Look { width, paint: Paint::new(Color::Never, false, None, None) }
     }
 
-    fn shown(json: &str, width: Option<usize>) -> String {
+    fn shown(json: &str, width: Option<u16>) -> String {
         let o: TrusteeOverview = serde_json::from_str(json).unwrap();
         overview(&o, &Statement::new(&o), look(width))
     }
@@ -346,7 +337,7 @@ mod tests {
     fn it_fits_the_terminal() {
         for limit in [50, 60, 80, 100, 120, 160] {
             let text = shown(OVERVIEW, Some(limit));
-            assert!(text.lines().all(|line| width(line) <= limit), "{limit}:\n{text}");
+            assert!(text.lines().all(|line| line.chars().count() <= limit.into()), "{limit}:\n{text}");
             assert!(text.contains("1006.50") && text.contains("! 3"));
         }
     }
