@@ -214,7 +214,7 @@ fn find_proxy(
         warnings.push("proxy_pathparams is not supported and is ignored: a proxy has no path".to_owned());
     }
     let name = |key: &str| format!("proxy_{key}");
-    proxy(&Keys { text: &|key| profile.text(&name(key)), name: &name })
+    proxy(&Keys { text: &|key| Ok(profile.text(&name(key))?), name: &name })
 }
 
 fn find_gateway(
@@ -228,7 +228,7 @@ fn find_gateway(
     let mut found = gateway(&keys, Some(path.0.zip(path.1).into_iter().collect()))?;
     if let (None, Some(profile)) = (&found, profile) {
         let name = |key: &str| format!("gateway_{key}");
-        let keys = Keys { text: &|key| profile.text(&name(key)), name: &name };
+        let keys = Keys { text: &|key| Ok(profile.text(&name(key))?), name: &name };
         found = gateway(&keys, paths_of(profile))?;
     }
     if let Some(gateway) = &mut found {

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use billing_core::{Error, ErrorKind, Fault, InvalidInput, TransportErrorKind};
 
 use crate::args::WRONG_USAGE;
+use crate::profile::ProfileError;
 
 /// Why a command did not do what it was asked to.
 #[derive(Debug)]
@@ -91,6 +92,12 @@ impl fmt::Display for Failure {
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         Self::Api(error)
+    }
+}
+
+impl From<ProfileError> for Failure {
+    fn from(error: ProfileError) -> Self {
+        Self::Usage(error.0)
     }
 }
 

@@ -81,10 +81,14 @@ impl Destination {
     }
 }
 
-/// Writes a new file and puts it in the place of the old one in one step.
+/// Writes a new file and puts it in the place of the old one in one step. A file that was there keeps its permissions: whoever
+/// opened it to others meant to.
 fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
     let mut temporary = Temporary::beside(path)?;
     write_to(temporary.file(), content)?;
+    if let Ok(old) = fs::metadata(path) {
+        temporary.file().set_permissions(old.permissions())?;
+    }
     temporary.file().sync_all()?;
     temporary.rename(path)
 }
@@ -153,7 +157,14 @@ mod tests {
     fn a_file_is_replaced_whole_and_nothing_stays_behind() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("report.csv");
-        fs::write(&path, "old and longer").unwrap();
+        Destination::open(Some(&path)).unwrap().write(b"old and longer").unwrap();
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            let mode = || fs::metadata(&path).unwrap().permissions().mode() & 0o777;
+            assert_eq!(mode(), 0o600, "a new file is its owner's alone");
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
+        }
         let destination = Destination::open(Some(&path)).unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), "old and longer", "opening changes nothing");
         destination.write(b"new").unwrap();
@@ -162,7 +173,7 @@ mod tests {
         #[cfg(unix)]
         {
             use std::os::unix::fs::PermissionsExt;
-            assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+            assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o640);
         }
     }
 

@@ -1,18 +1,20 @@
 //! The profiles of `~/.gc/config.toml`, which the vendor's command line writes.
 
+use std::fmt;
 use std::io;
 use std::path::Path;
 
 use toml::{Table, Value};
 
-use crate::failure::Failure;
-
 /// One table of the file.
-#[derive(Debug)]
 pub(crate) struct Profile {
     pub(crate) name: String,
     table: Table,
 }
+
+/// What a profile cannot be used for, in a sentence that names the way out.
+#[derive(Debug)]
+pub(crate) struct ProfileError(pub(crate) String);
 
 /// Which profile is meant if none is named.
 pub(crate) const DEFAULT: &str = "DEFAULT";
@@ -20,10 +22,10 @@ pub(crate) const DEFAULT: &str = "DEFAULT";
 impl Profile {
     /// Reads the profile `name` from `file`. Without a name the default one, which need not be there, and neither need
     /// the file.
-    pub(crate) fn read(file: Option<&Path>, name: Option<&str>) -> Result<Option<Self>, Failure> {
+    pub(crate) fn read(file: Option<&Path>, name: Option<&str>) -> Result<Option<Self>, ProfileError> {
         let Some(file) = file else {
             return match name {
-                Some(name) => Err(Failure::Usage(format!(
+                Some(name) => Err(ProfileError(format!(
                     "there is no profile {name:?}, because this account has no home directory: set HOME"
                 ))),
                 None => Ok(None),
@@ -32,28 +34,28 @@ impl Profile {
         match std::fs::read_to_string(file) {
             Ok(text) => Self::find(&text, &file.display().to_string(), name),
             Err(error) if error.kind() == io::ErrorKind::NotFound => match name {
-                Some(name) => Err(Failure::Usage(format!(
+                Some(name) => Err(ProfileError(format!(
                     "there is no profile {name:?}, because there is no file {}",
                     file.display()
                 ))),
                 None => Ok(None),
             },
-            Err(error) => Err(Failure::Usage(format!("{} cannot be read: {error}", file.display()))),
+            Err(error) => Err(ProfileError(format!("{} cannot be read: {error}", file.display()))),
         }
     }
 
     /// Finds the profile in the text of the file, which is called `place` in errors.
-    pub(crate) fn find(text: &str, place: &str, name: Option<&str>) -> Result<Option<Self>, Failure> {
+    pub(crate) fn find(text: &str, place: &str, name: Option<&str>) -> Result<Option<Self>, ProfileError> {
         let mut file: Table = text.parse().map_err(|error: toml::de::Error| {
             // Not the error's own text: it quotes the line, and a secret may stand there.
             let start = error.span().map_or(0, |span| span.start);
             let line = text.bytes().take(start).filter(|byte| *byte == b'\n').count() + 1;
-            Failure::Usage(format!("{place} is not valid TOML in line {line}: {}", error.message()))
+            ProfileError(format!("{place} is not valid TOML in line {line}: {}", error.message()))
         })?;
         let wanted = name.unwrap_or(DEFAULT);
         match (file.remove(wanted), name) {
             (Some(Value::Table(table)), _) => Ok(Some(Self { name: wanted.to_owned(), table })),
-            (Some(_), _) => Err(Failure::Usage(format!(
+            (Some(_), _) => Err(ProfileError(format!(
                 "{place} holds no table [{wanted}], but a value of that name: write [{wanted}]"
             ))),
             (None, None) => Ok(None),
@@ -67,18 +69,18 @@ impl Profile {
                     true => "it has none".to_owned(),
                     false => format!("it has {}", there.join(", ")),
                 };
-                Err(Failure::Usage(format!("{place} has no profile {name:?}: {there}")))
+                Err(ProfileError(format!("{place} has no profile {name:?}: {there}")))
             }
         }
     }
 
     /// The text of a key; `None` where it is missing or empty.
-    pub(crate) fn text(&self, key: &str) -> Result<Option<String>, Failure> {
+    pub(crate) fn text(&self, key: &str) -> Result<Option<String>, ProfileError> {
         match self.table.get(key) {
             None => Ok(None),
             Some(Value::String(text)) => Ok(Some(text.trim().to_owned()).filter(|text| !text.is_empty())),
             Some(Value::Integer(number)) => Ok(Some(number.to_string())),
-            Some(_) => Err(Failure::Usage(format!(
+            Some(_) => Err(ProfileError(format!(
                 "{key} of the profile {:?} is neither a text nor a number: put it in quotes",
                 self.name
             ))),
@@ -98,6 +100,20 @@ impl Profile {
             Some(Value::Table(table)) => Some(vec![of(table)?]),
             Some(_) => None,
         }
+    }
+}
+
+impl fmt::Debug for Profile {
+    /// Without the values, some of which are secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let keys: Vec<&String> = self.table.keys().collect();
+        f.debug_struct("Profile").field("name", &self.name).field("keys", &keys).finish()
+    }
+}
+
+impl fmt::Display for ProfileError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
     }
 }
 

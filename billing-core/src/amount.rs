@@ -100,16 +100,16 @@ impl fmt::Debug for Amount {
 impl<'de> Deserialize<'de> for Amount {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         // Through the raw text, because every other way to a JSON number leads through a binary float.
-        let raw = <&RawValue>::deserialize(deserializer)?.get();
-        match raw.as_bytes().first() {
+        let raw = Box::<RawValue>::deserialize(deserializer)?;
+        match raw.get().as_bytes().first() {
             Some(b'"') => {
-                let text: String = serde_json::from_str(raw).map_err(de::Error::custom)?;
-                Ok(Self { text: text.into(), form: Form::String })
+                let text: Box<str> = serde_json::from_str(raw.get()).map_err(de::Error::custom)?;
+                Ok(Self { text, form: Form::String })
             }
             Some(b'-' | b'0'..=b'9') => Ok(Self { text: raw.into(), form: Form::Number }),
             _ => Err(de::Error::custom(format_args!(
                 "expected an amount, a string or a number, found {}",
-                kind(raw)
+                kind(raw.get())
             ))),
         }
     }
@@ -139,6 +139,8 @@ fn kind(raw: &str) -> &'static str {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
 
     fn json(text: &str) -> Amount {
@@ -150,6 +152,16 @@ mod tests {
         for text in [r#""23.74""#, r#""12.000000""#, r#""0""#, "0.10", "1e3", "-7", r#""n/a""#, r#""""#] {
             assert_eq!(serde_json::to_string(&json(text)).unwrap(), text);
         }
+    }
+
+    #[test]
+    fn it_is_read_from_whatever_serde_json_reads() {
+        let text = r#"{"a":0.10,"b":"7"}"#;
+        let from_reader: BTreeMap<String, Amount> = serde_json::from_reader(text.as_bytes()).unwrap();
+        assert_eq!(from_reader["a"].text(), "0.10");
+        let value: serde_json::Value = serde_json::from_str(text).unwrap();
+        let from_value: BTreeMap<String, Amount> = serde_json::from_value(value).unwrap();
+        assert_eq!(from_value["b"], Amount::from("7"));
     }
 
     #[test]

@@ -37,6 +37,12 @@ use crate::session::{Access, Admission, Observed, Pass, Session};
 use crate::{Machine, Step};
 
 /// A machine whose requests go out under a session.
+///
+/// # Bound
+/// Each request of the machine inside is sent at most five times: once more after a 401 and a login of our own, and at most
+/// three times more after 401s with a token that others had renewed meanwhile. Before each of these there is at most one
+/// login, which is given up after six attempts that failed; a 429 of the login service is followed by a wait of at least a
+/// second. A token is used for at least 30 s, however short a lifetime the login service names.
 #[derive(Debug)]
 #[must_use = "a machine does nothing unless it is stepped"]
 pub struct Authorized<M: Machine, A: Access> {
@@ -137,7 +143,7 @@ impl<M: Machine, A: Access> Authorized<M, A> {
                 if let Ok(header) = bearer(&pass.secret) {
                     request.http_mut().headers_mut().insert(AUTHORIZATION, header);
                 }
-                let pass = Pending::new(access.clone(), pass, |session, _| session.forget());
+                let pass = Pending::new(access.clone(), pass, |session, pass| session.forget(pass));
                 Step::Send(request, Sent::new(Self { access, tally, phase: Phase::Calling(outgoing, pass) }))
             }
             Admission::LogIn(request, number) => {
@@ -468,6 +474,30 @@ mod tests {
         assert_eq!((first.error().code(), first.error().attempts()), (Some("invalid_client"), 1));
         let second = run(overview(&access), |_, _| panic!("nothing may be sent"));
         assert_eq!((second.error().kind(), second.error().attempts()), (&ErrorKind::LoginRefused, 0));
+    }
+
+    #[test]
+    fn rule_5_a_lifetime_of_nothing_is_no_endless_login() {
+        let run = run(overview(&shared(client())), |request, _| match is_login(request) {
+            true => reply(200, "", r#"{"access_token":"t","expires_in":0}"#),
+            false => reply(200, "", "{}"),
+        });
+        assert_eq!(counts(&run), (1, 1));
+    }
+
+    #[test]
+    fn a_gateways_4xx_on_a_login_is_not_the_end_of_the_session() {
+        for status in [400, 403, 404] {
+            let access = shared(client());
+            let first = run(overview(&access), |_, _| reply(status, "", "<html>WAF</html>"));
+            assert_eq!(
+                (counts(&first), first.error().kind()),
+                ((1, 0), &ErrorKind::LoginRefused),
+                "{status}"
+            );
+            let second = run(overview(&access), server(|_, _| reply(200, "", "{}")));
+            assert!(second.result.is_ok());
+        }
     }
 
     #[test]

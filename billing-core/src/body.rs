@@ -1,11 +1,11 @@
-//! Bodies: collected, inflated and bounded while they are read.
+//! Bodies: collected, inflated and bounded while they are read. And the bounds of what stands before them.
 
 use std::io::{self, Write};
 
 use bytes::Bytes;
 use flate2::write::MultiGzDecoder;
 use http::HeaderMap;
-use http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
+use http::header::{AsHeaderName, CONTENT_ENCODING, CONTENT_LENGTH, TRANSFER_ENCODING};
 
 use crate::{TransportError, TransportErrorKind};
 
@@ -41,22 +41,27 @@ impl BodyReader {
     /// # Errors
     /// When the headers announce more than `limit` bytes, or an encoding that was not asked for.
     pub fn new(headers: &HeaderMap, limit: usize) -> Result<Self, TransportError> {
+        // Chunks are the business of whoever reads the connection; nobody undoes another coding, or more than one.
+        let chunked = match &codings(headers, TRANSFER_ENCODING)[..] {
+            [] => false,
+            [coding] if coding == "chunked" => true,
+            codings => return Err(not_asked_for(codings)),
+        };
+        let gzip = match &codings(headers, CONTENT_ENCODING)[..] {
+            [] => false,
+            [encoding] if encoding == "gzip" || encoding == "x-gzip" => true,
+            encodings => return Err(not_asked_for(encodings)),
+        };
+        // The announced length is a hint for one allocation, and never trusted for much. Beside chunks it means nothing.
         let announced = headers.get(CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse::<u64>().ok());
-        let encoding = headers.get(CONTENT_ENCODING).map_or(&b"identity"[..], |v| v.as_bytes());
-        // The announced length is a hint for one allocation, and never trusted for much.
-        let expected = announced.map_or(0, |n| usize::try_from(n).unwrap_or(usize::MAX));
-        let decoder = if encoding.eq_ignore_ascii_case(b"identity") || encoding.is_empty() {
-            if expected > limit {
-                return Err(too_large(limit));
-            }
-            Decoder::Identity(Bounded::new(limit, expected.min(TRUSTED)))
-        } else if encoding.eq_ignore_ascii_case(b"gzip") || encoding.eq_ignore_ascii_case(b"x-gzip") {
+        let expected = announced.filter(|_| !chunked).map_or(0, |n| usize::try_from(n).unwrap_or(usize::MAX));
+        let decoder = if gzip {
             let inflated = expected.saturating_mul(4).min(TRUSTED).min(limit);
             Decoder::Gzip(Box::new(MultiGzDecoder::new(Bounded::new(limit, inflated))))
+        } else if expected > limit {
+            return Err(too_large(limit));
         } else {
-            let encoding = String::from_utf8_lossy(encoding).escape_debug().to_string();
-            let text = format!("the body is encoded as {encoding:?}, which was not asked for");
-            return Err(TransportError::new(TransportErrorKind::Malformed, text));
+            Decoder::Identity(Bounded::new(limit, expected.min(TRUSTED)))
         };
         Ok(Self { decoder, limit, begun: false })
     }
@@ -138,6 +143,20 @@ impl Write for Bounded {
     }
 }
 
+/// What all headers of that name list, in lower case, but for what changes nothing.
+fn codings(headers: &HeaderMap, name: impl AsHeaderName) -> Vec<String> {
+    let values = headers.get_all(name).into_iter().map(|value| String::from_utf8_lossy(value.as_bytes()));
+    let listed = values.flat_map(|value| {
+        value.split(',').map(|coding| coding.trim().to_ascii_lowercase()).collect::<Vec<_>>()
+    });
+    listed.filter(|coding| !coding.is_empty() && coding != "identity").collect()
+}
+
+fn not_asked_for(codings: &[String]) -> TransportError {
+    let text = format!("the body is encoded as {:?}, which was not asked for", codings.join(", "));
+    TransportError::new(TransportErrorKind::Malformed, text)
+}
+
 fn too_large(limit: usize) -> TransportError {
     TransportError::new(
         TransportErrorKind::TooLarge { limit },
@@ -151,6 +170,13 @@ fn corrupt(error: &io::Error) -> TransportError {
         format!("the gzip data is cut short or broken: {error}"),
     )
 }
+
+/// How many bytes the head of a response may have. A driver gives this bound to its HTTP library, as nearly as that keeps
+/// it: what is far beyond ends in [`TransportErrorKind::Malformed`].
+pub const MAX_HEAD: usize = 64 << 10;
+
+/// How many headers a response may have; the same holds of it.
+pub const MAX_HEADERS: usize = 128;
 
 /// How many bytes an unread header may make us allocate.
 const TRUSTED: usize = 1 << 20;
@@ -217,6 +243,38 @@ mod tests {
 
     #[test]
     fn an_encoding_that_was_not_asked_for_is_an_error() {
-        assert_eq!(read(&headers(&[("content-encoding", "br")]), 9, &[]), Err(TransportErrorKind::Malformed));
+        for odd in ["br", "deflate", "gzip, gzip", "br, gzip", "\u{e9}"] {
+            let odd = headers(&[("content-encoding", odd)]);
+            assert_eq!(read(&odd, 9, &[]), Err(TransportErrorKind::Malformed), "{odd:?}");
+        }
+        let whole = gzip(b"hello");
+        for same in ["gzip", "x-gzip", "identity, GZIP", "gzip,"] {
+            assert_eq!(
+                read(&headers(&[("content-encoding", same)]), 9, &[&whole]).unwrap(),
+                "hello",
+                "{same}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_second_header_with_another_encoding_is_not_overlooked() {
+        let mut two = headers(&[("content-encoding", "gzip")]);
+        two.append(CONTENT_ENCODING, "br".parse().unwrap());
+        assert_eq!(read(&two, 9, &[&gzip(b"hello")]), Err(TransportErrorKind::Malformed));
+    }
+
+    #[test]
+    fn a_transfer_coding_that_nobody_undoes_is_an_error() {
+        for odd in ["gzip", "gzip, chunked", "chunked, gzip", "chunked, chunked"] {
+            let odd = headers(&[("transfer-encoding", odd)]);
+            assert_eq!(read(&odd, 9, &[b"hello"]), Err(TransportErrorKind::Malformed), "{odd:?}");
+        }
+    }
+
+    #[test]
+    fn a_length_beside_chunks_means_nothing() {
+        let both = headers(&[("transfer-encoding", "Chunked"), ("content-length", "99999999999")]);
+        assert_eq!(read(&both, 9, &[b"hello"]).unwrap(), "hello");
     }
 }

@@ -284,6 +284,11 @@ impl Evidence {
         Self { status: Some(response.status()), correlation_id: header.map(printable), ..Self::default() }
     }
 
+    /// The server's code, if it sent one.
+    pub(crate) fn code(&self) -> Option<&str> {
+        self.code.as_deref()
+    }
+
     pub(crate) fn of_transport(error: TransportError) -> Self {
         Self { transport: Some(error), ..Self::default() }
     }

@@ -20,7 +20,7 @@ use crate::error::Evidence;
 use crate::machine::{Hold, NotBefore, Received, Request, Sent, sealed};
 use crate::policy::{retry_after, unhinted_throttle};
 use crate::progress::{Progress, Trouble, Waiting};
-use crate::timestamp::{after, between};
+use crate::timestamp::{after, before, between};
 use crate::{BaseUrl, Error, ErrorKind, Machine, Operation, Policy, Step};
 
 /// One [`Call`], repeated as the decision table says until it succeeds or fails for good.
@@ -28,8 +28,7 @@ use crate::{BaseUrl, Error, ErrorKind, Machine, Operation, Policy, Step};
 /// # Bound
 /// Between two answers that the call accepts there are at most 5 transient failures in a row, each followed by at most 2
 /// unreadable answers in a row; every 429 is followed by a wait of at least a second, so that there are at most as many
-/// as the seconds until the deadline. With a session, each of these requests can cost two more after a 401: a login and
-/// the same request again (three more where other calls renew the token at the same time).
+/// as the seconds until the deadline. What a session adds, [`Authorized`](crate::Authorized) says.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Exchange<C> {
@@ -114,7 +113,7 @@ impl<C: Call> Exchange<C> {
             return Err(self.error(ErrorKind::Deadline(deadline), self.state.last.clone()));
         }
         if let Some(wake) = self.state.wake.filter(|wake| *wake > now) {
-            return Ok(Next::Wait(self.unjumped(wake, now)));
+            return Ok(Next::Wait(wake));
         }
         let http = self.call.request(&self.api).map_err(|_| {
             let reason = "the arguments are too long for an address";
@@ -236,20 +235,21 @@ impl<C: Call> Exchange<C> {
         self.state.last = Evidence::default();
     }
 
-    /// Nothing is ever due later than the longest wait that this machine asks for. If it seems so, the clock was set
-    /// back while the machine was parked, and all its times move back with it.
-    fn unjumped(&mut self, wake: DateTime<Utc>, now: DateTime<Utc>) -> DateTime<Utc> {
-        let longest = self.policy.patience.max(self.policy.polls.most * 2).max(LONGEST_OWN_WAIT);
-        let jump = between(after(now, longest), wake);
-        if jump.is_zero() {
-            return wake;
+    /// Goes on after a wait. Nothing is ever due later than the longest wait that this machine asks for; if it seems so,
+    /// the clock was set back while the machine was parked, and all its times move back with it.
+    pub(crate) fn wake(&mut self, now: DateTime<Utc>) -> Result<Next, Error> {
+        let Policy { patience, polls, retries, .. } = &self.policy;
+        let own =
+            [polls.least.saturating_mul(2), polls.most.saturating_mul(2), retries.most, LONGEST_OWN_WAIT];
+        let longest = own.into_iter().fold(patience.saturating_add(A_LITTLE), Duration::max);
+        let jump = between(after(now, longest), self.state.wake.unwrap_or(now));
+        if !jump.is_zero() {
+            let State { started, deadline, wake, .. } = &mut self.state;
+            for time in [started, deadline, wake].into_iter().flatten() {
+                *time = before(*time, jump);
+            }
         }
-        for time in
-            [&mut self.state.started, &mut self.state.deadline, &mut self.state.wake].into_iter().flatten()
-        {
-            *time -= jump;
-        }
-        wake - jump
+        self.proceed(now)
     }
 }
 
@@ -257,7 +257,7 @@ impl<C: Call> Machine for Exchange<C> {
     type Output = C::Output;
 
     fn step(mut self, now: DateTime<Utc>) -> Step<Self> {
-        into_step(self.proceed(now), self)
+        into_step(self.wake(now), self)
     }
 
     fn progress(&self) -> Progress {
@@ -290,6 +290,8 @@ pub(crate) fn into_step<M: Machine>(next: Result<Next, Error>, machine: M) -> St
 
 /// After a 429 at least this, even where the server says "at once": it is what bounds their number.
 const THROTTLE_FLOOR: Duration = Duration::from_secs(1);
+/// How much later than the server's hint a session may want to go on.
+const A_LITTLE: Duration = Duration::from_secs(1);
 /// The longest wait that is our own idea: after a 429 without headers.
 const LONGEST_OWN_WAIT: Duration = Duration::from_secs(120);
 
@@ -457,6 +459,29 @@ mod tests {
     }
 
     #[test]
+    fn a_long_wait_by_configuration_is_no_clock_set_back() {
+        let retries = crate::RetrySchedule {
+            first: Duration::from_secs(1000),
+            most: Duration::MAX,
+            ..Default::default()
+        };
+        let run = script(
+            exchange(Policy { retries, ..Policy::default() }),
+            &[reply(500, "", ""), reply(200, "", OVERVIEW)],
+        );
+        assert!(run.result.is_ok() && run.gaps()[0] > 121_000, "{:?}", run.gaps());
+        let polls = crate::PollSchedule {
+            least: Duration::from_secs(300),
+            most: Duration::MAX,
+            ..Default::default()
+        };
+        let policy = Policy { polls, ..Policy::default() };
+        let replies = [reply(200, "", crate::testing::IN_PROGRESS), reply(200, "", crate::testing::COMPLETE)];
+        let run = script(crate::testing::poll(policy), &replies);
+        assert!(run.result.is_ok() && run.gaps()[0] >= 270_000, "{:?}", run.gaps());
+    }
+
+    #[test]
     fn a_clock_set_back_while_parked_moves_the_times_with_it() {
         let step = exchange(Policy::default()).step(start());
         let Step::Send(_, sent) = step else { panic!("a request") };
@@ -465,7 +490,7 @@ mod tests {
         };
         let yesterday = start() - chrono::TimeDelta::days(1);
         let Step::Wait(until, parked) = parked.step(yesterday) else { panic!("a wait") };
-        assert!(between(yesterday, until) <= LONGEST_OWN_WAIT);
+        assert!(between(yesterday, until) <= LONGEST_OWN_WAIT + A_LITTLE);
         assert!(parked.progress().deadline.unwrap() < after(yesterday, Duration::from_secs(1200)));
         assert!(matches!(parked.step(until), Step::Send(..)));
     }

@@ -117,7 +117,7 @@ mod timestamp;
 
 pub use amount::Amount;
 pub use authorized::Authorized;
-pub use body::BodyReader;
+pub use body::{BodyReader, MAX_HEAD, MAX_HEADERS};
 pub use environment::{BaseUrl, Environment, Region};
 pub use error::{DecodeError, Error, ErrorKind, Fault};
 pub use event::{Answered, Event};

@@ -113,8 +113,13 @@ impl<M: Machine> Sent<M> {
         self.0.received(Received { reply, not_before: None, others: 0, token: None }, now)
     }
 
-    /// The machine whose request is out, to look at.
-    pub fn machine(&self) -> &M {
+    /// How far the machine has come.
+    pub fn progress(&self) -> Progress {
+        self.0.progress()
+    }
+
+    /// Not for everybody: a copy of a machine whose request is out would send it again.
+    pub(crate) fn machine(&self) -> &M {
         &self.0
     }
 

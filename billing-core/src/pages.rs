@@ -98,7 +98,7 @@ impl<C: Call<Output: Page> + Clone> Machine for Pages<C> {
     type Output = Turn<C>;
 
     fn step(mut self, now: DateTime<Utc>) -> Step<Self> {
-        into_step(self.exchange.proceed(now), self)
+        into_step(self.exchange.wake(now), self)
     }
 
     fn progress(&self) -> Progress {
@@ -180,8 +180,8 @@ fn resolve(next: &str, here: &Uri, api: &BaseUrl) -> Result<String, &'static str
         return Err("the server leads to what is no address");
     }
     // Behind a gateway the server, which knows nothing of it, gives its own paths.
-    let prefixed = here.path().starts_with(api.prefix()) && uri.path().starts_with(api.prefix());
-    Ok(if prefixed { target(&uri) } else { format!("{}{}", api.prefix(), target(&uri)) })
+    let behind = uri.path().strip_prefix(api.prefix()).is_some_and(|rest| rest.starts_with("/api/"));
+    Ok(if behind { target(&uri) } else { format!("{}{}", api.prefix(), target(&uri)) })
 }
 
 fn target(uri: &Uri) -> String {
@@ -304,6 +304,10 @@ mod tests {
             let (asked, numbers) = read("https://x.y/gw", &[next]);
             assert!(numbers.is_ok());
             assert_eq!(asked[1], "https://x.y/gw/api/v2/numbers?after=a", "{next}");
+        }
+        for base in ["https://x.y/a", "https://x.y/api", "https://x.y/api/v2"] {
+            let (asked, _) = read(base, &["/api/v2/numbers?after=a"]);
+            assert_eq!(asked[1], format!("{base}/api/v2/numbers?after=a"));
         }
     }
 }

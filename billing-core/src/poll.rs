@@ -79,8 +79,8 @@ impl<T: Report> Report for Answer<T> {
 ///
 /// # Bound
 /// Any two requests of a poll are at least 2 s apart, but for a repeat after a 401. So there are at most
-/// `overall / 2 s + 1` of them (451 for the 15 minutes by default), and with a session at most two more for each after a
-/// 401 (three more where other calls renew the token at the same time).
+/// `overall / 2 s + 1` of them (451 for the 15 minutes by default). What a session adds,
+/// [`Authorized`](crate::Authorized) says.
 #[derive(Clone, Debug)]
 pub struct Poll<C> {
     pub(crate) exchange: Exchange<Tick<C>>,
@@ -152,7 +152,7 @@ impl<C: Call<Output: Report>> Machine for Poll<C> {
     type Output = C::Output;
 
     fn step(mut self, now: DateTime<Utc>) -> Step<Self> {
-        into_step(self.exchange.proceed(now), self)
+        into_step(self.exchange.wake(now), self)
     }
 
     fn progress(&self) -> Progress {

@@ -4,6 +4,7 @@
 //! the window ends. Ours count when they are sent; a count beyond our own sends is somebody else's traffic, and as much
 //! again is left free for it. Without the headers requests are spaced: 5 a second, halved at a 429, creeping up.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -13,7 +14,7 @@ use crate::error::Evidence;
 use crate::machine::{Hold, NotBefore};
 use crate::policy::{draw, retry_after, unhinted_throttle};
 use crate::progress::Waiting;
-use crate::timestamp::{after, between};
+use crate::timestamp::{after, before, between};
 
 /// How a session spaces requests while the server sends no rate-limit headers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +29,9 @@ impl Default for Pacing {
     }
 }
 
+/// The number of a request that was let out, to come back with its answer.
+pub(crate) type Ticket = u64;
+
 #[derive(Debug)]
 pub(crate) struct Quota {
     pacing: Pacing,
@@ -35,27 +39,31 @@ pub(crate) struct Quota {
     window: Option<Window>,
     /// After a 429: nothing before this, and what the server said.
     parked: Option<(NotBefore, Evidence)>,
-    /// 429s in a row.
+    /// 429s in a row, each burst of them counted once.
     throttled: u32,
-    /// Sent before the first window was known.
-    unwindowed: u32,
-    /// Sent and not yet answered.
-    in_flight: u32,
+    /// The number of the next ticket.
+    next_ticket: Ticket,
+    /// When the requests that are not yet answered were sent.
+    in_flight: BTreeMap<Ticket, DateTime<Utc>>,
     /// Without headers: the present spacing, and when the next request may go.
     spacing: Duration,
     next: Option<DateTime<Utc>>,
 }
 
+/// What is known of the present window of the server's.
 #[derive(Debug)]
 struct Window {
     allowed: u32,
-    ends: DateTime<Utc>,
     began: DateTime<Utc>,
+    ends: DateTime<Utc>,
     /// Requests of ours that can count in this window.
     ours: u32,
-    /// Requests of others in this window, as far as the server's count shows them.
+    /// Requests of others, as far as the server's count shows them.
     foreign: u32,
-    /// Requests of others in the window before.
+    /// How many of those were there before we were, and when we first looked: they say nothing of what is to come.
+    foreign_at_first: u32,
+    looked: DateTime<Utc>,
+    /// How many requests others sent in the window before, after we first looked.
     foreign_before: u32,
     /// Whether an answer has confirmed this window; one that was begun by the clock alone is a guess.
     confirmed: bool,
@@ -63,22 +71,21 @@ struct Window {
 
 impl Quota {
     pub(crate) fn new(pacing: Pacing, seed: u64) -> Self {
-        let spacing = pacing.unannounced.unwrap_or_default();
         Self {
             pacing,
             seed,
             window: None,
             parked: None,
             throttled: 0,
-            unwindowed: 0,
-            in_flight: 0,
-            spacing,
+            next_ticket: 0,
+            in_flight: BTreeMap::new(),
+            spacing: pacing.unannounced.unwrap_or_default(),
             next: None,
         }
     }
 
     /// Lets a request out at `now` and counts it, or says how long it has to wait.
-    pub(crate) fn admit(&mut self, now: DateTime<Utc>) -> Result<(), Box<Hold>> {
+    pub(crate) fn admit(&mut self, now: DateTime<Utc>) -> Result<Ticket, Box<Hold>> {
         if let Some((not_before, evidence)) = &self.parked {
             if not_before.until > now {
                 return hold(*not_before, Waiting::Throttled, Some(evidence.clone()));
@@ -86,41 +93,48 @@ impl Quota {
             self.parked = None;
         }
         if let Some(window) = &mut self.window {
-            window.roll(self.in_flight, now);
-            if window.free(now) == 0 {
-                let ends = window.ends;
+            window.roll(&self.in_flight, now);
+            let (free, reserve, ends) = (window.free(), window.reserve(now), window.ends);
+            if free > reserve {
+                window.ours += 1;
+            } else if free == 0 {
                 let not_before = NotBefore { until: self.a_little_after(ends), asked: Some(ends) };
                 return hold(not_before, Waiting::Quota, None);
+            } else {
+                // What is left is likely to be wanted by others. The fewer seconds are left, the less that is.
+                let until = after(now, LOOK_AGAIN).min(self.a_little_after(ends));
+                return hold(NotBefore { until, asked: None }, Waiting::Quota, None);
             }
-            window.ours += 1;
         } else {
             if let Some(next) = self.next.filter(|next| *next > now) {
                 return hold(NotBefore { until: next, asked: None }, Waiting::Spacing, None);
             }
             self.next = self.pacing.unannounced.map(|_| after(now, self.spacing));
-            self.unwindowed = self.unwindowed.saturating_add(1);
         }
-        self.in_flight += 1;
-        Ok(())
+        let ticket = self.next_ticket;
+        self.next_ticket += 1;
+        self.in_flight.insert(ticket, now);
+        Ok(ticket)
     }
 
     /// A request that was let out will have no answer that we see.
-    pub(crate) fn forget(&mut self) {
-        self.in_flight = self.in_flight.saturating_sub(1);
+    pub(crate) fn forget(&mut self, ticket: Ticket) {
+        self.in_flight.remove(&ticket);
     }
 
     /// Learns from the answer to a request that was let out. After a 429, when the next may go.
     pub(crate) fn observe(
         &mut self,
+        ticket: Ticket,
         status: StatusCode,
         headers: &HeaderMap,
         evidence: impl FnOnce() -> Evidence,
         now: DateTime<Utc>,
     ) -> Option<NotBefore> {
-        self.forget();
+        let sent = self.in_flight.remove(&ticket).unwrap_or(now);
         let announced = Announced::read(headers, now);
         if let Some(announced) = &announced {
-            self.learn(announced, now);
+            self.learn(announced, sent, now);
         }
         if status != StatusCode::TOO_MANY_REQUESTS {
             self.throttled = 0;
@@ -129,13 +143,21 @@ impl Quota {
             }
             return None;
         }
-        let asked = retry_after(headers, now).max(announced.map(|a| a.ends));
+        // What was sent before the park says the same once more: a burst is one event, not many.
+        let known = self.parked.as_ref().is_some_and(|(parked, _)| parked.until > now);
+        let named = retry_after(headers, now).max(announced.map(|a| a.ends));
+        let window = self.window.as_ref().filter(|w| w.confirmed && w.ends > now).map(|w| w.ends);
+        // Without a word of the server's on this 429, the window says nothing either: by its count there was room.
+        let asked = named.map(|named| window.map_or(named, |ends| ends.max(named)));
         let until = match asked {
             Some(asked) => self.a_little_after(asked.max(after(now, Duration::from_secs(1)))),
+            None if known => now,
             None => after(now, unhinted_throttle(self.throttled)),
         };
-        self.throttled = self.throttled.saturating_add(1);
-        self.spacing = (self.spacing * 2).clamp(Duration::from_millis(100), SLOWEST);
+        if !known {
+            self.throttled = self.throttled.saturating_add(1);
+            self.spacing = (self.spacing * 2).clamp(Duration::from_millis(100), SLOWEST);
+        }
         match &mut self.parked {
             Some((parked, _)) if parked.until >= until => {}
             parked => *parked = Some((NotBefore { until, asked }, evidence())),
@@ -143,36 +165,40 @@ impl Quota {
         self.parked.as_ref().map(|(not_before, _)| *not_before)
     }
 
-    fn learn(&mut self, announced: &Announced, now: DateTime<Utc>) {
-        let in_flight = self.in_flight;
+    /// Learns from what an answer says of the window. `sent` is when its request went out.
+    fn learn(&mut self, announced: &Announced, sent: DateTime<Utc>, now: DateTime<Utc>) {
+        let out = u32::try_from(self.in_flight.len()).unwrap_or(u32::MAX);
         let Some(window) = &mut self.window else {
             // The first answer: whatever we sent so far may be in its count, and what is still out will be.
-            let ours = announced.count.min(self.unwindowed).max(in_flight.saturating_add(1));
+            let sent = u32::try_from(self.next_ticket).unwrap_or(u32::MAX);
+            let ours = announced.count.min(sent).max(out.saturating_add(1));
             let foreign = announced.count.saturating_sub(ours);
             self.window = Some(Window {
                 allowed: announced.allowed,
-                ends: announced.ends,
                 began: now,
+                ends: announced.ends,
                 ours,
                 foreign,
+                foreign_at_first: foreign,
+                looked: now,
                 foreign_before: 0,
                 confirmed: true,
             });
             return;
         };
-        window.roll(in_flight, now);
-        let later = between(window.ends, announced.ends);
-        let earlier = between(announced.ends, window.ends);
-        if window.confirmed && later > SAME_WINDOW {
-            // A new window, before we thought that the old one was over.
-            window.renew(announced.ends, in_flight.saturating_add(1), now);
-        } else if window.confirmed && earlier > SAME_WINDOW {
-            // An answer from an old window, late: it says nothing about this one.
+        window.roll(&self.in_flight, now);
+        if sent < window.began {
+            // It may be of the window before, and says nothing certain of this one.
             return;
+        }
+        if window.confirmed && between(window.ends, announced.ends) > SAME_WINDOW {
+            // A new window, before we thought that the old one was over.
+            window.renew(announced.ends, out.saturating_add(1), now);
+        } else if window.confirmed {
+            // Of several answers about one window the earliest end is closest to the truth, as delay only adds to it.
+            window.ends = window.ends.min(announced.ends);
         } else {
-            // Of several answers about one window the earliest end is closest to the truth, as delay only adds to it;
-            // a guess gives way to the first answer.
-            window.ends = if window.confirmed { window.ends.min(announced.ends) } else { announced.ends };
+            window.ends = announced.ends;
         }
         window.confirmed = true;
         window.allowed = announced.allowed;
@@ -189,40 +215,54 @@ impl Quota {
 
 impl Window {
     /// Begins the next window when the clock says that this one is over.
-    fn roll(&mut self, in_flight: u32, now: DateTime<Utc>) {
-        if now >= after(self.ends, A_LITTLE) {
-            // What is still in flight may be counted in either window, so it is counted in the new one too.
-            self.renew(after(now, USUAL_WINDOW), in_flight, now);
-            self.confirmed = false;
+    fn roll(&mut self, in_flight: &BTreeMap<Ticket, DateTime<Utc>>, now: DateTime<Utc>) {
+        if now < after(self.ends, A_LITTLE) {
+            return;
         }
+        // What was sent shortly before the end may have arrived after it, and counts in the new window too.
+        let edge = before(self.ends, SAME_WINDOW);
+        let late = in_flight.values().filter(|sent| **sent >= edge).count();
+        self.renew(after(now, USUAL_WINDOW), u32::try_from(late).unwrap_or(u32::MAX), now);
+        self.confirmed = false;
     }
 
     fn renew(&mut self, ends: DateTime<Utc>, ours: u32, now: DateTime<Utc>) {
-        *self = Self { ends, began: now, ours, foreign: 0, foreign_before: self.foreign, ..*self };
+        let foreign_before = self.foreign.saturating_sub(self.foreign_at_first);
+        *self = Self {
+            began: now,
+            ends,
+            ours,
+            foreign: 0,
+            foreign_at_first: 0,
+            looked: now,
+            foreign_before,
+            ..*self
+        };
     }
 
-    /// How many more of ours fit, with room left for as much foreign traffic as is to be expected.
-    fn free(&self, now: DateTime<Utc>) -> u32 {
-        let expected = self.foreign_before.max(self.foreign_by_the_end(now));
-        let taken = self.ours.saturating_add(self.foreign.max(expected));
-        self.allowed.saturating_sub(taken)
+    /// How many requests the server would still allow.
+    fn free(&self) -> u32 {
+        self.allowed.saturating_sub(self.ours.saturating_add(self.foreign))
     }
 
-    /// The foreign traffic of this window if it goes on as it began.
-    fn foreign_by_the_end(&self, now: DateTime<Utc>) -> u32 {
-        let elapsed = between(self.began, now).as_millis().max(1000);
-        let whole = between(self.began, self.ends).as_millis().max(elapsed);
-        u32::try_from(u128::from(self.foreign) * whole / elapsed)
-            .unwrap_or(u32::MAX)
-            .min(self.foreign.saturating_mul(4))
+    /// How many requests of others are to be expected until the end, by the pace of this window and of the one before.
+    fn reserve(&self, now: DateTime<Utc>) -> u32 {
+        let left = between(now, self.ends).as_millis();
+        let seen = between(self.looked, now).as_millis().max(1000);
+        let whole = between(self.began, self.ends).as_millis().max(1);
+        let rise = u128::from(self.foreign.saturating_sub(self.foreign_at_first));
+        let by_this = rise * left / seen;
+        let by_the_last = u128::from(self.foreign_before) * left / whole;
+        u32::try_from(by_this.max(by_the_last)).unwrap_or(u32::MAX)
     }
 }
 
-fn hold(not_before: NotBefore, waiting: Waiting, evidence: Option<Evidence>) -> Result<(), Box<Hold>> {
+fn hold(not_before: NotBefore, waiting: Waiting, evidence: Option<Evidence>) -> Result<Ticket, Box<Hold>> {
     Err(Box::new(Hold { not_before, waiting, evidence }))
 }
 
 /// What the rate-limit headers of one answer say.
+#[derive(Clone, Copy)]
 struct Announced {
     allowed: u32,
     count: u32,
@@ -241,6 +281,8 @@ impl Announced {
 
 /// How long after the end of a window the next one is trusted to have begun.
 const A_LITTLE: Duration = Duration::from_millis(250);
+/// How soon to look again whether others have left something.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
 const SLOWEST: Duration = Duration::from_secs(10);
 /// Ends of windows that differ by less are the same end: whole seconds, and the delay of the answer.
 const SAME_WINDOW: Duration = Duration::from_secs(5);
@@ -264,13 +306,22 @@ mod tests {
         headers
     }
 
-    fn ok(quota: &mut Quota, headers: &HeaderMap, now: f64) {
-        assert!(quota.observe(StatusCode::OK, headers, Evidence::default, at(now)).is_none());
+    fn send(quota: &mut Quota, now: f64) -> Ticket {
+        quota.admit(at(now)).unwrap()
     }
 
-    fn throttle(quota: &mut Quota, headers: &HeaderMap, now: f64) -> f64 {
-        let not_before =
-            quota.observe(StatusCode::TOO_MANY_REQUESTS, headers, Evidence::default, at(now)).unwrap();
+    /// How many requests are let out at once.
+    fn burst(quota: &mut Quota, now: f64) -> Vec<Ticket> {
+        std::iter::from_fn(|| quota.admit(at(now)).ok()).take(1000).collect()
+    }
+
+    fn ok(quota: &mut Quota, ticket: Ticket, headers: &HeaderMap, now: f64) {
+        assert!(quota.observe(ticket, StatusCode::OK, headers, Evidence::default, at(now)).is_none());
+    }
+
+    fn throttle(quota: &mut Quota, ticket: Ticket, headers: &HeaderMap, now: f64) -> f64 {
+        let status = StatusCode::TOO_MANY_REQUESTS;
+        let not_before = quota.observe(ticket, status, headers, Evidence::default, at(now)).unwrap();
         between(at(now), not_before.until).as_secs_f64()
     }
 
@@ -278,66 +329,118 @@ mod tests {
         [(http::header::RETRY_AFTER, seconds.into())].into_iter().collect()
     }
 
+    fn unpaced() -> Quota {
+        Quota::new(Pacing { unannounced: None }, 1)
+    }
+
     #[test]
     fn a_window_is_used_to_the_full_and_then_awaited() {
         let mut quota = Quota::new(Pacing::default(), 1);
-        quota.admit(at(0.0)).unwrap();
-        ok(&mut quota, &headers(10, 1, 60), 0.5);
-        let sent = (0..20).filter(|_| quota.admit(at(1.0)).is_ok()).count();
-        assert_eq!(sent, 9);
+        let first = send(&mut quota, 0.0);
+        ok(&mut quota, first, &headers(10, 1, 60), 0.5);
+        let rest = burst(&mut quota, 1.0);
+        assert_eq!(rest.len(), 9);
         let hold = quota.admit(at(1.0)).unwrap_err();
         let until = between(at(0.0), hold.not_before.until).as_secs_f64();
         assert!((60.5..=61.5).contains(&until) && hold.waiting == Waiting::Quota, "{until}");
-        // The nine are still out: they may arrive in the new window, and are counted there too.
-        let sent = (0..20).filter(|_| quota.admit(at(61.2)).is_ok()).count();
-        assert_eq!(sent, 1);
+        assert_eq!(hold.not_before.asked, Some(at(60.5)));
+        // Nobody has answered the nine, but they were sent long ago and belong to the window before.
+        assert_eq!(burst(&mut quota, 61.2).len(), 10);
+    }
+
+    #[test]
+    fn what_is_sent_at_the_edge_counts_on_both_sides() {
+        let mut quota = unpaced();
+        let first = send(&mut quota, 0.0);
+        ok(&mut quota, first, &headers(10, 1, 60), 0.0);
+        for _ in 0..4 {
+            send(&mut quota, 59.0);
+        }
+        assert_eq!(burst(&mut quota, 60.5).len(), 6);
+    }
+
+    #[test]
+    fn a_late_answer_of_the_old_window_does_not_spoil_the_new_one() {
+        let mut quota = unpaced();
+        let first = send(&mut quota, 0.0);
+        ok(&mut quota, first, &headers(10, 1, 60), 0.0);
+        let slow = send(&mut quota, 58.9);
+        let new = burst(&mut quota, 60.5);
+        assert_eq!(new.len(), 9);
+        ok(&mut quota, slow, &headers(10, 10, 1), 61.0);
+        ok(&mut quota, new[0], &headers(10, 1, 60), 61.1);
+        // The slow one keeps its place in this window, to be safe; the next is whole.
+        assert_eq!(burst(&mut quota, 62.0).len(), 0);
+        assert_eq!(burst(&mut quota, 122.0).len(), 10);
     }
 
     #[test]
     fn out_of_order_answers_never_lower_what_is_used() {
-        let mut quota = Quota::new(Pacing { unannounced: None }, 1);
-        for _ in 0..4 {
-            quota.admit(at(0.0)).unwrap();
-        }
-        ok(&mut quota, &headers(10, 4, 60), 0.1);
-        ok(&mut quota, &headers(10, 2, 60), 0.2);
-        let sent = (0..20).filter(|_| quota.admit(at(0.3)).is_ok()).count();
-        assert_eq!(sent, 6);
+        let mut quota = unpaced();
+        let four: Vec<_> = (0..4).map(|_| send(&mut quota, 0.0)).collect();
+        ok(&mut quota, four[3], &headers(10, 4, 60), 0.1);
+        ok(&mut quota, four[1], &headers(10, 2, 60), 0.2);
+        assert_eq!(burst(&mut quota, 0.3).len(), 6);
     }
 
     #[test]
-    fn a_strangers_requests_are_seen_and_reserved_for() {
-        let mut quota = Quota::new(Pacing::default(), 1);
-        quota.admit(at(0.0)).unwrap();
-        ok(&mut quota, &headers(100, 11, 60), 0.0);
-        let sent = (0..200).filter(|_| quota.admit(at(0.0)).is_ok()).count();
-        assert!((50..=79).contains(&sent), "{sent}");
+    fn what_was_there_before_us_is_used_and_not_expected_again() {
+        for (allowed, count, free) in [(300, 77, 223), (300, 200, 100), (180, 50, 130), (5, 2, 3), (2, 2, 0)]
+        {
+            let mut quota = unpaced();
+            let first = send(&mut quota, 0.0);
+            ok(&mut quota, first, &headers(allowed, count, 60), 0.1);
+            assert_eq!(burst(&mut quota, 0.2).len(), free, "{allowed} {count}");
+        }
+    }
+
+    #[test]
+    fn a_strangers_pace_is_reserved_for_and_the_reserve_melts() {
+        let mut quota = unpaced();
+        let first = send(&mut quota, 0.0);
+        ok(&mut quota, first, &headers(100, 1, 60), 0.0);
+        let second = send(&mut quota, 10.0);
+        // Ten of others in ten seconds: fifty more are to be expected.
+        ok(&mut quota, second, &headers(100, 12, 50), 10.0);
+        let sent = burst(&mut quota, 10.0).len();
+        assert!((36..=38).contains(&sent), "{sent}");
+        let hold = quota.admit(at(10.0)).unwrap_err();
+        assert_eq!((hold.not_before.until, hold.not_before.asked), (at(11.0), None));
+        assert!(burst(&mut quota, 35.0).len() > 20);
+        // In the next window as much is expected from the start.
+        let sent = burst(&mut quota, 60.5).len();
+        assert!((85..=90).contains(&sent), "{sent}");
     }
 
     #[test]
     fn without_headers_requests_are_spaced() {
         let mut quota = Quota::new(Pacing::default(), 1);
-        quota.admit(at(0.0)).unwrap();
+        send(&mut quota, 0.0);
         let hold = quota.admit(at(0.1)).unwrap_err();
-        assert_eq!(hold.not_before.until, at(0.2));
-        quota.admit(at(0.2)).unwrap();
-        let mut free = Quota::new(Pacing { unannounced: None }, 1);
-        assert!((0..1000).all(|_| free.admit(at(0.0)).is_ok()));
+        assert_eq!((hold.not_before.until, hold.waiting), (at(0.2), Waiting::Spacing));
+        send(&mut quota, 0.2);
+        assert_eq!(burst(&mut unpaced(), 0.0).len(), 1000);
     }
 
     #[test]
     fn rule_7_a_429_parks_until_the_later_of_hint_and_window_and_a_little() {
         let mut quota = Quota::new(Pacing::default(), 1);
-        quota.admit(at(0.0)).unwrap();
-        let wait = throttle(&mut quota, &retry_after(42), 0.0);
+        let ticket = send(&mut quota, 0.0);
+        let wait = throttle(&mut quota, ticket, &retry_after(42), 0.0);
         assert!((42.25..=42.5).contains(&wait), "{wait}");
         assert_eq!(quota.admit(at(10.0)).unwrap_err().waiting, Waiting::Throttled);
-        quota.admit(at(43.0)).unwrap();
-
+        let ticket = send(&mut quota, 43.0);
         let mut both = headers(10, 10, 50);
         both.extend(retry_after(3));
-        let wait = throttle(&mut quota, &both, 43.0);
+        let wait = throttle(&mut quota, ticket, &both, 43.0);
         assert!((50.25..=50.5).contains(&wait), "{wait}");
+
+        // The window is known from before, though this answer does not speak of it.
+        let mut quota = unpaced();
+        let (first, second) = (send(&mut quota, 0.0), send(&mut quota, 0.0));
+        ok(&mut quota, first, &headers(10, 2, 60), 0.0);
+        let wait = throttle(&mut quota, second, &retry_after(1), 0.0);
+        assert!((60.25..=60.5).contains(&wait), "{wait}");
     }
 
     #[test]
@@ -345,18 +448,29 @@ mod tests {
         let mut quota = Quota::new(Pacing::default(), 1);
         let mut now = 0.0;
         for wait in [5.0, 10.0, 20.0, 40.0, 60.0, 60.0] {
-            quota.admit(at(now)).unwrap();
-            assert_eq!(throttle(&mut quota, &HeaderMap::new(), now), wait);
+            let ticket = send(&mut quota, now);
+            assert_eq!(throttle(&mut quota, ticket, &HeaderMap::new(), now), wait);
             now += wait;
         }
     }
 
     #[test]
+    fn a_burst_of_429s_is_one_event() {
+        let mut quota = unpaced();
+        let tickets: Vec<_> = (0..10).map(|_| send(&mut quota, 0.0)).collect();
+        for ticket in tickets {
+            assert_eq!(throttle(&mut quota, ticket, &HeaderMap::new(), 0.5), 5.0);
+        }
+        let ticket = send(&mut quota, 5.5);
+        assert_eq!(throttle(&mut quota, ticket, &HeaderMap::new(), 5.5), 10.0);
+    }
+
+    #[test]
     fn nonsense_in_headers_is_ignored() {
-        let mut quota = Quota::new(Pacing { unannounced: None }, 1);
+        let mut quota = unpaced();
         for nonsense in [headers(0, 0, 0), headers(1, 1, u32::MAX)] {
-            quota.admit(at(0.0)).unwrap();
-            ok(&mut quota, &nonsense, 0.0);
+            let ticket = send(&mut quota, 0.0);
+            ok(&mut quota, ticket, &nonsense, 0.0);
             assert!(quota.window.is_none());
         }
     }

@@ -29,7 +29,7 @@ use crate::error::Evidence;
 use crate::machine::{Hold, NotBefore, Request};
 use crate::policy::{RetrySchedule, retry_after, unhinted_throttle};
 use crate::progress::Waiting;
-use crate::quota::{Pacing, Quota};
+use crate::quota::{Pacing, Quota, Ticket};
 use crate::timestamp::after;
 use crate::{Environment, Error, ErrorKind, InvalidInput, Reply, Secret};
 
@@ -175,9 +175,9 @@ impl Session {
         let Some(current) = current else {
             return self.admit_login(since, outgoing, now);
         };
-        let pass = Pass { generation: self.generation, secret: current.secret.clone() };
+        let (generation, secret) = (self.generation, current.secret.clone());
         match self.quota.admit(now) {
-            Ok(()) => Admission::Go(pass),
+            Ok(ticket) => Admission::Go(Pass { generation, ticket, secret }),
             Err(hold) => Admission::Hold(*hold),
         }
     }
@@ -191,11 +191,12 @@ impl Session {
         now: DateTime<Utc>,
     ) -> Observed {
         let Ok(response) = reply else {
-            self.quota.forget();
+            self.quota.forget(pass.ticket);
             return Observed::Deliver { not_before: None };
         };
         let evidence = || Evidence::of_response(response, &[&pass.secret]);
-        let not_before = self.quota.observe(response.status(), response.headers(), evidence, now);
+        let not_before =
+            self.quota.observe(pass.ticket, response.status(), response.headers(), evidence, now);
         if response.status() != StatusCode::UNAUTHORIZED || matches!(self.grant, Grant::Token(_)) {
             return Observed::Deliver { not_before };
         }
@@ -207,8 +208,8 @@ impl Session {
     }
 
     /// A request that was let out will have no reply that we see.
-    pub(crate) fn forget(&mut self) {
-        self.quota.forget();
+    pub(crate) fn forget(&mut self, pass: &Pass) {
+        self.quota.forget(pass.ticket);
     }
 
     /// Takes the reply to login number `number` in.
@@ -237,12 +238,18 @@ impl Session {
         };
         let (failure, wait) = match judgement {
             Judgement::Accepted(token) => return self.accept(token, now),
-            // 400 `invalid_client` and its like, 401, 403, 404: the credentials or the address are wrong for good.
-            Judgement::Final(
-                ErrorKind::Rejected | ErrorKind::Unauthorized | ErrorKind::Forbidden | ErrorKind::NotFound,
-            ) => {
+            // `invalid_client` and its like: the credentials are wrong for good.
+            Judgement::Final(ErrorKind::Unauthorized) => {
                 self.refused = Some((ErrorKind::LoginRefused, evidence));
                 return;
+            }
+            Judgement::Final(ErrorKind::Rejected) if evidence.code().is_some_and(is_about_credentials) => {
+                self.refused = Some((ErrorKind::LoginRefused, evidence));
+                return;
+            }
+            // Another 4xx can be a gateway's, and over tomorrow: it is the end for whoever waits now.
+            Judgement::Final(ErrorKind::Rejected | ErrorKind::Forbidden | ErrorKind::NotFound) => {
+                return self.give_up(ErrorKind::LoginRefused, evidence);
             }
             Judgement::Final(kind) => return self.give_up(kind, evidence),
             Judgement::Throttled => {
@@ -310,9 +317,11 @@ impl Session {
         self.failed = 0;
         self.throttled = 0;
         self.given_up = None;
-        // Renewed a little early, so that no request is sent with a token that ends on its way.
-        let lifetime =
-            token.lifetime.map(|whole| whole.saturating_sub((whole / 10).min(Duration::from_secs(60))));
+        // Renewed a little early, so that no request is sent with a token that ends on its way; but however short the
+        // server says that it lasts, it is tried, or a lifetime of nothing would be logged in for without end.
+        let lifetime = token.lifetime.map(|whole| {
+            whole.saturating_sub((whole / 10).min(Duration::from_secs(60))).max(SHORTEST_LIFETIME)
+        });
         self.token = Some(Current { secret: token.secret, expires: lifetime.map(|l| after(now, l)) });
     }
 
@@ -346,6 +355,19 @@ impl fmt::Debug for Session {
             .field("logged_in", &self.token.is_some())
             .finish_non_exhaustive()
     }
+}
+
+/// The error codes of OAuth 2 (RFC 6749, section 5.2) that no repetition changes.
+fn is_about_credentials(code: &str) -> bool {
+    const CODES: [&str; 6] = [
+        "invalid_client",
+        "invalid_grant",
+        "invalid_request",
+        "invalid_scope",
+        "unauthorized_client",
+        "unsupported_grant_type",
+    ];
+    CODES.contains(&code)
 }
 
 /// How the machines of a driver reach the session that they share.
@@ -388,6 +410,7 @@ pub(crate) enum Admission {
 /// The right to send one request.
 pub(crate) struct Pass {
     generation: u64,
+    ticket: Ticket,
     pub(crate) secret: Secret,
 }
 
@@ -408,6 +431,8 @@ pub(crate) enum Observed {
     Invalidated,
 }
 
+/// A token is used for this long at least; a 401 renews it too.
+const SHORTEST_LIFETIME: Duration = Duration::from_secs(30);
 const THROTTLE_FLOOR: Duration = Duration::from_secs(1);
 /// A token's answer is a few hundred bytes.
 const LARGEST_LOGIN: usize = 1 << 20;

@@ -246,22 +246,31 @@ impl Statement {
     /// Computes the statement of an overview.
     ///
     /// Several rows that share the name of an allowance share it: each takes what it needs in the order in which the
-    /// server sent them, and the last takes the rest, so that no unit is granted twice.
+    /// server sent them, those of third parties after the others, and the last takes the rest, so that no unit is granted
+    /// twice.
     pub fn new(overview: &TrusteeOverview) -> Self {
         let rows: Vec<Row<'_>> = overview.usages().iter().enumerate().map(Row::read).collect();
         let mut grants = Grants::of(&rows);
-        // Rule 6: which total a part belongs to is not sent, so its section decides.
-        let rollups: BTreeSet<&Section> =
-            rows.iter().filter(|row| row.is_rollup()).map(|row| &row.section).collect();
+        // Rule 6: which total a part belongs to is not sent. A part often has neither the part number nor the name by
+        // which its total is known to be of AI tokens, so any total will do.
+        let has_rollup = rows.iter().any(Row::is_rollup);
+
+        // What others bill takes of an allowance only what our own rows leave, wherever the server lists it.
+        let mut outcomes: BTreeMap<usize, Outcome> = BTreeMap::new();
+        for third_party in [false, true] {
+            for row in rows.iter().filter(|row| row.kind == Kind::Use && row.is_third_party() == third_party)
+            {
+                outcomes.insert(row.index, Outcome::of(row, &mut grants));
+            }
+        }
 
         let mut sections: BTreeMap<Section, SectionLines> = BTreeMap::new();
         for row in rows.iter().filter(|row| row.kind != Kind::Allowance) {
-            let outcome = match row.kind {
-                Kind::Part if rollups.contains(&row.section) => Outcome::explains(Charge::InRollup),
+            let outcome = outcomes.remove(&row.index).unwrap_or_else(|| match has_rollup {
+                true => Outcome::explains(Charge::InRollup),
                 // Without its total it would vanish from the sum unseen.
-                Kind::Part => Outcome::explains(Charge::Unknown(Unknown::NoRollup)),
-                Kind::Use | Kind::Allowance => Outcome::of(row, &mut grants),
-            };
+                false => Outcome::explains(Charge::Unknown(Unknown::NoRollup)),
+            });
             sections
                 .entry(row.section.folded())
                 .or_insert_with(|| SectionLines { section: row.section.clone(), lines: Vec::new() })
@@ -519,6 +528,10 @@ impl<'a> Row<'a> {
     }
 
     /// Whether parts of its section may explain it.
+    fn is_third_party(&self) -> bool {
+        self.sent.is_third_party == Some(true)
+    }
+
     fn is_rollup(&self) -> bool {
         self.kind == Kind::Use && matches!(self.section, Section::Rollups | Section::AiTokens)
     }
@@ -971,6 +984,9 @@ mod tests {
         assert!(s.total.is_complete());
         assert_eq!(line(&s, 1).charge, Charge::InRollup);
         assert_eq!(line(&s, 2).charge, Charge::InRollup);
+        // Its total is known to be of AI tokens by a part number that the part does not have.
+        let s = statement(&["AI Experience Tokens|rollup|30|10|1|2", "Copilot|rollup-usage|20|0|1|2"]);
+        assert_eq!(line(&s, 1).charge, Charge::InRollup);
     }
 
     #[test]
@@ -1029,6 +1045,14 @@ mod tests {
         assert_eq!(s.lines().count(), 3);
         assert_eq!((text(s.total.known), text(s.third_party.known)), ("1".into(), "10".into()));
         assert!(s.total.is_complete() && s.third_party.left_out.len() == 1);
+    }
+
+    #[test]
+    fn rule_08_third_parties_take_of_an_allowance_what_our_own_rows_leave() {
+        let mut o = overview(&["a|device|10|0|0|1", "a|device|10|0|0|1", "a|fair-use|12|-|-|-"]);
+        o.usages.as_mut().unwrap()[0].is_third_party = Some(true);
+        let s = Statement::new(&o);
+        assert_eq!((text(s.total.known), text(s.third_party.known)), ("0".into(), "8".into()));
     }
 
     #[test]

@@ -110,6 +110,14 @@ pub(crate) fn after(time: DateTime<Utc>, wait: std::time::Duration) -> DateTime<
         .unwrap_or(DateTime::<Utc>::MAX_UTC)
 }
 
+/// `time` less `wait`, stopping at the beginning of the calendar.
+pub(crate) fn before(time: DateTime<Utc>, wait: std::time::Duration) -> DateTime<Utc> {
+    TimeDelta::from_std(wait)
+        .ok()
+        .and_then(|wait| time.checked_sub_signed(wait))
+        .unwrap_or(DateTime::<Utc>::MIN_UTC)
+}
+
 /// The time from `earlier` to `later`; nothing where it would be negative.
 pub(crate) fn between(earlier: DateTime<Utc>, later: DateTime<Utc>) -> std::time::Duration {
     later.signed_duration_since(earlier).to_std().unwrap_or_default()

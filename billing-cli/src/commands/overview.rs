@@ -24,7 +24,7 @@ pub(crate) fn run(
             // Of an organisation that it has, only the period can be missing.
             Some(known)
                 if *error.kind() == ErrorKind::NotFound
-                    && !known.iter().any(|o| o.starts_with(org.as_str())) =>
+                    && !known.iter().any(|o| o.split(' ').next() == Some(org.as_str())) =>
             {
                 Failure::NoSuchSandboxOrg { error, known }
             }
