@@ -187,9 +187,39 @@ mod tests {
     }
 
     #[test]
+    fn it_prints_its_text_and_debugs_its_form() {
+        assert_eq!(
+            format!("{}|{:>6}|{:<6}|", json("1.50"), json("1.50"), Amount::from("x")),
+            "1.50|  1.50|x     |"
+        );
+        assert_eq!(format!("{:?} {:?}", json("1.50"), Amount::from("1.50")), "Amount(1.50) Amount(\"1.50\")");
+        assert_eq!(Amount::from(Decimal::new(150, 2)).text(), "1.50");
+    }
+
+    #[test]
     fn other_json_is_refused_with_its_kind() {
-        let error = serde_json::from_str::<Amount>("true").unwrap_err().to_string();
-        assert!(error.contains("a boolean"), "{error}");
-        assert!(serde_json::from_str::<Amount>("{}").is_err());
+        for (other, kind) in
+            [("true", "a boolean"), ("{}", "an object"), ("[1]", "an array"), ("null", "null")]
+        {
+            let error = serde_json::from_str::<Amount>(other).unwrap_err().to_string();
+            assert!(error.contains(kind), "{error}");
+        }
+    }
+
+    #[test]
+    fn exponents_move_the_point_and_never_round() {
+        for (text, decimal) in [
+            ("1e28", "10000000000000000000000000000"),
+            ("1e-28", "0.0000000000000000000000000001"),
+            ("12.5e1", "125"),
+            ("12.5e0", "12.5"),
+            ("-3e2", "-300"),
+            ("100e-2", "1.00"),
+        ] {
+            assert_eq!(Amount::from(text).decimal().unwrap().to_string(), decimal, "{text}");
+        }
+        for text in ["1e29", "1e-29", "1e61", "1e-61", "e5", "1_0e1", "1e1e1"] {
+            assert_eq!(Amount::from(text).decimal(), None, "{text}");
+        }
     }
 }

@@ -369,3 +369,94 @@ pub(crate) mod sealed {
             Self: super::Machine;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::error::Error as _;
+    use std::io::{Error as IoError, ErrorKind as Io};
+
+    use super::*;
+
+    #[test]
+    fn an_io_error_is_told_by_its_kind() {
+        for (io, kind) in [
+            (Io::UnexpectedEof, Some(TransportErrorKind::Reset)),
+            (Io::ConnectionReset, Some(TransportErrorKind::Reset)),
+            (Io::ConnectionAborted, Some(TransportErrorKind::Reset)),
+            (Io::BrokenPipe, Some(TransportErrorKind::Reset)),
+            (Io::TimedOut, Some(TransportErrorKind::Timeout)),
+            (Io::ConnectionRefused, Some(TransportErrorKind::Connect)),
+            (Io::HostUnreachable, Some(TransportErrorKind::Connect)),
+            (Io::NetworkUnreachable, Some(TransportErrorKind::Connect)),
+            (Io::NetworkDown, Some(TransportErrorKind::Connect)),
+            (Io::AddrNotAvailable, Some(TransportErrorKind::Connect)),
+            (Io::Other, None),
+        ] {
+            assert_eq!(TransportErrorKind::of_io(io), kind, "{io:?}");
+        }
+    }
+
+    #[test]
+    fn each_kind_has_words_of_its_own() {
+        use TransportErrorKind as Kind;
+        let all = [
+            Kind::Dns,
+            Kind::Connect,
+            Kind::Timeout,
+            Kind::Reset,
+            Kind::Truncated,
+            Kind::Malformed,
+            Kind::Tls,
+            Kind::BadRequest,
+            Kind::TooLarge { limit: 1 },
+        ];
+        let mut words: Vec<_> = all.iter().map(ToString::to_string).collect();
+        assert!(words.iter().all(|words| words.len() > 5));
+        words.sort();
+        words.dedup();
+        assert_eq!(words.len(), all.len());
+    }
+
+    /// An error around another, as HTTP libraries nest them.
+    #[derive(Debug)]
+    struct Outer(&'static str, IoError);
+
+    impl fmt::Display for Outer {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str(self.0)
+        }
+    }
+
+    impl std::error::Error for Outer {
+        fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+            Some(&self.1)
+        }
+    }
+
+    #[test]
+    fn a_transport_error_tells_the_whole_chain_once() {
+        let wrap = |outer| {
+            TransportError::from_source(TransportErrorKind::Connect, Outer(outer, IoError::other("refused")))
+        };
+        assert_eq!(wrap("sending failed").to_string(), "no connection: sending failed: refused");
+        assert_eq!(wrap("sending failed: refused").to_string(), "no connection: sending failed: refused");
+        assert_eq!(wrap("x").source().unwrap().to_string(), "x");
+        let bare = TransportError::new(TransportErrorKind::Dns, "no such host");
+        assert_eq!(
+            (bare.to_string().as_str(), bare.source().is_none()),
+            ("the host was not found: no such host", true)
+        );
+    }
+
+    #[test]
+    fn a_driver_is_told_what_a_request_is() {
+        use crate::testing::{exchange, start};
+        let Step::Send(request, sent) = exchange(crate::Policy::default()).step(start()) else {
+            panic!("a request")
+        };
+        assert_eq!((request.operation().title(), request.max_body()), ("trustee billing overview", 64 << 20));
+        assert_eq!(request.http().method(), "GET");
+        assert_eq!(request.clone().into_http().uri(), request.http().uri());
+        assert_eq!((sent.progress().requests, sent.progress().started), (0, Some(start())));
+    }
+}

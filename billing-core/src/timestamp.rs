@@ -36,8 +36,9 @@ impl Timestamp {
     /// # Errors
     /// Names the text and the two forms that are understood.
     pub fn from_user(text: &str) -> Result<Self, crate::InvalidInput> {
-        let day =
-            NaiveDate::parse_from_str(text, "%Y-%m-%d").ok().filter(|_| text.len() == "2026-10-01".len());
+        // chrono also takes years with a sign and days without their zero; a day is ten characters, written back as it came.
+        let is_day = |day: &NaiveDate| text.len() == "2026-10-01".len() && day.to_string() == text;
+        let day = NaiveDate::parse_from_str(text, "%Y-%m-%d").ok().filter(is_day);
         match day.and_then(|day| day.and_hms_opt(0, 0, 0)) {
             Some(midnight) => Ok(Self(midnight.and_utc())),
             None => text.parse(),
@@ -180,7 +181,9 @@ mod tests {
             Timestamp::from_user("2026-10-01T02:00:00+02:00").unwrap().to_string(),
             "2026-10-01T00:00:00Z"
         );
-        for text in ["2026-2-30", "2026-02-30", "1.10.2026", "2026-10-1", "tomorrow"] {
+        for text in
+            ["2026-2-30", "2026-02-30", "1.10.2026", "2026-10-1", "tomorrow", "-8201-08-9", "+12026-01-01"]
+        {
             let error = Timestamp::from_user(text).unwrap_err().to_string();
             assert!(error.contains(text), "{error}");
         }

@@ -97,7 +97,8 @@ pub fn body(data: &[u8]) {
         reader.finish().map_err(|error| error.kind())
     };
     let whole = read(bytes.len());
-    assert_eq!(read(usize::from(flags >> 1) + 1), whole);
+    // Where it is both too large and broken, the chunks decide which of the two is seen first.
+    assert_eq!(read(usize::from(flags >> 1) + 1).ok(), whole.clone().ok());
     match whole {
         Ok(body) => assert!(body.len() <= LIMIT),
         Err(kind) => {

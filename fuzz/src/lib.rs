@@ -4,6 +4,7 @@
 mod answers;
 mod models;
 mod poll;
+mod profile;
 mod saved;
 mod values;
 
@@ -12,6 +13,7 @@ use billing_core::Period;
 pub use answers::{body, error_body, headers};
 pub use models::{trustee_overview, usage_report};
 pub use poll::poll;
+pub use profile::profile;
 pub use saved::checkpoint;
 pub use values::{address, amount, timestamp};
 
@@ -19,7 +21,7 @@ pub use values::{address, amount, timestamp};
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All of them.
-pub const TARGETS: [Target; 10] = [
+pub const TARGETS: [Target; 11] = [
     ("address", address),
     ("amount", amount),
     ("body", body),
@@ -27,6 +29,7 @@ pub const TARGETS: [Target; 10] = [
     ("error_body", error_body),
     ("headers", headers),
     ("poll", poll),
+    ("profile", profile),
     ("timestamp", timestamp),
     ("trustee_overview", trustee_overview),
     ("usage_report", usage_report),

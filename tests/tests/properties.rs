@@ -6,8 +6,8 @@ use billing_core::model::{
     UsageResource,
 };
 use billing_core::{
-    Amount, Environment, Machine, OrgId, Period, Policy, Poll, Secret, Step, Timestamp, TransportError,
-    TransportErrorKind,
+    Amount, Environment, Exchange, Machine, OrgId, Period, Policy, Poll, Secret, Step, Timestamp,
+    TransportError, TransportErrorKind,
 };
 use chrono::{DateTime, TimeDelta, Utc};
 use proptest::option::of;
@@ -156,7 +156,127 @@ fn reply() -> impl Strategy<Value = (billing_core::Reply, u32)> {
     (prop_oneof![5 => response, 1 => failure], 0_u32..60_000)
 }
 
+/// A text as JSON, in one of the many ways in which JSON can write it.
+fn written(text: &str, style: u8) -> String {
+    let mut json = String::from('"');
+    for c in text.chars() {
+        match c {
+            _ if style % 3 == 1 => {
+                let mut units = [0; 2];
+                json.extend(c.encode_utf16(&mut units).iter().map(|unit| format!("\\u{unit:04X}")));
+            }
+            '/' if style % 3 == 2 => json.push_str("\\/"),
+            _ => {
+                let plain = serde_json::to_string(&c).unwrap();
+                json.push_str(&plain[1..plain.len() - 1]);
+            }
+        }
+    }
+    json.push('"');
+    json
+}
+
+/// Whatever space JSON allows.
+fn space(style: u8) -> &'static str {
+    ["", " ", "\n\t ", "\r\n"][usize::from(style / 3) % 4]
+}
+
+/// A JSON value that no field of ours has asked for.
+fn foreign() -> impl Strategy<Value = String> {
+    let leaf = prop_oneof![
+        Just("null".to_owned()),
+        Just("true".to_owned()),
+        Just("-1.50e+3".to_owned()),
+        Just("123456789012345678901234567890.1234567890".to_owned()),
+        any::<String>().prop_map(|text| serde_json::to_string(&text).unwrap()),
+    ];
+    leaf.prop_recursive(4, 16, 4, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..4).prop_map(|all| format!("[{}]", all.join(" ,"))),
+            prop::collection::vec((any::<String>(), inner), 0..4).prop_map(|all| {
+                let fields: Vec<_> = all
+                    .iter()
+                    .map(|(name, value)| format!("{}:{value}", serde_json::to_string(name).unwrap()))
+                    .collect();
+                format!("{{{}}}", fields.join(","))
+            }),
+        ]
+    })
+}
+
 proptest! {
+    /// Order, white space, escapes, nulls and new fields are the server's to choose.
+    #[test]
+    fn any_json_that_the_schema_allows_is_read(
+        (name, total, resource) in (any::<String>(), amount(), any::<String>()),
+        (date, hours) in (instant(), -12_i32..=12),
+        style in any::<u8>(),
+        order in Just(vec![0_usize, 1, 2, 3, 4, 5]).prop_shuffle(),
+        (new_name, new_value) in ("new[A-Z][a-z]{0,5}", foreign()),
+        status in status(),
+    ) {
+        let offset = chrono::FixedOffset::east_opt(hours * 3600).unwrap();
+        let local = date.with_timezone(&offset);
+        prop_assume!(local.format("%Y").to_string().len() == 4);
+        let (s, text) = (space(style), |text: &str| written(text, style));
+        let usage = format!(
+            "{{{s}\"totalUsage\":{s}{},{s}{new_name:?}:{new_value},\"resources\":[{s}{{\"date\":{}{s},\"name\":{}}}{s}],\"name\":{}}}",
+            serde_json::to_string(&total).unwrap(),
+            text(&local.to_rfc3339()),
+            text(&resource),
+            text(&name),
+        );
+        let fields = [
+            format!("\"status\"{s}:{s}{}", text(status.as_str())),
+            format!("\"usages\":{s}[{usage}{s}]"),
+            "\"id\":null".to_owned(),
+            format!("{new_name:?}{s}:{s}{new_value}"),
+            format!("{}:{}", text("startDate"), text(&date.to_rfc3339())),
+            format!("\"selfUri\"{s}:{}", text("/api/v2/billing/reports/billableusage")),
+        ];
+        let body = order.iter().map(|at| fields[*at].as_str()).collect::<Vec<_>>().join(",");
+        let body = format!("{s}{{{body}{s}}}{s}");
+        let period = Period::from_user("2026-10-01", "2026-11-01").unwrap();
+        let report = BillableUsage::new(period).parse(&http::Response::new(body.clone().into()));
+        let report = report.map_err(|error| TestCaseError::fail(format!("{error}: {body}")))?;
+        prop_assert_eq!(report.status.as_ref(), Some(&status));
+        prop_assert_eq!(report.start_date.map(Timestamp::instant), Some(date));
+        prop_assert_eq!(report.unknown.get(&new_name), Some(new_value.as_str()));
+        let usage = &report.usages()[0];
+        prop_assert_eq!((usage.name.as_ref(), usage.total_usage.as_ref()), (Some(&name), Some(&total)));
+        prop_assert_eq!(usage.unknown.get(&new_name), Some(new_value.as_str()));
+        let read = &usage.resources()[0];
+        prop_assert_eq!((read.name.as_ref(), read.date.map(Timestamp::instant)), (Some(&resource), Some(date)));
+    }
+
+    #[test]
+    fn rule_11_an_error_names_what_the_server_gave(
+        status in prop_oneof![Just(400_u16), Just(403), Just(404), Just(409), Just(413), Just(501)],
+        code in "[a-z]{2,10}(\\.[a-z]{2,10}){0,3}",
+        message in "[ -~]{1,60}",
+        correlation in "[0-9a-f]{8}-[0-9a-f]{4}",
+        in_header in any::<bool>(),
+    ) {
+        let mut response = http::Response::builder().status(status);
+        if in_header {
+            response = response.header("ININ-Correlation-Id", &correlation);
+        }
+        let body = serde_json::json!({
+            "message": message, "code": code, "status": status, "contextId": correlation, "details": [], "errors": [],
+        });
+        let call = billing_core::calls::TrusteeOverviewCall::new("org".parse().unwrap());
+        let exchange = Exchange::new(call, Environment::default().api().clone(), Policy::default());
+        let now: DateTime<Utc> = "2026-11-02T09:00:00Z".parse().unwrap();
+        let Step::Send(_, sent) = exchange.step(now) else { panic!("a request") };
+        let Step::Done(Err(error)) = sent.receive(Ok(response.body(body.to_string().into()).unwrap()), now) else {
+            panic!("an error at once")
+        };
+        let line = error.to_string();
+        for named in ["trustee billing overview", &status.to_string(), &code, &message, &correlation, "1 request"] {
+            prop_assert!(line.contains(named), "{:?} in {:?}", named, line);
+        }
+    }
+
     #[test]
     fn a_report_survives_json(report in report()) {
         let json = serde_json::to_vec(&report).unwrap();
