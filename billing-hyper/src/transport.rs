@@ -2,16 +2,20 @@
 
 use std::time::Duration;
 
-use billing_core::{BodyReader, Reply, Request, TransportError, TransportErrorKind as Kind};
+use billing_core::{
+    BodyReader, MAX_HEAD, MAX_HEADERS, Reply, Request, TransportError, TransportErrorKind as Kind,
+};
 use chrono::{DateTime, Utc};
+use http::Version;
 use http::header::PROXY_AUTHORIZATION;
 use http_body_util::{BodyExt, Full};
-use hyper::body::{Bytes, Incoming};
+use hyper::body::{Body, Bytes, Incoming};
 use hyper_util::client::legacy::connect::capture_connection;
 use hyper_util::client::legacy::{Client, Error};
 use hyper_util::client::proxy::matcher::Matcher;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use rustls::ClientConfig;
+use tokio::task::yield_now;
 use tokio::time::timeout;
 
 use crate::connect::{Connector, Proxies, classify};
@@ -28,6 +32,9 @@ impl Transport {
         let proxies = Proxies::new(proxies);
         let client = Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
+            .http1_max_headers(MAX_HEADERS)
+            .http1_max_buf_size(MAX_HEAD)
+            .http2_max_header_list_size(u32::try_from(MAX_HEAD).unwrap_or(u32::MAX))
             .build(Connector::new(connect_timeout, tls, proxies.clone()));
         Self { client, proxies }
     }
@@ -41,6 +48,7 @@ impl Transport {
         }
         let connection = capture_connection(&mut http);
         let exchange = async {
+            let_connections_catch_up().await;
             let response = self.client.request(http).await.map_err(lost)?;
             read(response, request.max_body()).await
         };
@@ -55,6 +63,15 @@ impl Transport {
     }
 }
 
+/// Lets the tasks of idle connections see what has come since the runtime last ran, which may have been at the last call:
+/// the end of the connection, or an answer that nobody asked for and that would be taken for this one's.
+///
+/// In a runtime of one thread, the first turn tells a task that something has come, and the second lets it act on that.
+async fn let_connections_catch_up() {
+    yield_now().await;
+    yield_now().await;
+}
+
 async fn read(response: http::Response<Incoming>, limit: usize) -> Reply {
     let (head, mut body) = response.into_parts();
     let mut collected = BodyReader::new(&head.headers, limit)?;
@@ -63,6 +80,10 @@ async fn read(response: http::Response<Incoming>, limit: usize) -> Reply {
         if let Some(chunk) = frame.data_ref() {
             collected.push(chunk)?;
         }
+    }
+    // A stream that is reset without an error, or cancelled, just stops for `hyper`, wherever it is.
+    if head.version == Version::HTTP_2 && !body.is_end_stream() {
+        return Err(TransportError::new(Kind::Truncated, "the stream was reset before its end"));
     }
     Ok(http::Response::from_parts(head, collected.finish()?))
 }

@@ -34,12 +34,13 @@
 //! * No lock is held while a request is out or while anybody sleeps.
 //! * A thread that panics, in a callback for example, loses its own call and no other.
 //! * An attempt ends within [`Request::timeout`](billing_core::Request::timeout), even where the server sends its body
-//!   byte by byte; only a proxy that sends its answer to CONNECT byte by byte can draw it out.
+//!   byte by byte.
 //! * A call ends, in all, by the deadline that its [`Policy`](billing_core::Policy) sets.
 
 mod builder;
 mod client;
 mod clock;
+mod connect;
 mod session;
 mod transport;
 

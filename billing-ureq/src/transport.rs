@@ -4,14 +4,16 @@ use std::io::{self, Read};
 use std::time::Duration;
 use std::{error, fmt};
 
-use billing_core::{BodyReader, Reply, Request, TransportError, TransportErrorKind as Kind};
+use billing_core::{BodyReader, MAX_HEAD, Reply, Request, TransportError, TransportErrorKind as Kind};
 use chrono::{DateTime, Utc};
 use http::request::Parts;
 use ureq::config::Config;
 use ureq::tls::{RootCerts, TlsConfig};
 use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
-use ureq::unversioned::transport::{DefaultConnector, NextTimeout};
+use ureq::unversioned::transport::{Connector, DefaultConnector, NextTimeout};
 use ureq::{Agent, AsSendBody, Body, Proxy, Timeout};
+
+use crate::connect::Strictly;
 
 /// Performs requests, each once: `ureq` repeats nothing, not even on a pooled connection that turns out to be closed.
 pub(crate) struct Transport {
@@ -26,15 +28,14 @@ impl Transport {
             .http_status_as_error(false)
             .max_redirects(0)
             .max_redirects_will_error(false)
+            .max_response_header_size(MAX_HEAD)
             .timeout_resolve(Some(connect_timeout))
             .timeout_connect(Some(connect_timeout))
             .tls_config(TlsConfig::builder().root_certs(roots).build())
             .proxy(proxy)
             .build();
-        Self {
-            agent: Agent::with_parts(config, DefaultConnector::default(), SystemResolver::default()),
-            connect_timeout,
-        }
+        let connector = DefaultConnector::default().chain(Strictly);
+        Self { agent: Agent::with_parts(config, connector, SystemResolver::default()), connect_timeout }
     }
 
     /// Performs `request`, which begins at `now`, within its time and size.

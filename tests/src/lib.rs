@@ -6,9 +6,13 @@
 //!            ├─ billing-ureq ──┐                             ├─► the sandbox, at the clock's time
 //!            └─ billing-hyper ─┴─► wire (faults) ─► wiremock ┘
 //! ```
+//!
+//! For what no polite server does there is the [`raw_server`], which knows nothing but bytes.
 
+pub mod certificates;
 mod fake_server;
 pub mod program;
+pub mod raw_server;
 mod transport;
 mod virtual_time;
 mod wire;

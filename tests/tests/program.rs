@@ -174,3 +174,37 @@ fn an_interrupt_ends_it_within_a_second() {
     assert_eq!(output.status.code(), Some(130), "{}", stderr(&output));
     assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
 }
+
+/// Rule 9 at every level of the log: whatever goes well or wrong, neither the client's secret nor a token, nor either of them
+/// as it goes over the wire, is printed.
+#[test]
+fn rule_9_the_log_holds_no_secret_at_any_level() {
+    for level in ["-v", "-vv", "-vvv"] {
+        for (on, fault) in [
+            (Target::Overview, Fault::ExpireToken),
+            (Target::Overview, Fault::Status(403)),
+            (Target::Overview, Fault::Html(400)),
+            (Target::Overview, Fault::NotJson),
+            (Target::Login, Fault::TruncatedJson),
+            (Target::Login, Fault::NotJson),
+            (Target::Login, Fault::InvalidClient),
+        ] {
+            let server = server(Sandbox::new(7));
+            server.sandbox().fail(on, fault.clone());
+            let output =
+                program_at(&server).args(["overview", ORG_ID, level, "--timeout", "5s"]).output().unwrap();
+            let said = format!("{}{}", stdout(&output), stderr(&output));
+            assert!(said.contains("/oauth/token"), "{level}: something is logged: {said}");
+            let sent: Vec<String> = server
+                .received()
+                .iter()
+                .filter_map(|request| request.headers.get("authorization")?.to_str().ok()?.split_once(' '))
+                .map(|(_, credentials)| credentials.to_owned())
+                .collect();
+            assert!(!sent.is_empty());
+            for secret in sent.iter().map(String::as_str).chain([CLIENT_SECRET]) {
+                assert!(!said.contains(secret), "{level} {fault:?}: {secret} in {said}");
+            }
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! Connections as `ureq` makes them, but for two things that it lets pass.
+//!
+//! * A connection that breaks is an end to it like any other, so that a body without a length that is cut by a reset, or
+//!   under TLS by whoever can drop packets, would count as whole. Here only an end in order is one.
+//! * A proxy's answer to CONNECT may take the whole time for connecting between any two of its bytes. Here it may take it
+//!   once.
+
+use std::io::{self, ErrorKind};
+use std::time::Instant;
+
+use ureq::Error;
+use ureq::unversioned::transport::{Buffers, ConnectionDetails, Connector, NextTimeout, Transport, time};
+
+/// Comes last in the chain, and wraps what the others have made.
+#[derive(Debug)]
+pub(crate) struct Strictly;
+
+impl<T: Transport> Connector<T> for Strictly {
+    type Out = Strict<T>;
+
+    fn connect(&self, details: &ConnectionDetails<'_>, made: Option<T>) -> Result<Option<Strict<T>>, Error> {
+        let connect_by = match details.now {
+            time::Instant::Exact(begun) => begun.checked_add(*details.timeout.after),
+            _ => None,
+        };
+        Ok(made.map(|inner| Strict { inner, connecting: details.timeout, connect_by }))
+    }
+}
+
+/// A connection that ends in order or in an error.
+#[derive(Debug)]
+pub(crate) struct Strict<T> {
+    inner: T,
+    /// The time that `ureq` gives to each read while it connects, and when that time is over in truth.
+    connecting: NextTimeout,
+    connect_by: Option<Instant>,
+}
+
+impl<T: Transport> Transport for Strict<T> {
+    fn buffers(&mut self) -> &mut dyn Buffers {
+        self.inner.buffers()
+    }
+
+    fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), Error> {
+        self.inner.transmit_output(amount, timeout)
+    }
+
+    fn await_input(&mut self, mut timeout: NextTimeout) -> Result<bool, Error> {
+        // What is left of a time that runs down is never twice the same: this one is given anew.
+        if timeout == self.connecting
+            && let Some(connect_by) = self.connect_by
+        {
+            let left = connect_by.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Err(Error::Timeout(timeout.reason));
+            }
+            timeout.after = left.into();
+        }
+        self.inner.await_input(timeout).map_err(|error| match error {
+            // The kinds that `ureq` takes for the end of a body. A broken pipe it does not.
+            Error::Io(e) if ends_a_body(e.kind()) => Error::Io(io::Error::new(ErrorKind::BrokenPipe, e)),
+            error => error,
+        })
+    }
+
+    fn is_open(&mut self) -> bool {
+        self.inner.is_open()
+    }
+
+    fn is_tls(&self) -> bool {
+        self.inner.is_tls()
+    }
+}
+
+fn ends_a_body(kind: ErrorKind) -> bool {
+    matches!(kind, ErrorKind::UnexpectedEof | ErrorKind::ConnectionAborted | ErrorKind::ConnectionReset)
+}

@@ -1,0 +1,173 @@
+//! The two drivers behind one face.
+
+use std::sync::LazyLock;
+use std::time::Duration;
+
+use billing_core::calls::TrusteeOverviewCall;
+use billing_core::{Credentials, Environment, Error, Exchange, Pacing, Policy, RetrySchedule};
+use tokio::runtime::Runtime;
+
+use billing_tests::VirtualTime;
+use billing_tests::raw_server::TRUSTOR;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Driver {
+    Ureq,
+    Hyper,
+}
+
+/// A client of either driver.
+#[derive(Clone)]
+pub(crate) enum Client {
+    Ureq(billing_ureq::Client),
+    Hyper(billing_hyper::Client),
+}
+
+/// What a client is to be.
+#[derive(Clone)]
+pub(crate) struct Setup {
+    pub(crate) environment: Environment,
+    pub(crate) credentials: Credentials,
+    pub(crate) policy: Policy,
+    /// The authority to trust.
+    pub(crate) pem: Option<Vec<u8>>,
+}
+
+impl Setup {
+    /// A client with a token, that makes one attempt.
+    pub(crate) fn new(environment: Environment) -> Self {
+        let credentials = Credentials::access_token("tok-0").expect("a token");
+        Self { environment, credentials, policy: once(), pem: None }
+    }
+
+    /// The same, logging in for itself.
+    pub(crate) fn with_login(self) -> Self {
+        Self { credentials: Credentials::client("id", "s3cret").expect("credentials"), ..self }
+    }
+
+    pub(crate) fn policy(self, policy: Policy) -> Self {
+        Self { policy, ..self }
+    }
+
+    pub(crate) fn trusting(self, pem: &[u8]) -> Self {
+        Self { pem: Some(pem.to_vec()), ..self }
+    }
+
+    pub(crate) fn ureq(self) -> billing_ureq::Client {
+        let builder = billing_ureq::Client::builder(self.environment, self.credentials)
+            .policy(self.policy)
+            .pacing(UNPACED)
+            .no_proxy()
+            .seed(1);
+        let builder = match self.pem {
+            Some(pem) => builder.roots(billing_ureq::TlsRoots::Pem(pem)),
+            None => builder,
+        };
+        builder.build().expect("a client")
+    }
+
+    pub(crate) fn hyper(self) -> billing_hyper::Client {
+        self.hyper_builder().build().expect("a client")
+    }
+
+    /// The same in virtual time.
+    pub(crate) fn hyper_at(self, time: VirtualTime) -> billing_hyper::Client {
+        self.hyper_builder().clock(time).build().expect("a client")
+    }
+
+    fn hyper_builder(self) -> billing_hyper::Builder {
+        let builder = billing_hyper::Client::builder(self.environment, self.credentials)
+            .policy(self.policy)
+            .pacing(UNPACED)
+            .no_proxy()
+            .seed(1);
+        match self.pem {
+            Some(pem) => builder.roots(billing_hyper::TlsRoots::Pem(pem)),
+            None => builder,
+        }
+    }
+}
+
+impl Driver {
+    pub(crate) const ALL: [Self; 2] = [Self::Ureq, Self::Hyper];
+
+    pub(crate) fn client(self, setup: Setup) -> Client {
+        match self {
+            Self::Ureq => Client::Ureq(setup.ureq()),
+            Self::Hyper => Client::Hyper(setup.hyper()),
+        }
+    }
+}
+
+impl Client {
+    /// Asks for an overview as its policy says, and says how that ended: see [`outcome`].
+    pub(crate) fn ask(&self) -> String {
+        outcome(&self.overview(self.policy().clone()))
+    }
+
+    /// Asks for an overview under another policy, and returns its currency.
+    pub(crate) fn overview(&self, policy: Policy) -> Result<Option<String>, Error> {
+        let overview = match self {
+            Self::Ureq(client) => client.run(overview(client.environment(), policy)),
+            Self::Hyper(client) => RUNTIME.block_on(client.run(overview(client.environment(), policy))),
+        };
+        overview.map(|overview| overview.currency)
+    }
+
+    pub(crate) fn policy(&self) -> &Policy {
+        match self {
+            Self::Ureq(client) => client.policy(),
+            Self::Hyper(client) => client.policy(),
+        }
+    }
+}
+
+/// The machine that asks for an overview.
+pub(crate) fn overview(environment: &Environment, policy: Policy) -> Exchange<TrusteeOverviewCall> {
+    Exchange::new(call(), environment.api().clone(), policy)
+}
+
+pub(crate) fn call() -> TrusteeOverviewCall {
+    TrusteeOverviewCall::new(TRUSTOR.parse().expect("an id"))
+}
+
+/// `ok`, what the transport said, or else the kind of the error.
+pub(crate) fn outcome<T>(result: &Result<T, Error>) -> String {
+    let Err(error) = result else { return "ok".to_owned() };
+    let told = format!("{error} {error:?}");
+    assert!(!told.contains("tok-0") && !told.contains("s3cret"), "{told}");
+    let kind = match error.transport() {
+        Some(transport) => format!("{:?}", transport.kind()),
+        None => format!("{:?}", error.kind()),
+    };
+    kind.split([' ', '(']).next().unwrap_or_default().to_owned()
+}
+
+/// One attempt, and whatever comes of it is the outcome. The bound of a body is small, so that a test soon comes to it.
+pub(crate) fn once() -> Policy {
+    let retries = RetrySchedule { limit: 0, ..at_once() };
+    Policy { retries, unreadable: 0, max_body: 1 << 20, ..Policy::default() }
+}
+
+/// One attempt of so many milliseconds.
+pub(crate) fn once_within(millis: u64) -> Policy {
+    Policy { attempt: Some(Duration::from_millis(millis)), ..once() }
+}
+
+/// The same, and two more without a pause: a server that closes a connection after its answer, in order or not, can meet
+/// the next request on its way, so that a second attempt may be lost for no fault but that.
+pub(crate) fn retrying_within(millis: u64) -> Policy {
+    Policy { retries: RetrySchedule { limit: 2, ..at_once() }, unreadable: 1, ..once_within(millis) }
+}
+
+/// Tries again without a pause.
+pub(crate) fn at_once() -> RetrySchedule {
+    RetrySchedule { first: Duration::ZERO, ..RetrySchedule::default() }
+}
+
+const UNPACED: Pacing = Pacing { unannounced: None };
+
+/// Where the calls of hyper run that the table makes.
+pub(crate) static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime")
+});
