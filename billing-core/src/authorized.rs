@@ -159,7 +159,13 @@ impl<M: Machine, A: Access> Authorized<M, A> {
                 let until = until.min(deadline);
                 Step::Wait(until, Self { access, tally, phase: Phase::Joining(outgoing, until) })
             }
-            Admission::Hold(hold) => Self::pass(access, tally, outgoing.sent.hold(hold, now), now),
+            Admission::Hold(hold) => {
+                if hold.waiting != Waiting::Login {
+                    // It does not wait for a login: one that is given up meanwhile is not its failure.
+                    tally.since = None;
+                }
+                Self::pass(access, tally, outgoing.sent.hold(hold, now), now)
+            }
             Admission::Never(error) => {
                 let requests = outgoing.sent.machine().progress().requests;
                 Self::pass(access, tally, Step::Done(Err(error.after(requests))), now)
@@ -530,6 +536,24 @@ mod tests {
                 .collect();
         }
         assert_eq!((logins, ended), (6, 5));
+    }
+
+    #[test]
+    fn a_login_given_up_is_no_failure_of_what_waited_for_the_quota() {
+        let access = shared(client());
+        let login = |token: &str| reply(200, "", &format!(r#"{{"access_token":"{token}","expires_in":30}}"#));
+        let Step::Send(_, sent) = overview(&access).step(start()) else { panic!("a login") };
+        let Step::Send(_, sent) = sent.receive(login("t1"), start()) else { panic!("a call") };
+        let Step::Wait(until, _) = sent.receive(reply(429, "retry-after: 60", ""), start()) else {
+            panic!("a wait")
+        };
+        let Step::Wait(_, held) = overview(&access).step(start()) else { panic!("a wait") };
+        // Meanwhile the token's time is over, and somebody else's login fails for good.
+        let later = after(start(), Duration::from_secs(40));
+        let Step::Send(request, sent) = overview(&access).step(later) else { panic!("a login") };
+        assert!(is_login(&request));
+        assert!(matches!(sent.receive(reply(501, "", ""), later), Step::Done(Err(_))));
+        assert!(matches!(held.step(until), Step::Send(request, _) if is_login(&request)));
     }
 
     #[test]

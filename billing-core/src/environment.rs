@@ -104,7 +104,7 @@ impl BaseUrl {
         *scheme == self.scheme
             && authority.host().eq_ignore_ascii_case(self.authority.host())
             && port(scheme, authority) == port(&self.scheme, &self.authority)
-            && !authority.as_str().contains('@')
+            && is_host_and_port(authority)
     }
 
     fn read(text: &str, plain_http_anywhere: bool) -> Result<Self, InvalidInput> {
@@ -124,6 +124,9 @@ impl BaseUrl {
         }
         if text.contains('#') || parts.path_and_query.as_ref().is_some_and(|p| p.query().is_some()) {
             return refuse("a base address has no query and no fragment");
+        }
+        if !is_host_and_port(&authority) {
+            return refuse("its host and port cannot be told apart");
         }
         let known = scheme == Scheme::HTTPS || scheme == Scheme::HTTP;
         if authority.host().is_empty() || !known {
@@ -246,6 +249,15 @@ fn port(scheme: &Scheme, authority: &Authority) -> u16 {
     authority.port_u16().unwrap_or(if *scheme == Scheme::HTTPS { 443 } else { 80 })
 }
 
+/// Whether an authority is a host, or a host and a port, and nothing else: the parser lets `[::1]evil.test` and `host:` pass,
+/// and takes a part of them for the host.
+fn is_host_and_port(authority: &Authority) -> bool {
+    match authority.port_u16() {
+        Some(port) => authority.as_str() == format!("{}:{port}", authority.host()),
+        None => authority.as_str() == authority.host(),
+    }
+}
+
 fn is_loopback(host: &str) -> bool {
     let bare = host.trim_start_matches('[').trim_end_matches(']');
     host.eq_ignore_ascii_case("localhost")
@@ -333,6 +345,10 @@ mod tests {
             "https://x.y/?q",
             "https://x.y/#f",
             "https://u:p@x.y",
+            "http://[::1]evil.test",
+            "http://[0::1]p://[0::1]//gw:/",
+            "https://x.y:",
+            "https://x.y:https",
         ] {
             assert!(bad.parse::<BaseUrl>().is_err(), "{bad}");
         }
@@ -358,6 +374,7 @@ mod tests {
             "https://api.example.com:444/",
             "https://api.example.com.evil.test/",
             "https://evil@api.example.com/",
+            "https://api.example.com:/",
             "/relative",
         ] {
             assert!(!same(other), "{other}");

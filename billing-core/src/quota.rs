@@ -67,6 +67,8 @@ struct Window {
     foreign_before: u32,
     /// Whether an answer has confirmed this window; one that was begun by the clock alone is a guess.
     confirmed: bool,
+    /// Whether a good answer in this window came without the headers.
+    unannounced: bool,
 }
 
 impl Quota {
@@ -92,6 +94,7 @@ impl Quota {
             }
             self.parked = None;
         }
+        self.window.take_if(|window| window.has_lapsed(now));
         if let Some(window) = &mut self.window {
             window.roll(&self.in_flight, now);
             let (free, reserve, ends) = (window.free(), window.reserve(now), window.ends);
@@ -133,8 +136,10 @@ impl Quota {
     ) -> Option<NotBefore> {
         let sent = self.in_flight.remove(&ticket).unwrap_or(now);
         let announced = Announced::read(headers, now);
-        if let Some(announced) = &announced {
-            self.learn(announced, sent, now);
+        match (&announced, &mut self.window) {
+            (Some(announced), _) => self.learn(announced, sent, now),
+            (None, Some(window)) => window.unannounced |= status.is_success(),
+            (None, None) => {}
         }
         if status != StatusCode::TOO_MANY_REQUESTS {
             self.throttled = 0;
@@ -183,6 +188,7 @@ impl Quota {
                 looked: now,
                 foreign_before: 0,
                 confirmed: true,
+                unannounced: false,
             });
             return;
         };
@@ -191,7 +197,9 @@ impl Quota {
             // It may be of the window before, and says nothing certain of this one.
             return;
         }
-        if window.confirmed && between(window.ends, announced.ends) > SAME_WINDOW {
+        // The end as if the answer had been made when its request was sent: its delay makes no new window of the old one.
+        let earliest_end = before(announced.ends, between(sent, now));
+        if window.confirmed && between(window.ends, earliest_end) > SAME_WINDOW {
             // A new window, before we thought that the old one was over.
             window.renew(announced.ends, out.saturating_add(1), now);
         } else if window.confirmed {
@@ -226,6 +234,12 @@ impl Window {
         self.confirmed = false;
     }
 
+    /// Whether it was a guess to its end, though there were answers that could have told: the server announces no quota
+    /// any more, and what it once said (or a gateway did) is not kept for ever.
+    fn has_lapsed(&self, now: DateTime<Utc>) -> bool {
+        now >= after(self.ends, A_LITTLE) && !self.confirmed && self.unannounced
+    }
+
     fn renew(&mut self, ends: DateTime<Utc>, ours: u32, now: DateTime<Utc>) {
         let foreign_before = self.foreign.saturating_sub(self.foreign_at_first);
         *self = Self {
@@ -236,6 +250,7 @@ impl Window {
             foreign_at_first: 0,
             looked: now,
             foreign_before,
+            unannounced: false,
             ..*self
         };
     }
@@ -395,6 +410,17 @@ mod tests {
     }
 
     #[test]
+    fn a_slow_answer_makes_no_new_window_of_the_old_one() {
+        let mut quota = unpaced();
+        let first = send(&mut quota, 0.0);
+        ok(&mut quota, first, &headers(2, 1, 60), 0.1);
+        let slow = send(&mut quota, 0.2);
+        // Made at once, it took 24 s to come.
+        ok(&mut quota, slow, &headers(2, 2, 60), 24.2);
+        assert_eq!(burst(&mut quota, 24.3).len(), 0);
+    }
+
+    #[test]
     fn a_strangers_pace_is_reserved_for_and_the_reserve_melts() {
         let mut quota = unpaced();
         let first = send(&mut quota, 0.0);
@@ -463,6 +489,20 @@ mod tests {
         }
         let ticket = send(&mut quota, 5.5);
         assert_eq!(throttle(&mut quota, ticket, &HeaderMap::new(), 5.5), 10.0);
+    }
+
+    #[test]
+    fn a_quota_that_is_no_longer_announced_is_forgotten() {
+        let mut quota = unpaced();
+        let first = send(&mut quota, 0.0);
+        ok(&mut quota, first, &headers(1, 1, 60), 0.0);
+        // Without an answer the guess stands; after a whole window of answers without headers it does not.
+        assert_eq!(burst(&mut quota, 61.0).len(), 1);
+        let silent = burst(&mut quota, 122.0);
+        assert_eq!(silent.len(), 1);
+        ok(&mut quota, silent[0], &HeaderMap::new(), 122.0);
+        assert_eq!(burst(&mut quota, 123.0).len(), 0);
+        assert_eq!(burst(&mut quota, 183.0).len(), 1000);
     }
 
     #[test]
