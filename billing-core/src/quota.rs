@@ -506,6 +506,113 @@ mod tests {
     }
 
     #[test]
+    fn what_was_dropped_at_the_edge_does_not_count() {
+        let mut quota = unpaced();
+        let first = send(&mut quota, 0.0);
+        ok(&mut quota, first, &headers(10, 1, 60), 0.0);
+        let dropped = send(&mut quota, 59.0);
+        quota.forget(dropped);
+        assert_eq!(burst(&mut quota, 60.5).len(), 10);
+    }
+
+    #[test]
+    fn without_headers_the_pace_is_halved_at_a_429_and_creeps_up_again() {
+        let mut quota = Quota::new(Pacing::default(), 1);
+        let ticket = send(&mut quota, 0.0);
+        throttle(&mut quota, ticket, &HeaderMap::new(), 0.0);
+        let ticket = send(&mut quota, 5.0);
+        assert_eq!(quota.admit(at(5.1)).unwrap_err().not_before.until, at(5.4));
+        ok(&mut quota, ticket, &HeaderMap::new(), 5.1);
+        send(&mut quota, 5.4);
+        let next = quota.admit(at(5.5)).unwrap_err().not_before.until;
+        assert_eq!(between(at(5.4), next).as_millis(), 392);
+        for _ in 0..100 {
+            let ticket = quota.admit(at(1000.0)).unwrap_or_default();
+            ok(&mut quota, ticket, &HeaderMap::new(), 1000.0);
+        }
+        send(&mut quota, 2000.0);
+        assert_eq!(
+            quota.admit(at(2000.0)).unwrap_err().not_before.until,
+            at(2000.2),
+            "no faster than it began"
+        );
+    }
+
+    #[test]
+    fn a_later_429_can_only_lengthen_the_park() {
+        for (hints, parked) in [([5, 50], 50.0), ([50, 5], 50.0)] {
+            let mut quota = unpaced();
+            let tickets = [send(&mut quota, 0.0), send(&mut quota, 0.0)];
+            let waits = [0, 1].map(|at| throttle(&mut quota, tickets[at], &retry_after(hints[at]), 0.0));
+            assert!((parked..=parked + 0.5).contains(&waits[1]), "{waits:?}");
+        }
+    }
+
+    #[test]
+    fn a_window_that_is_only_guessed_lengthens_no_park() {
+        let mut quota = unpaced();
+        let first = send(&mut quota, 0.0);
+        ok(&mut quota, first, &headers(10, 1, 60), 0.0);
+        let ticket = send(&mut quota, 61.0);
+        let wait = throttle(&mut quota, ticket, &retry_after(2), 61.0);
+        assert!((2.25..=2.5).contains(&wait), "{wait}");
+    }
+
+    #[test]
+    fn the_first_answer_of_a_new_window_tells_of_it() {
+        let mut quota = unpaced();
+        let first = send(&mut quota, 0.0);
+        ok(&mut quota, first, &headers(10, 1, 60), 0.0);
+        let ticket = send(&mut quota, 61.0);
+        ok(&mut quota, ticket, &headers(10, 8, 60), 61.0);
+        let left = burst(&mut quota, 120.9).len();
+        assert_eq!(left, 2, "seven of others and one of ours are used");
+    }
+
+    #[test]
+    fn a_window_that_ends_earlier_than_thought_is_noticed() {
+        let mut quota = unpaced();
+        let first = send(&mut quota, 0.0);
+        ok(&mut quota, first, &headers(10, 1, 60), 0.0);
+        let eight: Vec<_> = (0..8).map(|_| send(&mut quota, 1.0)).collect();
+        for ticket in &eight {
+            ok(&mut quota, *ticket, &headers(10, 9, 59), 1.0);
+        }
+        let ticket = send(&mut quota, 30.0);
+        ok(&mut quota, ticket, &headers(10, 1, 60), 30.0);
+        assert_eq!(burst(&mut quota, 30.0).len(), 9);
+        // A few seconds of difference are delay and no new window.
+        let mut quota = unpaced();
+        let first = send(&mut quota, 0.0);
+        ok(&mut quota, first, &headers(10, 1, 60), 0.0);
+        let second = send(&mut quota, 2.0);
+        ok(&mut quota, second, &headers(10, 2, 61), 2.0);
+        assert_eq!(burst(&mut quota, 2.0).len(), 8);
+    }
+
+    #[test]
+    fn what_was_there_before_us_is_forgotten_with_its_window() {
+        let mut quota = unpaced();
+        let first = send(&mut quota, 0.0);
+        ok(&mut quota, first, &headers(100, 51, 60), 0.0);
+        let second = send(&mut quota, 61.0);
+        ok(&mut quota, second, &headers(100, 1, 60), 61.0);
+        let third = send(&mut quota, 71.0);
+        // Ten of others in ten seconds, as in any window.
+        ok(&mut quota, third, &headers(100, 12, 50), 71.0);
+        let sent = burst(&mut quota, 71.0).len();
+        assert!((36..=40).contains(&sent), "{sent}");
+    }
+
+    #[test]
+    fn windows_of_hours_are_windows() {
+        let mut quota = unpaced();
+        let first = send(&mut quota, 0.0);
+        ok(&mut quota, first, &headers(2, 2, 7200), 0.0);
+        assert!(quota.admit(at(7199.0)).is_err() && quota.admit(at(7201.0)).is_ok());
+    }
+
+    #[test]
     fn nonsense_in_headers_is_ignored() {
         let mut quota = unpaced();
         for nonsense in [headers(0, 0, 0), headers(1, 1, u32::MAX)] {

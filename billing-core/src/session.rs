@@ -436,3 +436,28 @@ const SHORTEST_LIFETIME: Duration = Duration::from_secs(30);
 const THROTTLE_FLOOR: Duration = Duration::from_secs(1);
 /// A token's answer is a few hundred bytes.
 const LARGEST_LOGIN: usize = 1 << 20;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn credentials_that_cannot_be_sent_are_refused() {
+        for (id, secret) in [("", "s"), ("a:b", "s"), ("a\nb", "s"), ("id", "")] {
+            assert!(Credentials::client(id, secret).is_err(), "{id:?} {secret:?}");
+        }
+        assert!(Credentials::client("id", "any: thing\n").is_ok(), "a secret goes out encoded");
+        for token in ["", "a\r\nx-evil: 1", "a\0"] {
+            assert!(Credentials::access_token(token).is_err(), "{token:?}");
+        }
+        assert!(Credentials::access_token("t0ken").is_ok());
+    }
+
+    #[test]
+    fn a_session_says_where_it_sends() {
+        let environment =
+            Environment::new("https://a.test".parse().unwrap(), "https://b.test".parse().unwrap());
+        let session = Session::new(environment.clone(), Credentials::access_token("t").unwrap());
+        assert_eq!(session.environment(), &environment);
+    }
+}
