@@ -1048,6 +1048,48 @@ mod tests {
     }
 
     #[test]
+    fn rule_03_rows_without_a_name_are_no_namesakes() {
+        let s = statement(&["-|device|10|0|0|1", "-|fair-use|10|-|-|-", "-|rollup|3|0|0|1"]);
+        assert_eq!(outcome(&s, 0), ["0", "10", "10"]);
+        assert!(!s.allowances[0].applied);
+        // A row of AI tokens without a name does not draw every nameless allowance to itself.
+        let mut o =
+            overview(&["-|rollup|5|0|0|1", "-|fair-use|5|-|-|-", "a|device|7|0|0|1", "A|fair-use|6|-|-|-"]);
+        o.usages.as_mut().unwrap()[0].part_number = Some("GC-170-NV-AITC".into());
+        let s = Statement::new(&o);
+        assert_eq!(why(&s, 0), Unknown::NoAllowance.to_string());
+        assert_eq!(s.allowances.iter().map(|a| a.applied).collect::<Vec<_>>(), [false, true]);
+    }
+
+    #[test]
+    fn rule_05_products_and_sums_are_exact_or_nothing() {
+        let n = |text: &str| text.parse::<Decimal>().unwrap();
+        assert_eq!(product(n("0.0001"), n("10000")).unwrap().to_string(), "1");
+        assert_eq!(product(n("1.10"), n("2.50")).unwrap().to_string(), "2.75");
+        assert_eq!(
+            product(n("0.00000000000001"), n("0.00000000000001")).unwrap(),
+            n("0.0000000000000000000000000001")
+        );
+        assert_eq!(product(n("0.000000000000001"), n("0.00000000000001")), None);
+        assert_eq!(sum(n("0.5"), n("-0.50")).unwrap().to_string(), "0");
+        assert_eq!(
+            sum(n("99999999999999"), n("0.00000000000001")).unwrap().to_string(),
+            "99999999999999.00000000000001"
+        );
+        assert_eq!(sum(n("999999999999999"), n("0.000000000000001")), None);
+        // Digits that only a trailing zero makes too many are not too many.
+        assert_eq!(
+            product(n("20000000000000000000000000000"), n("0.5")).unwrap(),
+            n("10000000000000000000000000000")
+        );
+    }
+
+    #[test]
+    fn sections_print_their_names() {
+        assert_eq!(format!("{}|{:>8}|", Section::AiTokens, Section::Users), "AI tokens|   users|");
+    }
+
+    #[test]
     fn rule_08_third_parties_take_of_an_allowance_what_our_own_rows_leave() {
         let mut o = overview(&["a|device|10|0|0|1", "a|device|10|0|0|1", "a|fair-use|12|-|-|-"]);
         o.usages.as_mut().unwrap()[0].is_third_party = Some(true);
