@@ -382,6 +382,40 @@ mod tests {
     }
 
     #[test]
+    fn each_kind_is_somebodys_fault_and_has_words_of_its_own() {
+        let at = DateTime::UNIX_EPOCH;
+        let all = [
+            (ErrorKind::Unauthorized, Fault::Caller),
+            (ErrorKind::LoginRefused, Fault::Caller),
+            (ErrorKind::Forbidden, Fault::Caller),
+            (ErrorKind::NotFound, Fault::Caller),
+            (ErrorKind::Rejected, Fault::Caller),
+            (ErrorKind::Unsendable("cannot be sent"), Fault::Caller),
+            (ErrorKind::Transport(TransportErrorKind::BadRequest), Fault::Caller),
+            (ErrorKind::Server, Fault::Server),
+            (ErrorKind::Protocol, Fault::Server),
+            (ErrorKind::Decode(DecodeError::new("status", "no text")), Fault::Server),
+            (ErrorKind::Astray("leads elsewhere"), Fault::Server),
+            (ErrorKind::UnknownStatus("Paused".into()), Fault::Server),
+            (ErrorKind::Transport(TransportErrorKind::Tls), Fault::Network),
+            (ErrorKind::Deadline(at), Fault::Time),
+            (ErrorKind::Deferred(at), Fault::Time),
+        ];
+        let mut words = Vec::new();
+        for (kind, fault) in &all {
+            let error = Error::new(kind.clone(), OPERATION, Evidence::default());
+            assert_eq!((error.fault(), error.kind()), (*fault, kind));
+            assert_eq!(error.retry_at().is_some(), matches!(kind, ErrorKind::Deferred(_)));
+            assert_eq!(std::error::Error::source(&error).is_some(), matches!(kind, ErrorKind::Decode(_)));
+            words.push(error.to_string());
+        }
+        assert!(words.iter().all(|words| words.ends_with("; nothing was sent")), "{words:?}");
+        words.sort();
+        words.dedup();
+        assert_eq!(words.len(), all.len());
+    }
+
+    #[test]
     fn html_of_a_gateway_is_quoted() {
         let error = error(ErrorKind::Server, 503, "<html>\n<h1>503</h1>");
         assert!(error.to_string().contains("\"<html> <h1>503</h1>\""), "{error}");

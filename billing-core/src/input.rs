@@ -310,6 +310,23 @@ mod tests {
     }
 
     #[test]
+    fn what_was_given_can_be_read_back() {
+        let org: OrgId = "a/b".parse().unwrap();
+        assert_eq!(
+            (org.as_str(), format!("{org}|{org:>5}").as_str(), format!("{org:?}").as_str()),
+            ("a/b", "a/b|  a/b", "OrgId(\"a/b\")")
+        );
+        let json = serde_json::to_string(&org).unwrap();
+        assert_eq!(serde_json::from_str::<OrgId>(&json).unwrap(), org);
+        assert!(serde_json::from_str::<OrgId>("\"..\"").is_err());
+        let period = Period::from_user("2026-10-01", "2026-11-01").unwrap();
+        assert_eq!(period.to_string(), "2026-10-01T00:00:00Z to 2026-11-01T00:00:00Z");
+        assert_eq!(Period::new(DateTime::from(period.start()), DateTime::from(period.end())), Ok(period));
+        assert!(Period::new(DateTime::<Utc>::MIN_UTC, DateTime::<Utc>::MAX_UTC).is_err());
+        assert_eq!(PeriodIndex::new(7).to_string(), "7");
+    }
+
+    #[test]
     fn indexes_are_not_negative() {
         assert!("-1".parse::<PeriodIndex>().unwrap_err().to_string().contains("-1"));
         assert!(PeriodIndex::try_from(-1).is_err());

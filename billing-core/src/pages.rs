@@ -297,6 +297,43 @@ mod tests {
     }
 
     #[test]
+    fn a_page_is_asked_for_again_as_every_exchange_is() {
+        let pages = Pages::new(Numbers, "https://api.x".parse().unwrap(), Policy::default());
+        let mut n = 0;
+        let done = run(pages.clone(), |_, _| {
+            n += 1;
+            match n {
+                1 => reply(503, "", ""),
+                2 => reply(429, "retry-after: 3", ""),
+                _ => reply(200, "", r#"{"entities":[7]}"#),
+            }
+        });
+        assert_eq!((done.sent.len(), done.result.unwrap().page.entities), (3, vec![7]));
+        let done = run(pages, |_, _| reply(404, "", ""));
+        assert_eq!(done.error().kind(), &ErrorKind::NotFound);
+    }
+
+    #[test]
+    fn pages_wait_for_the_quota_and_the_login_like_every_machine() {
+        use std::{cell::RefCell, rc::Rc};
+        let environment =
+            crate::Environment::new("https://api.x".parse().unwrap(), "https://login.x".parse().unwrap());
+        let credentials = crate::Credentials::client("id", "secret").unwrap();
+        let session = Rc::new(RefCell::new(crate::Session::new(environment, credentials)));
+        let pages = Pages::new(Numbers, "https://api.x".parse().unwrap(), Policy::default());
+        let mut n = 0;
+        let done = run(crate::Authorized::new(pages, session), |request, _| {
+            n += 1;
+            match (n, request.operation().title()) {
+                (1, "login") => reply(503, "", ""),
+                (_, "login") => reply(200, "", r#"{"access_token":"t"}"#),
+                _ => reply(200, "", r#"{"entities":[7]}"#),
+            }
+        });
+        assert_eq!((done.sent.len(), done.result.unwrap().page.entities), (3, vec![7]));
+    }
+
+    #[test]
     fn a_gateway_keeps_its_prefix() {
         for next in
             ["/api/v2/numbers?after=a", "/gw/api/v2/numbers?after=a", "https://x.y/gw/api/v2/numbers?after=a"]

@@ -376,6 +376,16 @@ mod tests {
     }
 
     #[test]
+    fn a_poll_says_what_it_asks_for_and_where() {
+        let poll = default();
+        assert_eq!(poll.api(), crate::Environment::default().api());
+        assert_eq!(
+            poll.call(),
+            &BillableUsage::new(crate::Period::from_user("2026-10-01", "2026-11-01").unwrap())
+        );
+    }
+
+    #[test]
     fn a_restored_poll_can_be_given_more_time() {
         let run = |policy| script(poll(policy), &[reply(200, "", IN_PROGRESS)]);
         let short = Policy { overall: Duration::from_secs(5), ..Policy::default() };

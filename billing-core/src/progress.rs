@@ -91,3 +91,32 @@ impl fmt::Display for Waiting {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_wait_has_words_of_its_own() {
+        let all = [
+            Waiting::Start,
+            Waiting::Report(None),
+            Waiting::Report(Some(ReportStatus::InProgress)),
+            Waiting::Report(Some("Paused".into())),
+            Waiting::Retry(Trouble::status(StatusCode::BAD_GATEWAY)),
+            Waiting::Retry(Trouble::Unreadable),
+            Waiting::Retry(Trouble::network(TransportErrorKind::Reset)),
+            Waiting::Throttled,
+            Waiting::Quota,
+            Waiting::Spacing,
+            Waiting::Login,
+        ];
+        let mut words: Vec<_> = all.iter().map(ToString::to_string).collect();
+        for (at, named) in [(3, "Paused"), (4, "502"), (6, "connection was lost"), (7, "429")] {
+            assert!(words[at].contains(named), "{}", words[at]);
+        }
+        words.sort();
+        words.dedup();
+        assert_eq!(words.len(), all.len());
+    }
+}

@@ -175,6 +175,18 @@ mod tests {
     }
 
     #[test]
+    fn what_it_is_in_json_is_a_text() {
+        let t: Timestamp = serde_json::from_str("\"2026-10-01T23:30:00-01:00\"").unwrap();
+        assert_eq!(
+            (t.date().to_string(), format!("{t:?}")),
+            ("2026-10-02".into(), "2026-10-02T00:30:00Z".into())
+        );
+        assert_eq!(serde_json::to_string(&t).unwrap(), "\"2026-10-02T00:30:00Z\"");
+        let error = serde_json::from_str::<Timestamp>("7").unwrap_err().to_string();
+        assert!(error.contains("a timestamp such as"), "{error}");
+    }
+
+    #[test]
     fn a_person_may_type_a_day() {
         assert_eq!(Timestamp::from_user("2026-10-01").unwrap().to_string(), "2026-10-01T00:00:00Z");
         assert_eq!(

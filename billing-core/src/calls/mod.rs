@@ -104,6 +104,28 @@ const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const GZIP: HeaderValue = HeaderValue::from_static("gzip");
 const AGENT: HeaderValue = HeaderValue::from_static(concat!("billing-core/", env!("CARGO_PKG_VERSION")));
 
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Period;
+    use crate::model::ReportStatus;
+    use crate::poll::Report;
+
+    #[test]
+    fn with_its_body_a_call_is_the_same_call() {
+        let call = BillableUsage::new(Period::from_user("2026-10-01", "2026-11-01").unwrap());
+        let with_body = WithBody(call.clone());
+        let api = crate::Environment::default().api().clone();
+        assert_eq!(wire(&with_body.request(&api).unwrap()), wire(&call.request(&api).unwrap()));
+        assert_eq!((with_body.operation(), with_body.attempt()), (call.operation(), call.attempt()));
+        assert!(with_body.accepts(StatusCode::OK) && !with_body.accepts(StatusCode::CREATED));
+        let body = r#"{ "status" : "Complete" }"#;
+        let answer = with_body.parse(&Response::new(body.into())).unwrap();
+        assert_eq!((&answer.body[..], answer.status()), (body.as_bytes(), Some(&ReportStatus::Complete)));
+        assert!(with_body.parse(&Response::new("<html>".into())).is_err());
+    }
+}
+
 /// A request as text, for the wire vectors in the tests.
 #[cfg(test)]
 fn wire(request: &Request<Bytes>) -> String {
