@@ -503,6 +503,12 @@ mod tests {
             );
             let second = run(overview(&access), server(|_, _| reply(200, "", "{}")));
             assert!(second.result.is_ok());
+            // Neither is an OAuth error that is not about the credentials.
+            let access = shared(client());
+            let busy =
+                run(overview(&access), |_, _| reply(status, "", r#"{"error":"temporarily_unavailable"}"#));
+            assert_eq!(busy.error().kind(), &ErrorKind::LoginRefused);
+            assert!(run(overview(&access), server(|_, _| reply(200, "", "{}"))).result.is_ok());
         }
     }
 
@@ -512,6 +518,13 @@ mod tests {
         let failed = run(overview(&access), |_, _| reply(503, "", "<html>"));
         assert_eq!((counts(&failed), failed.error().kind()), ((6, 0), &ErrorKind::Server));
         assert_eq!(failed.error().operation(), crate::calls::LOGIN);
+        let bounds = [500, 1000, 2000, 4000, 8000];
+        assert!(
+            failed.gaps().iter().zip(bounds).all(|(gap, bound)| *gap <= bound + 1),
+            "{:?}",
+            failed.gaps()
+        );
+        assert!(failed.ended > 500, "{:?}", failed.gaps());
 
         let access = shared(client());
         let mut machines: Vec<_> = (0..5).map(|_| overview(&access).step(start())).collect();
@@ -536,6 +549,21 @@ mod tests {
                 .collect();
         }
         assert_eq!((logins, ended), (6, 5));
+    }
+
+    #[test]
+    fn rule_5_the_last_429_of_a_burst_is_followed_by_a_second_too() {
+        let access = unpaced(Credentials::access_token("a").unwrap());
+        let [first, last] =
+            [overview(&access), overview(&access)].map(|machine| match machine.step(start()) {
+                Step::Send(_, sent) => sent,
+                other => panic!("{other:?}"),
+            });
+        let Step::Wait(until, _) = first.receive(reply(429, "", ""), start()) else { panic!("a wait") };
+        let late = after(start(), Duration::from_millis(4990));
+        let Step::Wait(until_late, _) = last.receive(reply(429, "", ""), late) else { panic!("a wait") };
+        assert_eq!(until, after(start(), Duration::from_secs(5)));
+        assert_eq!(until_late, after(late, Duration::from_secs(1)));
     }
 
     #[test]

@@ -169,7 +169,9 @@ impl<C: Call> Exchange<C> {
                 let k = self.state.throttled;
                 self.state.throttled = k.saturating_add(1);
                 match (not_before, hint) {
-                    (Some(NotBefore { until, asked }), _) => (between(now, until), asked, Waiting::Throttled),
+                    (Some(NotBefore { until, asked }), _) => {
+                        (between(now, until).max(THROTTLE_FLOOR), asked, Waiting::Throttled)
+                    }
                     (None, Some(hint)) => (THROTTLE_FLOOR, Some(hint), Waiting::Throttled),
                     (None, None) => (unhinted_throttle(k), None, Waiting::Throttled),
                 }

@@ -4,7 +4,7 @@
 //! the window ends. Ours count when they are sent; a count beyond our own sends is somebody else's traffic, and as much
 //! again is left free for it. Without the headers requests are spaced: 5 a second, halved at a 429, creeping up.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -45,6 +45,8 @@ pub(crate) struct Quota {
     next_ticket: Ticket,
     /// When the requests that are not yet answered were sent.
     in_flight: BTreeMap<Ticket, DateTime<Utc>>,
+    /// And of those of the last minute that never will be, though the server may have counted them.
+    lost: VecDeque<DateTime<Utc>>,
     /// Without headers: the present spacing, and when the next request may go.
     spacing: Duration,
     next: Option<DateTime<Utc>>,
@@ -67,7 +69,7 @@ struct Window {
     foreign_before: u32,
     /// Whether an answer has confirmed this window; one that was begun by the clock alone is a guess.
     confirmed: bool,
-    /// Whether a good answer in this window came without the headers.
+    /// Whether a good answer of the server's own came in this window without the headers.
     unannounced: bool,
 }
 
@@ -81,6 +83,7 @@ impl Quota {
             throttled: 0,
             next_ticket: 0,
             in_flight: BTreeMap::new(),
+            lost: VecDeque::new(),
             spacing: pacing.unannounced.unwrap_or_default(),
             next: None,
         }
@@ -96,7 +99,8 @@ impl Quota {
         }
         self.window.take_if(|window| window.has_lapsed(now));
         if let Some(window) = &mut self.window {
-            window.roll(&self.in_flight, now);
+            let late = uncounted(&self.in_flight, &self.lost, before(window.ends, SAME_WINDOW));
+            window.roll(late, now);
             let (free, reserve, ends) = (window.free(), window.reserve(now), window.ends);
             if free > reserve {
                 window.ours += 1;
@@ -120,9 +124,30 @@ impl Quota {
         Ok(ticket)
     }
 
-    /// A request that was let out will have no answer that we see.
+    /// There is a new token, which the server counts in windows of its own: the first answer with it tells their end. That
+    /// it counts anew is not taken for granted.
+    pub(crate) fn renew(&mut self, now: DateTime<Utc>) {
+        if let Some(window) = &mut self.window {
+            (window.began, window.confirmed, window.unannounced) = (now, false, false);
+        }
+    }
+
+    /// A request that was let out was taken back: nobody waits for it any more.
     pub(crate) fn forget(&mut self, ticket: Ticket) {
         self.in_flight.remove(&ticket);
+    }
+
+    /// A request that was let out has had no answer, though the server may have counted it.
+    pub(crate) fn lose(&mut self, ticket: Ticket, now: DateTime<Utc>) {
+        let Some(sent) = self.in_flight.remove(&ticket) else { return };
+        if let Some(window) = self.window.as_mut().filter(|window| !window.confirmed) {
+            // It may have begun the server's window, and that any time until now.
+            window.ends = window.ends.max(after(now, USUAL_WINDOW));
+        }
+        while self.lost.front().is_some_and(|first| *first < before(sent, USUAL_WINDOW)) {
+            self.lost.pop_front();
+        }
+        self.lost.push_back(sent);
     }
 
     /// Learns from the answer to a request that was let out. After a 429, when the next may go.
@@ -138,7 +163,10 @@ impl Quota {
         let announced = Announced::read(headers, now);
         match (&announced, &mut self.window) {
             (Some(announced), _) => self.learn(announced, sent, now),
-            (None, Some(window)) => window.unannounced |= status.is_success(),
+            // The server's own answer, and no page of a gateway's.
+            (None, Some(window)) => {
+                window.unannounced |= status.is_success() && headers.contains_key("inin-correlation-id");
+            }
             (None, None) => {}
         }
         if status != StatusCode::TOO_MANY_REQUESTS {
@@ -172,11 +200,11 @@ impl Quota {
 
     /// Learns from what an answer says of the window. `sent` is when its request went out.
     fn learn(&mut self, announced: &Announced, sent: DateTime<Utc>, now: DateTime<Utc>) {
-        let out = u32::try_from(self.in_flight.len()).unwrap_or(u32::MAX);
         let Some(window) = &mut self.window else {
-            // The first answer: whatever we sent so far may be in its count, and what is still out will be.
-            let sent = u32::try_from(self.next_ticket).unwrap_or(u32::MAX);
-            let ours = announced.count.min(sent).max(out.saturating_add(1));
+            // The first answer: beside what it counts, whatever is out or was lost may be counted yet.
+            let all = u32::try_from(self.next_ticket).unwrap_or(u32::MAX);
+            let later = uncounted(&self.in_flight, &self.lost, before(now, USUAL_WINDOW));
+            let ours = all.min(announced.count.saturating_add(later));
             let foreign = announced.count.saturating_sub(ours);
             self.window = Some(Window {
                 allowed: announced.allowed,
@@ -192,7 +220,8 @@ impl Quota {
             });
             return;
         };
-        window.roll(&self.in_flight, now);
+        let late = uncounted(&self.in_flight, &self.lost, before(window.ends, SAME_WINDOW));
+        window.roll(late, now);
         if sent < window.began {
             // It may be of the window before, and says nothing certain of this one.
             return;
@@ -201,7 +230,7 @@ impl Quota {
         let earliest_end = before(announced.ends, between(sent, now));
         if window.confirmed && between(window.ends, earliest_end) > SAME_WINDOW {
             // A new window, before we thought that the old one was over.
-            window.renew(announced.ends, out.saturating_add(1), now);
+            window.renew(announced.ends, late.saturating_add(1), now);
         } else if window.confirmed {
             // Of several answers about one window the earliest end is closest to the truth, as delay only adds to it.
             window.ends = window.ends.min(announced.ends);
@@ -223,14 +252,12 @@ impl Quota {
 
 impl Window {
     /// Begins the next window when the clock says that this one is over.
-    fn roll(&mut self, in_flight: &BTreeMap<Ticket, DateTime<Utc>>, now: DateTime<Utc>) {
+    fn roll(&mut self, late: u32, now: DateTime<Utc>) {
         if now < after(self.ends, A_LITTLE) {
             return;
         }
         // What was sent shortly before the end may have arrived after it, and counts in the new window too.
-        let edge = before(self.ends, SAME_WINDOW);
-        let late = in_flight.values().filter(|sent| **sent >= edge).count();
-        self.renew(after(now, USUAL_WINDOW), u32::try_from(late).unwrap_or(u32::MAX), now);
+        self.renew(after(now, USUAL_WINDOW), late, now);
         self.confirmed = false;
     }
 
@@ -270,6 +297,16 @@ impl Window {
         let by_the_last = u128::from(self.foreign_before) * left / whole;
         u32::try_from(by_this.max(by_the_last)).unwrap_or(u32::MAX)
     }
+}
+
+/// How many requests that were sent since then may be counted by the server and are in no answer's count.
+fn uncounted(
+    in_flight: &BTreeMap<Ticket, DateTime<Utc>>,
+    lost: &VecDeque<DateTime<Utc>>,
+    since: DateTime<Utc>,
+) -> u32 {
+    let n = in_flight.values().chain(lost).filter(|sent| **sent >= since).count();
+    u32::try_from(n).unwrap_or(u32::MAX)
 }
 
 fn hold(not_before: NotBefore, waiting: Waiting, evidence: Option<Evidence>) -> Result<Ticket, Box<Hold>> {
@@ -421,6 +458,50 @@ mod tests {
     }
 
     #[test]
+    fn a_new_token_has_windows_of_its_own() {
+        let mut quota = unpaced();
+        let old = send(&mut quota, 0.0);
+        ok(&mut quota, old, &headers(2, 1, 60), 0.0);
+        quota.renew(at(2.0));
+        let new = send(&mut quota, 2.0);
+        ok(&mut quota, new, &headers(2, 1, 60), 2.0);
+        assert_eq!(burst(&mut quota, 62.2).len(), 0);
+        assert_eq!(burst(&mut quota, 62.3).len(), 2);
+    }
+
+    #[test]
+    fn what_was_lost_may_be_counted_after_the_first_answer_was_made() {
+        let mut quota = unpaced();
+        let tickets: Vec<_> = (0..3).map(|_| send(&mut quota, 0.0)).collect();
+        quota.lose(tickets[1], at(1.0));
+        ok(&mut quota, tickets[0], &headers(5, 1, 60), 2.0);
+        // One is counted, one is out, and one may be counted yet.
+        assert_eq!(burst(&mut quota, 3.0).len(), 2);
+    }
+
+    #[test]
+    fn what_was_lost_may_have_begun_the_window() {
+        let mut quota = unpaced();
+        let first = send(&mut quota, 0.0);
+        ok(&mut quota, first, &headers(1, 1, 60), 0.0);
+        let lost = send(&mut quota, 61.0);
+        quota.lose(lost, at(64.0));
+        assert_eq!(burst(&mut quota, 124.2).len(), 0);
+        assert_eq!(burst(&mut quota, 124.3).len(), 1);
+    }
+
+    #[test]
+    fn what_was_lost_at_the_edge_counts_in_the_new_window_too() {
+        let mut quota = unpaced();
+        let first = send(&mut quota, 0.0);
+        ok(&mut quota, first, &headers(10, 1, 60), 0.0);
+        let [early, late] = [50.0, 59.0].map(|now| send(&mut quota, now));
+        quota.lose(early, at(59.5));
+        quota.lose(late, at(59.5));
+        assert_eq!(burst(&mut quota, 60.5).len(), 9);
+    }
+
+    #[test]
     fn a_strangers_pace_is_reserved_for_and_the_reserve_melts() {
         let mut quota = unpaced();
         let first = send(&mut quota, 0.0);
@@ -496,13 +577,16 @@ mod tests {
         let mut quota = unpaced();
         let first = send(&mut quota, 0.0);
         ok(&mut quota, first, &headers(1, 1, 60), 0.0);
-        // Without an answer the guess stands; after a whole window of answers without headers it does not.
+        // Without an answer the guess stands; after a whole window of the server's answers without headers it does not.
         assert_eq!(burst(&mut quota, 61.0).len(), 1);
-        let silent = burst(&mut quota, 122.0);
-        assert_eq!(silent.len(), 1);
-        ok(&mut quota, silent[0], &HeaderMap::new(), 122.0);
-        assert_eq!(burst(&mut quota, 123.0).len(), 0);
-        assert_eq!(burst(&mut quota, 183.0).len(), 1000);
+        let gateways = send(&mut quota, 122.0);
+        ok(&mut quota, gateways, &HeaderMap::new(), 122.0);
+        let own = send(&mut quota, 183.0);
+        let mut headers = HeaderMap::new();
+        headers.insert("inin-correlation-id", http::HeaderValue::from_static("c"));
+        ok(&mut quota, own, &headers, 183.0);
+        assert_eq!(burst(&mut quota, 184.0).len(), 0);
+        assert_eq!(burst(&mut quota, 244.0).len(), 1000);
     }
 
     #[test]

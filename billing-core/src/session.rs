@@ -191,7 +191,7 @@ impl Session {
         now: DateTime<Utc>,
     ) -> Observed {
         let Ok(response) = reply else {
-            self.quota.forget(pass.ticket);
+            self.quota.lose(pass.ticket, now);
             return Observed::Deliver { not_before: None };
         };
         let evidence = || Evidence::of_response(response, &[&pass.secret]);
@@ -317,6 +317,7 @@ impl Session {
         self.failed = 0;
         self.throttled = 0;
         self.given_up = None;
+        self.quota.renew(now);
         // Renewed a little early, so that no request is sent with a token that ends on its way; but however short the
         // server says that it lasts, it is tried, or a lifetime of nothing would be logged in for without end.
         let lifetime = token.lifetime.map(|whole| {
@@ -326,11 +327,8 @@ impl Session {
     }
 
     fn backoff(&self) -> Duration {
-        self.retries.wait(
-            self.failed,
-            self.seed,
-            u32::try_from(self.logins & 0xffff_ffff).unwrap_or_default(),
-        )
+        let n = u32::try_from(self.logins).unwrap_or(u32::MAX);
+        self.retries.wait(self.failed, self.seed, n)
     }
 
     fn back_off(&mut self, due: DateTime<Utc>, hint: Option<DateTime<Utc>>, evidence: Evidence) {
@@ -459,5 +457,8 @@ mod tests {
             Environment::new("https://a.test".parse().unwrap(), "https://b.test".parse().unwrap());
         let session = Session::new(environment.clone(), Credentials::access_token("t").unwrap());
         assert_eq!(session.environment(), &environment);
+        assert!(format!("{session:?}").contains("logged_in: false"));
+        let pass = Pass { generation: 7, ticket: 0, secret: Secret::new("t0ken") };
+        assert_eq!(format!("{pass:?}"), "Pass { generation: 7, .. }");
     }
 }

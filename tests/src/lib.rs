@@ -7,12 +7,14 @@
 //!            └─ billing-hyper ─┴─► wire (faults) ─► wiremock ┘
 //! ```
 //!
-//! For what no polite server does there is the [`raw_server`], which knows nothing but bytes.
+//! For what no polite server does there is the [`raw_server`], which knows nothing but bytes. Where no server is
+//! needed at all, the [`simulation`] runs machines by the million.
 
 pub mod certificates;
 mod fake_server;
 pub mod program;
 pub mod raw_server;
+pub mod simulation;
 mod transport;
 mod virtual_time;
 mod wire;

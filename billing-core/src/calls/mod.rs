@@ -104,6 +104,15 @@ const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const GZIP: HeaderValue = HeaderValue::from_static("gzip");
 const AGENT: HeaderValue = HeaderValue::from_static(concat!("billing-core/", env!("CARGO_PKG_VERSION")));
 
+/// A request as text, for the wire vectors in the tests.
+#[cfg(test)]
+fn wire(request: &Request<Bytes>) -> String {
+    let headers: String =
+        request.headers().iter().map(|(k, v)| format!("{k}: {}\n", v.to_str().unwrap())).collect();
+    let body = std::str::from_utf8(request.body()).unwrap();
+    format!("{} {}\n{headers}\n{body}", request.method(), request.uri())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -124,13 +133,4 @@ mod tests {
         assert_eq!((&answer.body[..], answer.status()), (body.as_bytes(), Some(&ReportStatus::Complete)));
         assert!(with_body.parse(&Response::new("<html>".into())).is_err());
     }
-}
-
-/// A request as text, for the wire vectors in the tests.
-#[cfg(test)]
-fn wire(request: &Request<Bytes>) -> String {
-    let headers: String =
-        request.headers().iter().map(|(k, v)| format!("{k}: {}\n", v.to_str().unwrap())).collect();
-    let body = std::str::from_utf8(request.body()).unwrap();
-    format!("{} {}\n{headers}\n{body}", request.method(), request.uri())
 }

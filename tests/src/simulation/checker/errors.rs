@@ -1,0 +1,129 @@
+//! What holds for the end of an operation.
+
+use super::table::alike;
+use super::*;
+use crate::simulation::trace::{Next, Says};
+
+impl Operation {
+    pub(super) fn ends(
+        &mut self,
+        outcome: &Outcome,
+        session: Option<&Session>,
+        terms: &Terms,
+        at: i64,
+    ) -> Result<(), Violation> {
+        ensure(self.phase == Phase::Idle, "2", || "an end while a request is out".to_owned())?;
+        ensure(self.jumps() || at <= self.deadline.saturating_add(terms.late), "deadline", || {
+            format!("it ends {} ms after its deadline", at - self.deadline)
+        })?;
+        match outcome {
+            Outcome::Good { complete, more } => {
+                let says = self.last.as_ref().map(|reply| &reply.says);
+                ensure(matches!(self.expect, Expect::Good | Expect::Anything), "3", || {
+                    format!("a good end, where {:?} is expected", self.expect)
+                })?;
+                let said = self.kind != Kind::Report || (says == Some(&Says::Complete) && *complete);
+                ensure(said, "3", || format!("a good end of a report that says {says:?}"))?;
+                if let (Some(Says::Page(next)), Expect::Good) = (says, &self.expect) {
+                    ensure(*more == (*next == Next::On), "10", || format!("more: {more} after {next:?}"))?;
+                }
+            }
+            Outcome::Failed { kind, login, attempts, .. } => {
+                self.fails(kind, *login, session, at)?;
+                self.tells(outcome, session)?;
+                let counted = *attempts == self.sent || (self.restored && *attempts < self.sent);
+                ensure(counted, "11", || format!("{attempts} requests in the error of {}", self.sent))?;
+                self.calm(kind, session, terms, at)?;
+            }
+        }
+        self.phase = Phase::Over;
+        Ok(())
+    }
+
+    /// An error must be the one that the table names.
+    fn fails(
+        &self,
+        kind: &ErrorKind,
+        login: bool,
+        session: Option<&Session>,
+        at: i64,
+    ) -> Result<(), Violation> {
+        let unexpected = |text: &str| Violation { rule: "table", text: format!("{kind:?} {text}") };
+        match (&self.expect, kind) {
+            (Expect::Fails(expected), _) if !login && alike(expected, kind) => Ok(()),
+            (Expect::FailsByLogin, _) if login => Ok(()),
+            (Expect::Good | Expect::Fails(_) | Expect::FailsByLogin, _) => {
+                Err(unexpected(&format!("where {:?} is expected", self.expect)))
+            }
+            (Expect::Anything, ErrorKind::Decode(_) | ErrorKind::Astray(_) | ErrorKind::UnknownStatus(_)) => {
+                Ok(())
+            }
+            // In doubt about an earlier answer, whether this was one too many is in doubt as well.
+            (Expect::Anything, ErrorKind::Server | ErrorKind::Transport(_)) => Ok(()),
+            (_, ErrorKind::Deadline(_)) => {
+                // Now, if the next wake would be too late; but not so early that there would have been time.
+                let longest =
+                    [self.policy.polls.most * 3, self.policy.polls.least * 3, self.policy.retries.most];
+                let longest = longest.iter().map(std::time::Duration::as_millis).max().unwrap_or_default();
+                let longest = i64::try_from(longest).unwrap_or(i64::MAX).max(LONGEST_OWN_WAIT);
+                let held = session.is_some_and(|session| session.holds(self.deadline));
+                let early = self.deadline.saturating_sub(at) > longest && !held;
+                ensure(self.restored || !early, "deadline", || {
+                    format!("given up {} ms early", self.deadline - at)
+                })
+            }
+            (_, ErrorKind::Deferred(_)) => Ok(()),
+            _ if login => {
+                let failed = session.is_some_and(|session| session.given.is_some());
+                ensure(failed, "table", || "the failure of a login that has not failed".to_owned())
+            }
+            _ => Err(unexpected("where it should have gone on")),
+        }
+    }
+
+    /// Rule 11.
+    fn tells(&self, outcome: &Outcome, session: Option<&Session>) -> Result<(), Violation> {
+        let Outcome::Failed { kind, login, status, code, correlation, .. } = outcome else { return Ok(()) };
+        if matches!(kind, ErrorKind::Deadline(_) | ErrorKind::Deferred(_)) {
+            return Ok(());
+        }
+        let last =
+            if *login { session.and_then(|session| session.given.as_ref()) } else { self.last.as_ref() };
+        let Some(last) = last else { return Ok(()) };
+        ensure(last.status == *status, "11", || format!("status {status:?} instead of {:?}", last.status))?;
+        ensure(last.correlation == *correlation, "11", || {
+            format!("correlation id {correlation:?} instead of {:?}", last.correlation)
+        })?;
+        // A code that repeats the credentials is blackened, and of a login that looks good nothing is kept.
+        let kept_back = *login && last.status.is_some_and(|status| status < 300) && code.is_none();
+        let same =
+            kept_back || last.code == *code || code.as_deref().is_some_and(|code| code.contains("[secret]"));
+        ensure(same, "11", || format!("code {code:?} instead of {:?}", last.code))
+    }
+
+    /// With faults that stop, every operation with time enough ends well.
+    fn calm(
+        &self,
+        kind: &ErrorKind,
+        session: Option<&Session>,
+        terms: &Terms,
+        at: i64,
+    ) -> Result<(), Violation> {
+        let Some((from, need)) = terms.calm else { return Ok(()) };
+        let since = self.began.max(from.saturating_add(SETTLED));
+        // What was refused for good before stays so, and a list that leads astray is none of the faults that stop.
+        let for_good = session.is_some_and(|session| session.refused || !session.renewable)
+            || matches!(kind, ErrorKind::Astray(_));
+        let had_time = self.deadline.saturating_sub(since) >= need;
+        // One that ended before all was calm had its faults.
+        let was_there = at >= since;
+        ensure(for_good || !had_time || !was_there, "calm", || {
+            format!("{kind:?}, though there were no faults any more and time enough")
+        })
+    }
+}
+
+/// The longest wait that is no server's wish, with a little more: a minute after a 429, and what a window takes.
+const LONGEST_OWN_WAIT: i64 = 62_000;
+/// After so long no answer is under way that a fault has struck.
+const SETTLED: i64 = 65_000;

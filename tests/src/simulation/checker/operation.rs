@@ -1,0 +1,330 @@
+//! What holds for one operation, from its beginning to its one end.
+
+use super::table::{Judged, judge};
+use super::*;
+
+/// What the checker remembers of an operation.
+#[derive(Debug)]
+pub(super) struct Operation {
+    pub(super) kind: Kind,
+    pub(super) session: Option<usize>,
+    pub(super) policy: Rc<Policy>,
+    pub(super) began: i64,
+    pub(super) deadline: i64,
+    pub(super) phase: Phase,
+    pub(super) expect: Expect,
+    /// What the first request was, which all others must be too.
+    digest: Option<u64>,
+    /// No request to the API before this, and no other kind of wait: that of the last answer.
+    pub(super) not_before: i64,
+    /// The clock may have jumped since.
+    jumped: bool,
+    /// The last answer was a 401 that is no error: the same request again, at once.
+    again: bool,
+    /// Answers in a row, as the decision table counts them; in doubt where an answer's meaning was.
+    transient: u32,
+    unreadable: u32,
+    odd: u32,
+    doubt: bool,
+    polls: Option<u32>,
+    /// 401s for the present request: of the current token, and of one that was replaced.
+    refused: u32,
+    replaced: u32,
+    /// Requests: all, those of the API that are no repeats after a 401, and 429s; for the bounds, since the last jump.
+    pub(super) sent: u32,
+    calls: i64,
+    throttled: i64,
+    bounded_since: i64,
+    /// Whether it was saved and restored, and may have forgotten what is not saved.
+    pub(super) restored: bool,
+    /// The last answer of the API.
+    pub(super) last: Option<Reply>,
+}
+
+/// Where an operation is.
+#[derive(Debug, PartialEq)]
+pub(super) enum Phase {
+    Idle,
+    /// A request is out; `told` says whether an answer had told the quota before.
+    Out {
+        request: Request,
+        since: i64,
+        told: bool,
+    },
+    Over,
+}
+
+/// What may come next.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Expect {
+    /// It goes on; it ends only where time is short or the login fails.
+    Goes,
+    /// Its good end, and nothing else.
+    Good,
+    /// This error, and nothing else.
+    Fails(ErrorKind),
+    /// The failure of the login, and nothing else.
+    FailsByLogin,
+    /// Whatever a damaged answer may mean.
+    Anything,
+}
+
+impl Operation {
+    pub(super) fn new(
+        kind: Kind,
+        session: Option<usize>,
+        policy: Rc<Policy>,
+        at: i64,
+        deadline: i64,
+    ) -> Self {
+        Self {
+            kind,
+            session,
+            policy,
+            began: at,
+            deadline,
+            phase: Phase::Idle,
+            expect: Expect::Goes,
+            digest: None,
+            not_before: at,
+            jumped: false,
+            again: false,
+            transient: 0,
+            unreadable: 0,
+            odd: 0,
+            doubt: false,
+            polls: Some(0),
+            refused: 0,
+            replaced: 0,
+            sent: 0,
+            calls: 0,
+            throttled: 0,
+            bounded_since: at,
+            restored: false,
+            last: None,
+        }
+    }
+
+    pub(super) fn sends(
+        &mut self,
+        request: &Request,
+        session: Option<&Session>,
+        at: i64,
+    ) -> Result<(), Violation> {
+        ensure(self.phase == Phase::Idle, "2", || "two requests of one machine are in flight".to_owned())?;
+        ensure(matches!(self.expect, Expect::Goes | Expect::Anything), "table", || {
+            format!("a request, where {:?} is expected", self.expect)
+        })?;
+        ensure(at < self.deadline, "deadline", || "a request after the deadline".to_owned())?;
+        ensure(request.timeout <= self.deadline - at, "deadline", || {
+            "an attempt beyond the deadline".to_owned()
+        })?;
+        let allowed = match (request.to, self.policy.attempt) {
+            (Origin::Api, Some(attempt)) => i64::try_from(attempt.as_millis()).unwrap_or(i64::MAX),
+            (Origin::Api, None) if self.kind == Kind::Overview => 60_000,
+            _ => LOGIN_ATTEMPT,
+        };
+        ensure(request.timeout <= allowed, "deadline", || "an attempt beyond its bound".to_owned())?;
+        let scheme = match request.to {
+            Origin::Api => "Bearer ",
+            Origin::Login => "Basic ",
+            Origin::Elsewhere => {
+                return Err(Violation { rule: "9", text: "a request to another origin".to_owned() });
+            }
+        };
+        let fits = request.authorization.as_deref().is_some_and(|text| text.starts_with(scheme));
+        ensure(fits, "9", || format!("{:?} with the credentials of another origin", request.to))?;
+        self.sent += 1;
+        if request.to == Origin::Api {
+            self.calls(request, at)?;
+        }
+        self.expect = Expect::Goes;
+        let told = session.is_some_and(|session| session.told);
+        self.phase = Phase::Out { request: request.clone(), since: at, told };
+        Ok(())
+    }
+
+    /// A request to the API.
+    fn calls(&mut self, request: &Request, at: i64) -> Result<(), Violation> {
+        let first = *self.digest.get_or_insert(request.digest);
+        ensure(first == request.digest, "1", || "not the same request as before".to_owned())?;
+        if self.again {
+            self.again = false;
+        } else {
+            ensure(self.jumped || at >= self.not_before, "4", || {
+                format!("{} ms too early", self.not_before - at)
+            })?;
+            self.calls += 1;
+            let time = self.deadline - self.bounded_since;
+            ensure(self.kind != Kind::Report || self.calls <= time / 2_000 + 1, "5", || {
+                format!("{} polls in {time} ms", self.calls)
+            })?;
+            // Those that end it, and those that the limits of its policy let pass. The 429s have their own bound.
+            let once = i64::from(self.policy.retries.limit + 1) * i64::from(self.policy.unreadable + 1);
+            let most = once + time / 1_000 + 1;
+            ensure(self.kind == Kind::Report || self.calls <= most, "5", || {
+                format!("{} requests", self.calls)
+            })?;
+        }
+        self.jumped = false;
+        Ok(())
+    }
+
+    pub(super) fn receives(
+        &mut self,
+        reply: &Reply,
+        session: Option<&mut Session>,
+        number: usize,
+        at: i64,
+    ) -> Result<(), Violation> {
+        let Phase::Out { request, since, .. } = std::mem::replace(&mut self.phase, Phase::Idle) else {
+            return Err(Violation { rule: "2", text: "a reply to nothing".to_owned() });
+        };
+        if request.to == Origin::Login {
+            // The deadline of one that was moved is known by the time that it gives an attempt.
+            let shortened = request.timeout < LOGIN_ATTEMPT && at >= since + request.timeout;
+            let cut_short = reply.failure.is_some() && (shortened || at >= self.deadline);
+            if let Some(session) = session {
+                self.expect = session.login_ends(number, reply, cut_short, at);
+            }
+            return Ok(());
+        }
+        ensure(reply.length <= self.policy.max_body, "14", || format!("a body of {} bytes", reply.length))?;
+        self.again = false;
+        self.last = Some(reply.clone());
+        let judged = judge(self.kind, reply);
+        let mut not_before = at.saturating_add(reply.hint.unwrap_or_default());
+        if let Some(session) = session {
+            session.call_ends(reply, at);
+            if judged == Judged::Unauthorized && session.renewable {
+                let current = session.invalidates(&request);
+                let count = if current { &mut self.refused } else { &mut self.replaced };
+                *count += 1;
+                if *count <= if current { 1 } else { 3 } {
+                    self.again = true;
+                    self.expect = Expect::Goes;
+                    return Ok(());
+                }
+            } else if judged == Judged::Throttled {
+                not_before = not_before.max(session.parked);
+            }
+        }
+        (self.refused, self.replaced) = (0, 0);
+        let floor = match self.kind {
+            Kind::Report => 2_000,
+            _ if judged == Judged::Throttled => 1_000,
+            _ => 0,
+        };
+        self.not_before = not_before.max(at + floor);
+        self.expect = self.counts(judged, reply, at)?;
+        Ok(())
+    }
+
+    /// Counts an answer as the decision table does, and says what has to come of it.
+    fn counts(&mut self, judged: Judged, reply: &Reply, at: i64) -> Result<Expect, Violation> {
+        let settled = matches!(judged, Judged::Good | Judged::InProgress | Judged::Odd);
+        if settled {
+            (self.transient, self.unreadable) = (0, 0);
+        }
+        Ok(match judged {
+            Judged::Good => Expect::Good,
+            Judged::Doubtful => {
+                (self.doubt, self.polls) = (true, None);
+                Expect::Anything
+            }
+            Judged::InProgress => {
+                (self.odd, self.doubt) = (0, false);
+                self.polls = self.polls.map(|polls| polls + 1);
+                Expect::Goes
+            }
+            Judged::Odd => {
+                self.odd += 1;
+                self.polls = self.polls.map(|polls| polls + 1);
+                match self.odd {
+                    _ if self.doubt => Expect::Anything,
+                    3.. => Expect::Fails(ErrorKind::UnknownStatus("Paused".to_owned())),
+                    _ => Expect::Goes,
+                }
+            }
+            Judged::Unreadable => {
+                self.unreadable += 1;
+                match self.unreadable > self.policy.unreadable {
+                    _ if self.doubt => Expect::Anything,
+                    true => Expect::Fails(table::undecodable()),
+                    false => Expect::Goes,
+                }
+            }
+            Judged::Transient(kind) => {
+                self.transient += 1;
+                self.unreadable = 0;
+                match self.transient > self.policy.retries.limit {
+                    _ if self.doubt => Expect::Anything,
+                    true => Expect::Fails(kind),
+                    false => Expect::Goes,
+                }
+            }
+            Judged::Throttled => {
+                self.throttled += 1;
+                let time = self.deadline - self.bounded_since;
+                ensure(self.throttled <= time / 1_000 + 1, "5", || format!("{} 429s", self.throttled))?;
+                // A session knows better: from the window, and from others of the same burst.
+                if self.session.is_none() && reply.hint.is_none() {
+                    self.not_before = self.not_before.max(at + 5_000);
+                }
+                Expect::Goes
+            }
+            Judged::Unauthorized => Expect::Fails(ErrorKind::Unauthorized),
+            Judged::Final(kind) => Expect::Fails(kind),
+        })
+    }
+
+    pub(super) fn waits(
+        &mut self,
+        until: i64,
+        why: &Waiting,
+        polls: u32,
+        session: Option<&Session>,
+        at: i64,
+    ) -> Result<(), Violation> {
+        ensure(self.phase == Phase::Idle, "2", || "a wait while a request is out".to_owned())?;
+        ensure(matches!(self.expect, Expect::Goes | Expect::Anything), "table", || {
+            format!("a wait, where {:?} is expected", self.expect)
+        })?;
+        ensure(until > at, "wait", || "a wait that is over is no wait".to_owned())?;
+        ensure(until <= self.deadline, "4", || "a wait beyond the deadline".to_owned())?;
+        let own = matches!(why, Waiting::Report(_) | Waiting::Retry(_));
+        ensure(!(self.again && own), "6", || format!("a 401 moves the schedule: {why}"))?;
+        ensure(self.polls.is_none_or(|expected| expected == polls), "6", || {
+            format!("{polls} polls are counted, where there were {:?}", self.polls)
+        })?;
+        self.polls = Some(polls);
+        if *why == Waiting::Throttled && !self.restored {
+            let due = session.is_none_or(|session| session.is_parked(until));
+            ensure(due, "7", || "it waits for a 429 that its session has not had".to_owned())?;
+        }
+        self.expect = Expect::Goes;
+        Ok(())
+    }
+
+    /// Whether its clock may have jumped since its last request.
+    pub(super) fn jumps(&self) -> bool {
+        self.jumped
+    }
+
+    pub(super) fn moves(&mut self, session: Option<usize>, later: i64, at: i64) {
+        let elsewhere = session != self.session;
+        self.session = session;
+        self.restored = true;
+        (self.refused, self.replaced) = (0, 0);
+        if later != 0 || elsewhere {
+            self.jumped = true;
+            self.again = false;
+            self.deadline = self.deadline.saturating_add(later);
+            // The bounds count by the machine's own clock: anew from here.
+            (self.calls, self.throttled, self.bounded_since) = (0, 0, at);
+        }
+    }
+}
+
+/// How long an attempt to log in may take, and one for a report as well.
+const LOGIN_ATTEMPT: i64 = 30_000;

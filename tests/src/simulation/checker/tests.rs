@@ -1,0 +1,370 @@
+//! The checker bites: traces in which one thing is wrong, and the rule that must name it. Each begins as one that is right.
+
+use super::*;
+use crate::simulation::trace::{Next, Says};
+
+/// A trace that is being written.
+struct Script {
+    checker: Checker,
+    at: i64,
+}
+
+/// How a right trace goes wrong: by what comes next.
+type Wrong = Result<(), Violation>;
+
+impl Script {
+    fn on(terms: Terms) -> Self {
+        Self { checker: Checker::new(Terms { secrets: vec!["s3cret".into()], ..terms }), at: 0 }
+    }
+
+    /// One session that can log in.
+    fn new() -> Self {
+        Self::on(Terms { renewable: vec![true, true], ..Terms::default() })
+    }
+
+    fn see(&mut self, operation: usize, what: What) -> Wrong {
+        self.checker.see(&Event { at: self.at, operation, what })
+    }
+
+    fn right(&mut self, operation: usize, what: What) -> &mut Self {
+        self.see(operation, what)
+            .unwrap_or_else(|violation| panic!("the trace is right up to here: {violation}"));
+        self
+    }
+
+    fn after(&mut self, millis: i64) -> &mut Self {
+        self.at += millis;
+        self
+    }
+
+    /// An operation that has logged in with token `t1`, and the checker's first login.
+    fn logged_in(kind: Kind) -> Self {
+        let mut script = Self::new();
+        script.right(0, begins(kind)).right(0, login()).right(0, token("t1"));
+        script
+    }
+
+    /// One whose call is out.
+    fn calling(kind: Kind) -> Self {
+        let mut script = Self::logged_in(kind);
+        script.right(0, call("t1"));
+        script
+    }
+
+    /// One that has this answer.
+    fn answered(kind: Kind, reply: Reply) -> Self {
+        let mut script = Self::calling(kind);
+        script.right(0, What::Receives(reply));
+        script
+    }
+}
+
+#[track_caller]
+fn bites(rule: &str, wrong: Wrong) {
+    assert_eq!(wrong.map_err(|violation| violation.rule), Err(rule));
+}
+
+fn begins(kind: Kind) -> What {
+    What::Begins { kind, session: Some(0), policy: Rc::new(Policy::default()), deadline: 900_000 }
+}
+
+fn request(to: Origin, authorization: &str) -> What {
+    What::Sends(Request { to, digest: 7, authorization: Some(authorization.into()), timeout: 30_000 })
+}
+
+fn login() -> What {
+    request(Origin::Login, "Basic x")
+}
+
+fn call(token: &str) -> What {
+    request(Origin::Api, &format!("Bearer {token}"))
+}
+
+fn status(status: u16) -> Reply {
+    Reply { status: Some(status), ..Reply::default() }
+}
+
+fn body(says: Says) -> Reply {
+    Reply { says, ..status(200) }
+}
+
+fn token(text: &str) -> What {
+    What::Receives(body(Says::Token(text.into(), None)))
+}
+
+fn waits(until: i64, why: Waiting) -> What {
+    What::Waits { until, why, polls: 0 }
+}
+
+fn polled(until: i64) -> What {
+    What::Waits { until, why: Waiting::Report(None), polls: 1 }
+}
+
+fn good() -> What {
+    What::Ends(Outcome::Good { complete: true, more: false })
+}
+
+fn fails(kind: ErrorKind) -> What {
+    failed(kind, 2, None, None)
+}
+
+fn failed(kind: ErrorKind, attempts: u32, status: Option<u16>, correlation: Option<&str>) -> What {
+    let correlation = correlation.map(Rc::from);
+    What::Ends(Outcome::Failed { kind, login: false, status, code: None, correlation, attempts })
+}
+
+#[test]
+fn a_right_life_is_let_through() {
+    let mut script = Script::answered(Kind::Report, body(Says::InProgress));
+    script.right(0, polled(2_000)).after(2_000).right(0, call("t1"));
+    script.right(0, What::Receives(status(401))).right(0, login()).right(0, token("t2")).right(0, call("t2"));
+    script.right(0, What::Receives(body(Says::Complete))).right(0, good());
+    assert_eq!(script.checker.finish(), Ok(()));
+}
+
+#[test]
+fn rule_1_another_request() {
+    let mut script = Script::answered(Kind::Report, body(Says::InProgress));
+    script.right(0, polled(2_000)).after(2_000);
+    let What::Sends(request) = call("t1") else { return };
+    bites("1", script.see(0, What::Sends(Request { digest: 8, ..request })));
+}
+
+#[test]
+fn rule_2_two_requests_two_ends_or_none() {
+    bites("2", Script::calling(Kind::Report).see(0, call("t1")));
+    bites("2", Script::calling(Kind::Report).see(0, waits(9, Waiting::Login)));
+    bites("2", Script::calling(Kind::Report).see(0, good()));
+    bites("2", Script::logged_in(Kind::Report).see(0, token("t1")));
+    bites("2", Script::logged_in(Kind::Report).see(3, good()));
+    let mut ended = Script::answered(Kind::Report, body(Says::Complete));
+    ended.right(0, good());
+    bites("2", ended.see(0, good()));
+    bites("2", ended.see(0, call("t1")));
+    bites("2", Script::calling(Kind::Report).checker.finish());
+}
+
+#[test]
+fn rule_3_a_good_end_of_an_answer_that_is_not_complete() {
+    for says in [Says::InProgress, Says::Odd, Says::Nothing, Says::Object] {
+        bites("3", Script::answered(Kind::Report, body(says)).see(0, good()));
+    }
+    let unsaid = What::Ends(Outcome::Good { complete: false, more: false });
+    bites("3", Script::answered(Kind::Report, body(Says::Complete)).see(0, unsaid));
+    let doubtful = Reply { corrupted: true, ..body(Says::Nothing) };
+    bites("3", Script::answered(Kind::Report, doubtful).see(0, good()));
+}
+
+#[test]
+fn rule_4_polls_that_come_too_early_and_waits_beyond_the_deadline() {
+    let mut script = Script::answered(Kind::Report, body(Says::InProgress));
+    script.right(0, polled(1_999)).after(1_999);
+    bites("4", script.see(0, call("t1")));
+    let mut hinted = Script::answered(Kind::Overview, Reply { hint: Some(9_000), ..status(503) });
+    hinted.after(8_999);
+    bites("4", hinted.see(0, call("t1")));
+    bites("4", Script::answered(Kind::Report, body(Says::InProgress)).see(0, polled(900_001)));
+    bites("wait", Script::answered(Kind::Report, body(Says::InProgress)).see(0, polled(0)));
+}
+
+#[test]
+fn rule_5_more_requests_than_the_bound() {
+    let mut script = Script::logged_in(Kind::Overview);
+    let result = (0..).find_map(|_| {
+        script.after(1);
+        script.checker.operations[0].expect = Expect::Goes;
+        let sent = script.see(0, call("t1"));
+        sent.and_then(|()| script.see(0, What::Receives(status(200)))).err()
+    });
+    bites("5", Err(result.unwrap_or_else(|| panic!("the bound is reached"))));
+    let mut throttled = Script::logged_in(Kind::Overview);
+    let result = (0..).find_map(|_| {
+        throttled.right(0, call("t1"));
+        let received = throttled.see(0, What::Receives(Reply { hint: Some(0), ..status(429) }));
+        // By a clock that does not go on.
+        throttled.checker.sessions[0].parked = 0;
+        throttled.checker.operations[0].not_before = 0;
+        received.err()
+    });
+    bites("5", Err(result.unwrap_or_else(|| panic!("the bound is reached"))));
+}
+
+#[test]
+fn rule_6_logins_that_need_not_be_and_tokens_that_are_old() {
+    bites("6", Script::logged_in(Kind::Report).see(0, login()));
+    bites("6", Script::logged_in(Kind::Report).see(0, call("t0")));
+    let mut two = Script::new();
+    two.right(0, begins(Kind::Report))
+        .right(1, begins(Kind::Report))
+        .right(2, begins(Kind::Report))
+        .right(0, login());
+    bites("6", two.see(1, login()));
+    bites("6", two.see(2, call("t1")));
+    let mut refused = Script::answered(Kind::Report, status(401));
+    bites("6", refused.see(0, call("t1")));
+    let mut moved = Script::answered(Kind::Report, status(401));
+    bites("6", moved.see(0, waits(2_000, Waiting::Report(None))));
+    let mut counted = Script::answered(Kind::Report, status(401));
+    bites("6", counted.see(0, What::Waits { until: 9, why: Waiting::Login, polls: 1 }));
+    let mut hasty = Script::new();
+    let busy = Reply { hint: Some(5_000), ..status(503) };
+    hasty.right(0, begins(Kind::Report)).right(0, login()).right(0, What::Receives(busy)).after(4_999);
+    bites("6", hasty.see(0, login()));
+    let mut given = Script::on(Terms { renewable: vec![false], ..Terms::default() });
+    given.right(0, begins(Kind::Report));
+    bites("6", given.see(0, login()));
+}
+
+#[test]
+fn rule_7_a_429_that_does_not_hold_and_one_that_holds_others() {
+    let mut script = Script::answered(Kind::Overview, Reply { hint: Some(30_000), ..status(429) });
+    script.right(1, begins(Kind::Overview)).after(29_999);
+    bites("7", script.see(1, call("t1")));
+    let mut bare = Script::answered(Kind::Overview, status(429));
+    bare.right(1, begins(Kind::Overview)).after(4_999);
+    bites("7", bare.see(1, call("t1")));
+    let mut elsewhere = Script::answered(Kind::Overview, Reply { hint: Some(30_000), ..status(429) });
+    let What::Begins { kind, policy, deadline, .. } = begins(Kind::Overview) else { return };
+    elsewhere.right(1, What::Begins { kind, session: Some(1), policy, deadline });
+    bites("7", elsewhere.see(1, waits(30_000, Waiting::Throttled)));
+}
+
+#[test]
+fn rule_8_other_traces_have_other_digests() {
+    let digest = |at: i64, what: What| {
+        let mut digest = crate::simulation::Digest::default();
+        digest.take(&Event { at, operation: 0, what });
+        digest
+    };
+    assert_eq!(digest(1, call("t")), digest(1, call("t")));
+    assert_ne!(digest(1, call("t")), digest(2, call("t")));
+    assert_ne!(digest(1, call("t")), digest(1, call("u")));
+    assert_ne!(digest(1, polled(5)), digest(1, polled(6)));
+    assert_ne!(digest(1, good()), digest(1, fails(ErrorKind::Server)));
+}
+
+#[test]
+fn rule_9_secrets_that_show_and_credentials_that_go_astray() {
+    let shows = |text: &str| What::Shows("an error", text.to_owned());
+    bites("9", Script::new().see(0, shows("it was s3cret")));
+    let mut learned = Script::new();
+    learned.checker.secret("t1");
+    bites("9", learned.see(0, shows("Bearer t1")));
+    bites("9", Script::logged_in(Kind::Report).see(0, request(Origin::Elsewhere, "Bearer t1")));
+    bites("9", Script::logged_in(Kind::Report).see(0, request(Origin::Api, "Basic x")));
+    bites("9", Script::new().right(0, begins(Kind::Report)).see(0, request(Origin::Login, "Bearer t1")));
+}
+
+#[test]
+fn rule_10_a_list_that_ends_too_early_or_goes_astray() {
+    let ends = |more| What::Ends(Outcome::Good { complete: false, more });
+    bites("10", Script::answered(Kind::List, body(Says::Page(Next::On))).see(0, ends(false)));
+    bites("10", Script::answered(Kind::List, body(Says::Page(Next::End))).see(0, ends(true)));
+    bites("3", Script::answered(Kind::List, body(Says::Page(Next::Astray))).see(0, ends(true)));
+}
+
+#[test]
+fn rule_11_errors_that_do_not_tell() {
+    let answered = || {
+        let correlation = Some("c-1".into());
+        Script::answered(Kind::Report, Reply { correlation, code: Some("x".into()), ..status(404) })
+    };
+    let gone = ErrorKind::NotFound;
+    bites("11", answered().see(0, failed(gone.clone(), 2, None, Some("c-1"))));
+    bites("11", answered().see(0, failed(gone.clone(), 2, Some(404), None)));
+    bites("11", answered().see(0, failed(gone, 2, Some(404), Some("c-1"))));
+    let tells = |attempts| {
+        let (code, correlation) = (Some("x".into()), Some("c-1".into()));
+        let kind = ErrorKind::NotFound;
+        What::Ends(Outcome::Failed { kind, login: false, status: Some(404), code, correlation, attempts })
+    };
+    bites("11", answered().see(0, tells(1)));
+    assert_eq!(answered().see(0, tells(2)), Ok(()));
+}
+
+#[test]
+fn rule_14_a_body_over_its_bound() {
+    let mut script = Script::calling(Kind::Overview);
+    bites("14", script.see(0, What::Receives(Reply { length: (64 << 20) + 1, ..status(200) })));
+}
+
+#[test]
+fn the_table_what_goes_on_and_what_ends() {
+    let goes_on =
+        [body(Says::InProgress), body(Says::Odd), body(Says::Nothing), status(503), status(429), status(401)];
+    for reply in goes_on {
+        for kind in [ErrorKind::Server, ErrorKind::Unauthorized, ErrorKind::Forbidden] {
+            bites("table", Script::answered(Kind::Report, reply.clone()).see(0, fails(kind)));
+        }
+    }
+    for reply in [body(Says::Complete), status(404), status(302), status(501), status(204)] {
+        bites("table", Script::answered(Kind::Report, reply.clone()).see(0, waits(5_000, Waiting::Login)));
+        bites("table", Script::answered(Kind::Report, reply.clone()).see(0, call("t1")));
+        bites("table", Script::answered(Kind::Report, reply).see(0, fails(ErrorKind::Deadline(epoch()))));
+    }
+    // The sixth failure in a row, the third that cannot be read, the third odd status.
+    for (reply, n) in [(status(500), 6), (body(Says::Nothing), 3), (body(Says::Odd), 3)] {
+        let mut script = Script::logged_in(Kind::Overview);
+        script.checker.operations[0].kind = Kind::Report;
+        for _ in 0..n {
+            script.right(0, call("t1")).right(0, What::Receives(reply.clone())).after(20_000);
+        }
+        bites("table", script.see(0, call("t1")));
+    }
+    // A second 401, of a token that was new.
+    let mut script = Script::answered(Kind::Report, status(401));
+    script.right(0, login()).right(0, token("t2")).right(0, call("t2")).right(0, What::Receives(status(401)));
+    bites("table", script.see(0, login()));
+    // A login that is refused, and one that has not failed.
+    let mut script = Script::new();
+    script.right(0, begins(Kind::Report)).right(0, login()).right(0, What::Receives(status(401)));
+    bites("table", script.see(0, waits(1_000, Waiting::Login)));
+    let mut script = Script::new();
+    script.right(0, begins(Kind::Report));
+    let kind = ErrorKind::LoginRefused;
+    let refused =
+        Outcome::Failed { kind, login: true, status: None, code: None, correlation: None, attempts: 0 };
+    bites("table", script.see(0, What::Ends(refused)));
+}
+
+#[test]
+fn the_deadline_holds_and_is_not_taken_early() {
+    let mut late = Script::logged_in(Kind::Overview);
+    late.after(900_000);
+    bites("deadline", late.see(0, call("t1")));
+    let mut long = Script::logged_in(Kind::Overview);
+    long.after(870_001);
+    bites("deadline", long.see(0, call("t1")));
+    let mut over = Script::answered(Kind::Overview, status(503));
+    over.after(900_001);
+    bites("deadline", over.see(0, fails(ErrorKind::Deadline(epoch()))));
+    bites(
+        "deadline",
+        Script::answered(Kind::Overview, status(503)).see(0, fails(ErrorKind::Deadline(epoch()))),
+    );
+}
+
+#[test]
+fn a_quota_that_is_overdrawn() {
+    let mut script = Script::on(Terms { renewable: vec![true], alone: true, ..Terms::default() });
+    script.right(0, begins(Kind::Overview)).right(0, login()).right(0, token("t1")).right(0, call("t1"));
+    script.right(0, What::Counts { over: true });
+    script
+        .right(0, What::Receives(Reply { window: Some(60_000), ..status(503) }))
+        .after(60_000)
+        .right(0, call("t1"));
+    bites("alone", script.see(0, What::Counts { over: true }));
+}
+
+#[test]
+fn a_failure_when_nothing_goes_wrong_any_more() {
+    let terms = Terms { renewable: vec![true], calm: Some((0, 300_000)), ..Terms::default() };
+    let mut script = Script::on(terms);
+    script.after(100_000).right(0, begins(Kind::Overview)).right(0, login()).right(0, token("t1"));
+    script.right(0, call("t1")).right(0, What::Receives(status(404)));
+    bites("calm", script.see(0, failed(ErrorKind::NotFound, 2, Some(404), None)));
+}
+
+fn epoch() -> chrono::DateTime<chrono::Utc> {
+    chrono::DateTime::UNIX_EPOCH
+}

@@ -1,0 +1,48 @@
+//! A list for [`Pages`](billing_core::Pages), as the API has none yet that the core knows.
+
+use billing_core::calls::Call;
+use billing_core::{BaseUrl, DecodeError, Operation, Page};
+use bytes::Bytes;
+use http::{Request, Response};
+use serde::{Deserialize, Serialize};
+
+/// Asks for the numbers, page by page.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Numbers {
+    /// Which list.
+    pub(super) list: u64,
+}
+
+/// One page of them.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct NumbersPage {
+    next_uri: Option<String>,
+    #[expect(dead_code, reason = "it is read so that a page of the wrong shape is an error")]
+    entities: Vec<u64>,
+}
+
+impl Page for NumbersPage {
+    fn next_uri(&self) -> Option<&str> {
+        self.next_uri.as_deref()
+    }
+}
+
+impl Call for Numbers {
+    type Output = NumbersPage;
+
+    fn operation(&self) -> Operation {
+        Operation::new("get_numbers", "numbers", &[])
+    }
+
+    fn request(&self, api: &BaseUrl) -> Result<Request<Bytes>, http::Error> {
+        Request::builder()
+            .uri(format!("{api}/api/v2/numbers/{}?after=0", self.list))
+            .header("accept", "application/json")
+            .body(Bytes::new())
+    }
+
+    fn parse(&self, response: &Response<Bytes>) -> Result<NumbersPage, DecodeError> {
+        serde_json::from_slice(response.body()).map_err(|error| DecodeError::new("a page", error.to_string()))
+    }
+}

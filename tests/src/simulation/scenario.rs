@@ -1,0 +1,206 @@
+//! Scenarios: what a run is like, drawn from its seed.
+
+use std::time::Duration;
+
+use billing_core::{Policy, PollSchedule, RetrySchedule};
+
+use super::fault::Fault;
+use super::rng::Rng;
+
+/// What a run is like.
+#[derive(Clone, Debug)]
+pub(super) struct Scenario {
+    /// How many machines live side by side, and how many lives each slot sees in a row.
+    pub(super) slots: usize,
+    pub(super) lives: usize,
+    pub(super) sessions: Vec<Credential>,
+    pub(super) pacing: bool,
+    /// Whether the operations have odd policies, or the default and its like.
+    pub(super) odd: bool,
+    /// So many of a thousand operations have no session.
+    pub(super) bare: u64,
+
+    /// So many of a thousand requests meet a fault, of one of these kinds, and so many in a row the same.
+    pub(super) faults: u64,
+    pub(super) kinds: Vec<Fault>,
+    pub(super) burst: u64,
+    /// When the faults stop.
+    pub(super) calm: Option<i64>,
+    /// The longest delay of one way.
+    pub(super) delay: i64,
+
+    pub(super) quota: Option<Quota>,
+    /// So many of a thousand requests come with one of a stranger who has the token too.
+    pub(super) stranger: u64,
+    /// In seconds.
+    pub(super) token_lifetime: Option<i64>,
+    /// How long a report takes at most, in milliseconds.
+    pub(super) report: i64,
+    /// So many of a thousand answers about a complete report say that it is in progress again.
+    pub(super) back: u64,
+    pub(super) gzip: bool,
+    /// The real sandbox instead of the model.
+    pub(super) sandbox: bool,
+
+    /// How late a wake may come, in milliseconds.
+    pub(super) late: i64,
+    /// So many of a thousand waits are interrupted by a step that is too early.
+    pub(super) early: u64,
+    /// So many of a thousand replies are awaited in vain, because the driver drops the machine.
+    pub(super) dropped: u64,
+    /// So many of a thousand waits are left by way of a file, with a clock that is another by up to `jump`.
+    pub(super) moves: u64,
+    pub(super) jump: i64,
+    /// So many of a thousand waits are left by way of a file, in place.
+    pub(super) restores: u64,
+    /// Only those that are the machine's own, with nothing pending that only its session knows: then nothing may change.
+    pub(super) own_waits: bool,
+    /// Whether everything is rendered as text at every step.
+    pub(super) shows: bool,
+}
+
+/// The server's quota.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Quota {
+    pub(super) allowed: u32,
+    /// In milliseconds.
+    pub(super) window: i64,
+    /// Whether windows follow the server's clock, or begin with a request.
+    pub(super) fixed: bool,
+    /// Whether the server tells of it.
+    pub(super) told: bool,
+}
+
+/// What a session has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Credential {
+    Client,
+    Token,
+}
+
+impl Scenario {
+    pub(super) fn draw(rng: &mut Rng) -> Self {
+        let faults = rng.pick(&[0, 0, 20, 20, 20, 100, 100, 100, 400, 900]);
+        // A run with a few kinds of faults gets deeper into each than one with all of them.
+        let mut kinds: Vec<Fault> = match rng.below(3) {
+            0 => Fault::ALL.to_vec(),
+            1 => Fault::ALL.iter().copied().filter(|_| rng.permille(250)).collect(),
+            _ => (0..=rng.below(3)).map(|_| rng.pick(&Fault::ALL)).collect(),
+        };
+        let sandbox = rng.permille(20);
+        let calm = rng.permille(350);
+        if calm {
+            // A hint of hours outlasts the faults.
+            kinds.retain(|kind| *kind != Fault::LongHint);
+        }
+        let quota = rng.permille(800).then(|| Quota {
+            allowed: rng.pick(&[1, 2, 5, 20, 20, 60, 300, 300]),
+            window: rng.pick(&[5_000, 60_000, 60_000, 60_000, 100_000]),
+            fixed: rng.permille(300),
+            told: rng.permille(900),
+        });
+        let most_slots = rng.pick(&[2, 6, 6, 16, 40]);
+        Self {
+            slots: 1 + rng.index(most_slots),
+            lives: 1 + rng.index(6),
+            sessions: (0..=rng.below(3))
+                .map(|_| if rng.permille(850) { Credential::Client } else { Credential::Token })
+                .collect(),
+            pacing: rng.permille(700),
+            odd: !calm && rng.permille(400),
+            bare: if sandbox { 0 } else { rng.pick(&[0, 0, 100, 500]) },
+            faults: if kinds.is_empty() { 0 } else { faults },
+            kinds,
+            burst: rng.pick(&[0, 0, 3, 10]),
+            calm: calm.then(|| rng.millis(300_000)),
+            delay: if calm {
+                rng.pick(&[0, 50, 1_000])
+            } else {
+                rng.pick(&[0, 5, 50, 50, 1_000, 3_000, 40_000])
+            },
+            quota,
+            stranger: rng.pick(&[0, 0, 0, 50, 1_000]),
+            token_lifetime: match calm {
+                true => rng.pick(&[None, Some(120), Some(86_400)]),
+                false => rng.pick(&[
+                    None,
+                    Some(0),
+                    Some(1),
+                    Some(5),
+                    Some(60),
+                    Some(600),
+                    Some(86_400),
+                    Some(86_400),
+                ]),
+            },
+            report: rng.pick(&[0, 3_000, 10_000, 10_000, 60_000, if calm { 100_000 } else { 1_200_000 }]),
+            back: rng.pick(&[0, 0, 0, 100, 500]),
+            gzip: rng.permille(100),
+            sandbox,
+            late: rng.pick(&[0, 0, 20, 1_000]),
+            early: rng.pick(&[0, 0, 100]),
+            dropped: if calm { 0 } else { rng.pick(&[0, 0, 0, 20]) },
+            moves: if calm { 0 } else { rng.pick(&[0, 0, 50]) },
+            jump: rng.pick(&[0, 2_000, 100_000, 100_000_000]),
+            restores: rng.pick(&[0, 0, 100, 1_000]),
+            own_waits: false,
+            shows: rng.permille(30),
+        }
+    }
+
+    /// Whether nobody but us uses our quota, and nothing is wrong with what the server says of it: then there must be no 429.
+    pub(super) fn alone(&self) -> bool {
+        // What is counted twice, what says a wrong number, and what says none as if there were no quota any more.
+        let lies = [Fault::Twice, Fault::Limits, Fault::ThrottledByWindow, Fault::Success];
+        // A request that is on its way for half a window is counted in one that nobody could have foreseen.
+        let swift = self.delay <= 3_000;
+        // By the minute, as the published limits are: that is what a client assumes that no answer has told.
+        let usual = self.quota.is_none_or(|quota| quota.window == 60_000);
+        // What a driver drops on its way to the server is counted there, but not by the client.
+        swift
+            && usual
+            && self.dropped == 0
+            && self.stranger == 0
+            && (self.faults == 0 || !lies.iter().any(|fault| self.kinds.contains(fault)))
+    }
+
+    /// How much time is enough for an operation once nothing goes wrong any more; `None` if that is more than it has.
+    pub(super) fn enough_time(&self) -> Option<i64> {
+        // Every operation may have to let all the others go first, and one of a report sends some twenty requests. After a
+        // stranger every second window is left to them.
+        let requests = i64::try_from(self.slots * self.lives * 25).ok()?;
+        let windows = self.quota.map_or(0, |q| (requests / i64::from(q.allowed) + 3) * 2 * q.window);
+        let enough = windows + self.report + 250_000;
+        (enough < 800_000).then_some(enough)
+    }
+
+    /// The policy of one operation.
+    pub(super) fn policy(&self, rng: &mut Rng) -> Policy {
+        let seed = rng.draw();
+        if !self.odd {
+            return Policy { seed, ..Policy::default() };
+        }
+        let millis = |choices: &[u64], rng: &mut Rng| Duration::from_millis(rng.pick(choices));
+        Policy {
+            overall: millis(&[0, 1, 1_999, 5_000, 60_000, 900_000, 3_600_000], rng),
+            deadline: None,
+            attempt: rng.permille(500).then(|| millis(&[0, 1, 100, 10_000, 300_000], rng)),
+            max_body: rng.pick(&[0, 64, 4_096, 64 << 20]),
+            polls: PollSchedule {
+                growth_permille: rng.pick(&[0, 1_500, 100_000]),
+                least: millis(&[0, 2_000, 30_000], rng),
+                most: millis(&[0, 15_000, 200_000], rng),
+                jitter_permille: rng.pick(&[0, 100, 1_000, 9_999]),
+            },
+            retries: RetrySchedule {
+                first: millis(&[0, 500, 30_000], rng),
+                factor: rng.pick(&[0, 1, 2, 1_000_000]),
+                most: millis(&[0, 1_000, 20_000], rng),
+                limit: rng.pick(&[0, 1, 5, 12]),
+            },
+            unreadable: rng.pick(&[0, 2, 4]),
+            patience: millis(&[0, 1_000, 120_000, 3_600_000], rng),
+            seed,
+        }
+    }
+}

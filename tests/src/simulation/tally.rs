@@ -1,0 +1,112 @@
+//! Tallies: what a run went through, so that one sees that it went through something.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use super::fault::Fault;
+use super::trace::{Outcome, What};
+
+/// Counts over one run or many.
+#[derive(Clone, Debug, Default)]
+pub struct Tally {
+    /// Runs.
+    pub runs: u64,
+    /// Operations that were begun.
+    pub operations: u64,
+    /// Requests, and the logins among them.
+    pub requests: u64,
+    /// Milliseconds of virtual time.
+    pub virtual_time: u64,
+    /// What else happened, by name.
+    pub counts: BTreeMap<&'static str, u64>,
+    /// Faults that struck, by kind.
+    pub faults: BTreeMap<String, u64>,
+    /// Outcomes, by kind.
+    pub outcomes: BTreeMap<&'static str, u64>,
+}
+
+impl Tally {
+    /// Adds another.
+    pub fn add(&mut self, other: &Self) {
+        self.runs += other.runs;
+        self.operations += other.operations;
+        self.requests += other.requests;
+        self.virtual_time += other.virtual_time;
+        let sum = |to: &mut BTreeMap<_, u64>, from: &BTreeMap<&'static str, u64>| {
+            from.iter().for_each(|(name, n)| *to.entry(*name).or_default() += n);
+        };
+        sum(&mut self.counts, &other.counts);
+        sum(&mut self.outcomes, &other.outcomes);
+        for (name, n) in &other.faults {
+            *self.faults.entry(name.clone()).or_default() += n;
+        }
+    }
+
+    pub(super) fn strike(&mut self, fault: Fault) {
+        *self.faults.entry(format!("{fault:?}")).or_default() += 1;
+    }
+
+    pub(super) fn count(&mut self, what: &What) {
+        let mut count = |name| *self.counts.entry(name).or_default() += 1;
+        match what {
+            What::Begins { .. } => self.operations += 1,
+            What::Sends(request) => {
+                self.requests += 1;
+                if request.to == super::trace::Origin::Login {
+                    count("logins");
+                }
+            }
+            What::Counts { over: true } => count("refused by the server's quota"),
+            What::Moves { later: 0, .. } => count("saved and restored in place"),
+            What::Moves { .. } => count("moved to another clock"),
+            What::Dropped => *self.outcomes.entry("dropped by the driver").or_default() += 1,
+            What::Shows(..) => count("renderings searched for secrets"),
+            What::Receives(reply) if reply.status == Some(401) => count("401s"),
+            What::Receives(reply) if reply.status == Some(429) => count("429s"),
+            What::Ends(outcome) => *self.outcomes.entry(name(outcome)).or_default() += 1,
+            _ => {}
+        }
+    }
+}
+
+fn name(outcome: &Outcome) -> &'static str {
+    use billing_core::ErrorKind as Kind;
+    match outcome {
+        Outcome::Good { .. } => "good",
+        Outcome::Failed { login: true, kind: Kind::LoginRefused, .. } => "login refused",
+        Outcome::Failed { login: true, .. } => "login given up",
+        Outcome::Failed { kind, .. } => match kind {
+            Kind::Unauthorized => "unauthorized",
+            Kind::Forbidden => "forbidden",
+            Kind::NotFound => "not found",
+            Kind::Rejected => "rejected",
+            Kind::Unsendable(_) => "unsendable",
+            Kind::Server => "server",
+            Kind::Protocol => "protocol",
+            Kind::Decode(_) => "decode",
+            Kind::Astray(_) => "astray",
+            Kind::UnknownStatus(_) => "unknown status",
+            Kind::Transport(_) => "transport",
+            Kind::Deadline(_) => "deadline",
+            Kind::Deferred(_) => "deferred",
+            _ => "other",
+        },
+    }
+}
+
+impl fmt::Display for Tally {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let days = self.virtual_time / 86_400_000;
+        writeln!(
+            f,
+            "{} operations with {} requests in {} runs, {days} days of virtual time",
+            self.operations, self.requests, self.runs
+        )?;
+        let list = |f: &mut fmt::Formatter<'_>, what: &str, counts: &mut dyn Iterator<Item = String>| {
+            writeln!(f, "{what}: {}", counts.collect::<Vec<_>>().join(", "))
+        };
+        list(f, "outcomes", &mut self.outcomes.iter().map(|(name, n)| format!("{name} {n}")))?;
+        list(f, "faults", &mut self.faults.iter().map(|(name, n)| format!("{name} {n}")))?;
+        list(f, "beside", &mut self.counts.iter().map(|(name, n)| format!("{name} {n}")))
+    }
+}

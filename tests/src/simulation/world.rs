@@ -1,0 +1,341 @@
+//! The world: who lives in it, and what happens when.
+
+use std::cell::RefCell;
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::rc::Rc;
+
+use billing_core::calls::{BillableUsage, TrusteeOverviewCall};
+use billing_core::sandbox::{ORG_ID, Sandbox};
+use billing_core::{Environment, Error, Exchange, Pacing, Pages, Period, Policy, Poll, Session};
+use chrono::{DateTime, TimeDelta, Utc};
+use http::{HeaderValue, header};
+
+use super::checker::{Checker, Terms, Violation};
+use super::fault::Fault;
+use super::flight::Flight;
+use super::life::{Moved, Out, Parked, Shared, Subject, Told, alone, under};
+use super::numbers::Numbers;
+use super::rng::Rng;
+use super::scenario::{Credential, Scenario};
+use super::server::{SECRETS, Server};
+use super::tally::Tally;
+use super::trace::{Digest, Event, Kind, Outcome, What};
+use super::{Run, reading};
+
+/// One run.
+pub(super) struct World<W> {
+    pub(super) scenario: Scenario,
+    pub(super) environment: Environment,
+    pub(super) server: Server,
+    pub(super) processes: Vec<Process>,
+    pub(super) slots: Vec<Slot>,
+    queue: BinaryHeap<Reverse<Due>>,
+    sequence: u64,
+    pub(super) now: i64,
+    operations: usize,
+    /// What the network draws from, and what everything else draws from.
+    pub(super) chance: Rng,
+    pub(super) whims: Rng,
+    pub(super) burst: Option<(Fault, u64)>,
+    pub(super) checker: Checker,
+    pub(super) tally: Tally,
+    digest: Digest,
+    watch: W,
+}
+
+/// What is due: when, in which order among equals, for which slot and which state of it.
+type Due = (i64, u64, usize, u64, Act);
+
+/// A process with a session and a clock of its own.
+pub(super) struct Process {
+    pub(super) session: Shared,
+    /// How much its clock is ahead.
+    pub(super) ahead: i64,
+    pub(super) revision: u64,
+}
+
+/// A place where one operation lives after the other.
+pub(super) struct Slot {
+    pub(super) state: State,
+    pub(super) operation: usize,
+    pub(super) kind: Kind,
+    pub(super) process: Option<usize>,
+    policy: Rc<Policy>,
+    lives: usize,
+    /// A damaged page may have led anywhere, so that what comes after it is in doubt.
+    pub(super) astray: bool,
+    /// The status of the answer that it has just had.
+    pub(super) answered: Option<u16>,
+    /// Changes with the state, so that what was due for an earlier one is known for it.
+    pub(super) epoch: u64,
+}
+
+pub(super) enum State {
+    Empty,
+    Parked(Box<dyn Parked>),
+    Out(Box<dyn Out>, Box<Flight>),
+}
+
+/// What can be due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Act {
+    Begin,
+    Wake,
+    Arrive,
+    Deliver,
+    Drop,
+}
+
+impl<W: FnMut(&Event)> World<W> {
+    pub(super) fn new(scenario: Scenario, rng: &Rng, watch: W) -> Self {
+        let mut draws = rng.fork(2);
+        let mut server = Server::new(&scenario, rng);
+        let environment = Sandbox::new(0).environment();
+        let pacing = if scenario.pacing { Pacing::default() } else { Pacing { unannounced: None } };
+        let mut processes = Vec::new();
+        for (number, credential) in scenario.sessions.iter().enumerate() {
+            let credentials = server.credentials(*credential, number);
+            let session = Session::with(environment.clone(), credentials, pacing, draws.draw());
+            let ahead = if scenario.moves == 0 { 0 } else { draws.millis(2 * scenario.jump) - scenario.jump };
+            processes.push(Process { session: Rc::new(RefCell::new(session)), ahead, revision: 0 });
+        }
+        let terms = Terms {
+            renewable: scenario
+                .sessions
+                .iter()
+                .map(|c| scenario.sandbox || *c == Credential::Client)
+                .collect(),
+            alone: scenario.alone(),
+            calm: scenario.calm.zip(scenario.enough_time()),
+            late: scenario.late,
+            secrets: SECRETS.map(str::to_owned).to_vec(),
+        };
+        let empty = |_| Slot {
+            state: State::Empty,
+            operation: 0,
+            kind: Kind::Report,
+            process: None,
+            policy: Rc::new(Policy::default()),
+            lives: scenario.lives,
+            astray: false,
+            answered: None,
+            epoch: 0,
+        };
+        let slots = (0..scenario.slots).map(empty).collect();
+        Self {
+            environment,
+            server,
+            processes,
+            slots,
+            queue: BinaryHeap::new(),
+            sequence: 0,
+            now: 0,
+            operations: 0,
+            chance: rng.fork(3),
+            whims: rng.fork(4),
+            burst: None,
+            checker: Checker::new(terms),
+            tally: Tally::default(),
+            digest: Digest::default(),
+            watch,
+            scenario,
+        }
+    }
+
+    /// Lets everything happen that is due, until nothing is.
+    pub(super) fn run(mut self) -> Result<Run, Violation> {
+        for slot in 0..self.slots.len() {
+            self.begin_later(slot);
+        }
+        let mut acts = 0_u64;
+        while let Some(Reverse((at, _, slot, epoch, act))) = self.queue.pop() {
+            if self.slots[slot].epoch != epoch {
+                continue;
+            }
+            self.now = at;
+            acts += 1;
+            if acts > MOST_ACTS {
+                return Err(Violation { rule: "5", text: "a run without an end".to_owned() });
+            }
+            match act {
+                Act::Begin => self.begin(slot)?,
+                Act::Wake => self.wake(slot)?,
+                Act::Arrive => self.arrive(slot)?,
+                Act::Deliver => self.deliver(slot)?,
+                Act::Drop => self.drop_life(slot)?,
+            }
+            self.wake_who_waits_for_a_login();
+        }
+        self.checker.finish()?;
+        self.tally.runs = 1;
+        self.tally.virtual_time = self.now.unsigned_abs();
+        Ok(Run { tally: self.tally, digest: self.digest })
+    }
+
+    /// Notes what happens, and has it checked.
+    pub(super) fn see(&mut self, slot: usize, what: What) -> Result<(), Violation> {
+        let event = Event { at: self.now, operation: self.slots[slot].operation, what };
+        self.tally.count(&event.what);
+        self.digest.take(&event);
+        (self.watch)(&event);
+        self.checker.see(&event)
+    }
+
+    pub(super) fn due(&mut self, at: i64, slot: usize, act: Act) {
+        self.sequence += 1;
+        self.queue.push(Reverse((at.max(self.now), self.sequence, slot, self.slots[slot].epoch, act)));
+    }
+
+    /// The present time as the clock of a slot's process shows it.
+    pub(super) fn local(&self, slot: usize) -> DateTime<Utc> {
+        let ahead = self.slots[slot].process.map_or(0, |process| self.processes[process].ahead);
+        base() + TimeDelta::milliseconds(self.now + ahead)
+    }
+
+    /// A time of that clock as one of the run.
+    pub(super) fn of_local(&self, slot: usize, time: DateTime<Utc>) -> i64 {
+        let ahead = self.slots[slot].process.map_or(0, |process| self.processes[process].ahead);
+        let nanos = (time - base()).num_nanoseconds();
+        // A wait for part of a millisecond is one for all of it.
+        let millis =
+            nanos.map_or_else(|| (time - base()).num_milliseconds(), |n| (n + 999_999).div_euclid(1_000_000));
+        millis - ahead
+    }
+
+    fn begin_later(&mut self, slot: usize) {
+        let most = self.whims.pick(&[0, 100, 20_000]);
+        let at = self.now + self.whims.millis(most);
+        self.due(at, slot, Act::Begin);
+    }
+
+    fn begin(&mut self, slot: usize) -> Result<(), Violation> {
+        let bare = self.whims.permille(self.scenario.bare);
+        let process = (!bare).then(|| self.whims.index(self.processes.len()));
+        let policy = self.scenario.policy(&mut self.whims);
+        let api = self.environment.api().clone();
+        let place = &mut self.slots[slot];
+        (place.process, place.policy, place.astray) = (process, Rc::new(policy.clone()), false);
+        let sorts = if self.scenario.sandbox { 3 } else { 4 };
+        match self.whims.below(sorts) {
+            0 | 1 => {
+                let day = format!("2026-{:02}-{:02}", 1 + self.whims.below(6), 1 + self.whims.below(28));
+                let period = Period::from_user(&day, "2026-09-01").unwrap_or_else(|e| panic!("{e}"));
+                self.live(slot, Kind::Report, Poll::new(BillableUsage::new(period), api, policy))
+            }
+            2 => {
+                let call = TrusteeOverviewCall::new(ORG_ID.parse().unwrap_or_else(|e| panic!("{e}")));
+                self.live(slot, Kind::Overview, Exchange::new(call, api, policy))
+            }
+            _ => {
+                let list = self.whims.below(100);
+                self.live(slot, Kind::List, Pages::new(Numbers { list }, api, policy))
+            }
+        }
+    }
+
+    /// Begins the life of a machine.
+    fn live<M: Subject>(&mut self, slot: usize, kind: Kind, machine: M) -> Result<(), Violation> {
+        let place = &mut self.slots[slot];
+        (place.operation, place.kind, place.answered) = (self.operations, kind, None);
+        self.operations += 1;
+        let overall = i64::try_from(place.policy.overall.as_millis()).unwrap_or(i64::MAX);
+        let (session, policy) = (place.process, place.policy.clone());
+        let life = match session {
+            Some(process) => under(machine, &self.processes[process].session),
+            None => alone(machine, self.whims.fork(self.operations as u64)),
+        };
+        let deadline = self.now.saturating_add(overall);
+        self.see(slot, What::Begins { kind, session, policy, deadline })?;
+        let moved = life.step(self.local(slot));
+        self.moved(slot, moved)
+    }
+
+    fn wake(&mut self, slot: usize) -> Result<(), Violation> {
+        self.slots[slot].answered = None;
+        match std::mem::replace(&mut self.slots[slot].state, State::Empty) {
+            State::Parked(life) => {
+                let moved = life.step(self.local(slot));
+                self.moved(slot, moved)
+            }
+            other => {
+                self.slots[slot].state = other;
+                Ok(())
+            }
+        }
+    }
+
+    /// Takes in what a life does next.
+    pub(super) fn moved(&mut self, slot: usize, moved: Moved) -> Result<(), Violation> {
+        self.slots[slot].epoch += 1;
+        match moved {
+            Moved::Sends(request, out) => {
+                if self.scenario.shows {
+                    self.see(slot, What::Shows("a request", format!("{request:?}")))?;
+                    self.see(slot, What::Shows("a sent machine", out.show()))?;
+                }
+                self.send(slot, request, out)
+            }
+            Moved::Waits(until, life) => self.park(slot, until, life),
+            Moved::Ends(result) => self.end(slot, result),
+            Moved::Diverges(text) => Err(Violation { rule: "checkpoint", text }),
+        }
+    }
+
+    fn end(&mut self, slot: usize, result: Result<Told, Error>) -> Result<(), Violation> {
+        self.slots[slot].state = State::Empty;
+        let (outcome, rest) = match result {
+            Ok(told) => (Outcome::Good { complete: told.complete, more: told.rest.is_some() }, told.rest),
+            Err(error) => {
+                let body = error.body_start().unwrap_or_default();
+                self.see(slot, What::Shows("an error", format!("{error} {error:?} {body}")))?;
+                (reading::outcome(&error), None)
+            }
+        };
+        self.see(slot, What::Ends(outcome))?;
+        match rest {
+            Some(rest) => self.live(slot, Kind::List, *rest),
+            None => {
+                self.next_life(slot);
+                Ok(())
+            }
+        }
+    }
+
+    fn next_life(&mut self, slot: usize) {
+        let place = &mut self.slots[slot];
+        place.lives = place.lives.saturating_sub(1);
+        if place.lives > 0 {
+            self.begin_later(slot);
+        }
+    }
+
+    /// The driver drops a machine whose request is out, as a cancelled future does.
+    fn drop_life(&mut self, slot: usize) -> Result<(), Violation> {
+        self.slots[slot].epoch += 1;
+        self.slots[slot].state = State::Empty;
+        self.see(slot, What::Dropped)?;
+        self.next_life(slot);
+        Ok(())
+    }
+
+    /// The token of an operation that has no session.
+    pub(super) fn token_for_bare(&mut self, slot: usize, http: &mut http::Request<bytes::Bytes>) {
+        let token = self.server.token(BARE + slot).map(|token| format!("Bearer {token}"));
+        let value = token.and_then(|token| HeaderValue::from_str(&token).ok());
+        if let Some(mut value) = value {
+            value.set_sensitive(true);
+            http.headers_mut().insert(header::AUTHORIZATION, value);
+        }
+    }
+}
+
+/// When runs begin, as the server's clock has it.
+pub(super) fn base() -> DateTime<Utc> {
+    DateTime::UNIX_EPOCH + TimeDelta::seconds(1_793_610_000)
+}
+
+/// The owners of tokens beyond the sessions.
+pub(super) const BARE: usize = 1_000;
+/// A run has a few thousand.
+const MOST_ACTS: u64 = 3_000_000;
