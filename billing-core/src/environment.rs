@@ -110,6 +110,9 @@ impl BaseUrl {
     fn read(text: &str, plain_http_anywhere: bool) -> Result<Self, InvalidInput> {
         let text = text.trim();
         let refuse = |reason| Err(InvalidInput::BaseUrl { url: without_userinfo(text), reason });
+        if !text.chars().all(|c| c.is_ascii_graphic()) {
+            return refuse("an address is written in visible ASCII characters; encode others as %XX");
+        }
         let Ok(uri) = text.parse::<Uri>() else {
             return refuse("it is no address");
         };
@@ -349,6 +352,9 @@ mod tests {
             "http://[0::1]p://[0::1]//gw:/",
             "https://x.y:",
             "https://x.y:https",
+            "https://x.y/a\u{a0}/",
+            "https://x.y/a b",
+            "https://zo\u{eb}.test",
         ] {
             assert!(bad.parse::<BaseUrl>().is_err(), "{bad}");
         }
