@@ -283,5 +283,14 @@ pub(super) const LOGIN_PATH: &str = "/oauth/token";
 pub(super) const IN_PROGRESS: &[u8] =
     br#"{"startDate":"2026-10-01T00:00:00.000Z","endDate":"2026-11-01T00:00:00Z","status":"InProgress"}"#;
 /// With a field that is new, an amount that is no number, and what is missing or null.
-const COMPLETE: &[u8] = br#"{"startDate":"2026-10-01T00:00:00.000Z","endDate":null,"status":"Complete","new":[1,{}],"usages":[{"name":"Genesys Cloud CX 1","totalUsage":"2"},{"name":null,"totalUsage":"many","resources":[{"name":"phone","date":"2026-10-03T00:00:00Z"}]}]}"#;
-const OVERVIEW: &[u8] = br#"{"currency":"EUR","subscriptionType":"BRAND_NEW","minimumMonthlyAmount":"1e3","usages":[{"name":"seats","partNumber":"GC-1","grouping":"user-license","usageQuantity":"7","overagePrice":"n/a"}]}"#;
+const COMPLETE: &[u8] = concat!(
+    r#"{"startDate":"2026-10-01T00:00:00.000Z","endDate":null,"status":"Complete","new":[1,{}],"usages":["#,
+    r#"{"name":"Genesys Cloud CX 1","totalUsage":"2"},"#,
+    r#"{"name":null,"totalUsage":"many","resources":[{"name":"phone","date":"2026-10-03T00:00:00Z"}]}]}"#
+)
+.as_bytes();
+const OVERVIEW: &[u8] = concat!(
+    r#"{"currency":"EUR","subscriptionType":"BRAND_NEW","minimumMonthlyAmount":"1e3","usages":["#,
+    r#"{"name":"seats","partNumber":"GC-1","grouping":"user-license","usageQuantity":"7","overagePrice":"n/a"}]}"#
+)
+.as_bytes();
