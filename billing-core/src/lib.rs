@@ -30,8 +30,8 @@
 //!      a driver: transport, waiting, configuration ── BodyReader bounds and inflates what it reads
 //! ```
 //!
-//! What the numbers of an overview come to is computed by [`Statement`], from the model alone. With the feature `sandbox`
-//! there is a simulated Genesys Cloud in the module `sandbox`, to try all of it and to test your own code against.
+//! What the numbers of an overview come to is computed by [`Statement`], from the model alone; what several periods come to
+//! and how they differ, by [`Trend`] and [`Comparison`]. With the feature `sandbox` there is a simulated Genesys Cloud in the module `sandbox`, to try all of it and to test your own code against.
 //!
 //! # The whole life of a report
 //!
@@ -92,6 +92,7 @@ pub mod authorized;
 mod body;
 pub mod calls;
 mod checkpoint;
+mod comparison;
 mod decision;
 mod environment;
 mod error;
@@ -114,10 +115,12 @@ mod statement;
 #[cfg(test)]
 mod testing;
 mod timestamp;
+mod trend;
 
 pub use amount::Amount;
 pub use authorized::Authorized;
 pub use body::{BodyReader, MAX_HEAD, MAX_HEADERS};
+pub use comparison::{ComparedRow, Comparison, Figures, NotComparable};
 pub use environment::{BaseUrl, Environment, Region};
 pub use error::{DecodeError, Error, ErrorKind, Fault};
 pub use event::{Answered, Event};
@@ -137,3 +140,4 @@ pub use statement::{
     Unknown, Verdict, rounded,
 };
 pub use timestamp::Timestamp;
+pub use trend::{Change, CurrencyTotal, Difference, PeriodTotal, Totals, Trend};

@@ -357,7 +357,7 @@ impl Section {
     }
 
     /// What is equal for groupings that differ in case only (rule 2).
-    fn folded(&self) -> Self {
+    pub(crate) fn folded(&self) -> Self {
         match self {
             Self::Other(grouping) => Self::Other(grouping.to_lowercase()),
             known => known.clone(),
@@ -527,11 +527,11 @@ impl<'a> Row<'a> {
         Self { index, sent, kind, section, name }
     }
 
-    /// Whether parts of its section may explain it.
     fn is_third_party(&self) -> bool {
         self.sent.is_third_party == Some(true)
     }
 
+    /// Whether parts may explain it.
     fn is_rollup(&self) -> bool {
         self.kind == Kind::Use && matches!(self.section, Section::Rollups | Section::AiTokens)
     }
@@ -552,7 +552,7 @@ fn names_ai_tokens(folded_name: &str) -> bool {
 }
 
 /// Trimmed and without case, as rule 2 compares.
-fn folded(text: Option<&str>) -> String {
+pub(crate) fn folded(text: Option<&str>) -> String {
     text.unwrap_or_default().trim().to_lowercase()
 }
 
@@ -715,7 +715,7 @@ fn product(a: Decimal, b: Decimal) -> Option<Decimal> {
 }
 
 /// The exact sum. `Decimal::checked_add` would round where the digits do not fit.
-fn sum(a: Decimal, b: Decimal) -> Option<Decimal> {
+pub(crate) fn sum(a: Decimal, b: Decimal) -> Option<Decimal> {
     let (a, b) = (a.normalize(), b.normalize());
     let scale = a.scale().max(b.scale());
     let aligned = |x: Decimal| x.mantissa().checked_mul(10_i128.checked_pow(scale - x.scale())?);
@@ -731,7 +731,10 @@ fn exact(mut mantissa: i128, mut scale: u32) -> Option<Decimal> {
     Decimal::try_from_i128_with_scale(mantissa, scale).ok()
 }
 
-fn optional_text<S: Serializer>(amount: &Option<Decimal>, serializer: S) -> Result<S::Ok, S::Error> {
+pub(crate) fn optional_text<S: Serializer>(
+    amount: &Option<Decimal>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
     match amount {
         Some(amount) => serializer.collect_str(amount),
         None => serializer.serialize_none(),
@@ -751,7 +754,7 @@ fn minor_unit(currency: Option<&str>) -> u32 {
 
 const FAIR_USE: &str = "fair-use";
 const ROLLUP: &str = "rollup";
-const ROLLUP_PART: &str = "rollup-usage";
+pub(crate) const ROLLUP_PART: &str = "rollup-usage";
 /// Folded as [`folded`] does.
 const AI_TOKENS_PART: &str = "gc-170-nv-aitc";
 
@@ -1169,6 +1172,14 @@ mod tests {
     fn rule_12_tax_and_telco_are_named_as_missing() {
         let note = statement(&[]).not_included;
         assert!(note.contains("Tax") && note.contains("telco"));
+    }
+
+    #[test]
+    fn rule_15_an_allowance_that_was_not_sent_is_not_made_up() {
+        // The vendor publishes so many API requests a licence; none is assumed.
+        let s = statement(&["CX 3|user-license|10|10|1|1", "API Requests|resource|120|0|0|2"]);
+        assert_eq!(outcome(&s, 1), ["0", "120", "240"]);
+        assert!(s.allowances.is_empty());
     }
 
     #[test]
