@@ -188,6 +188,59 @@ impl fmt::Display for PeriodIndex {
     }
 }
 
+/// How many things a page of a list may hold: from 1 to 200, the most that the API gives. 100 unless said otherwise.
+///
+/// ```
+/// use billing_core::PageSize;
+/// assert_eq!(PageSize::new(200)?.get(), 200);
+/// assert!(PageSize::new(201).is_err() && PageSize::new(0).is_err());
+/// # Ok::<(), billing_core::InvalidInput>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "u16", into = "u16")]
+pub struct PageSize(u16);
+
+impl PageSize {
+    /// So many.
+    ///
+    /// # Errors
+    /// When it is none, or more than 200.
+    pub fn new(size: u16) -> Result<Self, InvalidInput> {
+        if (1..=200).contains(&size) { Ok(Self(size)) } else { Err(InvalidInput::PageSize(size)) }
+    }
+
+    /// The number.
+    pub fn get(self) -> u16 {
+        self.0
+    }
+}
+
+impl Default for PageSize {
+    fn default() -> Self {
+        Self(100)
+    }
+}
+
+impl TryFrom<u16> for PageSize {
+    type Error = InvalidInput;
+
+    fn try_from(size: u16) -> Result<Self, InvalidInput> {
+        Self::new(size)
+    }
+}
+
+impl From<PageSize> for u16 {
+    fn from(size: PageSize) -> Self {
+        size.0
+    }
+}
+
+impl fmt::Display for PageSize {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}
+
 /// A value that was refused before anything was sent. The text names the value and the way out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -205,6 +258,8 @@ pub enum InvalidInput {
     Id(String),
     /// A billing period index that is negative or no number.
     Index(String),
+    /// A page size that is none, or more than the API gives.
+    PageSize(u16),
     /// A region that is neither one of the AWS names nor one of the domains.
     Region(String),
     /// A base address that is no https address (or http on loopback), or carries a query, a fragment or credentials.
@@ -239,6 +294,7 @@ impl fmt::Display for InvalidInput {
             Self::Index(text) => {
                 write!(f, "{text:?} is no billing period index: 0 is the latest period, 1 the one before it")
             }
+            Self::PageSize(size) => write!(f, "a page cannot hold {size} entries: ask for 1 to 200"),
             Self::Region(text) => {
                 write!(
                     f,
@@ -324,6 +380,16 @@ mod tests {
         assert_eq!(Period::new(DateTime::from(period.start()), DateTime::from(period.end())), Ok(period));
         assert!(Period::new(DateTime::<Utc>::MIN_UTC, DateTime::<Utc>::MAX_UTC).is_err());
         assert_eq!(PeriodIndex::new(7).to_string(), "7");
+    }
+
+    #[test]
+    fn a_page_size_is_checked_when_it_is_restored_too() {
+        for size in [0, 201, u16::MAX] {
+            assert!(PageSize::new(size).unwrap_err().to_string().contains(&size.to_string()));
+            assert!(serde_json::from_str::<PageSize>(&size.to_string()).is_err());
+        }
+        assert_eq!(serde_json::from_str::<PageSize>("200").unwrap(), PageSize::new(200).unwrap());
+        assert_eq!(serde_json::to_string(&PageSize::default()).unwrap(), "100");
     }
 
     #[test]

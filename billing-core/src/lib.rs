@@ -14,7 +14,7 @@
 //!        │                            ▲                          ▲
 //!        ▼                            │                          │
 //!   ┌─ calls ── one file an operation: request() and parse() ────┴──────────────┐
-//!   │  BillableUsage            TrusteeOverviewCall             (login)         │
+//!   │  BillableUsage   TrusteeOverviewCall   TrustorsCall   …   (login)         │
 //!   └───────┬───────────────────────────────────────────────────────────────────┘
 //!           ▼
 //!   ┌─ machines ── step(now) ─► Send(request) | Wait(until) | Done(result) ─────┐
@@ -125,10 +125,10 @@ pub use environment::{BaseUrl, Environment, Region};
 pub use error::{DecodeError, Error, ErrorKind, Fault};
 pub use event::{Answered, Event};
 pub use exchange::Exchange;
-pub use input::{InvalidInput, OrgId, Period, PeriodIndex};
+pub use input::{InvalidInput, OrgId, PageSize, Period, PeriodIndex};
 pub use machine::{Machine, Reply, Request, Sent, Step, TransportError, TransportErrorKind};
 pub use operation::Operation;
-pub use pages::{Page, Pages, Turn};
+pub use pages::{Onward, Page, Pages, Turn};
 pub use policy::{Policy, PollSchedule, RetrySchedule};
 pub use poll::{Poll, Report};
 pub use progress::{Progress, Trouble, Waiting};

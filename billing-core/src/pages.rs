@@ -1,4 +1,4 @@
-//! Paging: list after list, by the server's own `nextUri`.
+//! Paging: list after list, by the server's own `nextUri`, or by number where it gives none.
 //!
 //! ```text
 //!   Pages ─► exchange (with its retries) ─► Done(Turn { page, rest }) ─┬─ rest: Some(Pages) ─► the next page, or none
@@ -24,14 +24,56 @@ use crate::{BaseUrl, DecodeError, Error, ErrorKind, Machine, Operation, Policy, 
 
 /// A list that may go on.
 pub trait Page {
-    /// Where it goes on, as the server wrote it; an empty page can have one too.
-    fn next_uri(&self) -> Option<&str>;
+    /// What the list is of.
+    type Entity;
+
+    /// Where it goes on.
+    fn onward(&self) -> Onward<'_>;
+
+    /// What is on the page.
+    fn into_entities(self) -> Vec<Self::Entity>;
+}
+
+/// Where a list goes on after a page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Onward<'a> {
+    /// At this address, as the server wrote it in `nextUri`. An empty page can have one too.
+    Address(&'a str),
+    /// At the next number, if there is one: there are so many pages, counted from 1.
+    Number {
+        /// The number that the server gives this page, if it gives one.
+        this: Option<u64>,
+        /// How many pages there are.
+        of: u64,
+    },
+    /// Nowhere: this is the last page.
+    End,
+}
+
+impl<'a> Onward<'a> {
+    /// By the server's `nextUri`. One that is empty is none.
+    pub fn by_uri(next_uri: Option<&'a str>) -> Self {
+        next_uri.filter(|next| !next.is_empty()).map_or(Self::End, Self::Address)
+    }
+
+    /// The same; without a `nextUri`, by `pageNumber` and `pageCount`.
+    pub fn by_uri_or_number(
+        next_uri: Option<&'a str>,
+        page_number: Option<u64>,
+        page_count: Option<u64>,
+    ) -> Self {
+        match (Self::by_uri(next_uri), page_count) {
+            (Self::End, Some(of)) => Self::Number { this: page_number, of },
+            (onward, _) => onward,
+        }
+    }
 }
 
 /// Reads a list page by page; see the [module's text](self).
 ///
 /// A page that leads to one that was there before is an error, and so is one that leads to another origin: before anything
-/// is sent there. An empty page with a `nextUri` is not the end.
+/// is sent there. An empty page with a `nextUri` is not the end. Where a list counts its pages and gives no `nextUri`, the
+/// next number is asked for, by the query parameter `pageNumber`; a server that then answers with another number is an error.
 ///
 /// # Bound
 /// Each turn is one [`Exchange`], with its bound; there are at most [`Pages::MOST`] turns.
@@ -69,16 +111,23 @@ impl<C: Call<Output: Page> + Clone> Pages<C> {
     /// What comes after a page.
     fn turn(self, page: C::Output, evidence: Evidence) -> Result<Turn<C>, Error> {
         let Self { exchange, mut seen } = self;
-        let Some(next) = page.next_uri().filter(|next| !next.is_empty()) else {
+        let onward = page.onward();
+        if onward == Onward::End {
             return Ok(Turn { page, rest: None });
-        };
+        }
         let astray = |reason| exchange.error(ErrorKind::Astray(reason), evidence);
         let here = match exchange.call.request(&exchange.api) {
             Ok(request) => request.uri().clone(),
             Err(_) => return Err(astray("the address of the list is too long")),
         };
-        let next = match resolve(next, &here, &exchange.api) {
-            Ok(next) => next,
+        let next = match onward {
+            Onward::Address(next) => resolve(next, &here, &exchange.api).map(Some),
+            Onward::Number { this, of } => numbered(&here, this, of),
+            Onward::End => Ok(None),
+        };
+        let next = match next {
+            Ok(Some(next)) => next,
+            Ok(None) => return Ok(Turn { page, rest: None }),
             Err(reason) => return Err(astray(reason)),
         };
         seen.push(target(&here));
@@ -184,6 +233,23 @@ fn resolve(next: &str, here: &Uri, api: &BaseUrl) -> Result<String, &'static str
     Ok(if behind { target(&uri) } else { format!("{}{}", api.prefix(), target(&uri)) })
 }
 
+/// Path and query of the page after the page `here`, which the server calls number `this` of `of`, if there is one.
+fn numbered(here: &Uri, this: Option<u64>, of: u64) -> Result<Option<String>, &'static str> {
+    let pairs = || here.query().unwrap_or_default().split('&').filter(|pair| !pair.is_empty());
+    let asked = pairs().find_map(|pair| pair.strip_prefix("pageNumber=")).map_or(Ok(1), str::parse::<u64>);
+    let asked = asked.map_err(|_| "the number of the page cannot be read from its address")?;
+    if this.is_some_and(|this| this != asked) {
+        return Err("the server answers with another page than the one that was asked for");
+    }
+    if asked >= of {
+        return Ok(None);
+    }
+    let others = pairs().filter(|pair| !pair.starts_with("pageNumber="));
+    let number = format!("pageNumber={}", asked + 1);
+    let query: Vec<&str> = others.chain([&*number]).collect();
+    Ok(Some(format!("{}?{}", here.path(), query.join("&"))))
+}
+
 fn target(uri: &Uri) -> String {
     uri.path_and_query().map_or_else(|| uri.path().to_owned(), |target| target.as_str().to_owned())
 }
@@ -193,7 +259,7 @@ mod tests {
     use super::*;
     use crate::testing::{reply, run};
 
-    /// A list of numbers, as the API has no list yet that this crate knows.
+    /// A list of numbers, that goes on in any way a list can.
     #[derive(Clone, Debug, Serialize, Deserialize)]
     struct Numbers;
 
@@ -202,11 +268,19 @@ mod tests {
     struct NumberPage {
         entities: Vec<u32>,
         next_uri: Option<String>,
+        page_number: Option<u64>,
+        page_count: Option<u64>,
     }
 
     impl Page for NumberPage {
-        fn next_uri(&self) -> Option<&str> {
-            self.next_uri.as_deref()
+        type Entity = u32;
+
+        fn onward(&self) -> Onward<'_> {
+            Onward::by_uri_or_number(self.next_uri.as_deref(), self.page_number, self.page_count)
+        }
+
+        fn into_entities(self) -> Vec<u32> {
+            self.entities
         }
     }
 
@@ -294,6 +368,68 @@ mod tests {
             assert!(matches!(numbers.unwrap_err().kind(), ErrorKind::Astray(_)), "{next}");
             assert_eq!(asked.len(), 1, "{next}");
         }
+    }
+
+    /// Reads all pages of a list without `nextUri`, which answers to each page number as `answer` says.
+    fn read_by_number(base: &str, answer: impl Fn(u64) -> String) -> (Vec<String>, Result<Vec<u32>, Error>) {
+        let (mut asked, mut numbers) = (Vec::new(), Vec::new());
+        let mut rest = Some(Pages::new(Numbers, base.parse().unwrap(), Policy::default()));
+        while let Some(pages) = rest {
+            let done = run(pages, |request, _| {
+                let uri = request.http().uri();
+                asked.push(uri.to_string());
+                let number = uri.query().and_then(|query| query.strip_prefix("pageNumber="));
+                reply(200, "", &answer(number.map_or(1, |number| number.parse().unwrap())))
+            });
+            match done.result {
+                Ok(turn) => {
+                    numbers.extend(turn.page.into_entities());
+                    rest = turn.rest;
+                }
+                Err(error) => return (asked, Err(error)),
+            }
+        }
+        (asked, Ok(numbers))
+    }
+
+    #[test]
+    fn without_a_next_uri_a_list_goes_on_by_number() {
+        let base = "https://x.y/gw/api/v2/numbers";
+        let all = [base.to_owned(), format!("{base}?pageNumber=2"), format!("{base}?pageNumber=3")];
+        for named in [true, false] {
+            let (asked, numbers) = read_by_number("https://x.y/gw", |n| {
+                let name = if named { format!(r#""pageNumber":{n},"#) } else { String::new() };
+                let entities = if n == 2 { String::new() } else { n.to_string() };
+                format!(r#"{{"entities":[{entities}],{name}"pageCount":3}}"#)
+            });
+            assert_eq!((asked, numbers.unwrap()), (all.to_vec(), vec![1, 3]));
+        }
+        for end in [r#""pageNumber":1,"pageCount":1"#, r#""pageCount":0"#, r#""pageNumber":1"#] {
+            let (asked, numbers) =
+                read_by_number("https://x.y", |_| format!(r#"{{"entities":[7],"nextUri":"",{end}}}"#));
+            assert_eq!((asked.len(), numbers.unwrap()), (1, vec![7]), "{end}");
+        }
+    }
+
+    #[test]
+    fn rule_10_a_number_that_was_not_asked_for_is_an_error() {
+        let (asked, numbers) =
+            read_by_number("https://x.y", |_| r#"{"entities":[7],"pageNumber":1,"pageCount":3}"#.to_owned());
+        let error = numbers.unwrap_err();
+        assert!(
+            matches!(error.kind(), ErrorKind::Astray(reason) if reason.contains("another page")),
+            "{error}"
+        );
+        assert_eq!(asked.len(), 2);
+    }
+
+    #[test]
+    fn the_number_in_an_address_is_replaced() {
+        let uri: Uri = format!("/api/v2/numbers?a=b&pageNumber={}&c", u64::MAX - 1).parse().unwrap();
+        let last = format!("/api/v2/numbers?a=b&c&pageNumber={}", u64::MAX);
+        assert_eq!(numbered(&uri, None, u64::MAX), Ok(Some(last.clone())));
+        assert_eq!(numbered(&last.parse().unwrap(), None, u64::MAX), Ok(None));
+        assert!(numbered(&"/?pageNumber=x".parse().unwrap(), None, 2).is_err());
     }
 
     #[test]

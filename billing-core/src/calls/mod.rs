@@ -2,21 +2,27 @@
 
 mod billable_usage;
 mod login;
+mod organization;
 mod trustee_overview;
+mod trustors;
 
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{ACCEPT, ACCEPT_ENCODING, HeaderValue, USER_AGENT};
 use http::{Method, Request, Response, StatusCode};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::{BaseUrl, DecodeError, Operation};
+use crate::model::decode;
+use crate::{BaseUrl, DecodeError, Onward, Operation, Page};
 
 pub use billable_usage::BillableUsage;
 pub use login::LOGIN;
 pub(crate) use login::{Login, Token, bearer};
+pub use organization::OrganizationCall;
 pub use trustee_overview::TrusteeOverviewCall;
+pub use trustors::TrustorsCall;
 
 /// One operation of the API: how its request looks and how its answer is read. A value is one call with its arguments.
 ///
@@ -87,6 +93,27 @@ impl<C: Call> Call for WithBody<C> {
     fn attempt(&self) -> Duration {
         self.0.attempt()
     }
+}
+
+impl<T: Page> Page for Answer<T> {
+    type Entity = T::Entity;
+
+    fn onward(&self) -> Onward<'_> {
+        self.value.onward()
+    }
+
+    fn into_entities(self) -> Vec<T::Entity> {
+        self.value.into_entities()
+    }
+}
+
+/// Reads a page of a list. One without its `entities`, under that name, is not taken for an empty one.
+fn decode_page<T: DeserializeOwned>(
+    response: &Response<Bytes>,
+    entities: impl Fn(&T) -> bool,
+) -> Result<T, DecodeError> {
+    let page: T = decode(response.body())?;
+    if entities(&page) { Ok(page) } else { Err(DecodeError::new("entities", "the list is missing")) }
 }
 
 /// A GET of the API for JSON.

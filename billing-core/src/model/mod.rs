@@ -5,13 +5,17 @@
 
 mod error_body;
 mod named_entity;
+mod organization;
 mod trustee_overview;
+mod trustor;
 mod unknown;
 mod usage_report;
 
 pub(crate) use error_body::ErrorBody;
 pub use named_entity::NamedEntity;
+pub use organization::{Organization, OrganizationState};
 pub use trustee_overview::{OverviewUsage, SubscriptionType, TrusteeOverview};
+pub use trustor::{Trustor, TrustorList};
 pub use unknown::UnknownFields;
 pub use usage_report::{ReportStatus, Usage, UsageReport, UsageResource};
 

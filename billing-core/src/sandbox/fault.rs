@@ -26,6 +26,10 @@ pub enum Target {
     Report,
     /// Requests for a trustee billing overview.
     Overview,
+    /// Requests for the list of trustors.
+    Trustors,
+    /// Requests for one's own organisation.
+    OwnOrganization,
     /// Any request to the API, so everything but logins.
     Api,
     /// Every request.
@@ -154,6 +158,8 @@ impl Target {
             Self::Login => *route == Route::Login,
             Self::Report => *route == Route::Report,
             Self::Overview => matches!(route, Route::Overview(_)),
+            Self::Trustors => *route == Route::Trustors,
+            Self::OwnOrganization => *route == Route::OwnOrganization,
             Self::Api => route.is_api(),
             Self::Any => true,
         }

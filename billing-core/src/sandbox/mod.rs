@@ -5,7 +5,8 @@
 //!   request, now ──┤
 //!                  └── server ─┬─ login ── tokens and their lifetimes
 //!                              └─ API ──── token ─► quota ─┬─ usage reports that take a while
-//!                                                          └─ overviews of five trustors, 60 periods each
+//!                                                          ├─ one's own organisation, and 5,000 that trust it
+//!                                                          └─ their overviews, 60 periods each
 //! ```
 //!
 //! It has no clock, no network and no chance: the same seed and the same requests at the same times give the same
@@ -59,7 +60,9 @@ mod server;
 #[cfg(test)]
 mod tests;
 mod tokens;
+mod trustors;
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -145,6 +148,18 @@ impl Sandbox {
         self.with(|settings| settings.mixed_dates = on)
     }
 
+    /// How many organisations trust ours. 5,000; the first of them are those of [`Sandbox::organizations`].
+    #[must_use = "the sandbox is not changed in place"]
+    pub fn trustors(self, n: u32) -> Self {
+        self.with(|settings| settings.trustors = n)
+    }
+
+    /// Whether a list that numbers its pages says by `nextUri` where it goes on. It does.
+    #[must_use = "the sandbox is not changed in place"]
+    pub fn next_uris(self, on: bool) -> Self {
+        self.with(|settings| settings.next_uris = on)
+    }
+
     fn with(mut self, change: impl FnOnce(&mut Settings)) -> Self {
         change(&mut self.server.settings);
         self
@@ -168,13 +183,20 @@ impl Sandbox {
             .unwrap_or_else(|_| unreachable!("both texts are not empty, and the id holds no colon"))
     }
 
-    /// The trustor organisations that it has overviews of, with their names; [`ORG_ID`] is the first.
-    pub fn organizations(&self) -> impl Iterator<Item = (OrgId, &'static str)> {
-        organizations::all().map(|(id, name)| {
-            let id = id.parse().unwrap_or_else(|_| unreachable!("a UUID can stand in a path"));
-            (id, name)
-        })
+    /// The trustor organisations that have something for every rule about the numbers, with their names; [`ORG_ID`] is the
+    /// first. They are the first of [`Sandbox::all_trustors`], whatever the seed.
+    pub fn organizations(&self) -> impl Iterator<Item = (OrgId, Cow<'static, str>)> {
+        organizations::named().map(as_org)
     }
+
+    /// All organisations that trust ours, in the order of the list; each has overviews.
+    pub fn all_trustors(&self) -> impl Iterator<Item = (OrgId, Cow<'static, str>)> + use<> {
+        (0..self.server.settings.trustors).map(organizations::introduce).map(as_org)
+    }
+}
+
+fn as_org((id, name): (String, Cow<'static, str>)) -> (OrgId, Cow<'static, str>) {
+    (id.parse().unwrap_or_else(|_| unreachable!("a UUID can stand in a path")), name)
 }
 
 /// Using it.

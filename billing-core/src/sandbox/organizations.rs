@@ -1,8 +1,11 @@
 //! The trustor organisations and their billing overviews.
 //!
-//! Between them they show what the rules about the numbers are for: currencies with two decimals and with none, periods
-//! that begin on any day, an index 0 that is not the open period, a minimum above the total, and figures that are missing
-//! or no numbers.
+//! Between them the first five show what the rules about the numbers are for: currencies with two decimals and with none,
+//! periods that begin on any day, an index 0 that is not the open period, a minimum above the total, and figures that are
+//! missing or no numbers. The others are like one of the five, with a name, a size and a contract's day of their own. None
+//! of them is kept: each is made when it is asked for, from its number, which its id holds.
+
+use std::borrow::Cow;
 
 use chrono::{DateTime, Datelike, Days, Months, NaiveDate, Utc};
 use rust_decimal::Decimal;
@@ -12,9 +15,9 @@ use super::catalogue;
 use super::draws::Draws;
 
 /// One trustor.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Organization {
-    name: &'static str,
+    name: Cow<'static, str>,
     currency: &'static str,
     subscription: &'static str,
     /// The day of the month on which its contract, and so each of its periods, begins. From 1 to 28.
@@ -39,15 +42,30 @@ pub(super) struct Organization {
     pub(super) uncounted: Option<&'static str>,
 }
 
-/// The ids and names of all.
-pub(super) fn all() -> impl Iterator<Item = (String, &'static str)> {
-    ORGANIZATIONS.iter().zip(0..).map(|(organization, n)| (id(n), organization.name))
+/// The ids and names of those that stand here by name.
+pub(super) fn named() -> impl Iterator<Item = (String, Cow<'static, str>)> {
+    ORGANIZATIONS.iter().zip(0..).map(|(organization, n)| (id(n), organization.name.clone()))
 }
 
-/// The billing overview of an organisation, `index` periods before the latest that there is at `now`.
-pub(super) fn overview(wanted: &str, index: u32, now: DateTime<Utc>, draws: Draws) -> Option<Value> {
-    let (id, organization) =
-        (0..).map(id).zip(&ORGANIZATIONS).find(|(id, _)| id.eq_ignore_ascii_case(wanted))?;
+/// The id and name of organisation number `n`.
+pub(super) fn introduce(n: u32) -> (String, Cow<'static, str>) {
+    match ORGANIZATIONS.get(index(n)) {
+        Some(organization) => (id(n), organization.name.clone()),
+        None => (id(n), invented_name(n).into()),
+    }
+}
+
+/// The billing overview of an organisation, one of `known` in number, `index` periods before the latest that there is at
+/// `now`.
+pub(super) fn overview(
+    wanted: &str,
+    known: u32,
+    index: u32,
+    now: DateTime<Utc>,
+    draws: Draws,
+) -> Option<Value> {
+    let n = number(wanted).filter(|n| *n < known)?;
+    let (id, organization) = (id(n), &*Organization::of(n, draws));
     let index = Some(index).filter(|index| *index < PERIODS)?;
     let start = organization.period(now)?.checked_sub_months(Months::new(index))?;
     let next = start.checked_add_months(Months::new(1))?;
@@ -76,6 +94,22 @@ pub(super) fn overview(wanted: &str, index: u32, now: DateTime<Utc>, draws: Draw
 }
 
 impl Organization {
+    /// Organisation number `n`.
+    fn of(n: u32, draws: Draws) -> Cow<'static, Self> {
+        if let Some(organization) = ORGANIZATIONS.get(index(n)) {
+            return Cow::Borrowed(organization);
+        }
+        let draws = draws.of("invented").of(n.to_le_bytes());
+        let like = &ORGANIZATIONS[index(u32::try_from(draws.between(0, 0, LIKE)).unwrap_or_default())];
+        Cow::Owned(Self {
+            name: invented_name(n).into(),
+            contract_day: u32::try_from(draws.between(1, 1, 28)).unwrap_or(1),
+            size: draws.between(2, 2, 250),
+            minimum: None,
+            ..like.clone()
+        })
+    }
+
     /// The first day of its latest period.
     fn period(&self, now: DateTime<Utc>) -> Option<NaiveDate> {
         let today = now.date_naive().checked_sub_days(Days::new(self.rotation_days))?;
@@ -91,16 +125,73 @@ impl Organization {
 }
 
 /// The id of organisation number `n`; the same for every seed, so that documentation can name it.
+///
+/// Of those that are invented its first eight digits are the number, in disguise.
 fn id(n: u32) -> String {
-    Draws::new(0).of("organization").uuid(n)
+    let drawn = Draws::new(0).of("organization").uuid(n);
+    match ORGANIZATIONS.get(index(n)) {
+        Some(_) => drawn,
+        None => format!("{:08x}{}", n.wrapping_mul(DISGUISE), drawn.get(8..).unwrap_or_default()),
+    }
+}
+
+/// The number of the organisation with that id.
+fn number(wanted: &str) -> Option<u32> {
+    let is = |n: &u32| id(*n).eq_ignore_ascii_case(wanted);
+    let named = (0..).zip(&ORGANIZATIONS).map(|(n, _)| n).find(is);
+    named.or_else(|| {
+        let disguised = u32::from_str_radix(wanted.get(..8)?, 16).ok()?;
+        Some(disguised.wrapping_mul(UNDISGUISE)).filter(is)
+    })
+}
+
+/// The name of an organisation that is invented: no two have the same.
+fn invented_name(n: u32) -> String {
+    let pick = |words: &[&'static str; 16], n: u32| words[index(n % 16)];
+    format!("{} {} {n}", pick(&PLACES, n), pick(&TRADES, n / 16))
+}
+
+fn index(n: u32) -> usize {
+    usize::try_from(n).unwrap_or(usize::MAX)
 }
 
 /// So many periods are kept, the latest included.
 const PERIODS: u32 = 60;
 
+/// The invented ones are like the first three or the fourth: all that they have can be computed with, but for what those
+/// leave out.
+const LIKE: u64 = 3;
+
+/// An odd number and its inverse modulo 2³².
+const DISGUISE: u32 = 0x9e37_79b1;
+const UNDISGUISE: u32 = 0x0e8b_2f51;
+
+const PLACES: [&str; 16] = [
+    "Alder", "Birch", "Cedar", "Dune", "Elm", "Fjord", "Grove", "Harbour", "Island", "Juniper", "Kestrel",
+    "Linden", "Meadow", "Nordic", "Orchard", "Pine",
+];
+const TRADES: [&str; 16] = [
+    "Airways",
+    "Bank",
+    "Clinics",
+    "Credit",
+    "Energy",
+    "Foods",
+    "Freight",
+    "Hotels",
+    "Insurance",
+    "Logistics",
+    "Media",
+    "Parcels",
+    "Retail",
+    "Telecom",
+    "Travel",
+    "Utilities",
+];
+
 static ORGANIZATIONS: [Organization; 5] = [
     Organization {
-        name: "Northwind Airlines",
+        name: Cow::Borrowed("Northwind Airlines"),
         currency: "USD",
         subscription: "PREPAY_MONTHLY_COMMITMENT",
         contract_day: 1,
@@ -116,7 +207,7 @@ static ORGANIZATIONS: [Organization; 5] = [
         uncounted: None,
     },
     Organization {
-        name: "Königsberger Versicherung AG",
+        name: Cow::Borrowed("Königsberger Versicherung AG"),
         currency: "EUR",
         subscription: "PREPAY",
         contract_day: 15,
@@ -132,7 +223,7 @@ static ORGANIZATIONS: [Organization; 5] = [
         uncounted: None,
     },
     Organization {
-        name: "Sakura Mobile 株式会社",
+        name: Cow::Borrowed("Sakura Mobile 株式会社"),
         currency: "JPY",
         subscription: "PREPAY_MONTHLY_COMMITMENT",
         contract_day: 28,
@@ -148,7 +239,7 @@ static ORGANIZATIONS: [Organization; 5] = [
         uncounted: None,
     },
     Organization {
-        name: "Pay-as-you-go Parcels",
+        name: Cow::Borrowed("Pay-as-you-go Parcels"),
         currency: "USD",
         subscription: "MONTH_TO_MONTH",
         contract_day: 1,
@@ -164,7 +255,7 @@ static ORGANIZATIONS: [Organization; 5] = [
         uncounted: None,
     },
     Organization {
-        name: "Quorum Research (dev)",
+        name: Cow::Borrowed("Quorum Research (dev)"),
         currency: "USD",
         subscription: "DEV_ORG_PREPAY",
         contract_day: 7,

@@ -10,6 +10,8 @@ pub(super) enum Route {
     Report,
     /// With the organisation's id, percent-decoded.
     Overview(String),
+    Trustors,
+    OwnOrganization,
     /// Under the API, but nothing that the sandbox has.
     Unknown,
     /// Neither the API nor the login service.
@@ -24,8 +26,11 @@ impl Route {
         let Some((_, path)) = path.split_once("/api/v2/") else {
             return Self::Elsewhere;
         };
-        if path == "billing/reports/billableusage" {
-            return Self::Report;
+        match path {
+            "billing/reports/billableusage" => return Self::Report,
+            "orgauthorization/trustors" => return Self::Trustors,
+            "organizations/me" => return Self::OwnOrganization,
+            _ => {}
         }
         match path.strip_prefix("billing/trusteebillingoverview/") {
             Some(id) if !id.is_empty() && !id.contains('/') => {
@@ -36,7 +41,7 @@ impl Route {
     }
 
     pub(super) fn is_api(&self) -> bool {
-        matches!(self, Self::Report | Self::Overview(_) | Self::Unknown)
+        !matches!(self, Self::Login | Self::Elsewhere)
     }
 }
 
@@ -63,6 +68,8 @@ mod tests {
             ("/api/v2/billing/trusteebillingoverview/a%2F..%2Fb", overview("a/../b")),
             ("/api/v2/billing/trusteebillingoverview/a/b", Route::Unknown),
             ("/api/v2/billing/trusteebillingoverview/", Route::Unknown),
+            ("/gw/api/v2/orgauthorization/trustors", Route::Trustors),
+            ("/api/v2/organizations/me", Route::OwnOrganization),
             ("/api/v2/users/me", Route::Unknown),
             ("/", Route::Elsewhere),
         ] {

@@ -14,7 +14,7 @@ use super::envelope::{Envelope, Refusal};
 use super::quota::{Counted, Quota};
 use super::route::{Route, parameter};
 use super::tokens::Tokens;
-use super::{organizations, reports};
+use super::{organizations, reports, trustors};
 use crate::timestamp::after;
 use crate::{Period, Timestamp};
 
@@ -35,6 +35,8 @@ pub(super) struct Settings {
     pub(super) quota: Option<Quota>,
     pub(super) gzip: bool,
     pub(super) mixed_dates: bool,
+    pub(super) trustors: u32,
+    pub(super) next_uris: bool,
 }
 
 /// When a report is complete.
@@ -63,6 +65,8 @@ impl Server {
                 quota: Some(Quota { allowed: 300, window: Duration::from_secs(60) }),
                 gzip: true,
                 mixed_dates: true,
+                trustors: 5_000,
+                next_uris: true,
             },
             draws: Draws::new(seed),
             received: 0,
@@ -133,7 +137,7 @@ impl Server {
         request: &Request<Bytes>,
         now: DateTime<Utc>,
     ) -> Result<Value, Refusal> {
-        if matches!(route, Route::Report | Route::Overview(_)) && request.method() != Method::GET {
+        if *route != Route::Unknown && request.method() != Method::GET {
             return Err(Refusal::of(StatusCode::METHOD_NOT_ALLOWED));
         }
         match route {
@@ -147,11 +151,15 @@ impl Server {
             }
             Route::Overview(id) => {
                 let index = index(request.uri())?;
-                organizations::overview(id, index, now, self.draws).ok_or_else(|| {
+                organizations::overview(id, self.settings.trustors, index, now, self.draws).ok_or_else(|| {
                     let message = "There is no such organization, or no such billing period of it";
                     Refusal::new(StatusCode::NOT_FOUND, "not.found", message)
                 })
             }
+            Route::Trustors => {
+                trustors::page(request.uri(), self.settings.trustors, self.settings.next_uris, self.draws)
+            }
+            Route::OwnOrganization => Ok(trustors::own_organization()),
             _ => Err(Refusal::of(StatusCode::NOT_FOUND)),
         }
     }

@@ -1,7 +1,7 @@
-//! A list for [`Pages`](billing_core::Pages), as the API has none yet that the core knows.
+//! A list for [`Pages`](billing_core::Pages), as plain as can be.
 
 use billing_core::calls::Call;
-use billing_core::{BaseUrl, DecodeError, Operation, Page};
+use billing_core::{BaseUrl, DecodeError, Onward, Operation, Page};
 use bytes::Bytes;
 use http::{Request, Response};
 use serde::{Deserialize, Serialize};
@@ -18,13 +18,18 @@ pub(super) struct Numbers {
 #[serde(rename_all = "camelCase")]
 pub(super) struct NumbersPage {
     next_uri: Option<String>,
-    #[expect(dead_code, reason = "it is read so that a page of the wrong shape is an error")]
     entities: Vec<u64>,
 }
 
 impl Page for NumbersPage {
-    fn next_uri(&self) -> Option<&str> {
-        self.next_uri.as_deref()
+    type Entity = u64;
+
+    fn onward(&self) -> Onward<'_> {
+        Onward::by_uri(self.next_uri.as_deref())
+    }
+
+    fn into_entities(self) -> Vec<u64> {
+        self.entities
     }
 }
 

@@ -94,3 +94,79 @@ fn a_period_is_the_same_whatever_its_index() {
     };
     assert_eq!(body(1, start()), body(0, "2026-10-31T23:59:59Z".parse().unwrap()));
 }
+
+#[test]
+fn a_partner_has_as_many_trustors_as_it_is_told_and_each_has_60_periods() {
+    for (trustors, next_uris, pages) in [(5_000, true, 50), (5_000, false, 50), (201, false, 3), (0, true, 1)]
+    {
+        let mut sandbox = Sandbox::new(1).without_quota().trustors(trustors).next_uris(next_uris);
+        let mut found = Vec::new();
+        let mut turns = 0;
+        let api = sandbox.environment().api().clone();
+        let mut rest = Some(Pages::new(TrustorsCall::new(), api, Policy::default()));
+        let session = session(&sandbox);
+        while let Some(pages) = rest {
+            let turn = sandbox.run(Authorized::new(pages, session.clone()), &mut start(), |_| {}).unwrap();
+            assert_eq!(turn.page.total, Some(trustors.into()));
+            found.extend(turn.page.entities().iter().map(|one| one.organization_id().unwrap().to_owned()));
+            rest = turn.rest;
+            turns += 1;
+        }
+        assert_eq!(turns, pages);
+        let known: Vec<String> = sandbox.all_trustors().map(|(id, _)| id.to_string()).collect();
+        assert_eq!(found, known);
+        assert_eq!(found.iter().collect::<BTreeSet<_>>().len(), known.len());
+        let names: BTreeSet<_> = sandbox.all_trustors().map(|(_, name)| name).collect();
+        assert_eq!(names.len(), known.len());
+        for id in found.iter().step_by(997) {
+            let id: OrgId = id.parse().unwrap();
+            let oldest = overview(&mut sandbox, id.clone(), 59).unwrap();
+            assert_eq!(oldest.organization.unwrap().id.as_deref(), Some(id.as_str()));
+            assert!(!Statement::new(&overview(&mut sandbox, id.clone(), 0).unwrap()).sections.is_empty());
+            assert_eq!(overview(&mut sandbox, id, 60).unwrap_err().kind(), &ErrorKind::NotFound);
+        }
+    }
+}
+
+#[test]
+fn the_trustors_and_their_figures_are_drawn_from_the_seed_but_not_their_ids() {
+    let last = |seed: u64| {
+        let mut sandbox = Sandbox::new(seed).trustors(6);
+        let (id, name) = sandbox.all_trustors().last().unwrap();
+        let usages = overview(&mut sandbox, id.clone(), 0).unwrap().usages;
+        let mut beyond = sandbox.trustors(5);
+        let gone = overview(&mut beyond, id.clone(), 0).unwrap_err();
+        assert_eq!(gone.kind(), &ErrorKind::NotFound);
+        (id, name, usages)
+    };
+    let (one, same, other) = (last(1), last(1), last(2));
+    assert_eq!(one, same);
+    assert_eq!((&one.0, &one.1), (&other.0, &other.1));
+    assert_ne!(one.2, other.2);
+}
+
+#[test]
+fn a_page_that_cannot_be_is_refused() {
+    let mut sandbox = Sandbox::new(1);
+    let token = token(&mut sandbox, start());
+    let mut status = |query: &str| {
+        let path = format!("/api/v2/orgauthorization/trustors?{query}");
+        whole(sandbox.respond(&get(&path, &token), start())).status().as_u16()
+    };
+    assert_eq!(status("pageSize=200&pageNumber=25"), 200);
+    assert_eq!(status("pageNumber=99999999"), 200);
+    for query in ["pageSize=201", "pageSize=0", "pageSize=x", "pageNumber=0", "pageNumber=-1"] {
+        assert_eq!(status(query), 400, "{query}");
+    }
+}
+
+#[test]
+fn ones_own_organization_is_no_trustor() {
+    let mut sandbox = Sandbox::new(1);
+    let api = sandbox.environment().api().clone();
+    let session = session(&sandbox);
+    let own = Exchange::new(OrganizationCall::new(), api, Policy::default());
+    let own = sandbox.run(Authorized::new(own, session), &mut start(), |_| {}).unwrap();
+    assert_eq!(own.default_country_code.as_deref(), Some("US"));
+    assert!(!sandbox.all_trustors().any(|(id, _)| Some(id.as_str()) == own.id.as_deref()));
+}

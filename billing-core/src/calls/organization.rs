@@ -1,0 +1,72 @@
+//! `GET /api/v2/organizations/me`: one's own organisation.
+
+use bytes::Bytes;
+use http::{Request, Response};
+use serde::{Deserialize, Serialize};
+
+use super::{Call, get};
+use crate::model::{Organization, decode};
+use crate::{BaseUrl, DecodeError, Operation};
+
+/// Asks for the organisation whose credentials are used.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OrganizationCall {}
+
+impl OrganizationCall {
+    /// One's own organisation.
+    pub fn new() -> Self {
+        Self {}
+    }
+}
+
+impl Call for OrganizationCall {
+    type Output = Organization;
+
+    fn operation(&self) -> Operation {
+        OPERATION
+    }
+
+    fn request(&self, api: &BaseUrl) -> Result<Request<Bytes>, http::Error> {
+        get(api, "/api/v2/organizations/me")
+    }
+
+    fn parse(&self, response: &Response<Bytes>) -> Result<Organization, DecodeError> {
+        decode(response.body())
+    }
+}
+
+const OPERATION: Operation = Operation::new("get_organizations_me", "own organisation", &[]);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::calls::wire;
+    use crate::model::OrganizationState;
+
+    #[test]
+    fn the_request() {
+        let request =
+            OrganizationCall::new().request(&"https://api.mypurecloud.com".parse().unwrap()).unwrap();
+        assert_eq!(
+            wire(&request),
+            "GET https://api.mypurecloud.com/api/v2/organizations/me\n\
+             accept: application/json\n\
+             accept-encoding: gzip\n\
+             user-agent: billing-core/0.1.0\n\n"
+        );
+    }
+
+    #[test]
+    fn the_answer() {
+        let body = r#"{"id":"9d750d63-95ae-4df7-8955-2bca7152ca19","name":"Test Org Name","defaultLanguage":"en-us",
+            "defaultCountryCode":"US","thirdPartyOrgName":"test-org","domain":"test.example","version":6,"state":"active",
+            "features":{"directory":true},"selfUri":"/api/v2/organizations/me"}"#;
+        let own = OrganizationCall::new().parse(&Response::new(body.into())).unwrap();
+        assert_eq!(own.default_country_code.as_deref(), Some("US"));
+        assert_eq!(own.state, Some(OrganizationState::Active));
+        assert_eq!(
+            own.unknown.iter().collect::<Vec<_>>(),
+            [("features", r#"{"directory":true}"#), ("version", "6")]
+        );
+    }
+}

@@ -1,0 +1,80 @@
+//! One's own organisation, a partner, and the list of those who trust it.
+
+use chrono::{DateTime, SecondsFormat};
+use http::{StatusCode, Uri};
+use serde_json::{Value, json};
+
+use super::draws::Draws;
+use super::envelope::Refusal;
+use super::organizations;
+use super::route::parameter;
+
+/// A page of the list of all trustors, of which there are `total`.
+pub(super) fn page(uri: &Uri, total: u32, next_uris: bool, draws: Draws) -> Result<Value, Refusal> {
+    let size = number(uri, "pageSize", 25, 200)?;
+    let this = number(uri, "pageNumber", 1, u32::MAX)?;
+    let count = total.div_ceil(size);
+    let first = (this - 1).saturating_mul(size).min(total);
+    let entities: Vec<Value> =
+        (first..first.saturating_add(size).min(total)).map(|n| trustor(n, draws)).collect();
+    let at = |page: u32| format!("{PATH}?pageSize={size}&pageNumber={page}");
+    let mut page = json!({
+        "entities": entities,
+        "pageSize": size,
+        "pageNumber": this,
+        "total": total,
+        "pageCount": count,
+        "firstUri": at(1),
+        "selfUri": at(this),
+        "lastUri": at(count.max(1)),
+    });
+    if next_uris && this < count {
+        page["nextUri"] = at(this + 1).into();
+    }
+    if next_uris && this > 1 {
+        page["previousUri"] = at(this - 1).into();
+    }
+    Ok(page)
+}
+
+/// The organisation whose client it is.
+pub(super) fn own_organization() -> Value {
+    json!({
+        "id": Draws::new(0).of("own organization").uuid(0),
+        "name": "Contoso Contact Centres",
+        "thirdPartyOrgName": "contoso",
+        "domain": "contoso.example",
+        "defaultLanguage": "en-us",
+        "defaultCountryCode": "US",
+        "version": 12,
+        "state": "active",
+        "voicemailEnabled": true,
+        "features": { "directory": true, "purecloud": true },
+        "selfUri": "/api/v2/organizations/me",
+    })
+}
+
+fn trustor(n: u32, draws: Draws) -> Value {
+    let (id, name) = organizations::introduce(n);
+    // In the years 2018 to 2023.
+    let since = draws.of("trust").of(&id).between(0, 1_514_764_800_000, 1_703_980_800_000);
+    let since = i64::try_from(since).ok().and_then(DateTime::from_timestamp_millis).unwrap_or_default();
+    json!({
+        "id": id,
+        "enabled": true,
+        "dateCreated": since.to_rfc3339_opts(SecondsFormat::Millis, true),
+        "organization": { "id": id, "name": name },
+        "selfUri": format!("{PATH}/{id}"),
+    })
+}
+
+/// The number that a parameter names, from 1 to `most`.
+fn number(uri: &Uri, name: &str, default: u32, most: u32) -> Result<u32, Refusal> {
+    let Some(text) = parameter(uri, name) else { return Ok(default) };
+    text.parse().ok().filter(|n| (1..=most).contains(n)).ok_or_else(|| {
+        let message = format!("{name} must be a number from 1 to {most}");
+        Refusal::new(StatusCode::BAD_REQUEST, "invalid.value", message)
+    })
+}
+
+const PATH: &str = "/api/v2/orgauthorization/trustors";
