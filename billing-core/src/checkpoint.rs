@@ -1,4 +1,4 @@
-//! Checkpoints: a parked poll as it is saved and restored.
+//! Checkpoints: a parked machine as it is saved and restored.
 //!
 //! The saved form names its format, a version and the operation, and carries a checksum over the rest: what another
 //! program wrote, another version, or an editor is refused, never obeyed. The checksum guards against accidents; against
@@ -67,15 +67,60 @@ impl<'de, C: Call<Output: Report> + Serialize + DeserializeOwned> Deserialize<'d
     }
 }
 
-/// The checksum of what a poll is, however it is laid out in the file: FNV-1a over its compact JSON.
+/// The checksum of what a poll is, however it is laid out in the file.
 fn check<C: Call<Output: Report> + Serialize>(poll: &Poll<C>) -> Result<String, serde_json::Error> {
-    let text = serde_json::to_string(&(poll.exchange.operation().id(), &poll.exchange, &poll.polls))?;
-    let hash = text.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    });
-    Ok(format!("{hash:016x}"))
+    checksum_of(&(poll.exchange.operation().id(), &poll.exchange, &poll.polls))
 }
 
+/// Another machine, whose whole state is `value`, as it is saved under the name `format`.
+pub(crate) fn seal<T: Serialize, S: Serializer>(
+    format: &str,
+    value: &T,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    let check = checksum_of(value).map_err(S::Error::custom)?;
+    Sealed { format: format.into(), version: VERSION, saved: value, check }.serialize(serializer)
+}
+
+/// What [`seal`] has saved under that name.
+pub(crate) fn unseal<'de, T: Serialize + DeserializeOwned, D: Deserializer<'de>>(
+    format: &str,
+    deserializer: D,
+) -> Result<T, D::Error> {
+    let Sealed { format: found, version, saved, check } = Sealed::<T>::deserialize(deserializer)?;
+    if found != format {
+        return Err(D::Error::custom(format_args!("this is no saved {format:?}")));
+    }
+    if version != VERSION {
+        return Err(D::Error::custom(format_args!(
+            "it was saved in version {version} of the format, this program reads version {VERSION}"
+        )));
+    }
+    if check != checksum_of(&saved).map_err(D::Error::custom)? {
+        return Err(D::Error::custom("it was changed since it was saved: its checksum is wrong"));
+    }
+    Ok(saved)
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Sealed<'a, T> {
+    format: Cow<'a, str>,
+    version: u32,
+    saved: T,
+    check: String,
+}
+
+fn checksum_of(value: &impl Serialize) -> Result<String, serde_json::Error> {
+    Ok(format!("{:016x}", checksum(CHECKSUM, serde_json::to_string(value)?.as_bytes())))
+}
+
+/// FNV-1a over `bytes`, going on from the checksum of what was before them, which is [`CHECKSUM`] where nothing was.
+pub(crate) fn checksum(before: u64, bytes: &[u8]) -> u64 {
+    bytes.iter().fold(before, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
+}
+
+pub(crate) const CHECKSUM: u64 = 0xcbf2_9ce4_8422_2325;
 const FORMAT: &str = "billing-core poll";
 const VERSION: u32 = 1;
 

@@ -21,6 +21,7 @@
 //!   │  Exchange<Call>     one call with its retries, by the decision table      │
 //!   │  Poll<Call>         an exchange again and again until the report is whole │
 //!   │  Pages<Call>        an exchange for each page of a list                   │
+//!   │  History            an exchange for each billing period, back in time     │
 //!   │  Authorized<M>      any machine under a session                           │
 //!   │                        │                                                  │
 //!   │                     Session   the token, the login, the quota: shared     │
@@ -98,6 +99,7 @@ mod environment;
 mod error;
 mod event;
 pub mod exchange;
+pub mod history;
 mod input;
 pub mod machine;
 pub mod model;
@@ -125,6 +127,7 @@ pub use environment::{BaseUrl, Environment, Region};
 pub use error::{DecodeError, Error, ErrorKind, Fault};
 pub use event::{Answered, Event};
 pub use exchange::Exchange;
+pub use history::{BillingPeriod, History, Reach};
 pub use input::{InvalidInput, OrgId, PageSize, Period, PeriodIndex};
 pub use machine::{Machine, Reply, Request, Sent, Step, TransportError, TransportErrorKind};
 pub use operation::Operation;
