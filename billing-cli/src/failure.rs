@@ -142,8 +142,16 @@ fn advice(error: &Error) -> String {
                 several.join(", ")
             ),
         },
+        ErrorKind::NotFound if error.operation().id().starts_with("get_billing_contract") => {
+            "Check the ids, and that the contract or invoice is our own organisation's: the commands `contracts` and \
+             `invoices` list them"
+                .into()
+        }
         ErrorKind::NotFound => {
             "Check the id, that the organisation trusts ours, and that it has that billing period".into()
+        }
+        ErrorKind::Decode(_) if error.operation().is_preview() => {
+            "Look for a newer version of this program; the other commands are as good as before".into()
         }
         ErrorKind::Rejected => "Check what was asked for against what the server says".into(),
         ErrorKind::Deferred(until) => {

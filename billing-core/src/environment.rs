@@ -254,14 +254,14 @@ fn port(scheme: &Scheme, authority: &Authority) -> u16 {
 
 /// Whether an authority is a host, or a host and a port, and nothing else: the parser lets `[::1]evil.test` and `host:` pass,
 /// and takes a part of them for the host.
-fn is_host_and_port(authority: &Authority) -> bool {
+pub(crate) fn is_host_and_port(authority: &Authority) -> bool {
     match authority.port_u16() {
         Some(port) => authority.as_str() == format!("{}:{port}", authority.host()),
         None => authority.as_str() == authority.host(),
     }
 }
 
-fn is_loopback(host: &str) -> bool {
+pub(crate) fn is_loopback(host: &str) -> bool {
     let bare = host.trim_start_matches('[').trim_end_matches(']');
     host.eq_ignore_ascii_case("localhost")
         || bare.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())

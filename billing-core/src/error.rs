@@ -35,7 +35,8 @@ pub enum ErrorKind {
     LoginRefused,
     /// 403: the credentials are good, but lack a permission; see [`Operation::permissions`].
     Forbidden,
-    /// 404: there is no such organisation or period.
+    /// 404: there is nothing of the kind that the operation was asked for, such as an organisation or a billing period of
+    /// it, a contract or an invoice; or the credentials may not know of it.
     NotFound,
     /// Another 4xx: the request itself was refused.
     Rejected,
@@ -191,6 +192,9 @@ impl fmt::Display for Error {
                 write!(f, "not finished by its deadline, {}", seconds(deadline))?
             }
             ErrorKind::Deferred(until) => write!(f, "the server asks to come back at {}", seconds(until))?,
+        }
+        if matches!(kind, ErrorKind::Decode(_)) && operation.is_preview() {
+            f.write_str("; this is a preview operation, whose answers the vendor may change")?;
         }
         write!(f, "{evidence}")?;
         match attempts {
@@ -413,6 +417,18 @@ mod tests {
         words.sort();
         words.dedup();
         assert_eq!(words.len(), all.len());
+    }
+
+    #[test]
+    fn an_answer_of_a_preview_operation_that_cannot_be_read_says_so() {
+        let kind = ErrorKind::Decode(DecodeError::new("entities", "the list is missing"));
+        let said = |operation| {
+            let error = Error::new(kind.clone(), operation, Evidence::default());
+            error.to_string().contains("preview operation")
+        };
+        assert_eq!((said(OPERATION), said(OPERATION.in_preview())), (false, true));
+        let other = Error::new(ErrorKind::NotFound, OPERATION.in_preview(), Evidence::default());
+        assert!(!other.to_string().contains("preview"), "{other}");
     }
 
     #[test]

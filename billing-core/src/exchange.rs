@@ -138,6 +138,10 @@ impl<C: Call> Exchange<C> {
         let evidence = match reply {
             // What is accepted is no evidence of a failure; its body is not searched for one.
             Ok(response) if matches!(judgement, Judgement::Accepted(_)) => Evidence::of_head(&response),
+            // It should have been a secret, and could be one nearly.
+            Ok(response) if self.call.is_secret() && self.call.accepts(response.status()) => {
+                Evidence::of_head(&response)
+            }
             Ok(response) => Evidence::of_response(&response, token.as_ref().as_slice()),
             Err(error) => Evidence::of_transport(error),
         };

@@ -1,74 +1,13 @@
-//! What callers bring, made valid once: organisation ids, periods, indexes; and what is said when it is not.
+//! What callers bring, made valid once: periods, indexes, page sizes, filters; and what is said when it is not.
 
 use std::fmt;
 use std::str::FromStr;
 
 use chrono::{DateTime, Datelike, SubsecRound, Utc};
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
 
-use crate::Timestamp;
-
-/// The id of an organisation: one segment of a path, percent-encoded when it goes out.
-///
-/// Genesys Cloud's ids are UUIDs, but nothing promises that, so any text is taken that cannot change the path: not
-/// empty, not `.` or `..`, no control character.
-///
-/// ```
-/// use billing_core::OrgId;
-/// assert!("9d750d63-95ae-4df7-8955-2bca7152ca19".parse::<OrgId>().is_ok());
-/// assert!("..".parse::<OrgId>().is_err());
-/// ```
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct OrgId(Box<str>);
-
-impl OrgId {
-    /// The id as it was given.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
-    /// The id as a path segment: everything but RFC 3986's unreserved characters percent-encoded.
-    pub(crate) fn segment(&self) -> String {
-        encode(&self.0)
-    }
-}
-
-impl FromStr for OrgId {
-    type Err = InvalidInput;
-
-    fn from_str(text: &str) -> Result<Self, InvalidInput> {
-        let escapes = text.is_empty() || text == "." || text == ".." || text.chars().any(char::is_control);
-        if escapes { Err(InvalidInput::Id(text.to_owned())) } else { Ok(Self(text.into())) }
-    }
-}
-
-impl TryFrom<String> for OrgId {
-    type Error = InvalidInput;
-
-    fn try_from(text: String) -> Result<Self, InvalidInput> {
-        text.parse()
-    }
-}
-
-impl From<OrgId> for String {
-    fn from(id: OrgId) -> Self {
-        id.0.into()
-    }
-}
-
-impl fmt::Display for OrgId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(&self.0)
-    }
-}
-
-impl fmt::Debug for OrgId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "OrgId({:?})", self.0)
-    }
-}
+use crate::id::encode;
+use crate::{Date, Timestamp};
 
 /// The stretch of time that a usage report covers: from `start` to `end`, `start` before `end`, to the millisecond.
 ///
@@ -241,6 +180,74 @@ impl fmt::Display for PageSize {
     }
 }
 
+/// The days that a list is asked for: from one day on, up to one, or between two, as the API's `dateStart` and `dateEnd`.
+///
+/// Which of a contract's or an invoice's dates they are compared with, and whether the last day is one of them, the vendor
+/// does not say.
+///
+/// ```
+/// use billing_core::DateRange;
+/// let year = DateRange::between("2026-01-01".parse()?, "2026-12-31".parse()?)?;
+/// assert!(DateRange::between("2026-12-31".parse()?, "2026-01-01".parse()?).is_err());
+/// # Ok::<(), billing_core::InvalidInput>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "DateRangeText")]
+pub struct DateRange {
+    start: Option<Date>,
+    end: Option<Date>,
+}
+
+impl DateRange {
+    /// From `start` on.
+    pub fn from(start: Date) -> Self {
+        Self { start: Some(start), end: None }
+    }
+
+    /// Up to `end`.
+    pub fn up_to(end: Date) -> Self {
+        Self { start: None, end: Some(end) }
+    }
+
+    /// From `start` up to `end`, which may be the same day.
+    ///
+    /// # Errors
+    /// When `start` is after `end`.
+    pub fn between(start: Date, end: Date) -> Result<Self, InvalidInput> {
+        if start > end {
+            return Err(InvalidInput::DateRange { start, end });
+        }
+        Ok(Self { start: Some(start), end: Some(end) })
+    }
+
+    /// The first day, if there is one.
+    pub fn start(&self) -> Option<Date> {
+        self.start
+    }
+
+    /// The last day, if there is one.
+    pub fn end(&self) -> Option<Date> {
+        self.end
+    }
+}
+
+#[derive(Deserialize)]
+struct DateRangeText {
+    start: Option<Date>,
+    end: Option<Date>,
+}
+
+impl TryFrom<DateRangeText> for DateRange {
+    type Error = InvalidInput;
+
+    fn try_from(text: DateRangeText) -> Result<Self, InvalidInput> {
+        match (text.start, text.end) {
+            (Some(start), Some(end)) => Self::between(start, end),
+            (start, end) => Ok(Self { start, end }),
+        }
+    }
+}
+
 /// A value that was refused before anything was sent. The text names the value and the way out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -260,6 +267,24 @@ pub enum InvalidInput {
     Index(String),
     /// A page size that is none, or more than the API gives.
     PageSize(u16),
+    /// No calendar day.
+    Day(String),
+    /// The first day of a filter is after its last.
+    DateRange {
+        /// The first day that was given.
+        start: Date,
+        /// The last day that was given.
+        end: Date,
+    },
+    /// A value that a list cannot be filtered by.
+    Filter {
+        /// What the API calls the filter.
+        name: &'static str,
+        /// The value that was given.
+        value: String,
+        /// What can be given instead.
+        instead: &'static str,
+    },
     /// A region that is neither one of the AWS names nor one of the domains.
     Region(String),
     /// A base address that is no https address (or http on loopback), or carries a query, a fragment or credentials.
@@ -295,6 +320,13 @@ impl fmt::Display for InvalidInput {
                 write!(f, "{text:?} is no billing period index: 0 is the latest period, 1 the one before it")
             }
             Self::PageSize(size) => write!(f, "a page cannot hold {size} entries: ask for 1 to 200"),
+            Self::Day(text) => write!(f, "{text:?} is no day: write it as 2026-10-01"),
+            Self::DateRange { start, end } => {
+                write!(f, "the first day, {start}, is after the last, {end}: swap or change them")
+            }
+            Self::Filter { name, value, instead } => {
+                write!(f, "{value:?} is nothing that {name} can be: give {instead}")
+            }
             Self::Region(text) => {
                 write!(
                     f,
@@ -319,26 +351,9 @@ impl From<Timestamp> for DateTime<Utc> {
     }
 }
 
-/// All but RFC 3986's unreserved characters.
-const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
-
-fn encode(text: &str) -> String {
-    utf8_percent_encode(text, RESERVED).to_string()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn rule_13_ids_cannot_change_the_path() {
-        for bad in ["", ".", "..", "a\nb", "a\0", "\u{7f}", "\u{85}"] {
-            assert!(bad.parse::<OrgId>().is_err(), "{bad:?}");
-        }
-        let segment = |id: &str| id.parse::<OrgId>().unwrap().segment();
-        assert_eq!(segment("a/../b?c#d%2f"), "a%2F..%2Fb%3Fc%23d%252f");
-        assert_eq!(segment("Zoë 1~_.-"), "Zo%C3%AB%201~_.-");
-    }
 
     #[test]
     fn periods_are_ordered_and_go_out_in_milliseconds() {
@@ -367,14 +382,6 @@ mod tests {
 
     #[test]
     fn what_was_given_can_be_read_back() {
-        let org: OrgId = "a/b".parse().unwrap();
-        assert_eq!(
-            (org.as_str(), format!("{org}|{org:>5}").as_str(), format!("{org:?}").as_str()),
-            ("a/b", "a/b|  a/b", "OrgId(\"a/b\")")
-        );
-        let json = serde_json::to_string(&org).unwrap();
-        assert_eq!(serde_json::from_str::<OrgId>(&json).unwrap(), org);
-        assert!(serde_json::from_str::<OrgId>("\"..\"").is_err());
         let period = Period::from_user("2026-10-01", "2026-11-01").unwrap();
         assert_eq!(period.to_string(), "2026-10-01T00:00:00Z to 2026-11-01T00:00:00Z");
         assert_eq!(Period::new(DateTime::from(period.start()), DateTime::from(period.end())), Ok(period));
@@ -390,6 +397,22 @@ mod tests {
         }
         assert_eq!(serde_json::from_str::<PageSize>("200").unwrap(), PageSize::new(200).unwrap());
         assert_eq!(serde_json::to_string(&PageSize::default()).unwrap(), "100");
+    }
+
+    #[test]
+    fn days_are_in_order() {
+        let day = |text: &str| text.parse::<Date>().unwrap();
+        let (first, last) = (day("2026-01-01"), day("2026-12-31"));
+        assert_eq!(DateRange::between(first, first).unwrap().end(), Some(first));
+        let error = DateRange::between(last, first).unwrap_err().to_string();
+        assert!(error.contains("2026-12-31") && error.contains("2026-01-01"), "{error}");
+        for range in
+            [DateRange::from(first), DateRange::up_to(last), DateRange::between(first, last).unwrap()]
+        {
+            let json = serde_json::to_string(&range).unwrap();
+            assert_eq!(serde_json::from_str::<DateRange>(&json).unwrap(), range);
+        }
+        assert!(serde_json::from_str::<DateRange>(r#"{"start":"2026-12-31","end":"2026-01-01"}"#).is_err());
     }
 
     #[test]

@@ -205,6 +205,10 @@ impl<C: Call> Call for Leaf<C> {
     fn attempt(&self) -> Duration {
         self.call.attempt()
     }
+
+    fn is_secret(&self) -> bool {
+        self.call.is_secret()
+    }
 }
 
 /// Path and query of the page that `next` means on the page `here`: absolute, or relative to the host, the API's base

@@ -220,6 +220,10 @@ impl<C: Call<Output: Report>> Call for Tick<C> {
     fn attempt(&self) -> Duration {
         self.0.attempt()
     }
+
+    fn is_secret(&self) -> bool {
+        self.0.is_secret()
+    }
 }
 
 /// So many answers in a row with a status that is neither `InProgress` nor `Complete` end a poll.

@@ -1,6 +1,13 @@
 //! Calls: one file an operation, with its request, its parser and its wire vectors side by side.
 
 mod billable_usage;
+mod contract;
+mod contract_period;
+mod contracts;
+mod invoice_document;
+mod invoice_lines;
+mod invoices;
+mod listing;
 mod login;
 mod organization;
 mod trustee_overview;
@@ -18,6 +25,12 @@ use crate::model::decode;
 use crate::{BaseUrl, DecodeError, Onward, Operation, Page};
 
 pub use billable_usage::BillableUsage;
+pub use contract::ContractCall;
+pub use contract_period::ContractPeriodCall;
+pub use contracts::ContractsCall;
+pub use invoice_document::InvoiceDocumentCall;
+pub use invoice_lines::InvoiceLinesCall;
+pub use invoices::InvoicesCall;
 pub use login::LOGIN;
 pub(crate) use login::{Login, Token, bearer};
 pub use organization::OrganizationCall;
@@ -56,6 +69,11 @@ pub trait Call {
     fn attempt(&self) -> Duration {
         Duration::from_secs(30)
     }
+
+    /// Whether a good answer holds a secret, of which no error may show a part.
+    fn is_secret(&self) -> bool {
+        false
+    }
 }
 
 /// A call that also yields the body as it came, for whoever passes the server's own JSON on.
@@ -93,6 +111,10 @@ impl<C: Call> Call for WithBody<C> {
     fn attempt(&self) -> Duration {
         self.0.attempt()
     }
+
+    fn is_secret(&self) -> bool {
+        self.0.is_secret()
+    }
 }
 
 impl<T: Page> Page for Answer<T> {
@@ -127,6 +149,8 @@ fn get(api: &BaseUrl, path_and_query: &str) -> Result<Request<Bytes>, http::Erro
         .body(Bytes::new())
 }
 
+/// What contracts and invoices need.
+const SUBSCRIPTION: &[&str] = &["billing:subscription:view"];
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const GZIP: HeaderValue = HeaderValue::from_static("gzip");
 const AGENT: HeaderValue = HeaderValue::from_static(concat!("billing-core/", env!("CARGO_PKG_VERSION")));

@@ -39,7 +39,7 @@ impl Call for TrusteeOverviewCall {
 
     fn request(&self, api: &BaseUrl) -> Result<Request<Bytes>, http::Error> {
         let query = self.period.map(|index| format!("?billingPeriodIndex={index}")).unwrap_or_default();
-        get(api, &format!("/api/v2/billing/trusteebillingoverview/{}{query}", self.trustor.segment()))
+        get(api, &format!("/api/v2/billing/trusteebillingoverview/{}{query}", self.trustor.encoded()))
     }
 
     fn parse(&self, response: &Response<Bytes>) -> Result<TrusteeOverview, DecodeError> {

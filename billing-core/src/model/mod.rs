@@ -3,17 +3,32 @@
 //! Each field may be missing or null on the wire, and is `None` then: a real report had no `id`, `name` or `totalUsage`.
 //! Fields that are not in the published schema are kept in `unknown`; enum values that are not in it stay readable.
 
+mod contract;
+mod contract_period;
+mod customer;
 mod error_body;
+mod invoice;
+mod invoice_line;
+mod list;
 mod named_entity;
 mod organization;
+mod product;
 mod trustee_overview;
 mod trustor;
 mod unknown;
 mod usage_report;
 
+pub use contract::{
+    Contract, ContractList, ContractPeriod, ContractPeriodStatus, ContractStatus, Plan, PlanItem,
+};
+pub use contract_period::{ContractPeriodDetail, PeriodCharge, Wallet};
+pub use customer::Customer;
 pub(crate) use error_body::ErrorBody;
+pub use invoice::{AddressType, Invoice, InvoiceAddress, InvoiceList, PaymentStatus};
+pub use invoice_line::{InvoiceLine, InvoiceLineList};
 pub use named_entity::NamedEntity;
 pub use organization::{Organization, OrganizationState};
+pub use product::{Product, UnitOfMeasure};
 pub use trustee_overview::{OverviewUsage, SubscriptionType, TrusteeOverview};
 pub use trustor::{Trustor, TrustorList};
 pub use unknown::UnknownFields;

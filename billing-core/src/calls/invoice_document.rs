@@ -1,0 +1,110 @@
+//! `GET /api/v2/billing/contracts/invoices/{invoiceId}/document`: where the document of an invoice is.
+
+use bytes::Bytes;
+use http::{Request, Response};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::{Call, SUBSCRIPTION, get};
+use crate::document::DocumentUrl;
+use crate::model::decode;
+use crate::{BaseUrl, DecodeError, InvoiceId, Operation};
+
+/// Asks for the address of an invoice's document.
+/// **Preview:** the vendor may change the operation and the shape of its answer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct InvoiceDocumentCall {
+    invoice: InvoiceId,
+}
+
+impl InvoiceDocumentCall {
+    /// The address of that invoice's document.
+    pub fn new(invoice: InvoiceId) -> Self {
+        Self { invoice }
+    }
+}
+
+impl Call for InvoiceDocumentCall {
+    type Output = DocumentUrl;
+
+    fn operation(&self) -> Operation {
+        OPERATION
+    }
+
+    fn request(&self, api: &BaseUrl) -> Result<Request<Bytes>, http::Error> {
+        get(api, &format!("/api/v2/billing/contracts/invoices/{}/document", self.invoice.encoded()))
+    }
+
+    fn parse(&self, response: &Response<Bytes>) -> Result<DocumentUrl, DecodeError> {
+        // No reason is passed on: it quotes what it cannot read, and that could be the address, which is a secret.
+        let nothing = |place: &str| DecodeError::new(place, "the answer holds no address of a document");
+        let mut body: Map<String, Value> = decode(response.body()).map_err(|error| nothing(error.place()))?;
+        let Some(Value::String(url)) = body.remove("url") else { return Err(nothing("url")) };
+        DocumentUrl::read(url).map_err(|reason| DecodeError::new("url", reason))
+    }
+
+    fn is_secret(&self) -> bool {
+        true
+    }
+}
+
+const OPERATION: Operation =
+    Operation::new("get_billing_contracts_invoice_document", "document of an invoice", SUBSCRIPTION)
+        .in_preview();
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::calls::wire;
+    use crate::testing::{reply, script};
+    use crate::{Environment, ErrorKind, Exchange, Policy};
+
+    fn call() -> InvoiceDocumentCall {
+        InvoiceDocumentCall::new("i/1".parse().unwrap())
+    }
+
+    #[test]
+    fn the_request() {
+        assert_eq!(
+            wire(&call().request(&"https://api.mypurecloud.com".parse().unwrap()).unwrap()),
+            "GET https://api.mypurecloud.com/api/v2/billing/contracts/invoices/i%2F1/document\n\
+             accept: application/json\n\
+             accept-encoding: gzip\n\
+             user-agent: billing-core/0.1.0\n\n"
+        );
+    }
+
+    #[test]
+    fn rule_9_the_address_is_a_secret() {
+        let url = "https://files.example.com/a/b.pdf?X-Signature=s1gnature";
+        let body = format!(r#"{{"url":"{url}"}}"#);
+        let found = call().parse(&Response::new(body.into())).unwrap();
+        assert_eq!(found.expose(), url);
+        assert_eq!(format!("{found:?} {found}"), "https://files.example.com/… https://files.example.com/…");
+        for body in [
+            r#"{"address":"https://files.example.com/?s1gnature"}"#,
+            r#"["https://files.example.com/?s1gnature"]"#,
+            r#""https://files.example.com/?s1gnature""#,
+            r#"{"url":{"href":"https://files.example.com/?s1gnature"}}"#,
+            r#"{"url":"http://files.example.com/?s1gnature"}"#,
+            r#"{"url":"https://files.example.com/?s1gnature","#,
+        ] {
+            let exchange = Exchange::new(call(), Environment::default().api().clone(), Policy::default());
+            let done = script(exchange, &[reply(200, "", body)]);
+            let error = done.error();
+            assert!(matches!(error.kind(), ErrorKind::Decode(_)), "{error}");
+            let shown =
+                format!("{error} {error:?} {:?} {:?}", error.body_start(), std::error::Error::source(error));
+            assert!(!shown.contains("s1gnature"), "{shown}");
+            assert!(shown.contains("preview"), "{shown}");
+        }
+    }
+
+    #[test]
+    fn what_the_server_says_of_a_failure_is_kept() {
+        let exchange = Exchange::new(call(), Environment::default().api().clone(), Policy::default());
+        let done = script(exchange, &[reply(404, "", r#"{"message":"no such invoice","code":"not.found"}"#)]);
+        assert_eq!((done.error().kind(), done.error().code()), (&ErrorKind::NotFound, Some("not.found")));
+    }
+}

@@ -1,0 +1,114 @@
+//! `GET /api/v2/billing/contracts/invoices`: the invoices.
+
+use bytes::Bytes;
+use http::{Request, Response};
+use serde::{Deserialize, Serialize};
+
+use super::listing::{Paging, Target, paging};
+use super::{Call, SUBSCRIPTION, decode_page, get};
+use crate::model::{InvoiceList, PaymentStatus};
+use crate::{BaseUrl, DateRange, DecodeError, InvalidInput, Operation};
+
+/// Asks for the invoices: a list, for [`Pages`](crate::Pages). **Preview:** the vendor may change the operation and the
+/// shape of its answer.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct InvoicesCall {
+    paging: Paging,
+    dates: Option<DateRange>,
+    payment_status: Option<PaymentStatus>,
+}
+
+impl InvoicesCall {
+    /// All of them.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Those of some days.
+    #[must_use = "the call is not changed in place"]
+    pub fn dates(self, range: DateRange) -> Self {
+        Self { dates: Some(range), ..self }
+    }
+
+    /// Those that are paid, or those that are not.
+    ///
+    /// # Errors
+    /// When it is no state that the published schema has.
+    pub fn payment_status(self, status: PaymentStatus) -> Result<Self, InvalidInput> {
+        match status {
+            PaymentStatus::Unknown(value) => Err(InvalidInput::Filter {
+                name: "paymentStatus",
+                value: value.into(),
+                instead: "Paid or Unpaid",
+            }),
+            known => Ok(Self { payment_status: Some(known), ..self }),
+        }
+    }
+
+    paging!();
+}
+
+impl Call for InvoicesCall {
+    type Output = InvoiceList;
+
+    fn operation(&self) -> Operation {
+        OPERATION
+    }
+
+    fn request(&self, api: &BaseUrl) -> Result<Request<Bytes>, http::Error> {
+        let target = Target::new("/api/v2/billing/contracts/invoices")
+            .dates(self.dates)
+            .with("paymentStatus", self.payment_status.as_ref())
+            .paging(&self.paging);
+        get(api, target.as_str())
+    }
+
+    fn parse(&self, response: &Response<Bytes>) -> Result<InvoiceList, DecodeError> {
+        decode_page(response, |page: &InvoiceList| page.entities.is_some())
+    }
+}
+
+const OPERATION: Operation =
+    Operation::new("get_billing_contracts_invoices", "list of invoices", SUBSCRIPTION).in_preview();
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::calls::wire;
+    use crate::model::AddressType;
+    use crate::{Onward, Page};
+
+    #[test]
+    fn the_request() {
+        let api = "https://api.mypurecloud.com".parse().unwrap();
+        let call = InvoicesCall::new()
+            .dates(DateRange::from("2026-10-01".parse().unwrap()))
+            .payment_status(PaymentStatus::Unpaid)
+            .unwrap();
+        assert_eq!(
+            wire(&call.request(&api).unwrap()),
+            "GET https://api.mypurecloud.com/api/v2/billing/contracts/invoices\
+             ?dateStart=2026-10-01&paymentStatus=Unpaid&pageSize=100\n\
+             accept: application/json\n\
+             accept-encoding: gzip\n\
+             user-agent: billing-core/0.1.0\n\n"
+        );
+        let error = InvoicesCall::new().payment_status("Overdue".into()).unwrap_err().to_string();
+        assert!(error.contains("\"Overdue\"") && error.contains("Paid or Unpaid"), "{error}");
+    }
+
+    #[test]
+    fn the_answer() {
+        let body = r#"{"entities":[{"id":"i-1","dateInvoiced":"2026-11-03","currencyIsoCode":"EUR","amount":1234.50,
+            "paymentStatus":"Unpaid","billToAddress":{"addressType":"BillTo","line1":"Main Street 1",
+            "citySubdivision1":"North","regionSubdivision2":"x"},"paymentLink":"https://pay.example.com"}],
+            "nextUri":null}"#;
+        let page = InvoicesCall::new().parse(&Response::new(body.into())).unwrap();
+        assert_eq!(page.onward(), Onward::End);
+        let [invoice] = page.entities() else { panic!("one invoice") };
+        assert_eq!(invoice.amount.as_ref().unwrap().text(), "1234.50");
+        assert_eq!(invoice.bill_to_address.as_ref().unwrap().address_type, Some(AddressType::BillTo));
+        assert!(invoice.unknown.is_empty() && invoice.bill_to_address.as_ref().unwrap().unknown.is_empty());
+    }
+}

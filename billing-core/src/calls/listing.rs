@@ -1,0 +1,101 @@
+//! What the lists that go on by a cursor are asked for.
+
+use std::fmt::{Display, Write};
+
+use serde::{Deserialize, Serialize};
+
+use crate::id::{encode, is_blank};
+use crate::{Cursor, DateRange, InvalidInput, PageSize};
+
+/// Where in a list to begin, and how much of it at once.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Paging {
+    pub(super) size: PageSize,
+    pub(super) begin: Begin,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Begin {
+    #[default]
+    First,
+    After(Cursor),
+    Before(Cursor),
+}
+
+/// The builder methods of a call with a field `paging`.
+macro_rules! paging {
+    () => {
+        /// With so many on a page.
+        #[must_use = "the call is not changed in place"]
+        pub fn page_size(mut self, size: $crate::PageSize) -> Self {
+            self.paging.size = size;
+            self
+        }
+
+        /// Beginning after `cursor` in place of at the start.
+        #[must_use = "the call is not changed in place"]
+        pub fn after(mut self, cursor: $crate::Cursor) -> Self {
+            self.paging.begin = $crate::calls::listing::Begin::After(cursor);
+            self
+        }
+
+        /// With the page that ends before `cursor`, in place of that at the start.
+        #[must_use = "the call is not changed in place"]
+        pub fn before(mut self, cursor: $crate::Cursor) -> Self {
+            self.paging.begin = $crate::calls::listing::Begin::Before(cursor);
+            self
+        }
+    };
+}
+
+pub(super) use paging;
+
+/// A path with a query that grows.
+pub(super) struct Target {
+    text: String,
+    queried: bool,
+}
+
+impl Target {
+    pub(super) fn new(path: impl Into<String>) -> Self {
+        Self { text: path.into(), queried: false }
+    }
+
+    /// With a parameter, where it has a value.
+    pub(super) fn with(mut self, name: &str, value: Option<impl Display>) -> Self {
+        if let Some(value) = value {
+            let mark = if self.queried { '&' } else { '?' };
+            // Writing to a text does not fail.
+            let _ = write!(self.text, "{mark}{name}={}", encode(&value.to_string()));
+            self.queried = true;
+        }
+        self
+    }
+
+    pub(super) fn dates(self, range: Option<DateRange>) -> Self {
+        self.with("dateStart", range.and_then(|range| range.start()))
+            .with("dateEnd", range.and_then(|range| range.end()))
+    }
+
+    pub(super) fn paging(self, paging: &Paging) -> Self {
+        let (after, before) = match &paging.begin {
+            Begin::First => (None, None),
+            Begin::After(cursor) => (Some(cursor), None),
+            Begin::Before(cursor) => (None, Some(cursor)),
+        };
+        self.with("after", after).with("before", before).with("pageSize", Some(paging.size))
+    }
+
+    pub(super) fn as_str(&self) -> &str {
+        &self.text
+    }
+}
+
+/// A text to filter by.
+pub(super) fn filter(name: &'static str, text: String) -> Result<String, InvalidInput> {
+    match is_blank(&text) {
+        true => Err(InvalidInput::Filter { name, value: text, instead: "a text without control characters" }),
+        false => Ok(text),
+    }
+}

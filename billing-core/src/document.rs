@@ -1,0 +1,88 @@
+//! Documents: files that the API leads to and does not serve itself.
+
+use std::fmt;
+
+use http::Uri;
+use http::uri::Scheme;
+
+use crate::Secret;
+use crate::environment::{is_host_and_port, is_loopback};
+
+/// The address of a document. It holds a signature by which anybody can fetch the document for a while, so it is shown as
+/// scheme and host only, and cannot be serialized.
+#[derive(Clone, PartialEq, Eq)]
+pub struct DocumentUrl {
+    address: Secret,
+    shown: Box<str>,
+}
+
+impl DocumentUrl {
+    /// An address as the server gave it, or what is wrong with it, in words that do not repeat it.
+    pub(crate) fn read(text: String) -> Result<Self, &'static str> {
+        let address = Secret::new(text);
+        if !address.expose().bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err("the address of the document holds characters that no address can");
+        }
+        let uri: Uri = address.expose().parse().map_err(|_| "the address of the document is none")?;
+        let (Some(scheme), Some(authority)) = (uri.scheme(), uri.authority()) else {
+            return Err("the address of the document is not a whole one");
+        };
+        if authority.host().is_empty() || !is_host_and_port(authority) {
+            return Err("the address of the document has no plain host and port");
+        }
+        let plain = *scheme == Scheme::HTTP && is_loopback(authority.host());
+        if *scheme != Scheme::HTTPS && !plain {
+            return Err("the address of the document is not one of https");
+        }
+        let shown = format!("{scheme}://{authority}/…").into();
+        Ok(Self { address, shown })
+    }
+
+    /// The address itself. Whoever has it can fetch the document.
+    pub fn expose(&self) -> &str {
+        self.address.expose()
+    }
+}
+
+impl fmt::Display for DocumentUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.shown)
+    }
+}
+
+impl fmt::Debug for DocumentUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.shown)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rule_9_a_document_is_fetched_over_https_or_on_loopback() {
+        for fine in ["https://x.y/z?s=1", "https://x.y:8443/", "http://127.0.0.1:1/z", "http://localhost/?s"]
+        {
+            assert_eq!(DocumentUrl::read(fine.to_owned()).unwrap().expose(), fine);
+        }
+        for bad in [
+            "",
+            "/z?s1gnature",
+            "x.y",
+            "http://x.y/?s1gnature",
+            "ftp://x.y/?s1gnature",
+            "file:///etc/s1gnature",
+            "javascript:s1gnature",
+            "https://u:s1gnature@x.y/",
+            "http://127.0.0.1.x.y/?s1gnature",
+            "https://[::1]x.y/?s1gnature",
+            "https://x.y/a b?s1gnature",
+            "https://x.y/\r\ns1gnature",
+            "https:///s1gnature",
+        ] {
+            let reason = DocumentUrl::read(bad.to_owned()).unwrap_err();
+            assert!(!reason.contains("s1gnature"), "{bad}");
+        }
+    }
+}

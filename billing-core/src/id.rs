@@ -1,0 +1,175 @@
+//! Ids: one segment of a path each, percent-encoded when they go out; and cursors, which stand in a query.
+
+use std::fmt;
+use std::str::FromStr;
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde::{Deserialize, Serialize};
+
+use crate::InvalidInput;
+
+/// A text that is valid once it exists.
+macro_rules! checked_text {
+    ($(#[$meta:meta])* pub struct $name:ident, $check:expr) => {
+        $(#[$meta])*
+        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(try_from = "String", into = "String")]
+        pub struct $name(Box<str>);
+
+        impl $name {
+            /// The text as it was given.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = InvalidInput;
+
+            fn from_str(text: &str) -> Result<Self, InvalidInput> {
+                let check: fn(&str) -> Result<(), InvalidInput> = $check;
+                check(text).map(|()| Self(text.into()))
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = InvalidInput;
+
+            fn try_from(text: String) -> Result<Self, InvalidInput> {
+                text.parse()
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(text: $name) -> Self {
+                text.0.into()
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.pad(&self.0)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, concat!(stringify!($name), "({:?})"), self.0)
+            }
+        }
+    };
+}
+
+/// A text that can be a segment of a path.
+macro_rules! path_id {
+    ($(#[$meta:meta])* pub struct $name:ident) => {
+        checked_text! { $(#[$meta])* pub struct $name, segment }
+
+        impl $name {
+            /// The id as a path segment: everything but RFC 3986's unreserved characters percent-encoded.
+            pub(crate) fn encoded(&self) -> String {
+                encode(&self.0)
+            }
+        }
+    };
+}
+
+path_id! {
+    /// The id of an organisation: one segment of a path, percent-encoded when it goes out.
+    ///
+    /// Genesys Cloud's ids are UUIDs, but nothing promises that, so any text is taken that cannot change the path: not
+    /// empty, not `.` or `..`, no control character.
+    ///
+    /// ```
+    /// use billing_core::OrgId;
+    /// assert!("9d750d63-95ae-4df7-8955-2bca7152ca19".parse::<OrgId>().is_ok());
+    /// assert!("..".parse::<OrgId>().is_err());
+    /// ```
+    pub struct OrgId
+}
+
+path_id! {
+    /// The id of a contract; what holds of an [`OrgId`] holds of it.
+    pub struct ContractId
+}
+
+path_id! {
+    /// The id of a contract's billing period; what holds of an [`OrgId`] holds of it.
+    pub struct ContractPeriodId
+}
+
+path_id! {
+    /// The id of an invoice; what holds of an [`OrgId`] holds of it.
+    pub struct InvoiceId
+}
+
+checked_text! {
+    /// A place in a list, as the server named it in the `after` or `before` of an address.
+    pub struct Cursor, |text| match is_blank(text) {
+        true => Err(InvalidInput::Filter {
+            name: "a cursor",
+            value: text.to_owned(),
+            instead: "the text that the server gave",
+        }),
+        false => Ok(()),
+    }
+}
+
+fn segment(text: &str) -> Result<(), InvalidInput> {
+    if is_blank(text) || text == "." || text == ".." {
+        Err(InvalidInput::Id(text.to_owned()))
+    } else {
+        Ok(())
+    }
+}
+
+/// Whether a text says nothing, or holds what no text should.
+pub(crate) fn is_blank(text: &str) -> bool {
+    text.is_empty() || text.chars().any(char::is_control)
+}
+
+/// A text for a path or a query.
+pub(crate) fn encode(text: &str) -> String {
+    utf8_percent_encode(text, RESERVED).to_string()
+}
+
+/// All but RFC 3986's unreserved characters.
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rule_13_ids_cannot_change_the_path() {
+        for bad in ["", ".", "..", "a\nb", "a\0", "\u{7f}", "\u{85}"] {
+            assert!(bad.parse::<OrgId>().is_err(), "{bad:?}");
+            assert!(bad.parse::<ContractId>().is_err(), "{bad:?}");
+            assert!(bad.parse::<ContractPeriodId>().is_err(), "{bad:?}");
+            assert!(bad.parse::<InvoiceId>().is_err(), "{bad:?}");
+        }
+        let segment = |id: &str| id.parse::<OrgId>().unwrap().encoded();
+        assert_eq!(segment("a/../b?c#d%2f"), "a%2F..%2Fb%3Fc%23d%252f");
+        assert_eq!(segment("Zoë 1~_.-"), "Zo%C3%AB%201~_.-");
+    }
+
+    #[test]
+    fn what_was_given_can_be_read_back() {
+        let org: OrgId = "a/b".parse().unwrap();
+        assert_eq!(
+            (org.as_str(), format!("{org}|{org:>5}").as_str(), format!("{org:?}").as_str()),
+            ("a/b", "a/b|  a/b", "OrgId(\"a/b\")")
+        );
+        let json = serde_json::to_string(&org).unwrap();
+        assert_eq!(serde_json::from_str::<OrgId>(&json).unwrap(), org);
+        assert!(serde_json::from_str::<OrgId>("\"..\"").is_err());
+    }
+
+    #[test]
+    fn a_cursor_is_any_text_that_says_something() {
+        assert_eq!("..".parse::<Cursor>().unwrap().as_str(), "..");
+        for bad in ["", "a\r\nb"] {
+            assert!(bad.parse::<Cursor>().unwrap_err().to_string().contains("a cursor"), "{bad:?}");
+        }
+    }
+}
