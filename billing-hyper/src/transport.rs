@@ -97,7 +97,9 @@ fn lost(error: Error) -> TransportError {
     }
     let kind = match source.and_then(|e| e.downcast_ref::<hyper::Error>()) {
         Some(e) if e.is_parse() => Kind::Malformed,
-        Some(e) if e.is_user() => Kind::BadRequest,
+        // A connection's task is gone with the runtime that it was made in. `hyper` calls that a fault of its user, of
+        // which a request of the core has no other.
+        Some(e) if e.is_user() => Kind::Reset,
         _ => classify(&error, Kind::Reset),
     };
     TransportError::from_source(kind, error)

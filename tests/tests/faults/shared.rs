@@ -4,7 +4,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use billing_core::{Event, Policy};
+use billing_core::{Event, Policy, RetrySchedule};
 use billing_tests::raw_server::{OVERVIEW, RawServer};
 use futures_util::future::join_all;
 
@@ -133,7 +133,9 @@ fn ureq_a_login_that_panics_is_taken_over_by_who_waits_for_it() {
 #[test]
 fn hyper_a_client_survives_its_runtime() {
     let server = server();
-    let client = setup(&server).hyper();
+    // A call can be given a connection whose runtime is just being taken down. It is lost, and must be repeated.
+    let retries = RetrySchedule { limit: 2, ..crate::client::at_once() };
+    let client = setup(&server).policy(Policy { retries, ..patient() }).hyper();
     for n in 0..4 {
         let runtime = tokio::runtime::Runtime::new().expect("a runtime");
         let (heard, hears) = mpsc::channel();
