@@ -77,8 +77,8 @@ async fn read(response: http::Response<Incoming>, limit: usize) -> Reply {
     let mut collected = BodyReader::new(&head.headers, limit)?;
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|e| TransportError::from_source(Kind::Truncated, e))?;
-        if let Some(chunk) = frame.data_ref() {
-            collected.push(chunk)?;
+        if let Ok(chunk) = frame.into_data() {
+            collected.push_bytes(chunk)?;
         }
     }
     // A stream that is reset without an error, or cancelled, just stops for `hyper`, wherever it is.

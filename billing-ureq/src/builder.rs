@@ -75,8 +75,8 @@ impl Builder {
         Self { pacing, ..self }
     }
 
-    /// How long looking a host up may take, and how long connecting may, the TLS handshake and a proxy's part included.
-    /// 10 s. The bound of the whole attempt holds beside it.
+    /// How long connecting may take: looking the host up, the TLS handshake and a proxy's part included. 10 s. The bound of
+    /// the whole attempt holds beside it.
     pub fn connect_timeout(self, connect_timeout: Duration) -> Self {
         Self { connect_timeout, ..self }
     }

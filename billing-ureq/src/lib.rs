@@ -28,8 +28,8 @@
 //! # Threads
 //!
 //! * A [`Client`] is `Send`, `Sync` and cheap to clone. All clones share one login, one quota and one pool of connections.
-//! * A call runs on the thread that makes it, and blocks it. The client has no threads of its own; `ureq` looks up a
-//!   host's name on a short-lived thread, so that the look-up ends in time.
+//! * A call runs on the thread that makes it, and blocks it. The client has no threads of its own; a host's name
+//!   is looked up on a short-lived thread, so that the look-up ends in time; for a new connection, not for each call.
 //! * However many threads call, one of them logs in and the others wait for it. If it fails to, another one tries.
 //! * No lock is held while a request is out or while anybody sleeps.
 //! * A thread that panics, in a callback for example, loses its own call and no other.
@@ -41,6 +41,7 @@ mod builder;
 mod client;
 mod clock;
 mod connect;
+mod lookup;
 mod session;
 mod transport;
 

@@ -2,18 +2,16 @@
 
 use std::io::{self, Read};
 use std::time::Duration;
-use std::{error, fmt};
 
 use billing_core::{BodyReader, MAX_HEAD, Reply, Request, TransportError, TransportErrorKind as Kind};
 use chrono::{DateTime, Utc};
 use http::request::Parts;
-use ureq::config::Config;
 use ureq::tls::{RootCerts, TlsConfig};
-use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
-use ureq::unversioned::transport::{Connector, DefaultConnector, NextTimeout};
+use ureq::unversioned::transport::{Connector, DefaultConnector};
 use ureq::{Agent, AsSendBody, Body, Proxy, Timeout};
 
 use crate::connect::Strictly;
+use crate::lookup::{Later, LookingUp, Unresolved};
 
 /// Performs requests, each once: `ureq` repeats nothing, not even on a pooled connection that turns out to be closed.
 pub(crate) struct Transport {
@@ -29,13 +27,15 @@ impl Transport {
             .max_redirects(0)
             .max_redirects_will_error(false)
             .max_response_header_size(MAX_HEAD)
-            .timeout_resolve(Some(connect_timeout))
             .timeout_connect(Some(connect_timeout))
+            .max_idle_age(IDLE)
+            .max_idle_connections(CONNECTIONS)
+            .max_idle_connections_per_host(CONNECTIONS)
             .tls_config(TlsConfig::builder().root_certs(roots).build())
             .proxy(proxy)
             .build();
-        let connector = DefaultConnector::default().chain(Strictly);
-        Self { agent: Agent::with_parts(config, connector, SystemResolver::default()), connect_timeout }
+        let connector = LookingUp::new(DefaultConnector::default().chain(Strictly));
+        Self { agent: Agent::with_parts(config, connector, Later), connect_timeout }
     }
 
     /// Performs `request`, which begins at `now`, within its time and size.
@@ -49,11 +49,10 @@ impl Transport {
         let (head, body) = sent.map_err(|e| self.classify(e, limit))?.into_parts();
         let mut collected = BodyReader::new(&head.headers, request.max_body())?;
         let mut body = body.into_reader();
-        let mut chunk = vec![0; CHUNK];
         loop {
-            match body.read(&mut chunk) {
+            match body.read(collected.room()) {
                 Ok(0) => break,
-                Ok(n) => collected.push(&chunk[..n])?,
+                Ok(n) => collected.filled(n)?,
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
                 Err(e) => return Err(self.classify_in_body(e.into(), limit)),
             }
@@ -79,7 +78,7 @@ impl Transport {
     fn classify(&self, error: ureq::Error, limit: Duration) -> TransportError {
         use ureq::Error as E;
         let kind = match error {
-            E::Timeout(Timeout::Resolve | Timeout::Connect) => {
+            E::Timeout(Timeout::Connect) => {
                 let text = format!("no connection within {:?}", self.connect_timeout.min(limit));
                 return TransportError::new(Kind::Timeout, text);
             }
@@ -106,36 +105,6 @@ impl Transport {
     }
 }
 
-/// The system's resolver. Its failures come as I/O errors that look like any other, so they are marked.
-#[derive(Debug, Default)]
-struct SystemResolver(DefaultResolver);
-
-impl Resolver for SystemResolver {
-    fn resolve(
-        &self,
-        uri: &http::Uri,
-        config: &Config,
-        timeout: NextTimeout,
-    ) -> Result<ResolvedSocketAddrs, ureq::Error> {
-        self.0.resolve(uri, config, timeout).map_err(|error| match error {
-            ureq::Error::Io(e) => ureq::Error::Other(Box::new(Unresolved(e))),
-            e => e,
-        })
-    }
-}
-
-/// The system's resolver has no address for the host.
-#[derive(Debug)]
-struct Unresolved(io::Error);
-
-impl fmt::Display for Unresolved {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-impl error::Error for Unresolved {}
-
 fn out_of_time(limit: Duration) -> TransportError {
     TransportError::new(Kind::Timeout, format!("no whole answer within {limit:?}"))
 }
@@ -149,5 +118,8 @@ fn kind_of_io(error: &io::Error) -> Kind {
     Kind::of_io(error.kind()).unwrap_or(Kind::Connect)
 }
 
-/// How much of a body is read at once.
-const CHUNK: usize = 16 << 10;
+/// How long a connection is kept without a request: longer than the pauses between polls, and shorter than the minute after
+/// which gateways commonly close it.
+const IDLE: Duration = Duration::from_secs(50);
+/// How many are kept: one for each of as many threads as may well call at once.
+const CONNECTIONS: usize = 64;

@@ -3,10 +3,12 @@
 
 use std::io::{Read, Write};
 use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use billing_core::{Credentials, Environment, Error, ErrorKind, Policy, TransportErrorKind as Kind};
+use rustls::HandshakeKind;
 
 use crate::driver::{BuildError, Builder, Client, TlsRoots};
 use crate::get_overview;
@@ -214,6 +216,39 @@ fn a_connection_is_used_again() {
         get_overview(&client).expect("an overview");
     }
     assert_eq!((server.requests().len(), server.connections()), (3, 1));
+}
+
+#[test]
+fn a_host_is_found_by_its_name() {
+    let server = Server::http(|_, wire| respond(wire, 200, "", OVERVIEW));
+    let named = support::environment(&format!("http://localhost:{}", server.address().port()));
+    let client = client(named).build().expect("a client");
+    for _ in 0..2 {
+        get_overview(&client).expect("an overview");
+    }
+    assert_eq!((server.requests().len(), server.connections()), (2, 1));
+}
+
+#[test]
+fn a_second_connection_resumes_the_session_of_the_first() {
+    let (pem, config) = support::certificate();
+    let handshakes = Arc::<Mutex<Vec<_>>>::default();
+    let seen = handshakes.clone();
+    let server = Server::raw(move |stream| {
+        let tls = rustls::ServerConnection::new(config.clone()).expect("a connection");
+        let mut wire = rustls::StreamOwned::new(tls, stream);
+        support::read_head(&mut wire);
+        seen.lock().expect("a list").push(wire.conn.handshake_kind());
+        respond(&mut wire, 200, "connection: close\r\n", OVERVIEW);
+        wire.conn.send_close_notify();
+        wire.flush().ok();
+    });
+    let client = client(server.environment("https")).roots(TlsRoots::Pem(pem)).build().expect("a client");
+    for _ in 0..2 {
+        get_overview(&client).expect("an overview");
+    }
+    let handshakes = handshakes.lock().expect("a list");
+    assert_eq!(handshakes[..], [Some(HandshakeKind::Full), Some(HandshakeKind::Resumed)]);
 }
 
 #[test]

@@ -190,7 +190,8 @@ fn converse<W: Wire>(wire: &mut W, seen: &Mutex<Vec<String>>, answer: &dyn Fn(&s
     }
 }
 
-fn read_head(wire: &mut impl Read) -> Option<String> {
+/// The head of a request, unless the connection ends before.
+pub fn read_head(wire: &mut impl Read) -> Option<String> {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         let mut byte = [0];
