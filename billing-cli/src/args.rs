@@ -123,8 +123,10 @@ pub(crate) enum Format {
     Json,
     /// A line of JSON for each thing
     Ndjson,
-    /// For spreadsheets
+    /// For spreadsheets, a row each
     Csv,
+    /// A workbook; wants --output
+    Xlsx,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -261,8 +263,8 @@ mod tests {
             ("x --nonsense overview a", ""),
             ("x overview", " overview"),
             ("x overview a --period", " overview"),
-            ("x regions --format xlsx", " regions"),
-            ("x --format xlsx regions", " regions"),
+            ("x regions --format pdf", " regions"),
+            ("x --format pdf regions", " regions"),
             ("x regions --timeout 90", " regions"),
             ("x regions -v -q", " regions"),
             ("x completions cmd", " completions"),

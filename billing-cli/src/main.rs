@@ -2,13 +2,14 @@
 //! invoice.
 //!
 //! From the line to the exit status: [`args`] reads the line, [`config`] finds out where and as whom to ask, [`backend`]
-//! asks, [`commands`] has a file for each command, [`format`](mod@format) renders what came, [`output`] delivers it whole
-//! or not at all, and [`failure`] says what went wrong.
+//! asks, [`commands`] has a file for each command, [`documents`] makes tables of what came, [`format`](mod@format) renders
+//! them, [`output`] delivers the result whole or not at all, and [`failure`] says what went wrong.
 
 mod args;
 mod backend;
 mod commands;
 mod config;
+mod documents;
 mod failure;
 mod format;
 mod gateway;

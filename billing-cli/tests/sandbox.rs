@@ -20,7 +20,7 @@ fn the_same_answers_every_time_and_a_word_that_they_are_simulated() {
     assert!(noted.stderr.starts_with("note: simulated"), "{}", noted.stderr);
     let quiet = usage(&[]);
     assert_eq!((quiet.stdout.as_str(), quiet.stderr.as_str()), (noted.stdout.as_str(), ""));
-    assert!(quiet.stdout.starts_with("Billable usage, 2026-10-01 to 2026-11-01\n"));
+    assert!(quiet.stdout.starts_with("Billable usage\nPeriod 2026-10-01 to 2026-11-01\n"));
 }
 
 #[test]

@@ -303,6 +303,13 @@ impl Statement {
         self.sections.iter().flat_map(|section| &section.lines)
     }
 
+    /// What the vendor charges for overage, out of the [`Statement::total`].
+    pub fn overage_total(&self) -> Total {
+        // A total that has something or leaves something out is of a list that was sent.
+        let sent = self.total.known.is_some() || !self.total.left_out.is_empty();
+        Total::of_overage(self.lines().filter(|line| !line.third_party), sent)
+    }
+
     /// An amount of money as it is shown: in the currency's minor unit, half away from zero (rule 5).
     pub fn rounded(&self, amount: Decimal) -> Decimal {
         rounded(amount, self.currency.as_deref())
@@ -398,6 +405,29 @@ impl Line {
             charge: outcome.charge,
         }
     }
+
+    /// What the overage alone costs: overage × overage price, exactly. `None` where the charge is unknown, or the line
+    /// explains another.
+    pub fn overage_charge(&self) -> Option<Decimal> {
+        self.charge.amount()?;
+        product(self.overage?, self.overage_price.as_ref()?.decimal()?)
+    }
+}
+
+impl SectionLines {
+    /// What the vendor charges for the section; what others bill is not in it (rule 8).
+    pub fn total(&self) -> Total {
+        Total::of(self.own(), true)
+    }
+
+    /// What the vendor charges for the overage of the section, out of its [`SectionLines::total`].
+    pub fn overage_total(&self) -> Total {
+        Total::of_overage(self.own(), true)
+    }
+
+    fn own(&self) -> impl Iterator<Item = &Line> {
+        self.lines.iter().filter(|line| !line.third_party)
+    }
 }
 
 impl Charge {
@@ -451,13 +481,27 @@ impl Serialize for Unknown {
 impl Total {
     /// `sent`: whether there was a list of rows at all.
     fn of<'a>(lines: impl Iterator<Item = &'a Line>, sent: bool) -> Self {
+        Self::add(lines.map(|line| (line, line.charge.clone())), sent)
+    }
+
+    fn of_overage<'a>(lines: impl Iterator<Item = &'a Line>, sent: bool) -> Self {
+        let overage = |line: &Line| match &line.charge {
+            Charge::Known(_) => {
+                line.overage_charge().map_or(Charge::Unknown(Unknown::TooLong), Charge::Known)
+            }
+            other => other.clone(),
+        };
+        Self::add(lines.map(|line| (line, overage(line))), sent)
+    }
+
+    fn add<'a>(charges: impl Iterator<Item = (&'a Line, Charge)>, sent: bool) -> Self {
         let mut known = None;
         let mut left_out = Vec::new();
-        for line in lines {
-            let because = match &line.charge {
+        for (line, charge) in charges {
+            let because = match charge {
                 Charge::InRollup => continue,
-                Charge::Unknown(reason) => reason.clone(),
-                Charge::Known(amount) => match sum(known.unwrap_or_default(), *amount) {
+                Charge::Unknown(reason) => reason,
+                Charge::Known(amount) => match sum(known.unwrap_or_default(), amount) {
                     Some(longer) => {
                         known = Some(longer);
                         continue;
@@ -1048,6 +1092,29 @@ mod tests {
         assert_eq!(s.lines().count(), 3);
         assert_eq!((text(s.total.known), text(s.third_party.known)), ("1".into(), "10".into()));
         assert!(s.total.is_complete() && s.third_party.left_out.len() == 1);
+    }
+
+    #[test]
+    fn rule_08_sections_come_to_the_total_and_show_their_overage_in_it() {
+        let mut o = overview(&[
+            "a|device|3|1|0.5|2",
+            "b|device|1|4|1|9",
+            "c|device|-|0|0|10",
+            "d|device|1|0|0|10",
+            "e|storage|2|0|0|0.25",
+            "f|storage|5|0|0|-",
+        ]);
+        o.usages.as_mut().unwrap()[3].is_third_party = Some(true);
+        let s = Statement::new(&o);
+        let sums: Vec<_> = s.sections.iter().map(|s| (s.total(), s.overage_total())).collect();
+        assert_eq!(text(sums[0].0.known), "8.5");
+        assert_eq!((text(sums[0].1.known), sums[0].1.left_out.len()), ("4".into(), 1));
+        assert_eq!((text(sums[1].0.known), text(sums[1].1.known)), ("0.5".into(), "0.5".into()));
+        assert_eq!(sums[1].1.left_out[0].because, Unknown::Missing("overagePrice"));
+        assert_eq!(line(&s, 5).overage_charge(), None, "the overage is known, its price is not");
+        assert_eq!((text(s.total.known), text(s.overage_total().known)), ("9".into(), "4.5".into()));
+        assert_eq!(s.overage_total().left_out, s.total.left_out);
+        assert_eq!(Statement::new(&TrusteeOverview::default()).overage_total().known, None);
     }
 
     #[test]

@@ -5,8 +5,13 @@ mod regions;
 mod shell;
 mod usage;
 
-use crate::args::{Command, Line, Options};
+use std::io::{IsTerminal, stdout};
+use std::path::Path;
+
+use crate::args::{Command, Format, Line, Options};
 use crate::failure::Failure;
+use crate::format;
+use crate::format::document::Document;
 use crate::format::grid::{Look, terminal_width};
 use crate::format::paint::Paint;
 use crate::interrupt;
@@ -16,6 +21,7 @@ use crate::output::Destination;
 pub(crate) fn run(line: Line) -> Result<(), Failure> {
     interrupt::install();
     let options = &line.options;
+    wants_a_file(options)?;
     let destination = Destination::open(options.output.as_deref())?;
     let result = match &line.command {
         Command::Usage(command) => usage::run(command, options, &destination)?,
@@ -25,6 +31,49 @@ pub(crate) fn run(line: Line) -> Result<(), Failure> {
         Command::Man => shell::man(),
     };
     destination.write(&result)
+}
+
+/// A workbook on a terminal is of no use to anybody.
+fn wants_a_file(options: &Options) -> Result<(), Failure> {
+    let name = match options.format {
+        Format::Xlsx => "xlsx",
+        _ => return Ok(()),
+    };
+    match &options.output {
+        None => Err(Failure::Usage(format!(
+            "--format {name} makes a file and wants its name: add --output FILE.{name}, or --output - for a pipe"
+        ))),
+        Some(path) if path == Path::new("-") && stdout().is_terminal() => Err(Failure::Usage(format!(
+            "--format {name} is nothing for a terminal: add --output FILE.{name}"
+        ))),
+        Some(_) => Ok(()),
+    }
+}
+
+/// What a command found, in the shapes from which every format is made.
+trait Found {
+    /// For people and spreadsheets.
+    fn document(&self) -> Document;
+
+    /// The server's own body, or an array of them.
+    fn json(&self) -> Result<String, Failure>;
+
+    /// A line of JSON for each thing.
+    fn ndjson(&self) -> Result<String, Failure> {
+        Ok(format::json::compact(&self.json()?))
+    }
+}
+
+/// What was found, as the options want it.
+fn print(found: &impl Found, options: &Options, destination: &Destination) -> Result<Vec<u8>, Failure> {
+    Ok(match options.format {
+        Format::Table => format::table::render(&found.document(), look(options, destination)).into_bytes(),
+        Format::Json => json(&found.json()?, destination),
+        Format::Ndjson => json(&found.ndjson()?, destination),
+        Format::Csv => format::csv::render(&found.document()),
+        Format::Xlsx => format::xlsx::render(&found.document())
+            .map_err(|error| Failure::Unshowable(format!("the workbook cannot be made: {error}")))?,
+    })
 }
 
 /// How a table looks at its destination.

@@ -1,13 +1,16 @@
 //! `overview`: what a trustor committed to, used and owes, and what it comes to.
 
-use billing_core::calls::{TrusteeOverviewCall, WithBody};
+use billing_core::calls::{Answer, TrusteeOverviewCall, WithBody};
+use billing_core::model::TrusteeOverview;
 use billing_core::{ErrorKind, OrgId, PeriodIndex, Statement};
 
-use super::{body_text, json, look, unreadable};
-use crate::args::{Format, Options, Overview};
+use super::{Found, body_text, print, unreadable};
+use crate::args::{Options, Overview};
 use crate::backend::Backend;
+use crate::documents;
 use crate::failure::Failure;
 use crate::format;
+use crate::format::document::Document;
 use crate::output::Destination;
 
 pub(crate) fn run(
@@ -31,25 +34,30 @@ pub(crate) fn run(
             _ => error.into(),
         }
     })?;
-    let overview = answer.value;
-    let statement = Statement::new(&overview);
-    let with_statement = || {
-        let field = match overview.unknown.get(FIELD) {
+    let statement = Statement::new(&answer.value);
+    print(&Stated { answer, statement }, options, destination)
+}
+
+/// An overview with its statement.
+struct Stated {
+    answer: Answer<TrusteeOverview>,
+    statement: Statement,
+}
+
+impl Found for Stated {
+    fn document(&self) -> Document {
+        documents::overview(&self.answer.value, &self.statement)
+    }
+
+    fn json(&self) -> Result<String, Failure> {
+        let field = match self.answer.value.unknown.get(FIELD) {
             None => FIELD,
             // Should the server come to send one of its own, both are kept.
             Some(_) => OTHER_FIELD,
         };
-        let body = body_text(&answer.body)?;
-        format::json::with_field(body, field, &statement).map_err(|error| unreadable(&error))
-    };
-    Ok(match options.format {
-        Format::Table => {
-            format::table::overview(&overview, &statement, look(options, destination)).into_bytes()
-        }
-        Format::Json => json(&with_statement()?, destination),
-        Format::Ndjson => json(&format::json::compact(&with_statement()?), destination),
-        Format::Csv => format::csv::overview(&overview, &statement),
-    })
+        let body = body_text(&self.answer.body)?;
+        format::json::with_field(body, field, &self.statement).map_err(|error| unreadable(&error))
+    }
 }
 
 const FIELD: &str = "statement";

@@ -2,10 +2,10 @@
 
 use std::borrow::Cow;
 
-use billing_core::model::TrusteeOverview;
-use billing_core::{Amount, Charge, Region, Statement};
+use billing_core::Amount;
 use csv::{Terminator, Writer, WriterBuilder};
 
+use super::document::{self, Document, Formats};
 use super::json::{RawReport, RawResource};
 
 /// A row for each resource of a usage report, from its body.
@@ -26,113 +26,63 @@ pub(crate) fn usage(body: &str) -> Result<Vec<u8>, serde_json::Error> {
     Ok(sheet.finish())
 }
 
-/// A row for each usage row of an overview, with what the statement says of it.
-pub(crate) fn overview(overview: &TrusteeOverview, statement: &Statement) -> Vec<u8> {
-    let organization = overview.organization.as_ref();
-    let text = |amount: &Option<Amount>| amount.as_ref().map(|amount| amount.text().to_owned());
-    let exact = |amount: Option<rust_decimal::Decimal>| amount.map(|amount| amount.to_string());
-    let [start, end] =
-        [statement.period_start, statement.period_end].map(|date| date.map(|date| date.to_string()));
-    let before = || {
-        [
-            organization.and_then(|o| o.id.clone()),
-            organization.and_then(|o| o.name.clone()),
-            start.clone(),
-            end.clone(),
-            statement.currency.clone(),
-        ]
+/// A row for each row of the document's tables, under the columns of all. What holds for a whole table stands before its
+/// rows; where the tables have different columns, the first says of which a row is.
+pub(crate) fn render(document: &Document) -> Vec<u8> {
+    let sheets: Vec<&document::Sheet> = document.sheets(Formats::CSV).collect();
+    let keys = |sheet: &document::Sheet| -> Vec<String> {
+        let context = sheet.context.iter().map(|(key, _)| (*key).to_owned());
+        let columns = sheet.columns.iter().filter(|column| column.formats.has(Formats::CSV));
+        context.chain(columns.map(|column| column.key.to_string())).collect()
     };
-    let mut sheet = Sheet::new(&OVERVIEW);
-    for section in &statement.sections {
-        for line in &section.lines {
-            let (role, why) = match &line.charge {
-                Charge::Known(_) => ("use", None),
-                Charge::InRollup => ("part", Some("it is charged with its total (rollup)".to_owned())),
-                Charge::Unknown(why) => ("use", Some(why.to_string())),
-                _ => ("use", None),
-            };
-            let cells = [
-                Some(section.section.name().to_owned()),
-                Some(role.to_owned()),
-                line.name.clone(),
-                line.part_number.clone(),
-                line.grouping.clone(),
-                line.unit.clone(),
-                text(&line.used),
-                text(&line.committed),
-                text(&line.prepay_price),
-                text(&line.overage_price),
-                text(&line.bundle),
-                Some(line.third_party.to_string()),
-                exact(line.included),
-                exact(line.overage),
-                exact(line.charge.amount()),
-                why,
-                line.notes.clone(),
-            ];
-            sheet.row(&before().iter().chain(&cells).map(Option::as_deref).collect::<Vec<_>>());
+    let mut header: Vec<String> = Vec::new();
+    let mut alike = true;
+    for sheet in &sheets {
+        let keys = keys(sheet);
+        alike &= header.is_empty() || header == keys;
+        header.extend(keys.into_iter().filter(|key| !header.contains(key)).collect::<Vec<_>>());
+    }
+    if !alike {
+        header.insert(0, LIST.to_owned());
+    }
+    let mut rows = Sheet::new(&header.iter().map(String::as_str).collect::<Vec<_>>());
+    for sheet in sheets {
+        let sources: Vec<Source<'_>> = header.iter().map(|key| Source::of(key, sheet)).collect();
+        for row in sheet.rows() {
+            let cells: Vec<Cow<'_, str>> = sources.iter().map(|source| source.of_row(row)).collect();
+            rows.row(&cells.iter().map(|cell| Some(&**cell)).collect::<Vec<_>>());
         }
     }
-    for allowance in &statement.allowances {
-        let row = overview.usages().get(allowance.row);
-        let cells = [
-            Some("fair use".to_owned()),
-            Some("allowance".to_owned()),
-            allowance.name.clone(),
-            allowance.part_number.clone(),
-            row.and_then(|row| row.grouping.clone()),
-            allowance.unit.clone(),
-            row.and_then(|row| text(&row.usage_quantity)),
-            row.and_then(|row| text(&row.prepay_quantity)),
-            row.and_then(|row| text(&row.prepay_price)),
-            row.and_then(|row| text(&row.overage_price)),
-            row.and_then(|row| text(&row.bundle_quantity)),
-            row.and_then(|row| row.is_third_party).map(|third| third.to_string()),
-            None,
-            None,
-            None,
-            (!allowance.applied).then(|| "an allowance on no row of this overview".to_owned()),
-            row.and_then(|row| row.usage_notes.clone()),
-        ];
-        sheet.row(&before().iter().chain(&cells).map(Option::as_deref).collect::<Vec<_>>());
-    }
-    sheet.finish()
+    rows.finish()
 }
 
-/// A row for each region.
-pub(crate) fn regions(regions: &[(Region, String, String)]) -> Vec<u8> {
-    let mut sheet = Sheet::new(&["region", "domain", "api", "login"]);
-    for (region, api, login) in regions {
-        sheet.row(&[Some(region.name()), Some(region.domain()), Some(api), Some(login)]);
-    }
-    sheet.finish()
+/// Where the cells of a column come from.
+enum Source<'a> {
+    Constant(&'a str),
+    Column(usize),
 }
 
-/// The server's own names for what is the server's.
-const OVERVIEW: [&str; 22] = [
-    "organizationId",
-    "organizationName",
-    "billingPeriodStartDate",
-    "billingPeriodEndDate",
-    "currency",
-    "section",
-    "role",
-    "name",
-    "partNumber",
-    "grouping",
-    "unitOfMeasureType",
-    "usageQuantity",
-    "prepayQuantity",
-    "prepayPrice",
-    "overagePrice",
-    "bundleQuantity",
-    "isThirdParty",
-    "included",
-    "overage",
-    "charge",
-    "remark",
-    "usageNotes",
-];
+impl<'a> Source<'a> {
+    fn of(key: &str, sheet: &'a document::Sheet) -> Self {
+        let constant = sheet.context.iter().find(|(name, _)| *name == key).map(|(_, value)| &**value);
+        match (constant, sheet.at(key)) {
+            (Some(value), _) => Self::Constant(value),
+            (None, Some(at)) => Self::Column(at),
+            (None, None) if key == LIST => Self::Constant(&sheet.title),
+            (None, None) => Self::Constant(""),
+        }
+    }
+
+    fn of_row<'b>(&'b self, row: &'b document::Row) -> Cow<'b, str> {
+        match self {
+            Self::Constant(text) => Cow::Borrowed(text),
+            Self::Column(at) => row.value(*at).exact_text(),
+        }
+    }
+}
+
+/// The column that says of which table a row is.
+const LIST: &str = "list";
 
 struct Sheet(Writer<Vec<u8>>);
 
@@ -180,7 +130,12 @@ fn is_negative_number(cell: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use billing_core::Statement;
+    use billing_core::model::TrusteeOverview;
+
     use super::*;
+    use crate::documents;
+    use crate::format::document::{Cell, Column, Group, Row};
 
     #[test]
     fn cells_that_would_run_are_made_harmless() {
@@ -221,22 +176,50 @@ mod tests {
     }
 
     #[test]
-    fn overview_has_every_row_and_exact_charges() {
+    fn an_overview_has_every_row_and_exact_charges() {
         let o: TrusteeOverview = serde_json::from_str(
             r#"{"organization":{"id":"o1","name":"@Org"},"currency":"USD","usages":[
-                {"name":"a","grouping":"device","usageQuantity":"3","prepayQuantity":"1","prepayPrice":"0.005","overagePrice":"1.0"},
+                {"name":"a","grouping":"device","usageQuantity":"3.00","prepayQuantity":"1","prepayPrice":"0.005","overagePrice":"1.0"},
                 {"name":"b","grouping":"device","usageQuantity":"3"},
                 {"name":"a","grouping":"fair-use","usageQuantity":"1"}]}"#,
         )
         .unwrap();
-        let text = String::from_utf8(overview(&o, &Statement::new(&o))).unwrap();
+        let text = String::from_utf8(render(&documents::overview(&o, &Statement::new(&o)))).unwrap();
         let rows: Vec<&str> = text.split("\r\n").collect();
         assert_eq!(rows.len(), 5);
-        assert_eq!(rows[1], "o1,'@Org,,,USD,devices,use,a,,device,,3,1,0.005,1.0,,false,1,1,1.005,,");
+        assert_eq!(
+            rows[0],
+            "organizationId,organizationName,billingPeriodStartDate,billingPeriodEndDate,currency,section,role,name,\
+             partNumber,grouping,unitOfMeasureType,bundleQuantity,usageQuantity,prepayQuantity,included,overage,\
+             prepayPrice,overagePrice,charge,isThirdParty,remark,usageNotes"
+        );
+        assert_eq!(rows[1], "o1,'@Org,,,USD,devices,use,a,,device,,,3.00,1,1,1,0.005,1.0,1.005,false,,");
         assert_eq!(
             rows[2],
-            "o1,'@Org,,,USD,devices,use,b,,device,,3,,,,,false,0,,,no prepayQuantity was sent,"
+            "o1,'@Org,,,USD,devices,use,b,,device,,,3,,0,,,,,false,no prepayQuantity was sent,"
         );
-        assert!(rows[3].contains("fair use,allowance,a"));
+        assert_eq!(rows[3], "o1,'@Org,,,USD,fair use,allowance,a,,fair-use,,,,,1,,,,,,,");
+    }
+
+    #[test]
+    fn tables_with_different_columns_are_told_apart() {
+        let sheet = |title, key, text| document::Sheet {
+            groups: vec![Group {
+                heading: None,
+                rows: vec![Row::new(vec![Cell::text("n"), Cell::text(text)])],
+            }],
+            ..document::Sheet::new(title, vec![Column::text("name", "Name"), Column::text(key, "X")])
+        };
+        let mut document = Document {
+            title: String::new(),
+            facts: Vec::new(),
+            sheets: vec![sheet("charges", "rate", "=1"), sheet("wallets", "balance", "2")],
+        };
+        assert_eq!(
+            String::from_utf8(render(&document)).unwrap(),
+            "list,name,rate,balance\r\ncharges,n,'=1,\r\nwallets,n,,2\r\n"
+        );
+        document.sheets.pop();
+        assert_eq!(render(&document), b"name,rate\r\nn,'=1\r\n");
     }
 }

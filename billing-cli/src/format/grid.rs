@@ -18,23 +18,15 @@ pub(crate) struct Look {
 /// A column.
 #[derive(Clone, Debug)]
 pub(crate) struct Column {
-    title: &'static str,
+    title: String,
     numbers: bool,
     rank: Option<u8>,
 }
 
 impl Column {
-    pub(crate) const fn text(title: &'static str) -> Self {
-        Self { title, numbers: false, rank: None }
-    }
-
-    pub(crate) const fn numbers(title: &'static str) -> Self {
-        Self { numbers: true, ..Self::text(title) }
-    }
-
-    /// The same column, left out where there is no room: those with the highest rank first.
-    pub(crate) const fn rank(self, rank: u8) -> Self {
-        Self { rank: Some(rank), ..self }
+    /// `rank`: left out where there is no room, those with the highest rank first.
+    pub(crate) fn new(title: &str, numbers: bool, rank: Option<u8>) -> Self {
+        Self { title: printable(title).into_owned(), numbers, rank }
     }
 }
 
@@ -71,7 +63,7 @@ pub(crate) struct Grid {
 impl Grid {
     pub(crate) fn new(columns: &[Column]) -> Self {
         let mut titles = bare_table();
-        titles.add_row(columns.iter().map(|column| Cell::new(column.title, Ink::Faint)));
+        titles.add_row(columns.iter().map(|column| Cell::new(&column.title, Ink::Faint)));
         Self {
             columns: columns.to_vec(),
             filled: vec![false; columns.len()],
@@ -154,7 +146,7 @@ impl Grid {
     }
 
     /// Narrows the first column and takes others away until all fit; the titles of those that were taken.
-    fn fit(&self, widths: &mut [Option<usize>], limit: usize) -> Vec<&'static str> {
+    fn fit(&self, widths: &mut [Option<usize>], limit: usize) -> Vec<String> {
         let all = widths.to_vec();
         let wanted = all.first().copied().flatten().unwrap_or_default();
         let first = loop {
@@ -174,7 +166,12 @@ impl Grid {
             *width = Some(first);
         }
         let taken = all.iter().zip(widths).map(|(before, now)| before.is_some() && now.is_none());
-        self.columns.iter().zip(taken).filter(|(_, taken)| *taken).map(|(column, _)| column.title).collect()
+        self.columns
+            .iter()
+            .zip(taken)
+            .filter(|(_, taken)| *taken)
+            .map(|(column, _)| column.title.clone())
+            .collect()
     }
 }
 
@@ -248,10 +245,10 @@ mod tests {
 
     fn grid() -> Grid {
         let mut grid = Grid::new(&[
-            Column::text("Name"),
-            Column::text("Part").rank(2),
-            Column::numbers("Used").rank(1),
-            Column::numbers("Charge"),
+            Column::new("Name", false, None),
+            Column::new("Part", false, Some(2)),
+            Column::new("Used", true, Some(1)),
+            Column::new("Charge", true, None),
         ]);
         grid.heading("USERS");
         for (indent, name, charge) in

@@ -1,211 +1,75 @@
 //! Tables for people.
 
-use billing_core::model::{TrusteeOverview, UsageReport};
-use billing_core::{Amount, Charge, Line, Region, Statement, Timestamp, Total, Verdict};
-use rust_decimal::Decimal;
-
-use super::grid::{Cell, Column, Grid, Look, paragraph};
+use super::document::{self, Cell, Document, Fact, Formats, Note, Sheet, Sum, Tone};
+use super::grid::{self, Grid, Look, paragraph};
 use super::paint::Ink;
 use crate::text::count;
 
-/// A usage report: its resources under their usages.
-pub(crate) fn usage(report: &UsageReport, look: Look) -> String {
-    let mut page = Page::new(look);
-    let period = format!("{} to {}", date(report.start_date), date(report.end_date));
-    page.line(Ink::Strong, &format!("Billable usage, {period}"));
-    page.gap();
-
-    let mut grid = Grid::new(&[Column::text("Resource"), Column::text("Billable since")]);
-    for usage in report.usages() {
-        let resources = usage.resources();
-        let total = usage.total_usage.as_ref().map(|total| format!("total usage {}", number(total)));
-        let listed = (!resources.is_empty() || total.is_none())
-            .then(|| count(resources.len(), "resource", "resources"));
-        let what: Vec<String> = listed.into_iter().chain(total).collect();
-        grid.heading(&format!("{} ({})", usage.name.as_deref().unwrap_or(NO_NAME), what.join(", ")));
-        for resource in resources {
-            let name = resource.name.as_deref().unwrap_or(NO_NAME);
-            let since = resource.date.map(|date| date.to_string()).unwrap_or_default();
-            grid.row(UNDER_HEADING, vec![Cell::plain(name), Cell::plain(&since)]);
-        }
+/// The title, the facts, and each table with what it comes to.
+pub(crate) fn render(document: &Document, look: Look) -> String {
+    let mut page = Page { text: String::new(), look };
+    page.line(Ink::Strong, &document.title);
+    if !document.facts.is_empty() {
+        page.line(Ink::Plain, &Fact::line(&document.facts));
     }
-    if !report.usages().is_empty() {
-        page.block(grid);
+    let several = document.sheets(Formats::TABLE).count() > 1;
+    for sheet in document.sheets(Formats::TABLE) {
+        if several {
+            page.gap();
+            page.line(Ink::Strong, &sheet.title);
+        }
         page.gap();
-    }
-    let resources = report.usages().iter().map(|usage| usage.resources().len()).sum();
-    page.line(
-        Ink::Strong,
-        &format!(
-            "{} in {}",
-            count(resources, "resource", "resources"),
-            count(report.usages().len(), "usage", "usages")
-        ),
-    );
-    page.text
-}
-
-/// An overview with its statement: the lines by section, then what they come to and what is not in it.
-pub(crate) fn overview(overview: &TrusteeOverview, statement: &Statement, look: Look) -> String {
-    let mut page = Page::new(look);
-    head(&mut page, overview, statement);
-    page.gap();
-    lines(&mut page, statement);
-    sums(&mut page, statement);
-    page.text
-}
-
-/// The regions.
-pub(crate) fn regions(regions: &[(Region, String, String)], look: Look) -> String {
-    let mut page = Page::new(look);
-    let mut grid = Grid::new(&[
-        Column::text("Region"),
-        Column::text("Domain"),
-        Column::text("API").rank(1),
-        Column::text("Login").rank(2),
-    ]);
-    for (region, api, login) in regions {
-        grid.row(0, [region.name(), region.domain(), api, login].map(Cell::plain).into());
-    }
-    page.block(grid);
-    page.text
-}
-
-fn head(page: &mut Page, overview: &TrusteeOverview, statement: &Statement) {
-    let organization = overview.organization.as_ref();
-    let name = organization.and_then(|o| o.name.as_deref()).unwrap_or("Unnamed organisation");
-    let id = organization.and_then(|o| o.id.as_deref()).map(|id| format!(" ({id})"));
-    page.line(Ink::Strong, &format!("{name}{}", id.unwrap_or_default()));
-    let subscription = overview.subscription_type.as_ref().map(|s| format!(", subscription {s}"));
-    page.line(
-        Ink::Plain,
-        &format!(
-            "Billing period {} to {}{}",
-            date(statement.period_start),
-            date(statement.period_end),
-            subscription.unwrap_or_default()
-        ),
-    );
-    if overview.in_ramp_period == Some(true) {
-        page.line(Ink::Plain, &format!("In its ramp period until {}", date(overview.ramp_period_end_date)));
-    }
-}
-
-fn lines(page: &mut Page, statement: &Statement) {
-    let mut grid = Grid::new(&[
-        Column::text("Name"),
-        Column::text("Part number").rank(8),
-        Column::text("Unit").rank(5),
-        Column::numbers("Bundle").rank(9),
-        Column::numbers("Used").rank(2),
-        Column::numbers("Committed").rank(3),
-        Column::numbers("Included").rank(4),
-        Column::numbers("Overage"),
-        Column::numbers("Prepay price").rank(7),
-        Column::numbers("Overage price").rank(6),
-        Column::numbers("Charge"),
-    ]);
-    for section in &statement.sections {
-        grid.heading(&section.section.name().to_uppercase());
-        for line in &section.lines {
-            let indent = if line.charge == Charge::InRollup { UNDER_ROLLUP } else { UNDER_HEADING };
-            grid.row(indent, cells(line, statement));
+        if sheet.rows().next().is_some() || sheet.groups.iter().any(|group| group.heading.is_some()) {
+            page.text += &rows(sheet).render(look);
+            page.gap();
+        }
+        for sum in &sheet.sums {
+            page.sum(sum);
+        }
+        for Note { tone, text } in &sheet.notes {
+            page.line(ink(*tone), text);
         }
     }
-    if !statement.allowances.is_empty() {
-        grid.heading("FAIR USE (allowances, no charge)");
-        for allowance in &statement.allowances {
-            let idle = if allowance.applied { "" } else { " (on no row of this overview)" };
-            let name = allowance.name.as_deref().unwrap_or(NO_NAME);
-            let mut row = vec![Cell::empty(); 11];
-            row[0] = Cell::plain(&format!("{name}{idle}"));
-            row[1] = Cell::plain(allowance.part_number.as_deref().unwrap_or_default());
-            row[2] = Cell::plain(allowance.unit.as_deref().unwrap_or_default());
-            row[6] = quantity(allowance.quantity.as_ref());
-            grid.row(UNDER_HEADING, row);
+    page.text
+}
+
+fn rows(sheet: &Sheet) -> Grid {
+    let shown = sheet.shown(Formats::TABLE);
+    let columns = |at: &usize| {
+        let column = sheet.columns.get(*at)?;
+        Some(grid::Column::new(&column.title, column.kind.is_number(), column.rank))
+    };
+    let mut grid = Grid::new(&shown.iter().filter_map(columns).collect::<Vec<_>>());
+    for group in &sheet.groups {
+        if let Some(heading) = &group.heading {
+            grid.heading(heading);
+        }
+        for row in &group.rows {
+            let indent = match (row.part, &group.heading) {
+                (true, _) => UNDER_ROW,
+                (false, Some(_)) => UNDER_HEADING,
+                (false, None) => 0,
+            };
+            let cell = |at: &usize| cell(row.cells.get(*at)?, sheet.columns.get(*at)?.kind);
+            grid.row(indent, shown.iter().map(|at| cell(at).unwrap_or_else(grid::Cell::empty)).collect());
         }
     }
-    if !statement.sections.is_empty() || !statement.allowances.is_empty() {
-        page.block(grid);
-        page.gap();
-    }
+    grid
 }
 
-fn cells(line: &Line, statement: &Statement) -> Vec<Cell> {
-    let part = line.charge == Charge::InRollup;
-    let third_party = if line.third_party { " (third party)" } else { "" };
-    let name = line.name.as_deref().unwrap_or(NO_NAME);
-    let known = |amount: Option<Decimal>| match amount {
-        Some(amount) => Cell::plain(&amount.to_string()),
-        None if part => Cell::empty(),
-        None => Cell::new("?", Ink::Alarm),
-    };
-    vec![
-        Cell::plain(&format!("{name}{third_party}")),
-        Cell::plain(line.part_number.as_deref().unwrap_or_default()),
-        Cell::plain(line.unit.as_deref().unwrap_or_default()),
-        line.bundle.as_ref().map_or_else(Cell::empty, |bundle| Cell::plain(&number(bundle))),
-        quantity(line.used.as_ref()),
-        quantity(line.committed.as_ref()),
-        known(line.included),
-        match line.overage {
-            // The mark stands out without colour too.
-            Some(over) if over > Decimal::ZERO => Cell::new(&format!("! {over}"), Ink::Alarm),
-            other => known(other),
-        },
-        price(line.prepay_price.as_ref()),
-        price(line.overage_price.as_ref()),
-        match &line.charge {
-            Charge::Known(amount) => Cell::plain(&statement.rounded(*amount).to_string()),
-            Charge::InRollup => Cell::new("in its total", Ink::Faint),
-            _ => Cell::new("unknown", Ink::Alarm),
-        },
-    ]
+fn cell(cell: &Cell, kind: document::Kind) -> Option<grid::Cell> {
+    let shown = cell.shown(kind);
+    // The mark stands out without colour too.
+    let shown = if cell.tone == Tone::Over { format!("! {shown}") } else { shown };
+    Some(grid::Cell::new(&shown, ink(cell.tone)))
 }
 
-fn sums(page: &mut Page, statement: &Statement) {
-    let currency = statement.currency.as_deref().unwrap_or("(no currency was sent)");
-    let money = |total: &Total| match total.known {
-        Some(known) => format!("{} {currency}", statement.rounded(known)),
-        None => "unknown".to_owned(),
-    };
-    page.line(Ink::Strong, &format!("Total: {}", money(&statement.total)));
-    left_out(page, &statement.total);
-    if let Some(minimum) = &statement.minimum {
-        let amount = match minimum.amount.decimal() {
-            Some(amount) => format!("{} {currency}", statement.rounded(amount)),
-            None => format!("{:?}", minimum.amount.text()),
-        };
-        let (ink, verdict) = match minimum.verdict {
-            Verdict::Applies => (Ink::Alarm, "the total is under it, so the minimum is what will be charged"),
-            Verdict::Reached => (Ink::Plain, "the total reaches it"),
-            _ => (Ink::Alarm, "whether the total reaches it is unknown"),
-        };
-        page.line(ink, &format!("Monthly minimum: {amount}; {verdict}"));
-    }
-    if statement.lines().any(|line| line.third_party) {
-        page.line(
-            Ink::Plain,
-            &format!("Third party, billed by others and not in the total: {}", money(&statement.third_party)),
-        );
-        left_out(page, &statement.third_party);
-    }
-    page.line(Ink::Faint, statement.not_included);
-}
-
-fn left_out(page: &mut Page, total: &Total) {
-    let rows = &total.left_out;
-    if rows.is_empty() {
-        return;
-    }
-    page.indented(
-        2,
-        Ink::Alarm,
-        &format!("! It leaves out {}, whose charge is unknown:", count(rows.len(), "row", "rows")),
-    );
-    for row in rows {
-        let name = row.name.as_deref().unwrap_or(NO_NAME);
-        page.indented(4, Ink::Plain, &format!("{name}: {}", row.because));
+fn ink(tone: Tone) -> Ink {
+    match tone {
+        Tone::Plain => Ink::Plain,
+        Tone::Strong => Ink::Strong,
+        Tone::Over | Tone::Alarm => Ink::Alarm,
+        Tone::Faint => Ink::Faint,
     }
 }
 
@@ -216,10 +80,6 @@ struct Page {
 }
 
 impl Page {
-    fn new(look: Look) -> Self {
-        Self { text: String::new(), look }
-    }
-
     fn line(&mut self, ink: Ink, text: &str) {
         self.indented(0, ink, text);
     }
@@ -232,49 +92,37 @@ impl Page {
         self.text.push('\n');
     }
 
-    fn block(&mut self, grid: Grid) {
-        self.text += &grid.render(self.look);
+    fn sum(&mut self, sum: &Sum) {
+        let mut line = format!("{}: {}", sum.label, sum.value.shown());
+        if let (Some(currency), Some(_)) = (&sum.currency, sum.value.number()) {
+            line = format!("{line} {currency}");
+        }
+        if let Some(remark) = &sum.remark {
+            line = format!("{line}; {remark}");
+        }
+        self.line(ink(sum.tone), &line);
+        if sum.left_out.is_empty() {
+            return;
+        }
+        let rows = count(sum.left_out.len(), "row", "rows");
+        self.indented(2, Ink::Alarm, &format!("! It leaves out {rows}, whose charge is unknown:"));
+        for (name, why) in &sum.left_out {
+            self.indented(4, Ink::Plain, &format!("{name}: {why}"));
+        }
     }
 }
 
-/// A quantity without the zeros that say nothing, or the text that came where it is no number.
-fn number(amount: &Amount) -> String {
-    match amount.decimal() {
-        Some(decimal) => decimal.normalize().to_string(),
-        None => format!("{:?}", amount.text()),
-    }
-}
-
-fn quantity(amount: Option<&Amount>) -> Cell {
-    amount.map_or_else(|| Cell::new("?", Ink::Alarm), |amount| Cell::plain(&number(amount)))
-}
-
-/// A price as it came, because its digits are those of a contract.
-fn price(amount: Option<&Amount>) -> Cell {
-    match amount {
-        Some(amount) if amount.decimal().is_some() => Cell::plain(amount.text().trim()),
-        Some(amount) => Cell::new(&format!("{:?}", amount.text()), Ink::Alarm),
-        None => Cell::new("?", Ink::Alarm),
-    }
-}
-
-/// The day alone where the time is midnight or the last second of the day, as it is in the server's periods.
-fn date(timestamp: Option<Timestamp>) -> String {
-    let Some(timestamp) = timestamp else { return "(unknown)".to_owned() };
-    match timestamp.instant().format("%H:%M:%S").to_string().as_str() {
-        "00:00:00" | "23:59:59" => timestamp.date().to_string(),
-        _ => timestamp.to_string(),
-    }
-}
-
-const NO_NAME: &str = "(no name)";
 const UNDER_HEADING: u16 = 2;
-const UNDER_ROLLUP: u16 = 4;
+const UNDER_ROW: u16 = 4;
 
 #[cfg(test)]
 mod tests {
+    use billing_core::Statement;
+    use billing_core::model::{TrusteeOverview, UsageReport};
+
     use super::*;
     use crate::args::Color;
+    use crate::documents;
     use crate::format::paint::Paint;
 
     fn look(width: Option<u16>) -> Look {
@@ -283,7 +131,11 @@ mod tests {
 
     fn shown(json: &str, width: Option<u16>) -> String {
         let o: TrusteeOverview = serde_json::from_str(json).unwrap();
-        overview(&o, &Statement::new(&o), look(width))
+        render(&documents::overview(&o, &Statement::new(&o)), look(width))
+    }
+
+    fn usage(report: &UsageReport) -> String {
+        render(&documents::usage(report), look(None))
     }
 
     const OVERVIEW: &str = r#"{"organization":{"id":"o1","name":"Evil\u001b[31m Corp"},"currency":"USD",
@@ -302,7 +154,7 @@ mod tests {
     fn an_overview_says_what_it_comes_to_and_what_not() {
         let text = shown(OVERVIEW, None);
         for said in [
-            "Billing period 2020-04-01 to 2020-04-30, subscription PREPAY",
+            "Billing period 2020-04-01 to 2020-04-30, subscription PREPAY, currency USD, organisation id o1",
             "USERS",
             "! 3 ",
             "1006.50",
@@ -311,8 +163,9 @@ mod tests {
             "It leaves out 1 row",
             "usageQuantity is \"n/a\"",
             "Monthly minimum: 2000.00 USD; whether the total reaches it is unknown",
-            "not in the total: 12.35 USD",
-            "(on no row of this overview)",
+            "Overage in the total: 256.50 USD; 1 row is over what was agreed, as far as it is known",
+            "Third party: 12.35 USD; billed by others, not in the total",
+            "FAIR USE ON NO ROW",
             "Tax and telco usage are not included.",
         ] {
             assert!(text.contains(said), "{said}\n{text}");
@@ -329,7 +182,7 @@ mod tests {
         let report = serde_json::from_str::<UsageReport>(
             r#"{"usages":[{"name":"a\u001b[2J","totalUsage":"\u001b","resources":[{"name":"\u0007\u009b"}]}]}"#,
         );
-        let text = usage(&report.unwrap(), look(None));
+        let text = usage(&report.unwrap());
         assert!(!text.contains(|c: char| c.is_control() && c != '\n'), "{text:?}");
     }
 
@@ -350,8 +203,9 @@ mod tests {
                 {"name":"Storage","totalUsage":"12.500"}]}"#,
         );
         assert_eq!(
-            usage(&report.unwrap(), look(None)),
-            "Billable usage, 2025-07-01T03:00:00Z to 2025-07-08\n\n\
+            usage(&report.unwrap()),
+            "Billable usage\n\
+             Period 2025-07-01T03:00:00Z to 2025-07-08\n\n\
              Resource     Billable since\n\n\
              CX 1 (2 resources)\n\
              \x20 a@x        2025-07-01T03:19:11.696Z\n\
@@ -359,7 +213,7 @@ mod tests {
              Storage (total usage 12.5)\n\n\
              2 resources in 2 usages\n"
         );
-        assert!(usage(&UsageReport::default(), look(None)).contains("0 resources in 0 usages"));
+        assert!(usage(&UsageReport::default()).contains("0 resources in 0 usages"));
     }
 
     #[test]

@@ -1,0 +1,261 @@
+//! An overview and what it comes to.
+
+use billing_core::model::TrusteeOverview;
+use billing_core::{Allowance, Charge, Line, Statement, Total, Verdict};
+use rust_decimal::Decimal;
+
+use crate::format::document::{
+    Adds, Cell, Chart, Column, Document, Fact, Formats, Group, NO_NAME, Note, Row, Sheet, Shows, Sum, Tone,
+    Value, day, period,
+};
+use crate::text::count;
+
+/// The rows by section with the statement's lines, and each section in one row.
+pub(crate) fn overview(overview: &TrusteeOverview, statement: &Statement) -> Document {
+    let mut rows = rows(overview, statement);
+    let (title, facts) = (rows.title, std::mem::take(&mut rows.facts));
+    rows.title = "Usage and charges".to_owned();
+    Document { title, facts, sheets: vec![rows, sections(statement)] }
+}
+
+/// A sheet of an organisation and a period of its own: each row of its overview, with what it comes to.
+pub(crate) fn rows(overview: &TrusteeOverview, statement: &Statement) -> Sheet {
+    let organization = overview.organization.as_ref();
+    let id = organization.and_then(|o| o.id.as_deref());
+    let name = organization.and_then(|o| o.name.as_deref()).unwrap_or("Unnamed organisation");
+    let currency = statement.currency.as_deref();
+    let [start, end] =
+        [statement.period_start, statement.period_end].map(|date| date.map(|date| date.to_string()));
+    let context = [
+        ("organizationId", id.map(str::to_owned)),
+        ("organizationName", organization.and_then(|o| o.name.clone())),
+        ("billingPeriodStartDate", start),
+        ("billingPeriodEndDate", end),
+        ("currency", statement.currency.clone()),
+    ];
+    let headed = |section: &billing_core::SectionLines| Group {
+        heading: Some(section.section.name().to_uppercase()),
+        rows: section.lines.iter().map(|line| row(section.section.name(), line, currency)).collect(),
+    };
+    let mut groups: Vec<Group> = statement.sections.iter().map(headed).collect();
+    for (applied, heading) in [(true, FAIR_USE), (false, IDLE_FAIR_USE)] {
+        let rows: Vec<Row> =
+            statement.allowances.iter().filter(|a| a.applied == applied).map(allowance).collect();
+        if !rows.is_empty() {
+            groups.push(Group { heading: Some(heading.to_owned()), rows });
+        }
+    }
+    Sheet {
+        facts: facts(overview, statement),
+        context: context.map(|(key, value)| (key, value.unwrap_or_default())).into(),
+        groups,
+        sums: sums(statement),
+        notes: vec![Note::new(Tone::Faint, statement.not_included)],
+        charts: vec![Chart {
+            title: "Usage against commitment",
+            label: "name",
+            shows: Shows::Use {
+                used: "usageQuantity",
+                committed: "prepayQuantity",
+                included: "included",
+                unit: "unitOfMeasureType",
+            },
+        }],
+        ..Sheet::new(name, columns())
+    }
+}
+
+fn facts(overview: &TrusteeOverview, statement: &Statement) -> Vec<Fact> {
+    let mut facts = vec![Fact::new("Billing period", period(statement.period_start, statement.period_end))];
+    if let Some(subscription) = &overview.subscription_type {
+        facts.push(Fact::new("Subscription", subscription.to_string()));
+    }
+    facts.push(Fact::new("Currency", statement.currency.as_deref().unwrap_or("(not sent)")));
+    if overview.in_ramp_period == Some(true) {
+        facts.push(Fact::new("Ramp period", format!("until {}", day(overview.ramp_period_end_date))));
+    }
+    if let Some(id) = overview.organization.as_ref().and_then(|o| o.id.as_deref()) {
+        facts.push(Fact::new("Organisation id", id));
+    }
+    facts
+}
+
+/// The server's own names for what is the server's.
+fn columns() -> Vec<Column> {
+    let (sheets, people) = (Formats::SPREADSHEETS, Formats::TABLE.and(Formats::HTML));
+    vec![
+        Column::text("section", "Section").only(sheets),
+        Column::text("role", "Role").only(sheets),
+        Column::text("name", "Name"),
+        Column::text("billedBy", "Billed by").only(people).rank(1),
+        Column::text("partNumber", "Part number").rank(8),
+        Column::text("grouping", "Grouping").only(sheets),
+        Column::text("unitOfMeasureType", "Unit").rank(5),
+        Column::number("bundleQuantity", "Bundle").rank(9),
+        Column::number("usageQuantity", "Used").rank(2),
+        Column::number("prepayQuantity", "Committed").rank(3),
+        Column::number("included", "Included").rank(4),
+        Column::number("overage", "Overage"),
+        Column::number("prepayPrice", "Prepay price").rank(7),
+        Column::number("overagePrice", "Overage price").rank(6),
+        Column::money("charge", "Charge"),
+        Column::text("isThirdParty", "Third party").only(sheets),
+        Column::text("remark", "Remark").only(sheets.and(Formats::HTML)),
+        Column::text("usageNotes", "Notes").only(sheets.and(Formats::HTML)),
+    ]
+}
+
+fn row(section: &str, line: &Line, currency: Option<&str>) -> Row {
+    let part = line.charge == Charge::InRollup;
+    let unless_part = |cell: Cell| if part { Cell::empty() } else { cell };
+    let (charge, remark) = match &line.charge {
+        Charge::InRollup => (Cell::new(Value::Instead("in its total")), Some(IN_ROLLUP.to_owned())),
+        Charge::Unknown(why) => (Cell::new(Value::Unknown), Some(why.to_string())),
+        charge => (Cell::money(charge.amount(), currency), None),
+    };
+    let cells = vec![
+        Cell::text(section),
+        Cell::text(if part { "part" } else { "use" }),
+        Cell::name(line.name.as_deref()),
+        Cell::optional_text(line.third_party.then_some("third party")),
+        Cell::optional_text(line.part_number.as_deref()),
+        Cell::optional_text(line.grouping.as_deref()),
+        Cell::optional_text(line.unit.as_deref()),
+        Cell::new(line.bundle.clone().map_or(Value::Empty, Value::Quantity)),
+        Cell::quantity(line.used.as_ref()),
+        Cell::quantity(line.committed.as_ref()),
+        unless_part(Cell::exact(line.included)),
+        unless_part(Cell::overage(line.overage)),
+        Cell::price(line.prepay_price.as_ref()),
+        Cell::price(line.overage_price.as_ref()),
+        charge,
+        Cell::new(Value::Flag(line.third_party)),
+        Cell::optional_text(remark.as_deref()),
+        Cell::optional_text(line.notes.as_deref()),
+    ];
+    Row { part, cells }
+}
+
+/// What it grants stands where it is taken into account; it is no use and has no charge (rule 3).
+fn allowance(allowance: &Allowance) -> Row {
+    let mut cells = vec![Cell::empty(); columns().len()];
+    let known = [
+        Cell::text("fair use"),
+        Cell::text("allowance"),
+        Cell::name(allowance.name.as_deref()),
+        Cell::empty(),
+        Cell::optional_text(allowance.part_number.as_deref()),
+        Cell::text("fair-use"),
+        Cell::optional_text(allowance.unit.as_deref()),
+        Cell::empty(),
+        Cell::empty(),
+        Cell::empty(),
+        Cell::quantity(allowance.quantity.as_ref()),
+    ];
+    cells.splice(..known.len(), known);
+    Row::new(cells)
+}
+
+/// What it comes to: the total, the overage in it, the minimum, and what others bill.
+fn sums(statement: &Statement) -> Vec<Sum> {
+    let currency = &statement.currency;
+    let money = |amount: Option<Decimal>| Value::money(amount, currency.as_deref());
+    let of_lines =
+        |third_party: &str| Adds { column: "charge", only: Some(("isThirdParty", third_party.to_owned())) };
+    let sum = |label: &str, value| Sum { currency: currency.clone(), ..Sum::new(label, value) };
+    let mut sums = vec![Sum {
+        tone: Tone::Strong,
+        left_out: left_out(&statement.total),
+        adds: Some(of_lines("no")),
+        ..sum("Total", money(statement.total.known))
+    }];
+    let over =
+        statement.lines().filter(|line| !line.third_party && line.overage > Some(Decimal::ZERO)).count();
+    if over > 0 {
+        let overage = statement.overage_total();
+        let incomplete = if overage.is_complete() { "" } else { ", as far as it is known" };
+        sums.push(Sum {
+            remark: Some(format!("{} over what was agreed{incomplete}", count(over, "row is", "rows are"))),
+            tone: Tone::Over,
+            ..sum("Overage in the total", money(overage.known))
+        });
+    }
+    if let Some(minimum) = &statement.minimum {
+        let (tone, verdict) = match minimum.verdict {
+            Verdict::Applies => {
+                (Tone::Alarm, "the total is under it, so the minimum is what will be charged")
+            }
+            Verdict::Reached => (Tone::Plain, "the total reaches it"),
+            _ => (Tone::Alarm, "whether the total reaches it is unknown"),
+        };
+        let value = match minimum.amount.decimal() {
+            Some(amount) => money(Some(amount)),
+            None => Value::Price(minimum.amount.clone()),
+        };
+        sums.push(Sum { remark: Some(verdict.to_owned()), tone, ..sum("Monthly minimum", value) });
+    }
+    if statement.lines().any(|line| line.third_party) {
+        sums.push(Sum {
+            remark: Some("billed by others, not in the total".to_owned()),
+            left_out: left_out(&statement.third_party),
+            adds: Some(of_lines("yes")),
+            ..sum("Third party", money(statement.third_party.known))
+        });
+    }
+    sums
+}
+
+/// The rows that a total leaves out, and why.
+fn left_out(total: &Total) -> Vec<(String, String)> {
+    let name = |name: &Option<String>| name.clone().unwrap_or_else(|| NO_NAME.to_owned());
+    total.left_out.iter().map(|row| (name(&row.name), row.because.to_string())).collect()
+}
+
+/// Each section in one row.
+fn sections(statement: &Statement) -> Sheet {
+    let currency = statement.currency.as_deref();
+    let columns = vec![
+        Column::text("section", "Section"),
+        Column::number("rows", "Rows"),
+        Column::number("rowsOver", "Rows over"),
+        Column::money("overageCharge", "Charge for overage"),
+        Column::money("charge", "Charge"),
+        Column::number("unknown", "Unknown charges"),
+    ];
+    let rows = statement.sections.iter().map(|section| {
+        let own = || section.lines.iter().filter(|line| !line.third_party);
+        let over = own().filter(|line| line.overage > Some(Decimal::ZERO)).count();
+        let (total, overage) = (section.total(), section.overage_total());
+        let counted =
+            |n: usize, tone| Cell::new(Value::Count(n)).tone(if n > 0 { tone } else { Tone::Plain });
+        Row::new(vec![
+            Cell::text(section.section.name()),
+            Cell::new(Value::Count(own().count())),
+            counted(over, Tone::Over),
+            Cell::money(overage.known, currency),
+            Cell::money(total.known, currency),
+            counted(total.left_out.len(), Tone::Alarm),
+        ])
+    });
+    Sheet {
+        formats: Formats::XLSX.and(Formats::HTML),
+        groups: vec![Group { heading: None, rows: rows.collect() }],
+        sums: vec![Sum {
+            currency: statement.currency.clone(),
+            tone: Tone::Strong,
+            adds: Some(Adds { column: "charge", only: None }),
+            ..Sum::new("Total", Value::money(statement.total.known, currency))
+        }],
+        notes: vec![Note::new(Tone::Faint, "Without what third parties bill.")],
+        charts: vec![Chart {
+            title: "Overage by section",
+            label: "section",
+            shows: Shows::Values { value: "overageCharge", unit: statement.currency.clone() },
+        }],
+        ..Sheet::new("By section", columns)
+    }
+}
+
+const FAIR_USE: &str = "FAIR USE (allowances, no charge)";
+const IDLE_FAIR_USE: &str = "FAIR USE ON NO ROW (allowances that found nothing to apply to)";
+const IN_ROLLUP: &str = "it is charged with its total (rollup)";

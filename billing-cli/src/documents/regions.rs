@@ -1,0 +1,21 @@
+//! The regions.
+
+use billing_core::Region;
+
+use crate::format::document::{Cell, Column, Document, Group, Row, Sheet};
+
+/// A row for each region: itself, and the addresses of its API and of its login service.
+pub(crate) fn regions(regions: &[(Region, String, String)]) -> Document {
+    let columns = vec![
+        Column::text("region", "Region"),
+        Column::text("domain", "Domain"),
+        Column::text("api", "API").rank(1),
+        Column::text("login", "Login").rank(2),
+    ];
+    let rows = regions.iter().map(|(region, api, login)| {
+        Row::new([region.name(), region.domain(), api, login].map(Cell::text).into())
+    });
+    let groups = vec![Group { heading: None, rows: rows.collect() }];
+    let sheet = Sheet { groups, ..Sheet::new("Regions", columns) };
+    Document { title: "Regions of Genesys Cloud".to_owned(), facts: Vec::new(), sheets: vec![sheet] }
+}

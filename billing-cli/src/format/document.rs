@@ -1,0 +1,531 @@
+//! What a command found, apart from how it is written: tables of typed cells, and what they come to.
+//!
+//! A command builds one document. Each format for people and for spreadsheets renders any document, so that there is no
+//! code for a command in a format. JSON stands apart: it is the server's own.
+
+use std::borrow::Cow;
+
+use billing_core::{Amount, Timestamp, rounded};
+use chrono::NaiveDate;
+use rust_decimal::Decimal;
+
+/// All that one command prints.
+#[derive(Debug)]
+pub(crate) struct Document {
+    pub(crate) title: String,
+    pub(crate) facts: Vec<Fact>,
+    pub(crate) sheets: Vec<Sheet>,
+}
+
+/// Something to know about the whole, such as its period.
+#[derive(Clone, Debug)]
+pub(crate) struct Fact {
+    pub(crate) label: &'static str,
+    pub(crate) value: String,
+}
+
+/// A table, with what it comes to.
+#[derive(Debug)]
+pub(crate) struct Sheet {
+    /// Its name in a workbook, before it is made fit to be one.
+    pub(crate) tab: String,
+    pub(crate) title: String,
+    /// Of this table alone; a table without any goes by the document's.
+    pub(crate) facts: Vec<Fact>,
+    /// Which formats show it.
+    pub(crate) formats: Formats,
+    /// What CSV repeats at the beginning of each row.
+    pub(crate) context: Vec<(&'static str, String)>,
+    pub(crate) columns: Vec<Column>,
+    pub(crate) groups: Vec<Group>,
+    pub(crate) sums: Vec<Sum>,
+    pub(crate) notes: Vec<Note>,
+    pub(crate) charts: Vec<Chart>,
+}
+
+/// A column. Its key is its name for programs: the server's own where the column is the server's.
+#[derive(Clone, Debug)]
+pub(crate) struct Column {
+    pub(crate) key: Cow<'static, str>,
+    pub(crate) title: Cow<'static, str>,
+    pub(crate) kind: Kind,
+    /// Those with the highest rank are left out first where there is no room.
+    pub(crate) rank: Option<u8>,
+    pub(crate) formats: Formats,
+}
+
+/// What is in a column.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Text,
+    Number,
+    Money,
+    Date,
+}
+
+/// Rows under a heading.
+#[derive(Debug, Default)]
+pub(crate) struct Group {
+    pub(crate) heading: Option<String>,
+    pub(crate) rows: Vec<Row>,
+}
+
+/// A cell for each column.
+#[derive(Debug)]
+pub(crate) struct Row {
+    /// Whether it only explains a row above.
+    pub(crate) part: bool,
+    pub(crate) cells: Vec<Cell>,
+}
+
+/// A value, and how it stands out.
+#[derive(Clone, Debug)]
+pub(crate) struct Cell {
+    pub(crate) value: Value,
+    pub(crate) tone: Tone,
+}
+
+/// A value.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Value {
+    /// There is nothing to say.
+    Empty,
+    /// It is not known, which is not zero.
+    Unknown,
+    Text(String),
+    /// In its place, for people, why there is none: `in its total`.
+    Instead(&'static str),
+    Flag(bool),
+    Count(usize),
+    /// A quantity as it came.
+    Quantity(Amount),
+    /// A price as it came, whose digits are those of a contract.
+    Price(Amount),
+    /// What was computed, exactly.
+    Exact(Decimal),
+    /// An exact amount of money, and with how many decimals it is shown.
+    Money(Decimal, u32),
+    /// A part of a hundred, to a tenth.
+    Percent(Decimal),
+    Day(NaiveDate),
+    Moment(Timestamp),
+}
+
+/// How something stands out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Tone {
+    Plain,
+    /// A total.
+    Strong,
+    /// What was used beyond what was agreed.
+    Over,
+    /// What is amiss.
+    Alarm,
+    /// What only explains.
+    Faint,
+}
+
+/// What rows come to.
+#[derive(Debug)]
+pub(crate) struct Sum {
+    pub(crate) label: String,
+    pub(crate) value: Value,
+    pub(crate) currency: Option<String>,
+    pub(crate) remark: Option<String>,
+    pub(crate) tone: Tone,
+    /// What is not in it, and why.
+    pub(crate) left_out: Vec<(String, String)>,
+    /// Of which cells it is the sum, where it is one.
+    pub(crate) adds: Option<Adds>,
+}
+
+/// The cells of a column, or those of them in whose row another column has this text.
+#[derive(Debug)]
+pub(crate) struct Adds {
+    pub(crate) column: &'static str,
+    pub(crate) only: Option<(&'static str, String)>,
+}
+
+/// A sentence under a table.
+#[derive(Debug)]
+pub(crate) struct Note {
+    pub(crate) tone: Tone,
+    pub(crate) text: String,
+}
+
+/// A picture of columns of the table, which are named by their keys.
+#[derive(Debug)]
+pub(crate) struct Chart {
+    pub(crate) title: &'static str,
+    pub(crate) label: &'static str,
+    pub(crate) shows: Shows,
+}
+
+/// What a chart shows.
+#[derive(Debug)]
+pub(crate) enum Shows {
+    /// What was used beside what was agreed, by row and group.
+    Use { used: &'static str, committed: &'static str, included: &'static str, unit: &'static str },
+    /// A value by row.
+    Values { value: &'static str, unit: Option<String> },
+    /// A value by period, the newest first in the table and last in the picture.
+    Periods { value: &'static str, unit: Option<String> },
+}
+
+/// A set of formats.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Formats(u8);
+
+impl Formats {
+    pub(crate) const TABLE: Self = Self(1);
+    pub(crate) const CSV: Self = Self(2);
+    pub(crate) const XLSX: Self = Self(4);
+    pub(crate) const HTML: Self = Self(8);
+    pub(crate) const ALL: Self = Self(15);
+    /// The two whose rows stand without the heading of their group.
+    pub(crate) const SPREADSHEETS: Self = Self::CSV.and(Self::XLSX);
+
+    pub(crate) const fn and(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    pub(crate) const fn has(self, format: Self) -> bool {
+        self.0 & format.0 != 0
+    }
+}
+
+impl Document {
+    /// The tables that a format shows.
+    pub(crate) fn sheets(&self, format: Formats) -> impl Iterator<Item = &Sheet> {
+        self.sheets.iter().filter(move |sheet| sheet.formats.has(format))
+    }
+
+    /// The title and the facts over a table: its own, or the document's where it has none.
+    pub(crate) fn head<'a>(&'a self, sheet: &'a Sheet) -> (&'a str, &'a [Fact]) {
+        match sheet.facts.is_empty() {
+            true => (&self.title, &self.facts),
+            false => (&sheet.title, &sheet.facts),
+        }
+    }
+}
+
+impl Fact {
+    pub(crate) fn new(label: &'static str, value: impl Into<String>) -> Self {
+        Self { label, value: value.into() }
+    }
+
+    /// All in one line: `Billing period 2026-10-01 to 2026-10-31, currency USD`.
+    pub(crate) fn line(facts: &[Self]) -> String {
+        let mut line = String::new();
+        for Self { label, value } in facts {
+            if line.is_empty() {
+                line = format!("{label} {value}");
+            } else {
+                let mut letters = label.chars();
+                let first = letters.next().map(|c| c.to_ascii_lowercase());
+                line.push_str(", ");
+                line.extend(first);
+                line.push_str(letters.as_str());
+                line.push(' ');
+                line.push_str(value);
+            }
+        }
+        line
+    }
+}
+
+impl Sheet {
+    /// An empty table that every format shows.
+    pub(crate) fn new(title: impl Into<String>, columns: Vec<Column>) -> Self {
+        let title = title.into();
+        Self {
+            tab: title.clone(),
+            title,
+            facts: Vec::new(),
+            formats: Formats::ALL,
+            context: Vec::new(),
+            columns,
+            groups: Vec::new(),
+            sums: Vec::new(),
+            notes: Vec::new(),
+            charts: Vec::new(),
+        }
+    }
+
+    pub(crate) fn rows(&self) -> impl Iterator<Item = &Row> {
+        self.groups.iter().flat_map(|group| &group.rows)
+    }
+
+    /// The position of a column.
+    pub(crate) fn at(&self, key: &str) -> Option<usize> {
+        self.columns.iter().position(|column| column.key == key)
+    }
+
+    /// The positions of the columns that a format shows.
+    pub(crate) fn shown(&self, format: Formats) -> Vec<usize> {
+        let columns = self.columns.iter().enumerate();
+        columns.filter(|(_, column)| column.formats.has(format)).map(|(at, _)| at).collect()
+    }
+}
+
+impl Column {
+    pub(crate) const fn new(key: &'static str, title: &'static str, kind: Kind) -> Self {
+        let (key, title) = (Cow::Borrowed(key), Cow::Borrowed(title));
+        Self { key, title, kind, rank: None, formats: Formats::ALL }
+    }
+
+    pub(crate) const fn text(key: &'static str, title: &'static str) -> Self {
+        Self::new(key, title, Kind::Text)
+    }
+
+    pub(crate) const fn number(key: &'static str, title: &'static str) -> Self {
+        Self::new(key, title, Kind::Number)
+    }
+
+    pub(crate) const fn money(key: &'static str, title: &'static str) -> Self {
+        Self::new(key, title, Kind::Money)
+    }
+
+    pub(crate) const fn date(key: &'static str, title: &'static str) -> Self {
+        Self::new(key, title, Kind::Date)
+    }
+
+    /// The same column, left out where there is no room.
+    pub(crate) fn rank(self, rank: u8) -> Self {
+        Self { rank: Some(rank), ..self }
+    }
+
+    /// The same column, in these formats only.
+    pub(crate) fn only(self, formats: Formats) -> Self {
+        Self { formats, ..self }
+    }
+}
+
+impl Kind {
+    /// Whether its figures stand under each other by their last digit.
+    pub(crate) fn is_number(self) -> bool {
+        matches!(self, Self::Number | Self::Money)
+    }
+}
+
+impl Group {
+    pub(crate) fn headed(heading: impl Into<String>) -> Self {
+        Self { heading: Some(heading.into()), rows: Vec::new() }
+    }
+}
+
+impl Row {
+    pub(crate) fn new(cells: Vec<Cell>) -> Self {
+        Self { part: false, cells }
+    }
+
+    pub(crate) fn value(&self, at: usize) -> &Value {
+        self.cells.get(at).map_or(&Value::Empty, |cell| &cell.value)
+    }
+}
+
+impl Cell {
+    pub(crate) fn new(value: Value) -> Self {
+        let tone = match value {
+            Value::Unknown => Tone::Alarm,
+            Value::Instead(_) => Tone::Faint,
+            // What is no number where one should be.
+            Value::Quantity(ref amount) | Value::Price(ref amount) if amount.decimal().is_none() => {
+                Tone::Alarm
+            }
+            _ => Tone::Plain,
+        };
+        Self { value, tone }
+    }
+
+    pub(crate) fn tone(self, tone: Tone) -> Self {
+        Self { tone, ..self }
+    }
+
+    pub(crate) fn empty() -> Self {
+        Self::new(Value::Empty)
+    }
+
+    pub(crate) fn text(text: impl Into<String>) -> Self {
+        Self::new(Value::Text(text.into()))
+    }
+
+    /// A name that should be there.
+    pub(crate) fn name(name: Option<&str>) -> Self {
+        Self::new(name.map_or(Value::Instead(NO_NAME), |name| Value::Text(name.to_owned())))
+    }
+
+    pub(crate) fn optional_text(text: Option<&str>) -> Self {
+        text.map_or_else(Self::empty, Self::text)
+    }
+
+    /// A quantity that should have been sent.
+    pub(crate) fn quantity(amount: Option<&Amount>) -> Self {
+        Self::new(amount.map_or(Value::Unknown, |amount| Value::Quantity(amount.clone())))
+    }
+
+    /// A price that should have been sent.
+    pub(crate) fn price(amount: Option<&Amount>) -> Self {
+        Self::new(amount.map_or(Value::Unknown, |amount| Value::Price(amount.clone())))
+    }
+
+    /// What should be known.
+    pub(crate) fn exact(amount: Option<Decimal>) -> Self {
+        Self::new(amount.map_or(Value::Unknown, Value::Exact))
+    }
+
+    /// The same of overage, which stands out.
+    pub(crate) fn overage(amount: Option<Decimal>) -> Self {
+        match amount {
+            Some(over) if over > Decimal::ZERO => Self::exact(amount).tone(Tone::Over),
+            _ => Self::exact(amount),
+        }
+    }
+
+    pub(crate) fn money(amount: Option<Decimal>, currency: Option<&str>) -> Self {
+        Self::new(Value::money(amount, currency))
+    }
+
+    pub(crate) fn moment(moment: Option<Timestamp>) -> Self {
+        Self::new(moment.map_or(Value::Empty, Value::Moment))
+    }
+
+    /// As people read it: `2` for a quantity of `2.000`, `1006.50` for an amount in dollars.
+    pub(crate) fn shown(&self, kind: Kind) -> String {
+        match (&self.value, kind) {
+            (Value::Unknown, Kind::Number) => "?".to_owned(),
+            (value, _) => value.shown(),
+        }
+    }
+}
+
+impl Value {
+    pub(crate) fn money(amount: Option<Decimal>, currency: Option<&str>) -> Self {
+        let digits = rounded(Decimal::ZERO, currency).scale();
+        amount.map_or(Self::Unknown, |amount| Self::Money(amount, digits))
+    }
+
+    /// As people read it.
+    pub(crate) fn shown(&self) -> String {
+        match self {
+            Self::Empty => String::new(),
+            Self::Unknown => "unknown".to_owned(),
+            Self::Text(text) => text.clone(),
+            Self::Instead(words) => (*words).to_owned(),
+            Self::Flag(flag) => if *flag { "yes" } else { "no" }.to_owned(),
+            Self::Count(count) => count.to_string(),
+            Self::Quantity(amount) => match amount.decimal() {
+                Some(decimal) => decimal.normalize().to_string(),
+                None => format!("{:?}", amount.text()),
+            },
+            Self::Price(amount) => match amount.decimal() {
+                Some(_) => amount.text().trim().to_owned(),
+                None => format!("{:?}", amount.text()),
+            },
+            Self::Exact(decimal) => decimal.to_string(),
+            Self::Money(amount, digits) => in_digits(*amount, *digits).to_string(),
+            Self::Percent(percent) => format!("{} %", in_digits(*percent, 1)),
+            Self::Day(day) => day.to_string(),
+            Self::Moment(moment) => moment.to_string(),
+        }
+    }
+
+    /// As programs read it: the text that came, or the exact value; nothing where it is not known.
+    pub(crate) fn exact_text(&self) -> Cow<'_, str> {
+        match self {
+            Self::Empty | Self::Unknown | Self::Instead(_) => Cow::Borrowed(""),
+            Self::Text(text) => Cow::Borrowed(text),
+            Self::Quantity(amount) | Self::Price(amount) => Cow::Borrowed(amount.text()),
+            Self::Flag(flag) => Cow::Borrowed(if *flag { "true" } else { "false" }),
+            Self::Money(decimal, _) | Self::Percent(decimal) => Cow::Owned(decimal.to_string()),
+            other => Cow::Owned(other.shown()),
+        }
+    }
+
+    /// The exact number, where it is one.
+    pub(crate) fn number(&self) -> Option<Decimal> {
+        match self {
+            Self::Quantity(amount) | Self::Price(amount) => amount.decimal(),
+            Self::Exact(decimal) | Self::Money(decimal, _) | Self::Percent(decimal) => Some(*decimal),
+            Self::Count(count) => Some((*count).into()),
+            _ => None,
+        }
+    }
+}
+
+impl Sum {
+    pub(crate) fn new(label: impl Into<String>, value: Value) -> Self {
+        Self {
+            label: label.into(),
+            value,
+            currency: None,
+            remark: None,
+            tone: Tone::Plain,
+            left_out: Vec::new(),
+            adds: None,
+        }
+    }
+}
+
+impl Note {
+    pub(crate) fn new(tone: Tone, text: impl Into<String>) -> Self {
+        Self { tone, text: text.into() }
+    }
+}
+
+/// A period of days, both included; the time of day is shown where it says more than that.
+pub(crate) fn period(start: Option<Timestamp>, end: Option<Timestamp>) -> String {
+    format!("{} to {}", day(start), day(end))
+}
+
+/// The day alone where the time is midnight or the last second of the day, as it is in the server's periods.
+pub(crate) fn day(timestamp: Option<Timestamp>) -> String {
+    let Some(timestamp) = timestamp else { return "(unknown)".to_owned() };
+    match timestamp.instant().format("%H:%M:%S").to_string().as_str() {
+        "00:00:00" | "23:59:59" => timestamp.date().to_string(),
+        _ => timestamp.to_string(),
+    }
+}
+
+/// Rounded half away from zero, and padded where there is room.
+fn in_digits(amount: Decimal, digits: u32) -> Decimal {
+    let strategy = rust_decimal::RoundingStrategy::MidpointAwayFromZero;
+    let mut shown = amount.round_dp_with_strategy(digits, strategy);
+    shown.rescale(digits);
+    shown
+}
+
+/// For what came without a name.
+pub(crate) const NO_NAME: &str = "(no name)";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn facts_make_a_line() {
+        let facts = [Fact::new("Billing period", "a to b"), Fact::new("Currency", "USD")];
+        assert_eq!(Fact::line(&facts), "Billing period a to b, currency USD");
+        assert_eq!(Fact::line(&[]), "");
+    }
+
+    #[test]
+    fn values_are_read_by_people_and_by_programs() {
+        let amount = |text: &str| Amount::from(text);
+        for (value, shown, exact) in [
+            (Value::Quantity(amount("12.000")), "12", "12.000"),
+            (Value::Quantity(amount("n/a")), "\"n/a\"", "n/a"),
+            (Value::Price(amount(" 0.0050")), "0.0050", " 0.0050"),
+            (Value::money(Some(Decimal::new(1005, 3)), Some("USD")), "1.01", "1.005"),
+            (Value::money(Some(Decimal::new(-15, 1)), Some("JPY")), "-2", "-1.5"),
+            (Value::money(None, Some("USD")), "unknown", ""),
+            (Value::Percent(Decimal::new(1225, 2)), "12.3 %", "12.25"),
+            (Value::Instead("in its total"), "in its total", ""),
+            (Value::Flag(true), "yes", "true"),
+        ] {
+            assert_eq!((value.shown().as_str(), &*value.exact_text()), (shown, exact));
+        }
+        assert_eq!(Cell::quantity(None).shown(Kind::Number), "?");
+        assert_eq!(Cell::money(None, None).shown(Kind::Money), "unknown");
+    }
+}

@@ -1,0 +1,129 @@
+//! The charts of a workbook, of the cells of its own sheets.
+
+use rust_xlsxwriter::{
+    Chart, ChartAxis, ChartAxisLabelPosition, ChartFont, ChartFormat, ChartLegendPosition, ChartSolidFill,
+    ChartType, Color, Worksheet, XlsxError,
+};
+
+use super::{FIRST, Part};
+use crate::format::document::{self, Shows};
+use crate::text::printable;
+
+/// Draws the charts of a table from row `below` on, two beside each other.
+pub(super) fn draw(part: &Part<'_>, to: &mut Worksheet, name: &str, below: u32) -> Result<(), XlsxError> {
+    let mut charts = Vec::new();
+    for chart in &part.sheet.charts {
+        let Some(label) = part.place(chart.label) else { continue };
+        let series = |key: &'static str| Some((part.place(key)?, part.sheet.at(key)?));
+        match &chart.shows {
+            // A chart for each group, because their units differ.
+            Shows::Use { used, committed, .. } => {
+                let (Some(used), Some(committed)) = (series(used), series(committed)) else { continue };
+                for (heading, rows) in &part.groups {
+                    let title = format!("{}: {}", chart.title, heading.unwrap_or_default());
+                    let bars = Bars { name, label, rows: rows.clone(), title: &title, kind: ChartType::Bar };
+                    let both = [("Committed", committed, COMMITTED), ("Used", used, USED)];
+                    charts.extend(bars.draw(part, &both));
+                }
+            }
+            Shows::Values { value, unit } | Shows::Periods { value, unit } => {
+                let Some(value) = series(value) else { continue };
+                let kind = match chart.shows {
+                    Shows::Periods { .. } => ChartType::Column,
+                    _ => ChartType::Bar,
+                };
+                let title = titled(chart, unit.as_deref());
+                let bars = Bars { name, label, rows: 0..part.rows.len(), title: &title, kind };
+                charts.extend(bars.draw(part, &[(chart.title, value, USED)]));
+            }
+        }
+    }
+    let mut row = below + 1;
+    for pair in charts.chunks(2) {
+        for ((chart, _), left) in pair.iter().zip([0, WIDTH + GAP]) {
+            to.insert_chart_with_offset(row, 0, chart, left, 0)?;
+        }
+        let height = pair.iter().map(|(_, height)| *height).max().unwrap_or_default();
+        row += (height + GAP).div_ceil(ROW_HEIGHT);
+    }
+    Ok(())
+}
+
+/// A chart of some rows.
+struct Bars<'a> {
+    name: &'a str,
+    /// The column of their labels.
+    label: u16,
+    rows: std::ops::Range<usize>,
+    title: &'a str,
+    kind: ChartType,
+}
+
+impl Bars<'_> {
+    /// The chart with its height; none where there is nothing to draw. `series`: the name of each, its column in the
+    /// worksheet and in the table, and its colour.
+    fn draw(&self, part: &Part<'_>, series: &[(&str, (u16, usize), u32)]) -> Option<(Chart, u32)> {
+        let rows = part.rows.get(self.rows.clone())?;
+        let drawn = rows.iter().any(|row| {
+            series
+                .iter()
+                .any(|(_, (_, at), _)| row.value(*at).number().is_some_and(|number| !number.is_zero()))
+        });
+        if !drawn || rows.len() > MOST_BARS {
+            return None;
+        }
+        let first = FIRST + u32::try_from(self.rows.start).ok()?;
+        let last = FIRST + u32::try_from(self.rows.end).ok()? - 1;
+        // The library takes a text with a `!` for the address of a cell, and a grouping may be named anything.
+        let title = printable(self.title).replace('!', " ");
+        let mut chart = Chart::new(self.kind);
+        for (name, (column, _), color) in series {
+            chart
+                .add_series()
+                .set_name(*name)
+                .set_categories((self.name, first, self.label, last, self.label))
+                .set_values((self.name, first, *column, last, *column))
+                .set_format(
+                    ChartFormat::new().set_solid_fill(ChartSolidFill::new().set_color(Color::RGB(*color))),
+                )
+                .set_gap(60);
+        }
+        chart.title().set_name(&title).set_font(ChartFont::new().set_size(11));
+        // The first row is the top one, as in the table; the last period of a table is the first in time.
+        // The library names the axes of horizontal bars by how they lie.
+        let (labels, values) = match self.kind {
+            ChartType::Bar => (Chart::y_axis as Axis, Chart::x_axis as Axis),
+            _ => (Chart::x_axis as Axis, Chart::y_axis as Axis),
+        };
+        labels(&mut chart).set_reverse();
+        values(&mut chart).set_num_format("#,##0").set_label_position(ChartAxisLabelPosition::High);
+        match series.len() {
+            1 => chart.legend().set_hidden(),
+            _ => chart.legend().set_position(ChartLegendPosition::Bottom),
+        };
+        let alike = series.len().max(1) * rows.len();
+        let height = match self.kind {
+            ChartType::Bar => BAR * u32::try_from(alike).ok()?.max(4) + AROUND,
+            _ => 320,
+        };
+        chart.set_width(WIDTH).set_height(height).set_alt_text(title);
+        Some((chart, height))
+    }
+}
+
+type Axis = fn(&mut Chart) -> &mut ChartAxis;
+
+fn titled(chart: &document::Chart, unit: Option<&str>) -> String {
+    unit.map_or_else(|| chart.title.to_owned(), |unit| format!("{} ({unit})", chart.title))
+}
+
+/// In pixels, as all of these.
+const WIDTH: u32 = 640;
+const GAP: u32 = 20;
+const ROW_HEIGHT: u32 = 20;
+const BAR: u32 = 18;
+const AROUND: u32 = 110;
+/// More make no picture.
+const MOST_BARS: usize = 250;
+const COMMITTED: u32 = 0x00B6_C2CF;
+const USED: u32 = 0x001F_6FB2;
