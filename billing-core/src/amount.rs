@@ -8,6 +8,8 @@ use serde::de::{self, Deserialize, Deserializer};
 use serde::ser::{self, Serialize, Serializer};
 use serde_json::value::RawValue;
 
+use crate::model::{Scan, Scanner};
+
 /// A quantity, a price or an amount of money, exactly as the server wrote it.
 ///
 /// The reports and the overview carry these as JSON strings (`"23.74"`, `"12.000000"`), contracts and invoices as JSON
@@ -111,6 +113,23 @@ impl<'de> Deserialize<'de> for Amount {
                 "expected an amount, a string or a number, found {}",
                 kind(raw.get())
             ))),
+        }
+    }
+}
+
+impl<'a> Scan<'a> for Amount {
+    #[inline]
+    fn scan(scanner: &mut Scanner<'a>) -> Option<Self> {
+        match scanner.peek()? {
+            b'"' => {
+                let text = scanner.string()?;
+                Some(Self { text: text.into(), form: Form::String })
+            }
+            b'-' | b'0'..=b'9' => {
+                let raw: &RawValue = scanner.other()?;
+                Some(Self { text: raw.get().into(), form: Form::Number })
+            }
+            _ => None,
         }
     }
 }

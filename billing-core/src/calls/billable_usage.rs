@@ -5,7 +5,7 @@ use http::{Request, Response};
 use serde::{Deserialize, Serialize};
 
 use super::{Call, get};
-use crate::model::{ReportStatus, UsageReport, decode};
+use crate::model::{ReportStatus, UsageReport, decode_model};
 use crate::poll::Report;
 use crate::{BaseUrl, DecodeError, Operation, Period};
 
@@ -35,7 +35,7 @@ impl Call for BillableUsage {
     }
 
     fn parse(&self, response: &Response<Bytes>) -> Result<UsageReport, DecodeError> {
-        decode(response.body())
+        decode_model(response.body())
     }
 }
 

@@ -7,7 +7,7 @@ use http::{Request, Response};
 use serde::{Deserialize, Serialize};
 
 use super::{Call, get};
-use crate::model::{TrusteeOverview, decode};
+use crate::model::{TrusteeOverview, decode_model};
 use crate::{BaseUrl, DecodeError, Operation, OrgId, PeriodIndex};
 
 /// Asks, as a trustee, for the billing overview of a trustor organisation.
@@ -43,7 +43,7 @@ impl Call for TrusteeOverviewCall {
     }
 
     fn parse(&self, response: &Response<Bytes>) -> Result<TrusteeOverview, DecodeError> {
-        decode(response.body())
+        decode_model(response.body())
     }
 
     fn attempt(&self) -> Duration {

@@ -13,6 +13,7 @@ mod list;
 mod named_entity;
 mod organization;
 mod product;
+mod scan;
 mod trustee_overview;
 mod trustor;
 mod unknown;
@@ -29,10 +30,22 @@ pub use invoice_line::{InvoiceLine, InvoiceLineList};
 pub use named_entity::NamedEntity;
 pub use organization::{Organization, OrganizationState};
 pub use product::{Product, UnitOfMeasure};
+pub(crate) use scan::{Scan, Scanner};
 pub use trustee_overview::{OverviewUsage, SubscriptionType, TrusteeOverview};
 pub use trustor::{Trustor, TrustorList};
 pub use unknown::UnknownFields;
 pub use usage_report::{ReportStatus, Usage, UsageReport, UsageResource};
+
+/// Reads a whole body as a model, by the scanner where it can.
+pub(crate) fn decode_model<T>(body: &[u8]) -> Result<T, crate::DecodeError>
+where
+    T: for<'a> Scan<'a> + serde::de::DeserializeOwned,
+{
+    match std::str::from_utf8(body).ok().and_then(Scanner::whole) {
+        Some(model) => Ok(model),
+        None => decode(body),
+    }
+}
 
 /// Reads a whole body as one JSON value.
 ///
@@ -105,6 +118,27 @@ macro_rules! model {
             }
         }
 
+        impl<'a> $crate::model::Scan<'a> for $name {
+            fn scan(scanner: &mut $crate::model::Scanner<'a>) -> Option<Self> {
+                let mut model = Self::default();
+                $( let mut $field = false; )*
+                scanner.object(|scanner, name| {
+                    match name {
+                        $( $wire => {
+                            // Twice the same name is an error.
+                            if std::mem::replace(&mut $field, true) {
+                                return None;
+                            }
+                            model.$field = Option::scan(scanner)?;
+                        } )*
+                        _ => model.unknown.scan(name, scanner)?,
+                    }
+                    Some(())
+                })?;
+                Some(model)
+            }
+        }
+
         impl serde::Serialize for $name {
             fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
                 use serde::ser::SerializeMap;
@@ -172,6 +206,12 @@ macro_rules! open_enum {
                 $crate::model::unknown::Key::deserialize(deserializer).map(|text| text.as_str().into())
             }
         }
+
+        impl<'a> $crate::model::Scan<'a> for $name {
+            fn scan(scanner: &mut $crate::model::Scanner<'a>) -> Option<Self> {
+                scanner.string().map(|text| (&*text).into())
+            }
+        }
     };
 }
 
@@ -182,7 +222,7 @@ mod tests {
     use super::*;
 
     fn place(body: &[u8]) -> String {
-        decode::<UsageReport>(body).unwrap_err().to_string()
+        decode_model::<UsageReport>(body).unwrap_err().to_string()
     }
 
     #[test]

@@ -7,6 +7,8 @@ use std::fmt;
 use serde::de::{self, Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
+use super::Scanner;
+
 /// The fields of an object that the published schema does not have, by their names, as the JSON text that came.
 ///
 /// ```
@@ -46,15 +48,23 @@ impl UnknownFields {
         key: Key<'de>,
         map: &mut A,
     ) -> Result<(), A::Error> {
-        let value: Box<RawValue> = map.next_value()?;
+        self.keep(key.0, map.next_value()?)
+            .map_err(|name| de::Error::custom(format_args!("{name:?} is nested more than {DEEPEST} deep")))
+    }
+
+    /// The same for the value that the scanner has come to.
+    pub(crate) fn scan(&mut self, name: &str, scanner: &mut Scanner<'_>) -> Option<()> {
+        let value: &RawValue = scanner.other()?;
+        self.keep(name.into(), value.to_owned()).ok()
+    }
+
+    /// The name, where the value is nested too deep.
+    fn keep<'a>(&mut self, name: Cow<'a, str>, value: Box<RawValue>) -> Result<(), Cow<'a, str>> {
         if depth(value.get()) > DEEPEST {
-            return Err(de::Error::custom(format_args!(
-                "{:?} is nested more than {DEEPEST} deep",
-                key.as_str()
-            )));
+            return Err(name);
         }
         // Twice the same name: the later one counts, as in every JSON reader.
-        self.0.get_or_insert_default().insert(key.0.into_owned(), value);
+        self.0.get_or_insert_default().insert(name.into_owned(), value);
         Ok(())
     }
 }
