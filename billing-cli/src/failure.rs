@@ -164,6 +164,7 @@ fn advice(error: &Error) -> String {
                 "Check --api-url, and that this machine trusts the certificate of the server or proxy".into()
             }
             TransportErrorKind::TooLarge { .. } => "Ask for a shorter period".into(),
+            TransportErrorKind::Sink => "What was there before is as it was; try another place with --output".into(),
             _ => "Check the connection and the proxy, and try again".into(),
         },
         ErrorKind::Unsendable(_) => "Check --region, --api-url and --login-url".into(),
@@ -202,6 +203,7 @@ mod tests {
             (ErrorKind::Transport(TransportErrorKind::Tls), 8),
             (ErrorKind::Transport(TransportErrorKind::TooLarge { limit: 1 }), 8),
             (ErrorKind::Transport(TransportErrorKind::BadRequest), 1),
+            (ErrorKind::Transport(TransportErrorKind::Sink), 1),
             (ErrorKind::Deadline(later), 7),
             (ErrorKind::Deferred(later), 6),
         ];

@@ -83,8 +83,7 @@ fn lines_of(event: &Event<'_>, verbosity: Verbosity) -> Vec<String> {
             })
             .collect(),
         Event::Received { request, answered, elapsed } => {
-            let http = request.http();
-            let target = http.uri().path_and_query().map_or("/", |p| p.as_str());
+            let (method, target) = (request.http().method(), request.shown());
             let millis = elapsed.as_millis();
             let outcome = match (answered.status(), answered.error()) {
                 (Some(status), _) => {
@@ -95,7 +94,7 @@ fn lines_of(event: &Event<'_>, verbosity: Verbosity) -> Vec<String> {
                 (None, Some(error)) => format!("{error}, {millis} ms"),
                 (None, None) => format!("{millis} ms"),
             };
-            let mut lines = vec![format!("{} {target}: {outcome}", http.method())];
+            let mut lines = vec![format!("{method} {target}: {outcome}")];
             if let (Some(headers), true) = (answered.headers(), verbosity >= Verbosity::Headers) {
                 let shown = headers.iter().filter(|(name, _)| SHOWN_HEADERS.contains(&name.as_str()));
                 lines.extend(

@@ -8,6 +8,8 @@
 //!            └──────────────────────────── everything else ◄───────────────────────┘
 //! ```
 //!
+//! A request for a [document](crate::Download) goes past the session: to another host, without the token.
+//!
 //! The drivers run every machine inside one of these, so that all knowledge of tokens and quotas stays in the core. An
 //! embedder without a driver does the same:
 //!
@@ -61,6 +63,8 @@ enum Phase<M: Machine, A: Access> {
     LoggingIn(Outgoing<M>, Pending<A, u64>),
     /// The request of the inner machine is out. (Only ever inside a [`Sent`].)
     Calling(Outgoing<M>, Pending<A, Pass>),
+    /// A request for a document is out, of which no session knows. (Only ever inside a [`Sent`].)
+    Apart(Outgoing<M>),
 }
 
 /// A request of the inner machine on its way.
@@ -92,9 +96,10 @@ impl<M: Machine, A: Access> Authorized<M, A> {
     pub fn machine(&self) -> &M {
         match &self.phase {
             Phase::Resting(machine) => machine,
-            Phase::Joining(outgoing, _) | Phase::LoggingIn(outgoing, _) | Phase::Calling(outgoing, _) => {
-                outgoing.sent.machine()
-            }
+            Phase::Joining(outgoing, _)
+            | Phase::LoggingIn(outgoing, _)
+            | Phase::Calling(outgoing, _)
+            | Phase::Apart(outgoing) => outgoing.sent.machine(),
         }
     }
 
@@ -108,9 +113,10 @@ impl<M: Machine, A: Access> Authorized<M, A> {
     pub fn into_machine(self) -> M {
         match self.phase {
             Phase::Resting(machine) => machine,
-            Phase::Joining(outgoing, _) | Phase::LoggingIn(outgoing, _) | Phase::Calling(outgoing, _) => {
-                outgoing.sent.unsent()
-            }
+            Phase::Joining(outgoing, _)
+            | Phase::LoggingIn(outgoing, _)
+            | Phase::Calling(outgoing, _)
+            | Phase::Apart(outgoing) => outgoing.sent.unsent(),
         }
     }
 
@@ -131,6 +137,11 @@ impl<M: Machine, A: Access> Authorized<M, A> {
 
     /// Asks the session what becomes of a request.
     fn dispatch(access: A, mut tally: Tally, outgoing: Outgoing<M>, now: DateTime<Utc>) -> Step<Self> {
+        if outgoing.request.document().is_some() {
+            // Of another host, which is sent nothing of ours and has no say in our quota.
+            let request = outgoing.request.clone();
+            return Step::Send(request, Sent::new(Self { access, tally, phase: Phase::Apart(outgoing) }));
+        }
         let deadline = outgoing.request.deadline();
         let admission = access.with(|session| {
             let since = *tally.since.get_or_insert(session.episode());
@@ -190,9 +201,10 @@ impl<M: Machine, A: Access> Machine for Authorized<M, A> {
         let Self { access, tally, phase } = self;
         match phase {
             Phase::Resting(machine) => Self::pass(access, tally, machine.step(now), now),
-            Phase::Joining(outgoing, _) | Phase::LoggingIn(outgoing, _) | Phase::Calling(outgoing, _) => {
-                Self::retry(access, tally, outgoing, now)
-            }
+            Phase::Joining(outgoing, _)
+            | Phase::LoggingIn(outgoing, _)
+            | Phase::Calling(outgoing, _)
+            | Phase::Apart(outgoing) => Self::retry(access, tally, outgoing, now),
         }
     }
 
@@ -244,6 +256,9 @@ impl<M: Machine, A: Access> sealed::Machine for Authorized<M, A> {
                 tally.others = tally.others.saturating_add(1);
                 Self::retry(access, tally, outgoing, now)
             }
+            Phase::Apart(outgoing) => {
+                Self::pass(access, Tally::default(), outgoing.sent.receive_as(received, now), now)
+            }
             // Nothing is out in these phases, so that no reply is ours.
             Phase::Resting(machine) => Self::pass(access, tally, machine.step(now), now),
             Phase::Joining(outgoing, _) => Self::retry(access, tally, outgoing, now),
@@ -254,9 +269,10 @@ impl<M: Machine, A: Access> sealed::Machine for Authorized<M, A> {
         let Self { access, tally, phase } = self;
         match phase {
             Phase::Resting(machine) => Self::pass(access, tally, machine.step(now), now),
-            Phase::Joining(outgoing, _) | Phase::LoggingIn(outgoing, _) | Phase::Calling(outgoing, _) => {
-                Self::pass(access, tally, outgoing.sent.hold(hold, now), now)
-            }
+            Phase::Joining(outgoing, _)
+            | Phase::LoggingIn(outgoing, _)
+            | Phase::Calling(outgoing, _)
+            | Phase::Apart(outgoing) => Self::pass(access, tally, outgoing.sent.hold(hold, now), now),
         }
     }
 }

@@ -260,7 +260,7 @@ impl Write for Bounded {
 }
 
 /// What all headers of that name list, in lower case, but for what changes nothing.
-fn codings(headers: &HeaderMap, name: impl AsHeaderName) -> Vec<String> {
+pub(crate) fn codings(headers: &HeaderMap, name: impl AsHeaderName) -> Vec<String> {
     let values = headers.get_all(name).into_iter().map(|value| String::from_utf8_lossy(value.as_bytes()));
     let listed = values.flat_map(|value| {
         value.split(',').map(|coding| coding.trim().to_ascii_lowercase()).collect::<Vec<_>>()
@@ -268,12 +268,12 @@ fn codings(headers: &HeaderMap, name: impl AsHeaderName) -> Vec<String> {
     listed.filter(|coding| !coding.is_empty() && coding != "identity").collect()
 }
 
-fn not_asked_for(codings: &[String]) -> TransportError {
+pub(crate) fn not_asked_for(codings: &[String]) -> TransportError {
     let text = format!("the body is encoded as {:?}, which was not asked for", codings.join(", "));
     TransportError::new(TransportErrorKind::Malformed, text)
 }
 
-fn too_large(limit: usize) -> TransportError {
+pub(crate) fn too_large(limit: usize) -> TransportError {
     TransportError::new(
         TransportErrorKind::TooLarge { limit },
         format!("the body is larger than {limit} bytes"),

@@ -6,7 +6,7 @@
 //! | the same, and its body cannot be read; a body cut short | [`Unreadable`](Judgement::Unreadable): twice more at most |
 //! | 408, 425, 500, 502, 503, 504; no connection, no host, lost, timed out | [`Transient`](Judgement::Transient) |
 //! | 429 | [`Throttled`](Judgement::Throttled) |
-//! | 401, 403, 404, other 4xx, 501, 505 and other 5xx, other 2xx, 3xx; TLS, address, size | [`Final`](Judgement::Final) |
+//! | 401, 403, 404, other 4xx, 501, 505 and other 5xx, other 2xx, 3xx; TLS, address, size, sink | [`Final`](Judgement::Final) |
 //!
 //! Of a 401, the [session](crate::Session) decides first whether it is the token's fault alone.
 
@@ -32,7 +32,7 @@ pub(crate) fn judge<C: Call>(call: &C, reply: &Reply) -> Judgement<C::Output> {
                 Kind::Dns | Kind::Connect | Kind::Timeout | Kind::Reset | Kind::Malformed => {
                     Judgement::Transient(Trouble::network(kind), ErrorKind::Transport(kind))
                 }
-                Kind::Tls | Kind::BadRequest | Kind::TooLarge { .. } => {
+                Kind::Tls | Kind::BadRequest | Kind::TooLarge { .. } | Kind::Sink => {
                     Judgement::Final(ErrorKind::Transport(kind))
                 }
             };

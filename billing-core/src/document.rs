@@ -4,6 +4,7 @@ use std::fmt;
 
 use http::Uri;
 use http::uri::Scheme;
+use percent_encoding::percent_decode_str;
 
 use crate::Secret;
 use crate::environment::{is_host_and_port, is_loopback};
@@ -42,7 +43,30 @@ impl DocumentUrl {
     pub fn expose(&self) -> &str {
         self.address.expose()
     }
+
+    /// Whether it is of plain http, and so of this machine.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.shown.starts_with("http://")
+    }
+
+    /// What of it no error may repeat, the longer texts first: the whole, its query, and the values in that, as they are
+    /// written and as they are meant.
+    pub(crate) fn secrets(&self) -> Vec<Secret> {
+        let address = self.expose();
+        let query = address.split_once('?').map_or("", |(_, query)| query);
+        let values = query.split('&').map(|pair| pair.split_once('=').map_or(pair, |(_, value)| value));
+        let values = values
+            .flat_map(|value| [value.to_owned(), percent_decode_str(value).decode_utf8_lossy().into_owned()]);
+        let beyond_host = address.splitn(4, '/').nth(3).unwrap_or_default();
+        let mut texts: Vec<String> = [address, beyond_host, query].map(str::to_owned).into();
+        texts.extend(values);
+        texts.retain(|text| text.len() >= TELLING);
+        texts.into_iter().map(Secret::new).collect()
+    }
 }
+
+/// A shorter value, such as a version, is no signature, and taking it out would only garble what is said.
+const TELLING: usize = 8;
 
 impl fmt::Display for DocumentUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -59,6 +83,26 @@ impl fmt::Debug for DocumentUrl {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn rule_9_every_part_that_could_be_a_signature_is_a_secret() {
+        let url = "https://x.y/a/b.pdf?v=1&X-Signature=abc%2Fdef%3D&raw-signature";
+        let url = DocumentUrl::read(url.to_owned()).unwrap();
+        let secrets: Vec<String> = url.secrets().iter().map(|secret| secret.expose().to_owned()).collect();
+        assert_eq!(
+            secrets,
+            [
+                "https://x.y/a/b.pdf?v=1&X-Signature=abc%2Fdef%3D&raw-signature",
+                "a/b.pdf?v=1&X-Signature=abc%2Fdef%3D&raw-signature",
+                "v=1&X-Signature=abc%2Fdef%3D&raw-signature",
+                "abc%2Fdef%3D",
+                "abc/def=",
+                "raw-signature",
+                "raw-signature",
+            ]
+        );
+        assert!(DocumentUrl::read("https://x.y".to_owned()).unwrap().secrets().len() == 1);
+    }
 
     #[test]
     fn rule_9_a_document_is_fetched_over_https_or_on_loopback() {

@@ -96,6 +96,11 @@ impl BaseUrl {
         &self.prefix
     }
 
+    /// Whether it is of plain http.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.scheme == Scheme::HTTP
+    }
+
     /// Whether `uri` has the scheme, host and port of this address.
     pub(crate) fn is_origin_of(&self, uri: &Uri) -> bool {
         let Some((scheme, authority)) = uri.scheme().zip(uri.authority()) else {

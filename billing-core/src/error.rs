@@ -44,7 +44,8 @@ pub enum ErrorKind {
     Unsendable(&'static str),
     /// A 5xx, for good or for longer than the retries lasted.
     Server,
-    /// A status that the operation has no meaning for: an unexpected 2xx, or a redirect, which is never followed.
+    /// A status that the operation has no meaning for: an unexpected 2xx; a redirect, which is never followed; of the host of
+    /// a document, the refusal of an address that was fresh.
     Protocol,
     /// The answer is not what it should be, and says where.
     Decode(DecodeError),
@@ -84,7 +85,7 @@ impl ErrorKind {
             | Self::NotFound
             | Self::Rejected
             | Self::Unsendable(_)
-            | Self::Transport(TransportErrorKind::BadRequest) => Fault::Caller,
+            | Self::Transport(TransportErrorKind::BadRequest | TransportErrorKind::Sink) => Fault::Caller,
             Self::Server | Self::Protocol | Self::Decode(_) | Self::Astray(_) | Self::UnknownStatus(_) => {
                 Fault::Server
             }
@@ -103,6 +104,13 @@ impl Error {
     pub(crate) fn after(self, attempts: u32) -> Self {
         let mut inner = Arc::unwrap_or_clone(self.0);
         inner.attempts = attempts;
+        Self(Arc::new(inner))
+    }
+
+    /// The same, called otherwise.
+    pub(crate) fn into_kind(self, kind: ErrorKind) -> Self {
+        let mut inner = Arc::unwrap_or_clone(self.0);
+        inner.kind = kind;
         Self(Arc::new(inner))
     }
 
@@ -293,8 +301,9 @@ impl Evidence {
         self.code.as_deref()
     }
 
-    pub(crate) fn of_transport(error: TransportError) -> Self {
-        Self { transport: Some(error), ..Self::default() }
+    /// What the transport says, without `secrets`.
+    pub(crate) fn of_transport(error: TransportError, secrets: &[Secret]) -> Self {
+        Self { transport: Some(error.without(secrets)), ..Self::default() }
     }
 }
 
@@ -396,6 +405,7 @@ mod tests {
             (ErrorKind::Rejected, Fault::Caller),
             (ErrorKind::Unsendable("cannot be sent"), Fault::Caller),
             (ErrorKind::Transport(TransportErrorKind::BadRequest), Fault::Caller),
+            (ErrorKind::Transport(TransportErrorKind::Sink), Fault::Caller),
             (ErrorKind::Server, Fault::Server),
             (ErrorKind::Protocol, Fault::Server),
             (ErrorKind::Decode(DecodeError::new("status", "no text")), Fault::Server),

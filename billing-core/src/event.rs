@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use http::{HeaderMap, StatusCode};
 
+use crate::passage::length;
 use crate::{Progress, Reply, Request, TransportError};
 
 /// What happens while a driver runs a machine, in the order in which it happens.
@@ -51,9 +52,9 @@ impl<'a> Answered<'a> {
         self.0.as_ref().ok().map(http::Response::headers)
     }
 
-    /// How many bytes the body has, decompressed.
+    /// How many bytes the body has, decompressed; of a document also those that a sink has taken.
     pub fn body_len(self) -> usize {
-        self.0.as_ref().map_or(0, |response| response.body().len())
+        self.0.as_ref().map_or(0, |response| usize::try_from(length(response)).unwrap_or(usize::MAX))
     }
 
     /// The id under which support finds the exchange.
@@ -73,7 +74,7 @@ impl fmt::Debug for Answered<'_> {
             Ok(response) => f
                 .debug_struct("Answered")
                 .field("status", &response.status())
-                .field("body_len", &response.body().len())
+                .field("body_len", &self.body_len())
                 .finish_non_exhaustive(),
             Err(error) => f.debug_tuple("Answered").field(error).finish(),
         }

@@ -21,7 +21,7 @@ use crate::machine::{Hold, NotBefore, Received, Request, Sent, sealed};
 use crate::policy::{retry_after, unhinted_throttle};
 use crate::progress::{Progress, Trouble, Waiting};
 use crate::timestamp::{after, before, between};
-use crate::{BaseUrl, Error, ErrorKind, Machine, Operation, Policy, Step};
+use crate::{BaseUrl, DocumentUrl, Error, ErrorKind, Machine, Operation, Policy, Step};
 
 /// One [`Call`], repeated as the decision table says until it succeeds or fails for good.
 ///
@@ -92,6 +92,13 @@ impl<C: Call> Exchange<C> {
         Self { policy, ..self }
     }
 
+    /// Another call as the next part of the same operation: under the same deadline, and counted with it.
+    pub(crate) fn followed_by<D: Call>(&self, call: D) -> Exchange<D> {
+        let State { started, deadline, requests, .. } = self.state;
+        let next = Exchange::new(call, self.api.clone(), self.policy.clone());
+        Exchange { state: State { started, deadline, requests, ..next.state }, ..next }
+    }
+
     /// When it began: at its first step.
     pub(crate) fn started(&self) -> Option<DateTime<Utc>> {
         self.state.started
@@ -120,7 +127,8 @@ impl<C: Call> Exchange<C> {
             self.error(ErrorKind::Unsendable(reason), Evidence::default())
         })?;
         let attempt = self.policy.attempt.unwrap_or_else(|| self.call.attempt());
-        let request = Request::new(http, self.call.operation(), attempt, deadline, self.policy.max_body);
+        let request = Request::new(http, self.call.operation(), attempt, deadline, self.policy.max_body)
+            .for_document(self.call.document());
         Ok(Next::Send(Box::new(request)))
     }
 
@@ -142,8 +150,15 @@ impl<C: Call> Exchange<C> {
             Ok(response) if self.call.is_secret() && self.call.accepts(response.status()) => {
                 Evidence::of_head(&response)
             }
-            Ok(response) => Evidence::of_response(&response, token.as_ref().as_slice()),
-            Err(error) => Evidence::of_transport(error),
+            Ok(response) => {
+                let mut secrets = self.call.document().map(DocumentUrl::secrets).unwrap_or_default();
+                secrets.extend(token);
+                Evidence::of_response(&response, &secrets.iter().collect::<Vec<_>>())
+            }
+            Err(error) => {
+                let secrets = self.call.document().map(DocumentUrl::secrets).unwrap_or_default();
+                Evidence::of_transport(error, &secrets)
+            }
         };
         let (n, seed, policy) = (self.state.requests, self.policy.seed, &self.policy);
         let (wait, hint, waiting) = match judgement {

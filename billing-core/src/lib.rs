@@ -22,6 +22,7 @@
 //!   │  Poll<Call>         an exchange again and again until the report is whole │
 //!   │  Pages<Call>        an exchange for each page of a list                   │
 //!   │  History            an exchange for each billing period, back in time     │
+//!   │  Download<Call>     where a document is, then the document, without token │
 //!   │  Authorized<M>      any machine under a session                           │
 //!   │                        │                                                  │
 //!   │                     Session   the token, the login, the quota: shared     │
@@ -97,6 +98,7 @@ mod comparison;
 mod date;
 mod decision;
 mod document;
+pub mod download;
 mod environment;
 mod error;
 mod event;
@@ -108,6 +110,7 @@ pub mod machine;
 pub mod model;
 mod operation;
 pub mod pages;
+mod passage;
 mod policy;
 pub mod poll;
 mod progress;
@@ -128,6 +131,7 @@ pub use body::{BodyReader, MAX_HEAD, MAX_HEADERS};
 pub use comparison::{ComparedRow, Comparison, Figures, NotComparable};
 pub use date::Date;
 pub use document::DocumentUrl;
+pub use download::{Document, Download};
 pub use environment::{BaseUrl, Environment, Region};
 pub use error::{DecodeError, Error, ErrorKind, Fault};
 pub use event::{Answered, Event};
@@ -138,6 +142,7 @@ pub use input::{DateRange, InvalidInput, PageSize, Period, PeriodIndex};
 pub use machine::{Machine, Reply, Request, Sent, Step, TransportError, TransportErrorKind};
 pub use operation::Operation;
 pub use pages::{Onward, Page, Pages, Turn};
+pub use passage::{Intake, Passage};
 pub use policy::{Policy, PollSchedule, RetrySchedule};
 pub use poll::{Poll, Report};
 pub use progress::{Progress, Trouble, Waiting};

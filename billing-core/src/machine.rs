@@ -40,6 +40,7 @@
 //! }
 //! ```
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -47,10 +48,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 
-use crate::Operation;
 use crate::error::Error;
 use crate::progress::Progress;
 use crate::timestamp::between;
+use crate::{DocumentUrl, Operation, Secret};
 
 /// An operation in progress; see the [module's text](self) for how to drive it.
 ///
@@ -147,13 +148,16 @@ impl<M: Machine> Sent<M> {
 pub type Reply = Result<http::Response<Bytes>, TransportError>;
 
 /// One exchange that a machine wants performed.
-#[derive(Clone, Debug)]
+///
+/// `Debug` shows no secret: headers with credentials are marked sensitive, and the address of a document is left out.
+#[derive(Clone)]
 pub struct Request {
     http: http::Request<Bytes>,
     operation: Operation,
     attempt: Duration,
     deadline: DateTime<Utc>,
     max_body: usize,
+    document: Option<DocumentUrl>,
 }
 
 impl Request {
@@ -164,10 +168,17 @@ impl Request {
         deadline: DateTime<Utc>,
         max_body: usize,
     ) -> Self {
-        Self { http, operation, attempt, deadline, max_body }
+        Self { http, operation, attempt, deadline, max_body, document: None }
+    }
+
+    /// The same for a document, if it is for one.
+    pub(crate) fn for_document(self, document: Option<&DocumentUrl>) -> Self {
+        Self { document: document.cloned(), ..self }
     }
 
     /// Method, absolute URI, headers and body. Headers with credentials are marked sensitive, so that `Debug` hides them.
+    /// The URI of a document is a secret, which `Debug` does not hide here; to show where a request goes there is
+    /// [`Request::shown`].
     pub fn http(&self) -> &http::Request<Bytes> {
         &self.http
     }
@@ -175,6 +186,19 @@ impl Request {
     /// The same, to keep.
     pub fn into_http(self) -> http::Request<Bytes> {
         self.http
+    }
+
+    /// Where it goes, for people: path and query; of a document, whose address is a secret, scheme and host.
+    pub fn shown(&self) -> Cow<'_, str> {
+        match &self.document {
+            Some(document) => document.to_string().into(),
+            None => self.http.uri().path_and_query().map_or("/", |target| target.as_str()).into(),
+        }
+    }
+
+    /// The document that it asks for, if it asks for one: of a host that nobody has configured, and without credentials.
+    pub fn document(&self) -> Option<&DocumentUrl> {
+        self.document.as_ref()
     }
 
     /// Which operation it belongs to.
@@ -199,6 +223,22 @@ impl Request {
 
     pub(crate) fn http_mut(&mut self) -> &mut http::Request<Bytes> {
         &mut self.http
+    }
+}
+
+impl fmt::Debug for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("Request");
+        match &self.document {
+            Some(document) => shown.field("document", document),
+            None => shown.field("http", &self.http),
+        };
+        shown
+            .field("operation", &self.operation)
+            .field("attempt", &self.attempt)
+            .field("deadline", &self.deadline)
+            .field("max_body", &self.max_body)
+            .finish()
     }
 }
 
@@ -234,9 +274,27 @@ impl TransportError {
         Self { kind, text: text.into(), source: Some(source) }
     }
 
+    /// That the caller's sink did not take a document.
+    pub fn of_sink(error: std::io::Error) -> Self {
+        Self::from_source(TransportErrorKind::Sink, error)
+    }
+
     /// What sort of failure it was.
     pub fn kind(&self) -> TransportErrorKind {
         self.kind
+    }
+
+    /// The same, unless it repeats a secret: then no more than its kind.
+    pub(crate) fn without(self, secrets: &[Secret]) -> Self {
+        let tells = |text: &str| secrets.iter().any(|secret| text.contains(secret.expose()));
+        let mut chain = std::iter::successors(
+            self.source.as_ref().map(|source| &**source as &(dyn std::error::Error + 'static)),
+            |error| error.source(),
+        );
+        match tells(&self.text) || chain.any(|error| tells(&format!("{error} {error:?}"))) {
+            true => Self::new(self.kind, "the reason holds what is not to be shown"),
+            false => self,
+        }
     }
 }
 
@@ -277,6 +335,8 @@ pub enum TransportErrorKind {
         /// The bound, in bytes.
         limit: usize,
     },
+    /// The caller's sink did not take the document.
+    Sink,
 }
 
 impl TransportErrorKind {
@@ -310,6 +370,7 @@ impl fmt::Display for TransportErrorKind {
             Self::Tls => "no trusted TLS connection",
             Self::BadRequest => "the request cannot be sent",
             Self::TooLarge { .. } => "the answer is too large",
+            Self::Sink => "the document cannot be written",
         })
     }
 }
@@ -409,6 +470,7 @@ mod tests {
             Kind::Tls,
             Kind::BadRequest,
             Kind::TooLarge { limit: 1 },
+            Kind::Sink,
         ];
         let mut words: Vec<_> = all.iter().map(ToString::to_string).collect();
         assert!(words.iter().all(|words| words.len() > 5));

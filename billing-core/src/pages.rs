@@ -20,7 +20,7 @@ use crate::error::Evidence;
 use crate::exchange::{Exchange, Taken, into_step};
 use crate::machine::{Hold, Received, sealed};
 use crate::progress::Progress;
-use crate::{BaseUrl, DecodeError, Error, ErrorKind, Machine, Operation, Policy, Step};
+use crate::{BaseUrl, DecodeError, DocumentUrl, Error, ErrorKind, Machine, Operation, Policy, Step};
 
 /// A list that may go on.
 pub trait Page {
@@ -208,6 +208,10 @@ impl<C: Call> Call for Leaf<C> {
 
     fn is_secret(&self) -> bool {
         self.call.is_secret()
+    }
+
+    fn document(&self) -> Option<&DocumentUrl> {
+        self.call.document()
     }
 }
 

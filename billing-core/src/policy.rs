@@ -24,7 +24,7 @@ pub struct Policy {
     /// A deadline on the clock beside [`Policy::overall`]; the earlier one holds. For a command that must end as a whole.
     pub deadline: Option<DateTime<Utc>>,
     /// How long one attempt may take, from connecting to the last byte; `None` for the operation's own bound
-    /// (30 s, for the overview 60 s).
+    /// (30 s, for the overview 60 s, for a document 120 s).
     pub attempt: Option<Duration>,
     /// How large a body may be after decompression, in bytes. 64 MiB.
     pub max_body: usize,

@@ -58,7 +58,7 @@ use crate::model::ReportStatus;
 use crate::policy::POLL_FLOOR;
 use crate::progress::{Progress, Waiting};
 use crate::timestamp::{after, between};
-use crate::{BaseUrl, DecodeError, Error, ErrorKind, Machine, Operation, Policy, Step};
+use crate::{BaseUrl, DecodeError, DocumentUrl, Error, ErrorKind, Machine, Operation, Policy, Step};
 
 /// An answer that says whether it is ready.
 pub trait Report {
@@ -223,6 +223,10 @@ impl<C: Call<Output: Report>> Call for Tick<C> {
 
     fn is_secret(&self) -> bool {
         self.0.is_secret()
+    }
+
+    fn document(&self) -> Option<&DocumentUrl> {
+        self.0.document()
     }
 }
 

@@ -234,7 +234,7 @@ impl Session {
                 evidence
             }
             Ok(response) => Evidence::of_response(&response, &[secret, &Login { id, secret }.pair()]),
-            Err(error) => Evidence::of_transport(error),
+            Err(error) => Evidence::of_transport(error, &[]),
         };
         let (failure, wait) = match judgement {
             Judgement::Accepted(token) => return self.accept(token, now),

@@ -10,7 +10,7 @@ use crate::document::DocumentUrl;
 use crate::model::decode;
 use crate::{BaseUrl, DecodeError, InvoiceId, Operation};
 
-/// Asks for the address of an invoice's document.
+/// Asks for the address of an invoice's document; a [`Download`](crate::Download) asks for the document too.
 /// **Preview:** the vendor may change the operation and the shape of its answer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -22,7 +22,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::model::decode;
-use crate::{BaseUrl, DecodeError, Onward, Operation, Page};
+use crate::{BaseUrl, DecodeError, DocumentUrl, Onward, Operation, Page};
 
 pub use billable_usage::BillableUsage;
 pub use contract::ContractCall;
@@ -74,6 +74,12 @@ pub trait Call {
     fn is_secret(&self) -> bool {
         false
     }
+
+    /// The document that is asked for, where it is no operation of the API: the request goes without a token then, past
+    /// the session, and its answer may go to a sink.
+    fn document(&self) -> Option<&DocumentUrl> {
+        None
+    }
 }
 
 /// A call that also yields the body as it came, for whoever passes the server's own JSON on.
@@ -115,6 +121,10 @@ impl<C: Call> Call for WithBody<C> {
     fn is_secret(&self) -> bool {
         self.0.is_secret()
     }
+
+    fn document(&self) -> Option<&DocumentUrl> {
+        self.0.document()
+    }
 }
 
 impl<T: Page> Page for Answer<T> {
@@ -153,11 +163,12 @@ fn get(api: &BaseUrl, path_and_query: &str) -> Result<Request<Bytes>, http::Erro
 const SUBSCRIPTION: &[&str] = &["billing:subscription:view"];
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const GZIP: HeaderValue = HeaderValue::from_static("gzip");
-const AGENT: HeaderValue = HeaderValue::from_static(concat!("billing-core/", env!("CARGO_PKG_VERSION")));
+pub(crate) const AGENT: HeaderValue =
+    HeaderValue::from_static(concat!("billing-core/", env!("CARGO_PKG_VERSION")));
 
 /// A request as text, for the wire vectors in the tests.
 #[cfg(test)]
-fn wire(request: &Request<Bytes>) -> String {
+pub(crate) fn wire(request: &Request<Bytes>) -> String {
     let headers: String =
         request.headers().iter().map(|(k, v)| format!("{k}: {}\n", v.to_str().unwrap())).collect();
     let body = std::str::from_utf8(request.body()).unwrap();
