@@ -8,6 +8,7 @@ use serde::de::{self, Deserialize, Deserializer, Visitor};
 use serde::ser::{Serialize, Serializer};
 
 use crate::InvalidInput;
+use crate::model::{Scan, Scanner};
 
 /// A calendar day, which contracts and invoices have in place of instants: `2026-10-01`.
 ///
@@ -71,6 +72,12 @@ impl fmt::Debug for Date {
 impl Serialize for Date {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
+    }
+}
+
+impl<'a> Scan<'a> for Date {
+    fn scan(scanner: &mut Scanner<'a>) -> Option<Self> {
+        scanner.string()?.parse().ok()
     }
 }
 

@@ -5,7 +5,7 @@ use http::{Request, Response};
 use serde::{Deserialize, Serialize};
 
 use super::{Call, SUBSCRIPTION, get};
-use crate::model::{Contract, decode};
+use crate::model::{Contract, decode_model};
 use crate::{BaseUrl, ContractId, DecodeError, Operation};
 
 /// Asks for one contract. **Preview:** the vendor may change the operation and the shape of its answer.
@@ -34,7 +34,7 @@ impl Call for ContractCall {
     }
 
     fn parse(&self, response: &Response<Bytes>) -> Result<Contract, DecodeError> {
-        decode(response.body())
+        decode_model(response.body())
     }
 }
 

@@ -5,7 +5,7 @@ use http::{Request, Response};
 use serde::{Deserialize, Serialize};
 
 use super::{Call, SUBSCRIPTION, get};
-use crate::model::{ContractPeriodDetail, decode};
+use crate::model::{ContractPeriodDetail, decode_model};
 use crate::{BaseUrl, ContractId, ContractPeriodId, DecodeError, Operation};
 
 /// Asks for a billing period of a contract: its charges and wallets. **Preview:** the vendor may change the operation and
@@ -37,7 +37,7 @@ impl Call for ContractPeriodCall {
     }
 
     fn parse(&self, response: &Response<Bytes>) -> Result<ContractPeriodDetail, DecodeError> {
-        decode(response.body())
+        decode_model(response.body())
     }
 }
 

@@ -21,7 +21,7 @@ use http::{Method, Request, Response, StatusCode};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::model::decode;
+use crate::model::{Scan, decode_model};
 use crate::{BaseUrl, DecodeError, DocumentUrl, Onward, Operation, Page};
 
 pub use billable_usage::BillableUsage;
@@ -140,11 +140,11 @@ impl<T: Page> Page for Answer<T> {
 }
 
 /// Reads a page of a list. One without its `entities`, under that name, is not taken for an empty one.
-fn decode_page<T: DeserializeOwned>(
+fn decode_page<T: for<'a> Scan<'a> + DeserializeOwned>(
     response: &Response<Bytes>,
     entities: impl Fn(&T) -> bool,
 ) -> Result<T, DecodeError> {
-    let page: T = decode(response.body())?;
+    let page: T = decode_model(response.body())?;
     if entities(&page) { Ok(page) } else { Err(DecodeError::new("entities", "the list is missing")) }
 }
 

@@ -5,7 +5,7 @@ use http::{Request, Response};
 use serde::{Deserialize, Serialize};
 
 use super::{Call, get};
-use crate::model::{Organization, decode};
+use crate::model::{Organization, decode_model};
 use crate::{BaseUrl, DecodeError, Operation};
 
 /// Asks for the organisation whose credentials are used.
@@ -31,7 +31,7 @@ impl Call for OrganizationCall {
     }
 
     fn parse(&self, response: &Response<Bytes>) -> Result<Organization, DecodeError> {
-        decode(response.body())
+        decode_model(response.body())
     }
 }
 

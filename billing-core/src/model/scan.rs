@@ -232,6 +232,12 @@ impl<'a> Scan<'a> for bool {
     }
 }
 
+impl<'a> Scan<'a> for u64 {
+    fn scan(scanner: &mut Scanner<'a>) -> Option<Self> {
+        scanner.other()
+    }
+}
+
 impl<'a> Scan<'a> for &'a RawValue {
     fn scan(scanner: &mut Scanner<'a>) -> Option<Self> {
         scanner.other()
@@ -265,7 +271,7 @@ mod tests {
     use serde::de::DeserializeOwned;
 
     use super::*;
-    use crate::model::{TrusteeOverview, UsageReport};
+    use crate::model::{ContractList, InvoiceList, TrusteeOverview, TrustorList, UsageReport};
 
     /// The scanner takes what `serde_json` takes, all of it, and as the same.
     fn same<T: for<'a> Scan<'a> + DeserializeOwned + PartialEq + std::fmt::Debug>(text: &str) {
@@ -329,9 +335,18 @@ mod tests {
         let overview = r#"{"organization":{"id":"o1"},"enabledProducts":["a","b"],"subscriptionType":"PREPAY","rampPeriodEndDate":
             "2018-08-31T23:59:59+00:00","inRampPeriod":false,"usages":[{"usageQuantity":12.50,"isThirdParty":true}]}"#;
         let report = report.replace(",\"totalUsage\":\"1.0\"", "");
-        for (text, check) in
-            [(report.as_str(), same::<UsageReport> as fn(&str)), (overview, same::<TrusteeOverview>)]
-        {
+        let trustors = r#"{"entities":[{"id":"t1","enabled":true,"dateCreated":"2024-02-29T00:00:00Z","organization":{"id":"o1"}}],
+            "pageSize":25,"pageNumber":1,"pageCount":2,"total": 26,"nextUri":"/api/v2/orgauthorization/trustors?pageNumber=2"}"#;
+        let contracts = r#"{"entities":[{"id":"c1","status":"ACTIVE","dateStart":"2026-01-01","x":[1e2]}],"nextUri":"?after=a"}"#;
+        let invoices =
+            r#"{"entities":[{"id":"i1","total":1234.5600,"dateDue":"2026-10-31"}],"selfUri":null}"#;
+        for (text, check) in [
+            (report.as_str(), same::<UsageReport> as fn(&str)),
+            (overview, same::<TrusteeOverview>),
+            (trustors, same::<TrustorList>),
+            (contracts, same::<ContractList>),
+            (invoices, same::<InvoiceList>),
+        ] {
             assert!(serde_json::from_str::<serde_json::Value>(text).is_ok());
             check(text);
             for (at, c) in text.char_indices() {
