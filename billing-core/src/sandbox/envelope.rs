@@ -6,6 +6,8 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, DATE, HeaderName, HeaderValue};
 use http::{Response, StatusCode};
+use serde::ser::{Error as _, Serialize, Serializer};
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 /// One request's time and correlation id.
@@ -18,7 +20,9 @@ pub(super) struct Envelope {
 impl Envelope {
     /// A JSON answer.
     pub(super) fn json(&self, status: StatusCode, body: &Value) -> Response<Bytes> {
-        let mut response = Response::new(Bytes::from(body.to_string()));
+        let body = serde_json::to_vec(&Written(body))
+            .unwrap_or_else(|_| unreachable!("numbers are written as numbers, and all else is JSON"));
+        let mut response = Response::new(Bytes::from(body));
         *response.status_mut() = status;
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -57,12 +61,52 @@ impl Envelope {
             "<html>\r\n<head><title>{status}</title></head>\r\n<body>\r\n<center><h1>{status}</h1></center>\r\n\
              </body>\r\n</html>\r\n"
         );
-        let mut response = Response::new(Bytes::from(page));
-        *response.status_mut() = status;
+        let mut response = self.bare(status, page.into());
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/html"));
+        response
+    }
+
+    /// An answer with nothing in its head but the time.
+    pub(super) fn bare(&self, status: StatusCode, body: Bytes) -> Response<Bytes> {
+        let mut response = Response::new(body);
+        *response.status_mut() = status;
         response.headers_mut().insert(DATE, http_date(self.now));
         response
     }
+}
+
+/// A number that is written digit for digit, which a JSON value of the library could not hold.
+pub(super) fn exact(number: impl ToString) -> Value {
+    Value::String(format!("{EXACT}{}", number.to_string()))
+}
+
+/// A JSON value with its [`exact`] numbers.
+struct Written<'a>(&'a Value);
+
+impl Serialize for Written<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0 {
+            Value::String(text) => match text.strip_prefix(EXACT) {
+                Some(number) => {
+                    RawValue::from_string(number.to_owned()).map_err(S::Error::custom)?.serialize(serializer)
+                }
+                None => text.serialize(serializer),
+            },
+            Value::Array(values) => serializer.collect_seq(values.iter().map(Written)),
+            Value::Object(fields) => {
+                serializer.collect_map(fields.iter().map(|(name, value)| (name, Written(value))))
+            }
+            other => other.serialize(serializer),
+        }
+    }
+}
+
+/// What marks an exact number; no text of the sandbox begins so.
+const EXACT: char = '\u{1}';
+
+/// `text` where XML has text.
+pub(super) fn xml_text(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
 /// Why the API does not do what it was asked to.

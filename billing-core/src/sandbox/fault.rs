@@ -1,12 +1,13 @@
 //! Faults: everything of the decision table that can go wrong, on demand.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use bytes::Bytes;
 use chrono::{DateTime, TimeDelta, Utc};
 use http::header::{CONTENT_ENCODING, DATE, LOCATION, RETRY_AFTER};
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
-use serde_json::{Map, Value};
+use serde_json::value::RawValue;
+use serde_json::{Value, json};
 
 use super::Answer;
 use super::answer::gzip;
@@ -30,7 +31,21 @@ pub enum Target {
     Trustors,
     /// Requests for one's own organisation.
     OwnOrganization,
-    /// Any request to the API, so everything but logins.
+    /// Requests for the list of contracts.
+    Contracts,
+    /// Requests for one contract.
+    Contract,
+    /// Requests for a billing period of a contract.
+    ContractPeriod,
+    /// Requests for the list of invoices.
+    Invoices,
+    /// Requests for the lines of an invoice.
+    InvoiceLines,
+    /// Requests for the address of an invoice's document.
+    InvoiceDocument,
+    /// Requests for a document itself, which are none to the API.
+    Document,
+    /// Any request to the API, so everything but logins and documents.
     Api,
     /// Every request.
     Any,
@@ -78,6 +93,12 @@ pub enum Fault {
     ReportStatusRetryAfter(String, RetryAfter),
     /// 200 with a report that has neither a status nor usages.
     NoReportStatus,
+    /// A page of a list without what is on it, which leads to itself by another address.
+    EmptyPage,
+    /// A page of a list that leads to this address.
+    NextUri(String),
+    /// The right JSON, with a field of this name under another one, as if its shape had changed.
+    Renamed(&'static str),
     /// A body that is plain text.
     NotJson,
     /// A body that ends in the middle of its JSON, though all of HTTP is in order.
@@ -160,6 +181,13 @@ impl Target {
             Self::Overview => matches!(route, Route::Overview(_)),
             Self::Trustors => *route == Route::Trustors,
             Self::OwnOrganization => *route == Route::OwnOrganization,
+            Self::Contracts => *route == Route::Contracts,
+            Self::Contract => matches!(route, Route::Contract(_)),
+            Self::ContractPeriod => matches!(route, Route::ContractPeriod(..)),
+            Self::Invoices => *route == Route::Invoices,
+            Self::InvoiceLines => matches!(route, Route::InvoiceLines(_)),
+            Self::InvoiceDocument => matches!(route, Route::InvoiceDocument(_)),
+            Self::Document => matches!(route, Route::Document(_)),
             Self::Api => route.is_api(),
             Self::Any => true,
         }
@@ -216,6 +244,19 @@ impl Fault {
                 with_status(&body, Some(status))
             }
             Self::NoReportStatus => with_status(&body, None),
+            Self::EmptyPage => edited(&body, |page| {
+                let here = page.get("selfUri").and_then(|here| serde_json::from_str(here.get()).ok());
+                let here: String = here.unwrap_or_default();
+                let mark = if here.contains('?') { '&' } else { '?' };
+                put(page, "entities", &json!([]));
+                put(page, "nextUri", &json!(format!("{here}{mark}again=1")));
+            }),
+            Self::NextUri(next) => edited(&body, |page| put(page, "nextUri", &json!(next))),
+            Self::Renamed(name) => edited(&body, |object| {
+                if let Some(value) = object.remove(*name) {
+                    object.insert(format!("{name}V2"), value);
+                }
+            }),
             Self::NotJson => Bytes::from_static(b"All is well."),
             Self::TruncatedJson => body.slice(..body.len() / 2),
             Self::NotUtf8 => with_field(&body, b"\"\xff\""),
@@ -277,13 +318,29 @@ fn known(status: u16) -> StatusCode {
 
 /// A report's body with another status, and without what only a complete one has.
 fn with_status(body: &[u8], status: Option<&str>) -> Bytes {
-    let mut report: Map<String, Value> = serde_json::from_slice(body).unwrap_or_default();
-    report.remove("usages");
-    match status {
-        Some(status) => report.insert("status".to_owned(), status.into()),
-        None => report.remove("status"),
-    };
-    Value::from(report).to_string().into()
+    edited(body, |report| {
+        report.remove("usages");
+        report.remove("status");
+        if let Some(status) = status {
+            put(report, "status", &json!(status));
+        }
+    })
+}
+
+/// The fields of a JSON object, each as it was written.
+type Fields = BTreeMap<String, Box<RawValue>>;
+
+/// A JSON object with some of its fields changed.
+fn edited(body: &[u8], edit: impl FnOnce(&mut Fields)) -> Bytes {
+    let mut fields: Fields = serde_json::from_slice(body).unwrap_or_default();
+    edit(&mut fields);
+    serde_json::to_vec(&fields).unwrap_or_default().into()
+}
+
+fn put(fields: &mut Fields, name: &str, value: &Value) {
+    if let Ok(value) = RawValue::from_string(value.to_string()) {
+        fields.insert(name.to_owned(), value);
+    }
 }
 
 /// A JSON object with one more field in front. The sandbox sends no empty objects.

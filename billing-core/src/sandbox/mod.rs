@@ -6,7 +6,9 @@
 //!                  └── server ─┬─ login ── tokens and their lifetimes
 //!                              └─ API ──── token ─► quota ─┬─ usage reports that take a while
 //!                                                          ├─ one's own organisation, and 5,000 that trust it
-//!                                                          └─ their overviews, 60 periods each
+//!                                                          ├─ their overviews, 60 periods each
+//!                                                          └─ contracts, billing periods, invoices and their lines
+//!                        store of documents ── a signature in the address; no token, no quota
 //! ```
 //!
 //! It has no clock, no network and no chance: the same seed and the same requests at the same times give the same
@@ -48,9 +50,13 @@
 
 mod answer;
 mod catalogue;
+mod contracts;
+mod documents;
 mod draws;
 mod envelope;
 mod fault;
+mod invoices;
+mod listing;
 mod log;
 mod organizations;
 mod quota;
@@ -160,6 +166,18 @@ impl Sandbox {
         self.with(|settings| settings.next_uris = on)
     }
 
+    /// Under which address documents are served; it serves them behind any. `https://documents.sandbox.invalid`.
+    #[must_use = "the sandbox is not changed in place"]
+    pub fn documents_at(self, base: BaseUrl) -> Self {
+        self.with(|settings| settings.documents = base)
+    }
+
+    /// How long the address of a document is good. 10 minutes.
+    #[must_use = "the sandbox is not changed in place"]
+    pub fn document_lifetime(self, lifetime: Duration) -> Self {
+        self.with(|settings| settings.document_lifetime = lifetime)
+    }
+
     fn with(mut self, change: impl FnOnce(&mut Settings)) -> Self {
         change(&mut self.server.settings);
         self
@@ -171,10 +189,7 @@ impl Sandbox {
     /// The two addresses that it answers at. Their top-level domain is the one that never resolves, so that nothing of a
     /// test can get out by mistake. The sandbox itself looks at paths only, and answers behind any prefix.
     pub fn environment(&self) -> Environment {
-        let base = |host: &str| -> BaseUrl {
-            host.parse().unwrap_or_else(|_| unreachable!("both texts are https addresses"))
-        };
-        Environment::new(base("https://api.sandbox.invalid"), base("https://login.sandbox.invalid"))
+        Environment::new(address("https://api.sandbox.invalid"), address("https://login.sandbox.invalid"))
     }
 
     /// The credentials that it accepts: [`CLIENT_ID`] and [`CLIENT_SECRET`].
@@ -193,6 +208,10 @@ impl Sandbox {
     pub fn all_trustors(&self) -> impl Iterator<Item = (OrgId, Cow<'static, str>)> + use<> {
         (0..self.server.settings.trustors).map(organizations::introduce).map(as_org)
     }
+}
+
+fn address(text: &'static str) -> BaseUrl {
+    text.parse().unwrap_or_else(|_| unreachable!("these texts are https addresses"))
 }
 
 fn as_org((id, name): (String, Cow<'static, str>)) -> (OrgId, Cow<'static, str>) {

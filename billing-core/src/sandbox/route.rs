@@ -3,18 +3,30 @@
 use http::Uri;
 use percent_encoding::percent_decode_str;
 
+use super::documents;
+
 /// Where a request goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Route {
     Login,
     Report,
-    /// With the organisation's id, percent-decoded.
+    /// With the organisation's id. These and the other ids are percent-decoded.
     Overview(String),
     Trustors,
     OwnOrganization,
+    Contracts,
+    Contract(String),
+    /// With the contract's id and its own.
+    ContractPeriod(String, String),
+    Invoices,
+    /// With the invoice's id, as those that follow.
+    InvoiceLines(String),
+    InvoiceDocument(String),
     /// Under the API, but nothing that the sandbox has.
     Unknown,
-    /// Neither the API nor the login service.
+    /// The document of an invoice, at the store of such.
+    Document(String),
+    /// Neither the API nor the login service nor the store.
     Elsewhere,
 }
 
@@ -23,26 +35,41 @@ impl Route {
         if path.ends_with("/oauth/token") {
             return Self::Login;
         }
+        if let Some((_, name)) = path.split_once(documents::PATH) {
+            return match name.strip_suffix(".pdf") {
+                Some(id) if !id.contains('/') => Self::Document(decoded(id)),
+                _ => Self::Elsewhere,
+            };
+        }
         let Some((_, path)) = path.split_once("/api/v2/") else {
             return Self::Elsewhere;
         };
-        match path {
-            "billing/reports/billableusage" => return Self::Report,
-            "orgauthorization/trustors" => return Self::Trustors,
-            "organizations/me" => return Self::OwnOrganization,
-            _ => {}
-        }
-        match path.strip_prefix("billing/trusteebillingoverview/") {
-            Some(id) if !id.is_empty() && !id.contains('/') => {
-                Self::Overview(percent_decode_str(id).decode_utf8_lossy().into_owned())
+        let segments: Vec<&str> = path.split('/').collect();
+        match segments[..] {
+            _ if segments.contains(&"") => Self::Unknown,
+            ["billing", "reports", "billableusage"] => Self::Report,
+            ["billing", "trusteebillingoverview", id] => Self::Overview(decoded(id)),
+            ["orgauthorization", "trustors"] => Self::Trustors,
+            ["organizations", "me"] => Self::OwnOrganization,
+            ["billing", "contracts"] => Self::Contracts,
+            ["billing", "contracts", "invoices"] => Self::Invoices,
+            ["billing", "contracts", "invoices", id, "lines"] => Self::InvoiceLines(decoded(id)),
+            ["billing", "contracts", "invoices", id, "document"] => Self::InvoiceDocument(decoded(id)),
+            ["billing", "contracts", id] => Self::Contract(decoded(id)),
+            ["billing", "contracts", id, "billingperiods", period] => {
+                Self::ContractPeriod(decoded(id), decoded(period))
             }
             _ => Self::Unknown,
         }
     }
 
     pub(super) fn is_api(&self) -> bool {
-        !matches!(self, Self::Login | Self::Elsewhere)
+        !matches!(self, Self::Login | Self::Document(_) | Self::Elsewhere)
     }
+}
+
+fn decoded(segment: &str) -> String {
+    percent_decode_str(segment).decode_utf8_lossy().into_owned()
 }
 
 /// The value of a query parameter, decoded as forms are: `+` is a space.
@@ -70,6 +97,17 @@ mod tests {
             ("/api/v2/billing/trusteebillingoverview/", Route::Unknown),
             ("/gw/api/v2/orgauthorization/trustors", Route::Trustors),
             ("/api/v2/organizations/me", Route::OwnOrganization),
+            ("/api/v2/billing/contracts", Route::Contracts),
+            ("/api/v2/billing/contracts/c%2F1", Route::Contract("c/1".to_owned())),
+            ("/api/v2/billing/contracts/c/billingperiods/p", Route::ContractPeriod("c".into(), "p".into())),
+            ("/gw/api/v2/billing/contracts/invoices", Route::Invoices),
+            ("/api/v2/billing/contracts/invoices/i/lines", Route::InvoiceLines("i".to_owned())),
+            ("/api/v2/billing/contracts/invoices/i/document", Route::InvoiceDocument("i".to_owned())),
+            ("/api/v2/billing/contracts/invoices/i/other", Route::Unknown),
+            ("/api/v2/billing/contracts/", Route::Unknown),
+            ("/files/documents/invoices/i.pdf", Route::Document("i".to_owned())),
+            ("/documents/invoices/i", Route::Elsewhere),
+            ("/documents/invoices/i/j.pdf", Route::Elsewhere),
             ("/api/v2/users/me", Route::Unknown),
             ("/", Route::Elsewhere),
         ] {

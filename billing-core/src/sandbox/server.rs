@@ -14,9 +14,9 @@ use super::envelope::{Envelope, Refusal};
 use super::quota::{Counted, Quota};
 use super::route::{Route, parameter};
 use super::tokens::Tokens;
-use super::{organizations, reports, trustors};
+use super::{contracts, documents, invoices, organizations, reports, trustors};
 use crate::timestamp::after;
-use crate::{Period, Timestamp};
+use crate::{BaseUrl, Period, Timestamp};
 
 #[derive(Clone, Debug)]
 pub(super) struct Server {
@@ -37,6 +37,9 @@ pub(super) struct Settings {
     pub(super) mixed_dates: bool,
     pub(super) trustors: u32,
     pub(super) next_uris: bool,
+    /// Where documents are, and how long an address of one is good.
+    pub(super) documents: BaseUrl,
+    pub(super) document_lifetime: Duration,
 }
 
 /// When a report is complete.
@@ -67,6 +70,8 @@ impl Server {
                 mixed_dates: true,
                 trustors: 5_000,
                 next_uris: true,
+                documents: super::address("https://documents.sandbox.invalid"),
+                document_lifetime: Duration::from_secs(600),
             },
             draws: Draws::new(seed),
             received: 0,
@@ -104,6 +109,7 @@ impl Server {
                 let lifetime = self.settings.token_lifetime;
                 self.tokens.log_in(request, lifetime, self.draws, envelope)
             }
+            Route::Document(id) => documents::serve(id, request, envelope, self.draws),
             Route::Elsewhere => envelope.error(&Refusal::of(StatusCode::NOT_FOUND)),
             route => self.serve_api(route, envelope, request),
         }
@@ -151,15 +157,26 @@ impl Server {
             }
             Route::Overview(id) => {
                 let index = index(request.uri())?;
-                organizations::overview(id, self.settings.trustors, index, now, self.draws).ok_or_else(|| {
-                    let message = "There is no such organization, or no such billing period of it";
-                    Refusal::new(StatusCode::NOT_FOUND, "not.found", message)
-                })
+                organizations::overview(id, self.settings.trustors, index, now, self.draws)
+                    .ok_or_else(|| none("organization, or no such billing period of it"))
             }
             Route::Trustors => {
                 trustors::page(request.uri(), self.settings.trustors, self.settings.next_uris, self.draws)
             }
             Route::OwnOrganization => Ok(trustors::own_organization()),
+            Route::Contracts => contracts::page(request.uri(), now),
+            Route::Contract(id) => contracts::contract(id, now).ok_or_else(|| none("contract")),
+            Route::ContractPeriod(id, period) => contracts::period(id, period, now, self.draws)
+                .ok_or_else(|| none("contract, or no such billing period of it")),
+            Route::Invoices => invoices::page(request.uri(), now, self.draws),
+            Route::InvoiceLines(id) => {
+                invoices::lines(request.uri(), id, now, self.draws).unwrap_or_else(|| Err(none("invoice")))
+            }
+            Route::InvoiceDocument(id) => {
+                let Settings { documents, document_lifetime, .. } = &self.settings;
+                documents::locate(id, documents, *document_lifetime, now, self.draws)
+                    .ok_or_else(|| none("invoice"))
+            }
             _ => Err(Refusal::of(StatusCode::NOT_FOUND)),
         }
     }
@@ -176,6 +193,10 @@ impl Server {
         }
         ready
     }
+}
+
+fn none(of: &str) -> Refusal {
+    Refusal::new(StatusCode::NOT_FOUND, "not.found", format!("There is no such {of}"))
 }
 
 /// The period that a request for a report names.

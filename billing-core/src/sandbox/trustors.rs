@@ -1,13 +1,13 @@
 //! One's own organisation, a partner, and the list of those who trust it.
 
 use chrono::{DateTime, SecondsFormat};
-use http::{StatusCode, Uri};
+use http::Uri;
 use serde_json::{Value, json};
 
 use super::draws::Draws;
 use super::envelope::Refusal;
+use super::listing::number;
 use super::organizations;
-use super::route::parameter;
 
 /// A page of the list of all trustors, of which there are `total`.
 pub(super) fn page(uri: &Uri, total: u32, next_uris: bool, draws: Draws) -> Result<Value, Refusal> {
@@ -65,15 +65,6 @@ fn trustor(n: u32, draws: Draws) -> Value {
         "dateCreated": since.to_rfc3339_opts(SecondsFormat::Millis, true),
         "organization": { "id": id, "name": name },
         "selfUri": format!("{PATH}/{id}"),
-    })
-}
-
-/// The number that a parameter names, from 1 to `most`.
-fn number(uri: &Uri, name: &str, default: u32, most: u32) -> Result<u32, Refusal> {
-    let Some(text) = parameter(uri, name) else { return Ok(default) };
-    text.parse().ok().filter(|n| (1..=most).contains(n)).ok_or_else(|| {
-        let message = format!("{name} must be a number from 1 to {most}");
-        Refusal::new(StatusCode::BAD_REQUEST, "invalid.value", message)
     })
 }
 

@@ -1,5 +1,6 @@
 //! The sandbox's own tests, and what they share.
 
+mod contracts;
 mod data;
 mod faults;
 mod life;
@@ -12,9 +13,9 @@ use http::{Method, Response};
 use serde_json::Value;
 
 use super::*;
-use crate::calls::{BillableUsage, OrganizationCall, TrusteeOverviewCall, TrustorsCall};
+use crate::calls::{BillableUsage, Call, OrganizationCall, TrusteeOverviewCall, TrustorsCall};
 use crate::model::{TrusteeOverview, UsageReport};
-use crate::{Authorized, ErrorKind, Exchange, Pages, Period, PeriodIndex, Policy, Poll, Session};
+use crate::{Authorized, ErrorKind, Exchange, Page, Pages, Period, PeriodIndex, Policy, Poll, Session};
 
 const USAGE: &str = "/api/v2/billing/reports/billableusage";
 const OCTOBER: &str = "?startDate=2026-10-01T00%3A00%3A00.000Z&endDate=2026-11-01T00%3A00%3A00.000Z";
@@ -92,6 +93,32 @@ fn poll(sandbox: &Sandbox, policy: Policy) -> Authorized<Poll<BillableUsage>, Rc
 fn run_poll(sandbox: &mut Sandbox) -> Result<UsageReport, Error> {
     let machine = poll(sandbox, Policy::default());
     sandbox.run(machine, &mut start(), |_| {})
+}
+
+/// Makes a call, with a login of its own.
+fn call<C: Call>(sandbox: &mut Sandbox, call: C) -> Result<C::Output, Error> {
+    let exchange = Exchange::new(call, sandbox.environment().api().clone(), Policy::default());
+    let machine = Authorized::new(exchange, session(sandbox));
+    sandbox.run(machine, &mut start(), |_| {})
+}
+
+type Entities<C> = Vec<<<C as Call>::Output as Page>::Entity>;
+
+/// Reads a list to its end, and says on how many pages it was.
+fn list<C>(sandbox: &mut Sandbox, call: C) -> Result<(Entities<C>, usize), Error>
+where
+    C: Call<Output: Page> + Clone,
+{
+    let (mut entities, mut turns) = (Vec::new(), 0);
+    let session = session(sandbox);
+    let mut rest = Some(Pages::new(call, sandbox.environment().api().clone(), Policy::default()));
+    while let Some(pages) = rest {
+        let turn = sandbox.run(Authorized::new(pages, session.clone()), &mut start(), |_| {})?;
+        entities.extend(turn.page.into_entities());
+        rest = turn.rest;
+        turns += 1;
+    }
+    Ok((entities, turns))
 }
 
 fn overview(sandbox: &mut Sandbox, org: OrgId, index: u32) -> Result<TrusteeOverview, Error> {

@@ -1,0 +1,379 @@
+//! The contracts of one's own organisation, and their billing periods.
+//!
+//! One in dollars and one in euros are in force, one is over. Each period that the server still has is drawn by its date.
+
+use chrono::{DateTime, Days, Months, NaiveDate, Utc};
+use http::Uri;
+use rust_decimal::Decimal;
+use serde_json::{Value, json};
+
+use super::draws::Draws;
+use super::envelope::{Refusal, exact};
+use super::listing;
+use super::route::parameter;
+use super::trustors::own_organization;
+
+/// A page of the contracts.
+pub(super) fn page(uri: &Uri, now: DateTime<Utc>) -> Result<Value, Refusal> {
+    let status = listing::choice(uri, "status", &["Active", "Inactive"])?;
+    let number = parameter(uri, "externalNumber");
+    let dates = listing::dates(uri)?;
+    let contracts: Vec<Value> = CONTRACTS
+        .iter()
+        .filter(|contract| status.as_deref().is_none_or(|status| status == contract.status(now)))
+        .filter(|contract| number.as_deref().is_none_or(|number| number == contract.number))
+        .filter(|contract| dates(contract.start(), contract.end()))
+        .map(|contract| contract.json(now))
+        .collect();
+    listing::page(uri, &contracts)
+}
+
+/// One contract.
+pub(super) fn contract(id: &str, now: DateTime<Utc>) -> Option<Value> {
+    Some(find(id)?.json(now))
+}
+
+/// One billing period of one contract.
+pub(super) fn period(contract: &str, id: &str, now: DateTime<Utc>, draws: Draws) -> Option<Value> {
+    let contract = find(contract)?;
+    let period = contract.periods(now).find(|period| period.id().eq_ignore_ascii_case(id))?;
+    let mut json = period.json(now);
+    json["charges"] = period.charges(draws).iter().map(Charge::json).collect();
+    json["wallets"] = json!([period.wallet(draws)]);
+    Some(json)
+}
+
+/// Every period of every contract that is over at `now`, the latest first.
+pub(super) fn closed(now: DateTime<Utc>) -> Vec<Period> {
+    let periods = CONTRACTS.iter().flat_map(|contract| contract.periods(now));
+    let mut closed: Vec<Period> = periods.filter(|period| period.is_closed(now)).collect();
+    closed.sort_by_key(|period| (std::cmp::Reverse(period.start), period.contract.number));
+    closed
+}
+
+/// What was agreed.
+#[derive(Debug)]
+pub(super) struct Contract {
+    pub(super) number: &'static str,
+    model: &'static str,
+    pub(super) orders: &'static [&'static str],
+    pub(super) currency: &'static str,
+    /// The first day and the first day after the last, as year, month and day.
+    term: [(i32, u32, u32); 2],
+    terms: &'static [Terms],
+}
+
+/// What was agreed of one product.
+#[derive(Debug)]
+pub(super) struct Terms {
+    pub(super) name: &'static str,
+    sku: &'static str,
+    pub(super) unit: &'static str,
+    pub(super) prepaid: u32,
+    included: u32,
+    pub(super) price: &'static str,
+    overage: &'static str,
+    /// What is used in a period: from, to, and how many decimals these have.
+    used: (u64, u64, u32),
+}
+
+/// A billing period of a contract.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Period {
+    pub(super) contract: &'static Contract,
+    pub(super) start: NaiveDate,
+    pub(super) end: NaiveDate,
+}
+
+/// What was used of a product in a period, and what it costs.
+#[derive(Debug)]
+pub(super) struct Charge {
+    pub(super) terms: &'static Terms,
+    currency: &'static str,
+    id: String,
+    used: Decimal,
+    pub(super) over: Decimal,
+    pub(super) cost: Decimal,
+}
+
+impl Contract {
+    fn id(&self) -> String {
+        Draws::new(0).of("contract").of(self.number).uuid(0)
+    }
+
+    fn day(&self, which: usize) -> NaiveDate {
+        let (year, month, day) = self.term[which];
+        NaiveDate::from_ymd_opt(year, month, day).unwrap_or_default()
+    }
+
+    fn start(&self) -> NaiveDate {
+        self.day(0)
+    }
+
+    fn end(&self) -> NaiveDate {
+        self.day(1) - Days::new(1)
+    }
+
+    fn status(&self, now: DateTime<Utc>) -> &'static str {
+        let today = now.date_naive();
+        if today >= self.start() && today <= self.end() { "Active" } else { "Inactive" }
+    }
+
+    /// Its periods that the server still has, the latest first.
+    fn periods(&'static self, now: DateTime<Utc>) -> impl Iterator<Item = Period> {
+        let today = now.date_naive();
+        // Its first day is one that every month has, so that each of its periods begins on that day.
+        let begun = (0..).map(|n| self.start().checked_add_months(Months::new(n)));
+        let begun = begun.map_while(|start| start.filter(|start| *start <= today && *start < self.day(1)));
+        let latest = u32::try_from(begun.count()).unwrap_or(0);
+        let oldest_kept = today.checked_sub_months(Months::new(PERIODS)).unwrap_or(today);
+        (0..latest).rev().filter_map(move |n| {
+            let start = self.start().checked_add_months(Months::new(n))?;
+            let end = start.checked_add_months(Months::new(1))?.pred_opt()?;
+            (end > oldest_kept).then_some(Period { contract: self, start, end })
+        })
+    }
+
+    fn json(&'static self, now: DateTime<Utc>) -> Value {
+        let id = self.id();
+        let plans: Value = self
+            .terms
+            .iter()
+            .map(|terms| {
+                json!({
+                    "id": Draws::new(0).of("plan").of(&id).of(terms.sku).uuid(0),
+                    "name": terms.name,
+                    "organizations": organizations(),
+                    "product": product(terms),
+                    "items": [{
+                        "itemNumber": format!("{}-1", terms.sku),
+                        "name": terms.name,
+                        "type": "Recurring",
+                        "function": "Committed",
+                        "description": format!("{} committed to", terms.prepaid),
+                        "dateChargedThrough": null,
+                        "currencyIsoCode": self.currency,
+                        "discountAmount": exact("0.00"),
+                        "dateEffectiveStart": self.start().to_string(),
+                        "dateEffectiveEnd": self.end().to_string(),
+                        "price": exact(terms.price),
+                        "overagePrice": exact(terms.overage),
+                        "quantity": terms.prepaid,
+                        "unitOfMeasure": terms.unit,
+                    }],
+                })
+            })
+            .collect();
+        json!({
+            "id": id,
+            "externalNumber": self.number,
+            "status": self.status(now),
+            "commercialModel": self.model,
+            "purchaseOrderNumbers": self.orders,
+            "billToCustomer": customer(),
+            "soldToCustomer": customer(),
+            "endCustomer": customer(),
+            "dateStart": self.start().to_string(),
+            "dateEnd": self.end().to_string(),
+            "dateRampStart": self.start().to_string(),
+            "dateRampEnd": (self.start() + Months::new(3) - Days::new(1)).to_string(),
+            "billingPeriods": self.periods(now).map(|period| period.json(now)).collect::<Vec<_>>(),
+            "plans": plans,
+        })
+    }
+}
+
+impl Period {
+    pub(super) fn id(&self) -> String {
+        Draws::new(0).of("contract period").of(self.contract.number).of(self.start.to_string()).uuid(0)
+    }
+
+    fn is_closed(&self, now: DateTime<Utc>) -> bool {
+        self.end < now.date_naive()
+    }
+
+    fn json(&self, now: DateTime<Utc>) -> Value {
+        json!({
+            "id": self.id(),
+            "dateStart": self.start.to_string(),
+            "dateEnd": self.end.to_string(),
+            "status": if self.is_closed(now) { "Closed" } else { "Open" },
+        })
+    }
+
+    pub(super) fn charges(&self, draws: Draws) -> Vec<Charge> {
+        let draws = draws.of("charge").of(self.id());
+        let charge = |(terms, n): (&'static Terms, u32)| {
+            let (low, high, scale) = terms.used;
+            let used = Decimal::from_i128_with_scale(draws.between(n, low, high).into(), scale);
+            let covered = Decimal::from(terms.prepaid) + Decimal::from(terms.included);
+            let over = (used - covered).max(Decimal::ZERO);
+            let cost = over * decimal(terms.overage);
+            Charge {
+                terms,
+                currency: self.contract.currency,
+                id: draws.of(terms.sku).uuid(0),
+                used,
+                over,
+                cost,
+            }
+        };
+        self.contract.terms.iter().zip(0..).map(charge).collect()
+    }
+
+    /// A balance of tokens, of which some periods use more than there is.
+    fn wallet(&self, draws: Draws) -> Value {
+        let draws = draws.of("wallet").of(self.id());
+        let (starting, increase) = (Decimal::from(30_000), Decimal::from(draws.between(0, 0, 5_000)));
+        let used = Decimal::from_i128_with_scale(draws.between(1, 1_500_000, 4_000_000).into(), 2);
+        let over = (used - starting - increase).max(Decimal::ZERO);
+        let rate = decimal("0.0125");
+        json!({
+            "id": draws.uuid(2),
+            "name": "AI Experience tokens",
+            "organizations": organizations(),
+            "product": { "id": "tokens", "sku": "GC-170-NV-AITC", "name": "AI Tokens", "unitOfMeasure": "Token" },
+            "startingBalance": exact(starting),
+            "endingBalance": exact(starting + increase - used + over),
+            "balanceIncrease": exact(increase),
+            "balanceDecrease": 0,
+            "balanceConsumption": exact(used - over),
+            "balanceOverage": exact(over),
+            "balanceOverageRate": exact(rate),
+            "balanceOverageCharge": exact(over * rate),
+            "balanceOverageCurrency": self.contract.currency,
+            "unitOfMeasure": "Token",
+        })
+    }
+}
+
+impl Charge {
+    fn json(&self) -> Value {
+        json!({
+            "id": self.id,
+            "name": self.terms.name,
+            "product": product(self.terms),
+            "organizations": organizations(),
+            "prepaidQuantity": self.terms.prepaid,
+            "fairuseQuantity": self.terms.included,
+            "actualQuantity": exact(self.used),
+            "overageQuantity": exact(self.over),
+            "overageRate": exact(self.terms.overage),
+            "overageCharge": exact(self.cost),
+            "overageCurrency": self.currency,
+            "convertedTokenCount": null,
+        })
+    }
+}
+
+/// One's own organisation, as a list of one.
+pub(super) fn organizations() -> Value {
+    let own = own_organization();
+    json!([{ "id": own["id"], "name": own["name"] }])
+}
+
+/// One's own organisation, as a party.
+pub(super) fn customer() -> Value {
+    let own = own_organization();
+    json!({ "id": Draws::new(0).of("customer").uuid(0), "number": "0004217", "name": own["name"] })
+}
+
+pub(super) fn product(terms: &Terms) -> Value {
+    json!({
+        "id": Draws::new(0).of("product").of(terms.sku).uuid(0),
+        "sku": terms.sku,
+        "name": terms.name,
+        "unitOfMeasure": terms.unit,
+    })
+}
+
+pub(super) fn decimal(text: &str) -> Decimal {
+    Decimal::from_str_exact(text).unwrap_or_default()
+}
+
+fn find(id: &str) -> Option<&'static Contract> {
+    CONTRACTS.iter().find(|contract| contract.id().eq_ignore_ascii_case(id))
+}
+
+/// So many months of periods are kept.
+const PERIODS: u32 = 60;
+
+static CONTRACTS: [Contract; 3] = [
+    Contract {
+        number: "Q-100482",
+        model: "Prepay",
+        orders: &["PO-7781", "PO-9020"],
+        currency: "USD",
+        term: [(2019, 4, 1), (2034, 4, 1)],
+        terms: &[
+            Terms {
+                name: "Genesys Cloud CX 3",
+                sku: "GC-170-NV-CX3",
+                unit: "User",
+                prepaid: 120,
+                included: 0,
+                price: "155.00",
+                overage: "170.50",
+                used: (105, 150, 0),
+            },
+            Terms {
+                name: "IVR Minutes",
+                sku: "GC-120-NV-IVRMIN",
+                unit: "Minute",
+                prepaid: 100_000,
+                included: 120_000,
+                price: "0.0150",
+                overage: "0.0175",
+                used: (150_000, 450_000, 0),
+            },
+            Terms {
+                name: "Data Storage",
+                sku: "GC-120-NV-STOR",
+                unit: "GB",
+                prepaid: 100,
+                included: 25,
+                price: "0.08",
+                overage: "0.12",
+                used: (90_000, 260_000, 3),
+            },
+        ],
+    },
+    Contract {
+        number: "Q-100977",
+        model: "Usage",
+        orders: &[],
+        currency: "EUR",
+        term: [(2022, 2, 15), (2034, 2, 15)],
+        terms: &[
+            Terms {
+                name: "SMS Segments",
+                sku: "GC-120-NV-SMS",
+                // A unit that the published schema does not have.
+                unit: "Segments (outbound)",
+                prepaid: 0,
+                included: 0,
+                price: "0",
+                overage: "0.00645",
+                used: (40_000, 90_000, 0),
+            },
+            Terms {
+                name: "Translations",
+                sku: "GC-120-NV-TRANS",
+                unit: "MillionCharacters",
+                prepaid: 2,
+                included: 1,
+                price: "18.40",
+                overage: "20.24",
+                used: (1_000_000, 9_000_000, 6),
+            },
+        ],
+    },
+    Contract {
+        number: "Q-088110",
+        model: "Prepay",
+        orders: &["PO-2214"],
+        currency: "USD",
+        term: [(2016, 4, 1), (2019, 4, 1)],
+        terms: &[],
+    },
+];

@@ -1,0 +1,100 @@
+//! Lists that go on by cursors: which part of one a request asks for, and how the page says where the rest is.
+
+use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine};
+use chrono::NaiveDate;
+use http::{StatusCode, Uri};
+use serde_json::{Value, json};
+
+use super::envelope::Refusal;
+use super::route::parameter;
+use crate::Date;
+
+/// The page of `entities` that a request for `uri` asks for.
+pub(super) fn page(uri: &Uri, entities: &[Value]) -> Result<Value, Refusal> {
+    let size = number(uri, "pageSize", 25, 200)?;
+    let size = usize::try_from(size).unwrap_or(usize::MAX);
+    let (after, before) = (cursor(uri, "after")?, cursor(uri, "before")?);
+    let (first, end) = match (after, before) {
+        (Some(_), Some(_)) => return Err(bad("bad.request", "after and before exclude each other")),
+        (after, None) => {
+            let first = after.unwrap_or(0).min(entities.len());
+            (first, first.saturating_add(size).min(entities.len()))
+        }
+        (None, Some(before)) => {
+            let end = before.min(entities.len());
+            (end.saturating_sub(size), end)
+        }
+    };
+    // `pageSize` and the filters stay as they were asked for.
+    let kept = uri.query().unwrap_or_default().split('&');
+    let kept: Vec<&str> = kept
+        .filter(|pair| !pair.is_empty() && !pair.starts_with("after=") && !pair.starts_with("before="))
+        .collect();
+    let at = |name: &str, place: usize| {
+        let mark = format!("{name}={}", BASE64_URL_SAFE_NO_PAD.encode(format!("{CURSOR}{place}")));
+        let query: Vec<&str> = kept.iter().copied().chain([&*mark]).collect();
+        format!("{}?{}", api_path(uri), query.join("&"))
+    };
+    let query = uri.query().map(|query| format!("?{query}")).unwrap_or_default();
+    let mut page = json!({
+        "entities": entities.get(first..end).unwrap_or_default(),
+        "selfUri": format!("{}{query}", api_path(uri)),
+    });
+    if end < entities.len() {
+        page["nextUri"] = at("after", end).into();
+    }
+    if first > 0 {
+        page["previousUri"] = at("before", first).into();
+    }
+    Ok(page)
+}
+
+/// Whether a request's `dateStart` and `dateEnd` let through what lasts from `start` to `end`.
+pub(super) fn dates(uri: &Uri) -> Result<impl Fn(NaiveDate, NaiveDate) -> bool + use<>, Refusal> {
+    let day = |name: &str| match parameter(uri, name) {
+        None => Ok(None),
+        Some(text) => match text.parse::<Date>() {
+            Ok(date) => Ok(Some(date.day())),
+            Err(_) => Err(bad("invalid.date", &format!("{name} is not a date of the form yyyy-MM-dd"))),
+        },
+    };
+    let (from, to) = (day("dateStart")?, day("dateEnd")?);
+    Ok(move |start: NaiveDate, end: NaiveDate| {
+        from.is_none_or(|from| end >= from) && to.is_none_or(|to| start <= to)
+    })
+}
+
+/// The value of a filter that can be one of `values`.
+pub(super) fn choice(uri: &Uri, name: &str, values: &[&str]) -> Result<Option<String>, Refusal> {
+    match parameter(uri, name) {
+        Some(value) if !values.contains(&&*value) => {
+            Err(bad("invalid.value", &format!("{name} must be one of {}", values.join(", "))))
+        }
+        value => Ok(value),
+    }
+}
+
+/// The number that a parameter names, from 1 to `most`.
+pub(super) fn number(uri: &Uri, name: &str, default: u32, most: u32) -> Result<u32, Refusal> {
+    let Some(text) = parameter(uri, name) else { return Ok(default) };
+    let number = text.parse().ok().filter(|n| (1..=most).contains(n));
+    number.ok_or_else(|| bad("invalid.value", &format!("{name} must be a number from 1 to {most}")))
+}
+
+fn cursor(uri: &Uri, name: &str) -> Result<Option<usize>, Refusal> {
+    let Some(text) = parameter(uri, name) else { return Ok(None) };
+    let place = BASE64_URL_SAFE_NO_PAD.decode(text).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+    let place = place.and_then(|place| place.strip_prefix(CURSOR)?.parse().ok());
+    place.map(Some).ok_or_else(|| bad("bad.request", &format!("{name} is no cursor of this list")))
+}
+
+/// The path without what a gateway has put in front, of which the server knows nothing.
+fn api_path(uri: &Uri) -> &str {
+    uri.path().find("/api/v2/").and_then(|at| uri.path().get(at..)).unwrap_or_default()
+}
+
+fn bad(code: &'static str, message: &str) -> Refusal {
+    Refusal::new(StatusCode::BAD_REQUEST, code, message)
+}
+
+const CURSOR: &str = "sandbox:";
