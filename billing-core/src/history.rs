@@ -1,8 +1,8 @@
 //! History: the billing periods of one organisation, walking back from the latest.
 //!
 //! ```text
-//!   History ─► exchange for index n (with its retries) ─► Done(Visit { found, then }) ─┬─ Continue(History) ─► index n+1
-//!                                                                                      └─ Break(why it ended)
+//!   History ─► exchange for index n (with its retries) ─► Done(Visit { finding, rest }) ─┬─ rest: Some(History) ─► index n+1
+//!                                                                                        └─ rest: None; finding.ended: why
 //! ```
 //!
 //! Each turn is a machine of its own: it asks for one index and yields what was found there and the machine for the rest.
@@ -12,7 +12,6 @@
 //! dates (rule 14), and one that is served under two indexes counts once.
 //!
 //! ```
-//! use std::ops::ControlFlow;
 //! use billing_core::history::{Ended, Found, History, Reach};
 //! use billing_core::{Environment, Machine, Policy, Step};
 //!
@@ -34,13 +33,11 @@
 //!     };
 //!     let Step::Done(visit) = sent.receive(Ok(reply), now) else { panic!("an answer") };
 //!     let visit = visit?;
-//!     if let Found::Period(period) = visit.found {
-//!         months.push(period.overview.billing_period_start_date.unwrap().to_string());
+//!     match visit.finding.found {
+//!         Found::Period(period) => months.push(period.overview.billing_period_start_date.unwrap().to_string()),
+//!         found => assert!(matches!(found, Found::Nothing) && visit.finding.ended == Some(Ended::Oldest)),
 //!     }
-//!     match visit.then {
-//!         ControlFlow::Continue(history) => rest = Some(history),
-//!         ControlFlow::Break(ended) => assert_eq!(ended, Ended::Oldest),
-//!     }
+//!     rest = visit.rest;
 //! }
 //! assert_eq!((months.len(), months[0].as_str()), (6, "2026-10-01T00:00:00Z"));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
@@ -48,7 +45,6 @@
 
 use std::fmt;
 use std::num::NonZeroU32;
-use std::ops::ControlFlow;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -124,12 +120,24 @@ pub struct History(State);
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Visit {
+    /// What was found.
+    pub finding: Finding,
+    /// The machine for the rest; `None` at the end of the walk.
+    pub rest: Option<History>,
+}
+
+/// What a walk found under one index.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Finding {
+    /// The organisation.
+    pub organization: OrgId,
     /// The index that was asked for.
     pub index: PeriodIndex,
     /// What is there.
     pub found: Found,
-    /// The machine for the rest, or why there is none.
-    pub then: ControlFlow<Ended, History>,
+    /// Why the walk has come to its end, if it has with this.
+    pub ended: Option<Ended>,
 }
 
 /// What a walk finds under an index.
@@ -137,9 +145,9 @@ pub struct Visit {
 #[non_exhaustive]
 pub enum Found {
     /// A period that the walk is for.
-    Period(BillingPeriod),
+    Period(Box<BillingPeriod>),
     /// A period that may be one of the range, but was sent without the dates that would tell.
-    Undated(BillingPeriod),
+    Undated(Box<BillingPeriod>),
     /// A period before or after the range, with its dates.
     Outside(Dates),
     /// A period that was there before: the server has begun a new one meanwhile, so that each has moved by an index.
@@ -190,6 +198,9 @@ pub enum Ended {
     Circles,
     /// So many indexes are enough for any organisation, and there are still more.
     Endless,
+    /// By a failure that every other index would meet too. (Only of an organisation among many: a walk of its own ends with
+    /// the error.)
+    Failed,
 }
 
 impl History {
@@ -215,28 +226,39 @@ impl History {
         self.0.walk.index()
     }
 
-    fn after(self, ended: Option<Ended>) -> ControlFlow<Ended, Self> {
+    /// Goes on as if what is known already had been found, without asking for it.
+    pub(crate) fn recall(mut self, known: Brief) -> Result<Self, Ended> {
+        let (_, ended) = self.0.walk.note(known);
+        self.after(ended)
+    }
+
+    fn after(self, ended: Option<Ended>) -> Result<Self, Ended> {
         if let Some(ended) = ended {
-            return ControlFlow::Break(ended);
+            return Err(ended);
         }
         let State { organization, walk, exchange } = self.0;
         let call = WithBody(TrusteeOverviewCall::new(organization.clone()).period(walk.index()));
         let exchange = Exchange::new(call, exchange.api, exchange.policy);
-        ControlFlow::Continue(Self(State { organization, walk, exchange }))
+        Ok(Self(State { organization, walk, exchange }))
+    }
+
+    fn visit(self, index: PeriodIndex, found: Found, ended: Option<Ended>) -> Visit {
+        let organization = self.0.organization.clone();
+        Visit { finding: Finding { organization, index, found, ended }, rest: self.after(ended).ok() }
     }
 
     fn found(mut self, Answer { value, body }: Answer<TrusteeOverview>) -> Visit {
         let index = self.0.walk.index();
         let dates = Dates::of(&value);
         let (sort, ended) = self.0.walk.note(Brief::Period(dates));
-        let period = BillingPeriod { index, overview: value, body };
+        let period = Box::new(BillingPeriod { index, overview: value, body });
         let found = match sort {
             Sort::Wanted => Found::Period(period),
             Sort::Undated => Found::Undated(period),
             Sort::Outside => Found::Outside(dates),
             Sort::Repeated => Found::Repeated(dates),
         };
-        Visit { index, found, then: self.after(ended) }
+        self.visit(index, found, ended)
     }
 
     fn failed(mut self, error: Error) -> Result<Visit, Error> {
@@ -251,7 +273,7 @@ impl History {
             _ => (Found::Failed(error), Brief::Failed),
         };
         let (_, ended) = walk.note(known);
-        Ok(Visit { index, found, then: self.after(ended) })
+        Ok(self.visit(index, found, ended))
     }
 
     fn go(self, next: Result<Next, Error>) -> Step<Self> {
@@ -352,6 +374,7 @@ impl fmt::Display for Ended {
             }
             Self::Circles => "given up, as the server gives the same period again and again",
             Self::Endless => "given up, as the server has more periods than there can be",
+            Self::Failed => "failed",
         })
     }
 }
@@ -388,6 +411,8 @@ pub(crate) enum Brief {
     Period(Dates),
     Failed,
     Nothing,
+    /// A failure that every other index would meet too.
+    Fatal,
 }
 
 /// What a period is to a walk.
@@ -431,6 +456,7 @@ impl Walk {
         let sort = self.sort(known);
         match known {
             Brief::Nothing => return (sort, Some(Ended::Oldest)),
+            Brief::Fatal => return (sort, Some(Ended::Failed)),
             Brief::Failed => self.failed += 1,
             Brief::Period(_) => self.failed = 0,
         }
@@ -465,7 +491,7 @@ impl Walk {
         let dates = match known {
             Brief::Period(dates) => dates,
             // It stands for the period that it would have been.
-            Brief::Failed | Brief::Nothing => return Sort::Undated,
+            Brief::Failed | Brief::Nothing | Brief::Fatal => return Sort::Undated,
         };
         if dates != Dates::default() {
             if self.seen.contains(&dates) {
@@ -555,9 +581,10 @@ mod tests {
                 Ok(visit) => visit,
                 Err(error) => return (words, Err(error)),
             };
-            assert_eq!(visit.index, asked);
+            let Visit { finding: Finding { organization, index, found, ended }, rest } = visit;
+            assert_eq!((organization.as_str(), index), ("org", asked));
             let day = |period: &BillingPeriod| Dates::of(&period.overview).to_string();
-            words.push(match &visit.found {
+            words.push(match &found {
                 Found::Period(period) => day(period),
                 Found::Undated(period) => format!("undated {}", day(period)),
                 Found::Outside(_) => "outside".to_owned(),
@@ -565,9 +592,10 @@ mod tests {
                 Found::Failed(error) => format!("failed {}", error.status().unwrap().as_u16()),
                 Found::Nothing => "nothing".to_owned(),
             });
-            match visit.then {
-                ControlFlow::Continue(rest) => history = rest,
-                ControlFlow::Break(ended) => return (words, Ok(ended)),
+            match (rest, ended) {
+                (Some(rest), None) => history = rest,
+                (None, Some(ended)) => return (words, Ok(ended)),
+                other => panic!("{other:?}"),
             }
         }
     }

@@ -24,6 +24,7 @@
 //!   │  History            an exchange for each billing period, back in time     │
 //!   │  Download<Call>     where a document is, then the document, without token │
 //!   │  Authorized<M>      any machine under a session                           │
+//!   │  Fleet              histories of many organisations, side by side         │
 //!   │                        │                                                  │
 //!   │                     Session   the token, the login, the quota: shared     │
 //!   └───────┬───────────────────────────────────────────────────────────▲───────┘
@@ -103,6 +104,7 @@ mod environment;
 mod error;
 mod event;
 pub mod exchange;
+pub mod fleet;
 pub mod history;
 mod id;
 mod input;
@@ -136,6 +138,7 @@ pub use environment::{BaseUrl, Environment, Region};
 pub use error::{DecodeError, Error, ErrorKind, Fault};
 pub use event::{Answered, Event};
 pub use exchange::Exchange;
+pub use fleet::{Assignment, Fleet, FleetProgress};
 pub use history::{BillingPeriod, History, Reach};
 pub use id::{ContractId, ContractPeriodId, Cursor, InvoiceId, OrgId};
 pub use input::{DateRange, InvalidInput, PageSize, Period, PeriodIndex};
@@ -146,7 +149,7 @@ pub use passage::{Intake, Passage};
 pub use policy::{Policy, PollSchedule, RetrySchedule};
 pub use poll::{Poll, Report};
 pub use progress::{Progress, Trouble, Waiting};
-pub use quota::Pacing;
+pub use quota::{Pace, Pacing};
 pub use secret::Secret;
 pub use session::{Access, Credentials, Session};
 pub use statement::{

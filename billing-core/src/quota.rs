@@ -29,6 +29,27 @@ impl Default for Pacing {
     }
 }
 
+/// How fast requests can go out, as far as the server has said; see [`Session::pace`](crate::Session::pace).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Pace {
+    /// So many a window.
+    Window {
+        /// How many of each window are ours, as others take the rest.
+        usable: u32,
+        /// How many can go out before the end of the present one.
+        free: u32,
+        /// When that ends.
+        ends: DateTime<Utc>,
+        /// How long each is.
+        length: Duration,
+    },
+    /// One in so much time, as the server announces no quota.
+    Spaced(Duration),
+    /// As fast as they are answered.
+    Unlimited,
+}
+
 /// The number of a request that was let out, to come back with its answer.
 pub(crate) type Ticket = u64;
 
@@ -122,6 +143,26 @@ impl Quota {
         self.next_ticket += 1;
         self.in_flight.insert(ticket, now);
         Ok(ticket)
+    }
+
+    /// How fast requests can go out, as far as is known at `now`.
+    pub(crate) fn pace(&self, now: DateTime<Utc>) -> Pace {
+        let parked =
+            self.parked.as_ref().map(|(not_before, _)| not_before.until).filter(|until| *until > now);
+        match (&self.window, self.pacing.unannounced) {
+            (Some(window), _) => {
+                let rise = window.foreign.saturating_sub(window.foreign_at_first);
+                let free = window.free().saturating_sub(window.reserve(now));
+                Pace::Window {
+                    usable: window.allowed.saturating_sub(rise.max(window.foreign_before)),
+                    free: if parked.is_some() { 0 } else { free },
+                    ends: parked.map_or(window.ends, |parked| parked.max(window.ends)).max(now),
+                    length: USUAL_WINDOW,
+                }
+            }
+            (None, Some(_)) => Pace::Spaced(self.spacing),
+            (None, None) => Pace::Unlimited,
+        }
     }
 
     /// There is a new token, which the server counts in windows of its own: the first answer with it tells their end. That

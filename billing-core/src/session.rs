@@ -29,7 +29,7 @@ use crate::error::Evidence;
 use crate::machine::{Hold, NotBefore, Request};
 use crate::policy::{RetrySchedule, retry_after, unhinted_throttle};
 use crate::progress::Waiting;
-use crate::quota::{Pacing, Quota, Ticket};
+use crate::quota::{Pace, Pacing, Quota, Ticket};
 use crate::timestamp::after;
 use crate::{Environment, Error, ErrorKind, InvalidInput, Reply, Secret};
 
@@ -147,6 +147,11 @@ impl Session {
     /// an end, good or bad.
     pub fn revision(&self) -> u64 {
         self.revision
+    }
+
+    /// How fast requests can go out, as far as is known at `now`: for saying when something will be done.
+    pub fn pace(&self, now: DateTime<Utc>) -> Pace {
+        self.quota.pace(now)
     }
 
     pub(crate) fn episode(&self) -> u64 {

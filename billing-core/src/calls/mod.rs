@@ -34,6 +34,7 @@ pub use invoices::InvoicesCall;
 pub use login::LOGIN;
 pub(crate) use login::{Login, Token, bearer};
 pub use organization::OrganizationCall;
+pub(crate) use trustee_overview::OPERATION as TRUSTEE_OVERVIEW;
 pub use trustee_overview::TrusteeOverviewCall;
 pub use trustors::TrustorsCall;
 

@@ -51,7 +51,7 @@ impl Call for TrusteeOverviewCall {
     }
 }
 
-const OPERATION: Operation = Operation::new(
+pub(crate) const OPERATION: Operation = Operation::new(
     "get_billing_trusteebillingoverview_trustor_org_id",
     "trustee billing overview",
     &["affiliateOrganization:clientBilling:view"],

@@ -1,0 +1,526 @@
+//! The fleet: the billing periods of thousands of organisations under one token.
+//!
+//! A scheduler without I/O and without a clock. It holds a walk for each organisation that is begun and tells its driver what
+//! to do next; the driver performs requests, as many at a time as it is told to, and brings their replies.
+//!
+//! ```text
+//!   organisations, in order ─► at most so many begun ─► each a History under the session
+//!        ▲                                                   │
+//!        │ a journal: what is known already                  ▼
+//!   step(now) ─┬─► Send(request, flight) ── performed, while others are ──► receive(flight, reply, now)
+//!              ├─► Found(finding) ── as it comes
+//!              ├─► Wait(until) ── for a reply or until then
+//!              └─► Done ── all organisations are finished, or something concerns them all
+//! ```
+//!
+//! * **Fair.** Organisations are begun in their order, and one that is begun is finished before more are begun.
+//! * **Paced.** All requests go through the session, which knows the quota. Once it holds one back, no other is begun before
+//!   the time that it names: no crowd of waiters tries again and again.
+//! * **Bounded.** At most [`Fleet::at_once`] requests are out and four times as many organisations begun, of which those that
+//!   wait hold no answer. How many organisations there are costs the list of their ids.
+//! * **Apart.** What goes wrong with one organisation is found with its id, and the others go on. What concerns all ends the
+//!   run early: a login that is refused, a token that is, a permission that the token lacks, a server that wants nobody back
+//!   before some time, and a hundred failures in a row of server or network.
+//!
+//! ```
+//! use std::{cell::RefCell, rc::Rc};
+//! use billing_core::fleet::{Assignment, Fleet, FleetStep};
+//! use billing_core::{PeriodIndex, Policy, Reach, Session};
+//! use billing_core::sandbox::Sandbox;
+//! use chrono::{DateTime, Utc};
+//!
+//! let mut sandbox = Sandbox::new(7);
+//! let environment = sandbox.environment();
+//! let session = Rc::new(RefCell::new(Session::new(environment.clone(), sandbox.credentials())));
+//! let organizations: Vec<_> = sandbox.organizations().map(|(id, _)| id).collect();
+//!
+//! let mut now: DateTime<Utc> = "2026-11-02T09:00:00Z".parse()?;
+//! let latest = Reach::Index(PeriodIndex::new(0));
+//! let assignment = Assignment::new(organizations, latest, environment.api().clone(), now);
+//! let mut fleet = Fleet::new(&assignment, Policy::default(), session);
+//! let mut out = Vec::new();
+//! loop {
+//!     match fleet.step(now) {
+//!         // A driver performs these side by side.
+//!         FleetStep::Send(request, flight) => out.push((request, flight)),
+//!         FleetStep::Found(finding) => println!("{}: {:?}", finding.organization, finding.ended),
+//!         FleetStep::Wait(until) => match out.pop() {
+//!             Some((request, flight)) => fleet.receive(flight, sandbox.reply(&request, now), now),
+//!             None => now = until.unwrap_or(now),
+//!         },
+//!         FleetStep::Done(result) => break result?,
+//!     }
+//! }
+//! assert_eq!(fleet.progress(now).to_string(), "5 of 5 organisations done; 5 answers in the last minute");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod assignment;
+pub mod journal;
+mod progress;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::fmt;
+
+use chrono::{DateTime, Utc};
+use http::StatusCode;
+
+use crate::calls::LOGIN;
+use crate::history::{Brief, Dates, Ended, Finding, Found, History, Reach, Visit};
+use crate::{
+    Access, Authorized, BaseUrl, Error, ErrorKind, Fault, Machine, OrgId, PeriodIndex, Policy, Reply,
+    Request, Sent, Step, Waiting,
+};
+use assignment::folded;
+use progress::{Speedometer, finishes};
+
+pub use assignment::{AnotherRun, Assignment};
+pub use journal::{Journal, JournalError, JournalReader};
+pub use progress::FleetProgress;
+
+/// A run over many organisations; see the [module's text](self).
+///
+/// # Bound
+/// Each organisation is a [`History`], with its bound.
+#[must_use = "a fleet does nothing unless it is stepped"]
+pub struct Fleet<A: Access> {
+    access: A,
+    api: BaseUrl,
+    policy: Policy,
+    reach: Reach,
+    organizations: Vec<OrgId>,
+    at_once: usize,
+
+    /// The next organisation to begin.
+    next: usize,
+    /// Walks that wait for their next request: organisations that are begun, in the order in which they came to it.
+    ready: VecDeque<(usize, History)>,
+    /// Machines that wait for a time, in the order in which they came to it.
+    parked: BTreeMap<(DateTime<Utc>, u64), (usize, Machined<A>)>,
+    /// Machines whose request is out.
+    out: BTreeMap<u64, (usize, Sent<Machined<A>>)>,
+    /// Numbers machines as they park and flights as they go.
+    sequence: u64,
+    /// The session lets nobody out before this, and why.
+    held: Option<(Waiting, DateTime<Utc>)>,
+    /// The session's revision when last looked at.
+    revision: u64,
+
+    /// What a journal knows, by organisation and index, and until the first step where each organisation stands.
+    known: BTreeMap<usize, BTreeMap<u32, Brief>>,
+    places: BTreeMap<String, usize>,
+    /// Organisations whose turn came before, in the run of the journal.
+    recalled: BTreeSet<usize>,
+    outgoing: VecDeque<(Box<Request>, Flight)>,
+    found: VecDeque<Finding>,
+    /// Organisations that are begun and have something that could not be read.
+    spoiled: BTreeSet<usize>,
+    done: usize,
+    /// How many of those the journal had done with.
+    done_before: usize,
+    failed: usize,
+    /// Whether the server has answered for any organisation.
+    answered: bool,
+    answers: u64,
+    /// Failures of server or network in a row.
+    failing: u32,
+    begun: Option<DateTime<Utc>>,
+    speed: Speedometer,
+    stopped: Option<Stopped>,
+}
+
+type Machined<A> = Authorized<History, A>;
+
+/// What a fleet wants.
+#[derive(Debug)]
+#[must_use = "a step that is dropped loses what it says"]
+pub enum FleetStep {
+    /// Perform this exchange, beside those that are out, then hand the reply to [`Fleet::receive`]. Step again at once.
+    Send(Box<Request>, Flight),
+    /// A result. Step again.
+    Found(Finding),
+    /// Nothing to do before this time, or before a reply comes, or the [`Session::revision`](crate::Session::revision)
+    /// changes; without a time, before a reply comes. Then step again.
+    Wait(Option<DateTime<Utc>>),
+    /// The end: all is found, or the run was stopped early. Replies that are still to come are of no use.
+    Done(Result<(), Stopped>),
+}
+
+/// A request that is out. It is not `Clone`: one request, one reply.
+#[derive(Debug, PartialEq, Eq)]
+#[must_use = "without its reply the run never ends"]
+pub struct Flight(u64);
+
+/// Why a run was stopped before its end: something concerns every organisation.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Stopped {
+    /// What was the last straw.
+    pub error: Error,
+    /// How many failures in a row there were, where each alone would be an organisation's own; `None` where the error alone
+    /// concerns all.
+    pub in_a_row: Option<u32>,
+}
+
+impl<A: Access> Fleet<A> {
+    /// So many requests out at a time are the default.
+    pub const AT_ONCE: usize = 16;
+    /// So many failures of server or network in a row, with no answer between them, stop a run.
+    pub const FAILURES: u32 = 100;
+
+    /// A run for `assignment`, under the session behind `access`.
+    pub fn new(assignment: &Assignment, policy: Policy, access: A) -> Self {
+        Self {
+            revision: access.with(|session| session.revision()),
+            access,
+            api: assignment.api.clone(),
+            policy,
+            reach: assignment.reach,
+            organizations: assignment.organizations().to_vec(),
+            at_once: Self::AT_ONCE,
+            next: 0,
+            ready: VecDeque::new(),
+            parked: BTreeMap::new(),
+            out: BTreeMap::new(),
+            sequence: 0,
+            held: None,
+            known: BTreeMap::new(),
+            places: BTreeMap::new(),
+            recalled: BTreeSet::new(),
+            outgoing: VecDeque::new(),
+            found: VecDeque::new(),
+            spoiled: BTreeSet::new(),
+            done: 0,
+            done_before: 0,
+            failed: 0,
+            answered: false,
+            answers: 0,
+            failing: 0,
+            begun: None,
+            speed: Speedometer::default(),
+            stopped: None,
+        }
+    }
+
+    /// With so many requests out at a time, at least one.
+    pub fn at_once(self, requests: usize) -> Self {
+        Self { at_once: requests.max(1), ..self }
+    }
+
+    /// Takes in, before the first step, what is known already: a finding of a journal. It is neither asked for nor found again.
+    pub fn recall(&mut self, finding: &Finding) {
+        if self.places.is_empty() {
+            self.places = self.organizations.iter().map(folded).zip(0..).collect();
+        }
+        let Some(place) = self.places.get(&folded(&finding.organization)) else { return };
+        let brief = match (&finding.found, finding.ended) {
+            (Found::Period(period) | Found::Undated(period), _) => Brief::Period(Dates::of(&period.overview)),
+            (Found::Outside(dates) | Found::Repeated(dates), _) => Brief::Period(*dates),
+            (Found::Nothing, _) => Brief::Nothing,
+            (Found::Failed(_), Some(Ended::Failed)) => Brief::Fatal,
+            (Found::Failed(_), _) => Brief::Failed,
+        };
+        self.answered |= matches!(brief, Brief::Period(_) | Brief::Nothing);
+        self.known.entry(*place).or_default().insert(finding.index.get(), brief);
+    }
+
+    /// Goes on at `now`, with whatever is next.
+    pub fn step(&mut self, now: DateTime<Utc>) -> FleetStep {
+        self.begin(now);
+        loop {
+            if let Some((request, flight)) = self.outgoing.pop_front() {
+                return FleetStep::Send(request, flight);
+            }
+            if let Some(finding) = self.found.pop_front() {
+                return FleetStep::Found(finding);
+            }
+            if let Some(stopped) = &self.stopped {
+                return FleetStep::Done(Err(stopped.clone()));
+            }
+            if self.done == self.organizations.len() {
+                return FleetStep::Done(Ok(()));
+            }
+            self.look_at_session(now);
+            if self.out.len() >= self.at_once {
+                return FleetStep::Wait(None);
+            }
+            let Some((place, machine)) = self.next_machine(now) else {
+                return FleetStep::Wait(self.wake());
+            };
+            let index = machine.machine().next_index();
+            self.take((place, index), machine.step(now), now);
+        }
+    }
+
+    /// Takes the reply to a request that [`Fleet::step`] gave, at the time `now`. Then step again.
+    pub fn receive(&mut self, flight: Flight, reply: Reply, now: DateTime<Utc>) {
+        let Some((place, sent)) = self.out.remove(&flight.0) else { return };
+        let index = sent.machine().machine().next_index();
+        self.take((place, index), sent.receive(reply, now), now);
+    }
+
+    /// How far it has come.
+    pub fn progress(&self, now: DateTime<Utc>) -> FleetProgress {
+        let pace = self.access.with(|session| session.pace(now));
+        let finishes = self.requests_left().and_then(|left| {
+            finishes(left, &pace, self.answers, self.begun.unwrap_or(now), now).filter(|_| left > 0)
+        });
+        FleetProgress {
+            at: now,
+            organizations: self.organizations.len(),
+            done: self.done,
+            failed: self.failed,
+            open: self.open(),
+            answers: self.answers,
+            per_minute: self.speed.per_minute(now),
+            finishes,
+            waiting: self.held.clone().filter(|(_, until)| *until > now && self.out.is_empty()),
+        }
+    }
+
+    /// Finds out, at the first step, which organisations the journal has done with.
+    fn begin(&mut self, now: DateTime<Utc>) {
+        if self.begun.is_some() {
+            return;
+        }
+        self.begun = Some(now);
+        self.places = BTreeMap::new();
+        let mut known: Vec<usize> = self.known.keys().copied().collect();
+        known.sort_unstable();
+        for place in known {
+            let Some(history) = self.history(place) else { continue };
+            match self.skip_known(place, history) {
+                // Begun before, it comes before those that are not.
+                Ok(history) => self.ready.push_back((place, history)),
+                Err(_) => self.end(place),
+            }
+            self.recalled.insert(place);
+        }
+        self.done_before = self.done;
+    }
+
+    fn history(&self, place: usize) -> Option<History> {
+        let organization = self.organizations.get(place)?.clone();
+        let seed = self.policy.seed.wrapping_add(u64::try_from(place).unwrap_or_default());
+        let policy = Policy { seed, ..self.policy.clone() };
+        Some(History::new(organization, self.reach, self.api.clone(), policy))
+    }
+
+    /// Takes a walk past what is known already.
+    fn skip_known(&mut self, place: usize, mut history: History) -> Result<History, Ended> {
+        let Some(known) = self.known.get_mut(&place) else { return Ok(history) };
+        while let Some(brief) = known.remove(&history.next_index().get()) {
+            if matches!(brief, Brief::Failed | Brief::Fatal) {
+                self.spoiled.insert(place);
+            }
+            history = history.recall(brief)?;
+        }
+        Ok(history)
+    }
+
+    /// The machine that is to be stepped next.
+    fn next_machine(&mut self, now: DateTime<Utc>) -> Option<(usize, Machined<A>)> {
+        if let Some(parked) = self.parked.first_entry().filter(|parked| parked.key().0 <= now) {
+            return Some(parked.remove());
+        }
+        if self.held.as_ref().is_some_and(|(_, until)| *until > now) {
+            return None;
+        }
+        self.held = None;
+        let (place, history) = self.ready.pop_front().or_else(|| self.next_organization())?;
+        Some((place, Authorized::new(history, self.access.clone())))
+    }
+
+    fn next_organization(&mut self) -> Option<(usize, History)> {
+        if self.open() >= self.at_once.saturating_mul(OPEN) {
+            return None;
+        }
+        while self.recalled.remove(&self.next) {
+            self.next += 1;
+        }
+        let history = self.history(self.next)?;
+        self.next += 1;
+        Some((self.next - 1, history))
+    }
+
+    /// Wakes who waits for a login, if one has come to an end.
+    fn look_at_session(&mut self, now: DateTime<Utc>) {
+        let revision = self.access.with(|session| session.revision());
+        if revision == std::mem::replace(&mut self.revision, revision) {
+            return;
+        }
+        self.held.take_if(|(waiting, _)| *waiting == Waiting::Login);
+        let (joining, others): (Vec<_>, Vec<_>) = std::mem::take(&mut self.parked)
+            .into_iter()
+            .partition(|(_, (_, machine))| machine.awaits_login());
+        self.parked.extend(others);
+        self.parked.extend(joining.into_iter().map(|((_, n), machine)| ((now, n), machine)));
+    }
+
+    /// Takes in what a machine does next, which is at that index of that organisation.
+    fn take(&mut self, at: (usize, PeriodIndex), step: Step<Machined<A>>, now: DateTime<Utc>) {
+        let place = at.0;
+        self.sequence += 1;
+        match step {
+            Step::Send(request, sent) => {
+                self.out.insert(self.sequence, (place, sent));
+                self.outgoing.push_back((request, Flight(self.sequence)));
+            }
+            Step::Wait(until, machine) => {
+                let waiting = machine.progress().waiting;
+                if is_of_the_session(&waiting) {
+                    self.held = Some((waiting, until));
+                }
+                self.parked.insert((until, self.sequence), (place, machine));
+            }
+            Step::Done(Ok(visit)) => self.visited(place, visit, now),
+            Step::Done(Err(error)) => self.failed(at, error, now),
+        }
+    }
+
+    fn visited(&mut self, place: usize, visit: Visit, now: DateTime<Utc>) {
+        let Visit { mut finding, rest } = visit;
+        self.count(now);
+        match &finding.found {
+            Found::Failed(error) => self.fails(place, error),
+            _ => (self.failing, self.answered) = (0, true),
+        }
+        match rest.map(|rest| self.skip_known(place, rest)) {
+            Some(Ok(rest)) => self.ready.push_back((place, rest)),
+            Some(Err(ended)) => finding.ended = Some(ended),
+            None => {}
+        }
+        if finding.ended.is_some() {
+            self.end(place);
+        }
+        self.found.push_back(finding);
+    }
+
+    fn failed(&mut self, (place, index): (usize, PeriodIndex), error: Error, now: DateTime<Utc>) {
+        if self.concerns_all(&error) {
+            self.stop(Stopped { error, in_a_row: None });
+            return;
+        }
+        self.count(now);
+        self.fails(place, &error);
+        self.end(place);
+        if let Some(organization) = self.organizations.get(place).cloned() {
+            let (found, ended) = (Found::Failed(error), Some(Ended::Failed));
+            self.found.push_back(Finding { organization, index, found, ended });
+        }
+    }
+
+    fn count(&mut self, now: DateTime<Utc>) {
+        self.answers += 1;
+        self.speed.count(now);
+    }
+
+    /// Something of an organisation could not be read.
+    fn fails(&mut self, place: usize, error: &Error) {
+        self.spoiled.insert(place);
+        match error.fault() {
+            Fault::Server | Fault::Network | Fault::Time => self.failing += 1,
+            Fault::Caller => self.failing = 0,
+        }
+        if self.failing >= Self::FAILURES {
+            self.stop(Stopped { error: error.clone(), in_a_row: Some(self.failing) });
+        }
+    }
+
+    fn end(&mut self, place: usize) {
+        self.done += 1;
+        self.failed += usize::from(self.spoiled.remove(&place));
+        self.known.remove(&place);
+    }
+
+    fn stop(&mut self, stopped: Stopped) {
+        self.stopped.get_or_insert(stopped);
+        self.ready.clear();
+        self.parked.clear();
+    }
+
+    /// Whether an organisation's error would be that of every other too.
+    fn concerns_all(&self, error: &Error) -> bool {
+        let lacks_permission = error.code().is_some_and(|code| PERMISSION_CODES.contains(&code));
+        match error.kind() {
+            _ if error.operation() == LOGIN => true,
+            ErrorKind::Unauthorized | ErrorKind::LoginRefused => true,
+            // Those who were answered show that the token has the permission.
+            ErrorKind::Forbidden => lacks_permission && !self.answered,
+            ErrorKind::Deadline(deadline) => Some(*deadline) == self.policy.deadline,
+            // Of a quota, and not of a server that is busy with this one.
+            ErrorKind::Deferred(_) => {
+                error.status().is_none_or(|status| status == StatusCode::TOO_MANY_REQUESTS)
+            }
+            _ => false,
+        }
+    }
+
+    fn open(&self) -> usize {
+        self.ready.len() + self.parked.len() + self.out.len()
+    }
+
+    fn wake(&self) -> Option<DateTime<Utc>> {
+        let parked = self.parked.keys().next().map(|(until, _)| *until);
+        parked.into_iter().chain(self.held.as_ref().map(|(_, until)| *until)).min()
+    }
+
+    /// How many more requests it will take, as far as can be told.
+    fn requests_left(&self) -> Option<u64> {
+        let [left, open, answered_for] = [
+            self.organizations.len() - self.done,
+            self.open(),
+            // Those that are begun are half done, on the whole.
+            (self.done - self.done_before) * 2 + self.open(),
+        ]
+        .map(|n| u64::try_from(n).unwrap_or(u64::MAX));
+        let each = match self.reach {
+            Reach::Index(_) => return Some(left),
+            Reach::Periods(n) if self.done == self.done_before => 2 * u64::from(n.get()),
+            _ if self.done == self.done_before => return None,
+            _ => (self.answers * 4).div_ceil(answered_for),
+        };
+        Some((left * 2 - open) * each / 4)
+    }
+}
+
+impl<A: Access> fmt::Debug for Fleet<A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Fleet")
+            .field("organizations", &self.organizations.len())
+            .field("done", &self.done)
+            .field("out", &self.out.len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Display for Stopped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.in_a_row {
+            None => write!(f, "stopped, as this concerns every organisation: {}", self.error),
+            Some(n) => write!(f, "stopped after {n} failures in a row; the last one: {}", self.error),
+        }
+    }
+}
+
+impl std::error::Error for Stopped {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.error)
+    }
+}
+
+/// Whether all requests of the session wait for the same.
+fn is_of_the_session(waiting: &Waiting) -> bool {
+    match waiting {
+        Waiting::Throttled | Waiting::Quota | Waiting::Spacing | Waiting::Login => true,
+        Waiting::Start | Waiting::Report(_) | Waiting::Retry(_) => false,
+    }
+}
+
+/// So many times as many organisations may be begun as requests may be out: the others wait to be asked about again.
+const OPEN: usize = 4;
+
+/// What the server says where a token lacks a permission, whatever it is used for.
+const PERMISSION_CODES: [&str; 2] = ["missing.permissions", "missing.any.permissions"];

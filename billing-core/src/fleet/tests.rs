@@ -1,0 +1,555 @@
+//! A fleet against a small server, in virtual time.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::num::NonZeroU32;
+use std::rc::Rc;
+use std::time::Duration;
+
+use super::journal::Entry;
+use super::*;
+use crate::testing::{lost, reply, start};
+use crate::timestamp::{after, between};
+use crate::{Credentials, Environment, Pacing, Session, TransportErrorKind};
+
+type Shared = Rc<RefCell<Session>>;
+
+/// What the server does with a request for an index of organisation number `n`, given how often that was asked for before.
+type Server<'a> = &'a mut dyn FnMut(usize, u32, usize) -> Reply;
+
+/// A run, and what is to be known of it.
+struct Run {
+    found: Vec<(usize, u32, String, Option<Ended>)>,
+    findings: Vec<Finding>,
+    end: Option<Result<(), Stopped>>,
+    /// What was asked: organisation and index, in order; and how many logins there were.
+    asked: Vec<(usize, u32)>,
+    logins: usize,
+    most_out: usize,
+    most_open: usize,
+    seconds: u64,
+}
+
+fn session() -> Shared {
+    let credentials = Credentials::client("id", "s3cret").unwrap();
+    let pacing = Pacing { unannounced: None };
+    Rc::new(RefCell::new(Session::with(Environment::default(), credentials, pacing, 1)))
+}
+
+fn assignment(n: usize, reach: Reach) -> Assignment {
+    let organizations = (0..n).map(|n| format!("org-{n}").parse().unwrap());
+    Assignment::new(organizations, reach, Environment::default().api().clone(), start())
+}
+
+fn latest() -> Reach {
+    Reach::Index(PeriodIndex::new(0))
+}
+
+fn periods(n: u32) -> Reach {
+    Reach::Periods(NonZeroU32::new(n).unwrap())
+}
+
+fn fleet(n: usize, reach: Reach) -> Fleet<Shared> {
+    let retries = crate::RetrySchedule { limit: 1, ..Default::default() };
+    Fleet::new(&assignment(n, reach), Policy { retries, ..Policy::default() }, session())
+}
+
+/// The overview of an organisation's period: `index` months before July 2026.
+fn overview(organization: usize, index: u32) -> Reply {
+    let (year, month) = (2026 - index / 12, 12 - index % 12);
+    let body = format!(
+        r#"{{"organization":{{"id":"org-{organization}"}},"billingPeriodStartDate":"{year}-{month:02}-01T00:00:00Z",
+            "billingPeriodEndDate":"{year}-{month:02}-28T23:59:59Z"}}"#
+    );
+    reply(200, "", &body)
+}
+
+fn healthy(organization: usize, index: u32, _: usize) -> Reply {
+    if index < 40 { overview(organization, index) } else { reply(404, "", "") }
+}
+
+/// Runs a fleet until its end, or until so many findings. Each answer takes half a second and a little more.
+fn run_until(fleet: &mut Fleet<Shared>, most: usize, server: Server<'_>) -> Run {
+    let mut run = Run {
+        found: Vec::new(),
+        findings: Vec::new(),
+        end: None,
+        asked: Vec::new(),
+        logins: 0,
+        most_out: 0,
+        most_open: 0,
+        seconds: 0,
+    };
+    let mut now = start();
+    let mut times: BTreeMap<(usize, u32), usize> = BTreeMap::new();
+    let mut out: BTreeMap<(DateTime<Utc>, u64), (Flight, Reply)> = BTreeMap::new();
+    for n in 0..1_000_000_u64 {
+        match fleet.step(now) {
+            FleetStep::Send(request, flight) => {
+                let uri = request.http().uri();
+                let reply = if uri.path() == "/oauth/token" {
+                    run.logins += 1;
+                    reply(200, "", r#"{"access_token":"t0ken","expires_in":86400}"#)
+                } else {
+                    let organization = uri.path().rsplit_once("/org-").unwrap().1.parse().unwrap();
+                    let index =
+                        uri.query().unwrap().trim_start_matches("billingPeriodIndex=").parse().unwrap();
+                    run.asked.push((organization, index));
+                    let before = times.entry((organization, index)).or_default();
+                    *before += 1;
+                    server(organization, index, *before - 1)
+                };
+                out.insert((after(now, Duration::from_millis(500 + n % 7)), n), (flight, reply));
+                run.most_out = run.most_out.max(out.len());
+                run.most_open = run.most_open.max(fleet.open());
+            }
+            FleetStep::Found(finding) => {
+                run.found.push((number(&finding), finding.index.get(), word(&finding), finding.ended));
+                run.findings.push(finding);
+                if run.found.len() == most {
+                    return run;
+                }
+            }
+            FleetStep::Wait(until) => match (out.first_key_value().map(|((at, _), _)| *at), until) {
+                (Some(at), until) if until.is_none_or(|until| at <= until) => {
+                    now = at;
+                    let (_, (flight, reply)) = out.pop_first().unwrap();
+                    fleet.receive(flight, reply, now);
+                }
+                (_, Some(until)) => now = until.max(now),
+                (_, None) => panic!("a fleet that waits for nothing"),
+            },
+            FleetStep::Done(end) => {
+                run.end = Some(end);
+                run.seconds = between(start(), now).as_secs();
+                return run;
+            }
+        }
+    }
+    panic!("a run without an end");
+}
+
+fn run(fleet: &mut Fleet<Shared>, server: Server<'_>) -> Run {
+    run_until(fleet, usize::MAX, server)
+}
+
+fn stopped(run: &Run) -> &Stopped {
+    run.end.as_ref().unwrap().as_ref().unwrap_err()
+}
+
+#[test]
+fn each_organisation_has_its_turn_and_no_more_are_out_than_may_be() {
+    let mut fleet = fleet(100, latest()).at_once(7);
+    let run = run(&mut fleet, &mut healthy);
+    assert!(run.end.unwrap().is_ok());
+    assert_eq!(run.asked, (0..100).map(|n| (n, 0)).collect::<Vec<_>>(), "in their order");
+    assert_eq!((run.logins, run.most_out, run.found.len()), (1, 7, 100));
+    assert!(
+        run.found.iter().all(|(_, _, word, ended)| word == "2026-12-01" && *ended == Some(Ended::Enough))
+    );
+    // 100 answers of half a second, 7 at a time, and a login.
+    assert_eq!(run.seconds, 8);
+}
+
+#[test]
+fn a_walk_that_is_begun_is_finished_before_more_are_begun() {
+    let mut fleet = fleet(50, periods(4)).at_once(5);
+    let run = run(&mut fleet, &mut healthy);
+    assert_eq!((run.found.len(), run.most_out, run.most_open), (200, 5, 5));
+    for (place, (organization, index)) in run.asked.iter().enumerate() {
+        assert_eq!((organization / 5, *index), (place / 20, u32::try_from(place % 20 / 5).unwrap()));
+    }
+    let ends =
+        run.found.iter().filter(|(_, index, _, ended)| (*index == 3) == (*ended == Some(Ended::Enough)));
+    assert_eq!(ends.count(), 200);
+}
+
+#[test]
+fn one_organisation_is_named_once() {
+    let ids = ["a", "b", "A", "a", "c"].map(|id| id.parse::<OrgId>().unwrap());
+    let assignment = Assignment::new(ids, latest(), Environment::default().api().clone(), start());
+    assert_eq!(assignment.organizations().iter().map(OrgId::as_str).collect::<Vec<_>>(), ["a", "b", "c"]);
+}
+
+#[test]
+fn what_goes_wrong_with_one_is_found_with_its_id_and_the_others_go_on() {
+    let mut fleet = fleet(60, periods(2));
+    let run = run(&mut fleet, &mut |organization, index, before| match (organization % 10, index) {
+        (1, _) => reply(404, "", r#"{"code":"not.found"}"#),
+        (2, _) => reply(403, "", r#"{"code":"not.authorized"}"#),
+        (3, 1) => reply(500, "", ""),
+        (4, 0) => reply(503, "retry-after: 7200", ""),
+        (5, 0) if before == 0 => lost(TransportErrorKind::Reset),
+        (6, _) => reply(200, "", "<html>"),
+        _ => overview(organization, index),
+    });
+    assert!(run.end.unwrap().is_ok());
+    let of = |organization: usize| -> Vec<(u32, &str, Option<Ended>)> {
+        let mine = run.found.iter().filter(|(n, ..)| *n == organization);
+        mine.map(|(_, index, word, ended)| (*index, word.as_str(), *ended)).collect()
+    };
+    let (enough, failed) = (Some(Ended::Enough), Some(Ended::Failed));
+    assert_eq!(of(51), [(0, "failed Some(404)", failed)]);
+    assert_eq!(of(52), [(0, "failed Some(403)", failed)]);
+    assert_eq!(of(53), [(0, "2026-12-01", None), (1, "failed Some(500)", enough)]);
+    assert_eq!(of(54), [(0, "failed Some(503)", failed)]);
+    assert_eq!(of(55), [(0, "2026-12-01", None), (1, "2026-11-01", enough)]);
+    assert_eq!(of(56), [(0, "failed Some(200)", None), (1, "failed Some(200)", enough)]);
+    let progress = fleet.progress(after(start(), Duration::from_secs(30)));
+    assert_eq!((progress.done, progress.failed, progress.open), (60, 30, 0));
+}
+
+#[test]
+fn who_waits_to_be_asked_again_holds_nobody_up() {
+    // Every second organisation is answered only after 20 s, and 4 may be out.
+    let mut fleet = fleet(40, latest()).at_once(4);
+    let run = run(&mut fleet, &mut |organization, index, before| {
+        if organization % 2 == 0 && before == 0 {
+            reply(503, "retry-after: 20", "")
+        } else {
+            overview(organization, index)
+        }
+    });
+    assert_eq!((run.found.len(), run.most_out, run.most_open), (40, 4, 16));
+    // 60 answers at half a second, 4 at a time, and three times a wait of 20 s for at most 15 that wait: not one for each.
+    assert!(run.seconds <= 50, "{}", run.seconds);
+}
+
+#[test]
+fn what_concerns_all_ends_the_run_and_says_so() {
+    let missing = r#"{"code":"missing.any.permissions","message":"No."}"#;
+    let refusals: [(Reply, ErrorKind); 2] =
+        [(reply(401, "", ""), ErrorKind::Unauthorized), (reply(403, "", missing), ErrorKind::Forbidden)];
+    for (refusal, kind) in refusals {
+        let mut fleet = fleet(1000, latest());
+        let run = run(&mut fleet, &mut |_, _, _| refusal.clone());
+        assert_eq!(stopped(&run).error.kind(), &kind);
+        assert!(run.found.is_empty() && run.asked.len() <= 48, "{}", run.asked.len());
+        assert!(stopped(&run).to_string().contains("concerns every organisation"), "{}", stopped(&run));
+        assert!(std::error::Error::source(stopped(&run)).is_some());
+    }
+    let run = run(&mut fleet(1000, latest()), &mut |_, _, _| reply(429, "retry-after: 7200", ""));
+    assert!(matches!(stopped(&run).error.kind(), ErrorKind::Deferred(_)) && run.asked.len() <= 16);
+}
+
+#[test]
+fn a_permission_that_others_have_shown_to_be_there_is_not_lacking() {
+    let missing = r#"{"code":"missing.any.permissions"}"#;
+    let mut fleet = fleet(50, latest()).at_once(1);
+    let run =
+        run(&mut fleet, &mut |n, index, _| if n == 7 { reply(403, "", missing) } else { overview(n, index) });
+    assert!(run.end.unwrap().is_ok() && run.found.len() == 50);
+}
+
+#[test]
+fn a_login_that_is_refused_or_fails_ends_the_run() {
+    for answer in [reply(400, "", r#"{"error":"invalid_client"}"#), reply(503, "", "")] {
+        let mut fleet = fleet(1000, latest());
+        let mut now = start();
+        let mut sent = 0;
+        let stopped = loop {
+            match fleet.step(now) {
+                FleetStep::Send(_, flight) => {
+                    sent += 1;
+                    fleet.receive(flight, answer.clone(), now);
+                }
+                FleetStep::Wait(until) => now = until.unwrap(),
+                FleetStep::Found(finding) => panic!("{finding:?}"),
+                FleetStep::Done(end) => break end.unwrap_err(),
+            }
+        };
+        assert_eq!(stopped.error.operation(), LOGIN);
+        assert!(sent <= 6);
+    }
+}
+
+#[test]
+fn a_hundred_failures_in_a_row_end_the_run() {
+    let mut ill = fleet(1000, latest());
+    let one = run(&mut ill, &mut |n, index, _| if n < 300 { overview(n, index) } else { reply(500, "", "") });
+    assert_eq!(stopped(&one).in_a_row, Some(100));
+    assert_eq!(one.found.len(), 400, "what failed is told of each");
+    assert!(stopped(&one).to_string().contains("100 failures in a row"));
+    // What the server says of each organisation is an answer.
+    let run = run(&mut fleet(300, latest()), &mut |_, _, _| reply(404, "", ""));
+    assert!(run.end.unwrap().is_ok() && run.found.len() == 300);
+}
+
+#[test]
+fn the_deadline_of_all_is_no_organisations_own_failure() {
+    let deadline = Some(after(start(), Duration::from_secs(3)));
+    let policy = Policy { deadline, ..Policy::default() };
+    let mut fleet = Fleet::new(&assignment(100, latest()), policy, session());
+    let run = run(&mut fleet, &mut |_, _, _| reply(503, "", ""));
+    assert!(matches!(stopped(&run).error.kind(), ErrorKind::Deadline(_)), "{}", stopped(&run));
+}
+
+#[test]
+fn nobody_is_begun_while_the_session_holds_requests_back() {
+    let mut count = 0;
+    let mut fleet = fleet(100, latest()).at_once(4);
+    let run = run(&mut fleet, &mut |n, index, _| {
+        count += 1;
+        limited(overview(n, index), 20, (count - 1) % 20 + 1)
+    });
+    assert!(run.end.unwrap().is_ok() && run.found.len() == 100);
+    // One waits for the end of the window, and nobody with it.
+    assert_eq!((run.most_out, run.most_open), (4, 4));
+    assert!((240..250).contains(&run.seconds), "{}", run.seconds);
+}
+
+/// An answer that says that so many are allowed in a minute, and so many are counted.
+fn limited(reply: Reply, allowed: u32, count: u32) -> Reply {
+    let mut reply = reply.unwrap();
+    let headers =
+        [("inin-ratelimit-allowed", allowed), ("inin-ratelimit-count", count), ("inin-ratelimit-reset", 60)];
+    for (name, value) in headers {
+        reply.headers_mut().insert(name, value.into());
+    }
+    Ok(reply)
+}
+
+#[test]
+fn it_says_how_far_it_is_and_when_it_will_be_done() {
+    let mut fleet = fleet(400, latest());
+    let mut answered = 0;
+    let at = after(start(), Duration::from_secs(12));
+    run_until(&mut fleet, 100, &mut |n, index, _| {
+        answered += 1;
+        limited(overview(n, index), 100, answered)
+    });
+    let progress = fleet.progress(at);
+    assert_eq!(
+        (progress.organizations, progress.done, progress.failed, progress.per_minute),
+        (400, 100, 0, 100)
+    );
+    // Three more windows: the last begins 2 minutes after the end of this one, which is 60 s from the first answer on.
+    let left = between(at, progress.finishes.unwrap()).as_secs();
+    assert!((160..=180).contains(&left), "{left}");
+    let text = progress.to_string();
+    assert!(
+        text.starts_with(
+            "100 of 400 organisations done; 100 answers in the last minute; done at about 2026-"
+        ),
+        "{text}"
+    );
+    // A minute later nothing was done any more.
+    assert_eq!(fleet.progress(after(at, Duration::from_secs(70))).per_minute, 0);
+}
+
+#[test]
+fn a_walk_of_unknown_length_is_estimated_by_those_that_are_done() {
+    let mut walks = fleet(100, Reach::All).at_once(1);
+    assert_eq!(walks.progress(start()).finishes, None);
+    let server = &mut |n, index, _| if index < 9 { overview(n, index) } else { reply(404, "", "") };
+    run_until(&mut walks, 500, server);
+    let at = after(start(), Duration::from_secs(250));
+    let progress = walks.progress(at);
+    assert_eq!((progress.done, progress.answers), (50, 500));
+    let left = between(at, progress.finishes.unwrap()).as_secs();
+    assert!((230..=270).contains(&left), "{left}");
+    assert_eq!(fleet(100, periods(12)).requests_left(), Some(1200));
+}
+
+/// The lines of a journal of `run`.
+fn journal(assignment: &Assignment, run: &Run) -> Vec<String> {
+    let (mut journal, first) = Journal::begin(assignment);
+    let mut lines = vec![first];
+    lines.extend(run.findings.iter().filter_map(|finding| journal.record(finding)));
+    lines
+}
+
+/// What a journal says, and how to go on with it.
+type Read = (Option<Assignment>, Vec<Finding>, Option<(Journal, u64)>);
+
+fn read(text: &str) -> Result<Read, JournalError> {
+    let mut reader = JournalReader::default();
+    let (mut assignment, mut findings) = (None, Vec::new());
+    for line in text.split_inclusive('\n') {
+        match reader.read(line.as_bytes())? {
+            Some(Entry::Assignment(read)) => assignment = Some(read),
+            Some(Entry::Finding(finding)) => findings.push(finding),
+            None => {}
+        }
+    }
+    Ok((assignment, findings, reader.finish()))
+}
+
+/// Some that fail for good, some that fail for now, some walks that end early, one that moves.
+fn mixed(organization: usize, index: u32, _: usize) -> Reply {
+    match (organization, index) {
+        (1, _) => {
+            reply(404, "", r#"{"code":"not.found","message":"No such organisation","contextId":"c-1"}"#)
+        }
+        (2, 1) | (3, 0) => reply(500, "", ""),
+        (4, 2) => reply(404, "", ""),
+        (5, 3..) => overview(5, index - 1),
+        (6, 1) => reply(400, "", r#"{"code":"bad.request"}"#),
+        (7, 2) => reply(403, "", r#"{"code":"not.authorized"}"#),
+        _ => overview(organization, index),
+    }
+}
+
+#[test]
+fn after_a_kill_at_any_moment_nothing_is_asked_twice_that_was_answered_and_nothing_is_missed() {
+    let assignment = assignment(10, periods(5));
+    let whole = run(&mut fleet(10, periods(5)), &mut mixed);
+    let expected = told(&whole.findings);
+    let lines = journal(&assignment, &whole);
+    let text = lines.concat();
+    // Killed at the end of every line, and within some.
+    let mut cuts: Vec<usize> = (1..=lines.len()).map(|n| lines[..n].concat().len()).collect();
+    cuts.extend([lines[0].len() + 1, text.len() / 3, text.len() / 2, text.len() - 1]);
+    for cut in cuts {
+        let (read_assignment, before, rest) = read(&text[..cut]).unwrap();
+        assert_eq!(read_assignment.as_ref(), Some(&assignment));
+        let mut fleet = fleet(10, periods(5));
+        before.iter().for_each(|finding| fleet.recall(finding));
+        let again = run(&mut fleet, &mut mixed);
+        let known = told(&before);
+        assert!(again.asked.iter().all(|asked| !known.contains_key(asked)), "killed at {cut}");
+        let together: BTreeMap<_, _> = known.into_iter().chain(told(&again.findings)).collect();
+        assert_eq!(together, expected, "killed at {cut}");
+        let progress = fleet.progress(after(start(), Duration::from_secs(100)));
+        assert_eq!((progress.done, progress.failed), (10, 5));
+
+        // The journal goes on, and at its end only what failed for now is left to ask for.
+        let (mut journal, good) = rest.unwrap();
+        let mut longer = text[..usize::try_from(good).unwrap()].to_owned();
+        longer.extend(again.findings.iter().filter_map(|finding| journal.record(finding)));
+        let mut last = super::tests::fleet(10, periods(5));
+        read(&longer).unwrap().1.iter().for_each(|finding| last.recall(finding));
+        assert_eq!(run(&mut last, &mut mixed).asked, [(2, 1), (3, 0), (2, 1), (3, 0)]);
+    }
+}
+
+#[test]
+fn a_journal_keeps_what_was_found_as_it_was() {
+    let run = run(&mut fleet(10, periods(5)), &mut mixed);
+    let lines = journal(&assignment(10, periods(5)), &run);
+    let (_, findings, _) = read(&lines.concat()).unwrap();
+    let kept: Vec<&Finding> = run.findings.iter().filter(|finding| !is_for_now(finding)).collect();
+    assert_eq!((findings.len(), kept.len()), (43 - 2, 43 - 2));
+    for (read, was) in findings.iter().zip(kept) {
+        assert_eq!((&read.organization, read.index, read.ended), (&was.organization, was.index, was.ended));
+        match (&read.found, &was.found) {
+            (Found::Period(read), Found::Period(was)) => assert_eq!(read, was),
+            (Found::Failed(read), Found::Failed(was)) => {
+                assert_eq!(
+                    (read.to_string(), read.kind(), read.body_start()),
+                    (was.to_string(), was.kind(), was.body_start())
+                );
+            }
+            (read, was) => assert_eq!(format!("{read:?}"), format!("{was:?}")),
+        }
+    }
+    assert!(!lines.concat().contains("t0ken") && !lines.concat().contains("s3cret"));
+}
+
+#[test]
+fn a_range_is_resumed_with_what_is_outside_of_it() {
+    let year = Reach::year(2025).unwrap();
+    let whole = run(&mut fleet(3, year), &mut healthy);
+    let lines = journal(&assignment(3, year), &whole);
+    for n in 1..=lines.len() {
+        let mut fleet = fleet(3, year);
+        let (_, before, _) = read(&lines[..n].concat()).unwrap();
+        before.iter().for_each(|finding| fleet.recall(finding));
+        let again = run(&mut fleet, &mut healthy);
+        assert_eq!(again.asked.len() + before.len(), whole.asked.len());
+        assert_eq!(told(&whole.findings), told(&before).into_iter().chain(told(&again.findings)).collect());
+    }
+}
+
+#[test]
+fn a_journal_that_is_not_as_it_was_written_is_refused() {
+    let run = run(&mut fleet(4, latest()), &mut healthy);
+    let lines = journal(&assignment(4, latest()), &run);
+    let text = lines.concat();
+    assert!(read(&text).is_ok());
+    let refused = |text: &str| read(text).unwrap_err().to_string();
+    let without = |n: usize| [&lines[..n], &lines[n + 1..]].concat().concat();
+    let mut swapped = lines.clone();
+    swapped.swap(2, 3);
+    for (text, reason) in [
+        (text.replacen("org-2", "org-9", 1), "no journal"),
+        (lines[..3].concat() + &lines[3].replace("org-2", "org-9"), "line 4 of the journal"),
+        (lines[..3].concat() + &lines[3].replace("H4sI", "H4sJ"), "line 4 of the journal"),
+        (without(2), "line 3 of the journal"),
+        (swapped.concat(), "line 3 of the journal"),
+        (text.clone() + &lines[4], "line 6 of the journal"),
+        (lines[..2].concat() + "\n", "line 3 of the journal"),
+        (lines[..2].concat() + "\n" + &lines[2], "line 3 of the journal"),
+        (lines[..2].concat() + &lines[2].replace('\n', "\r\n"), "line 3 of the journal"),
+        (without(0), "no journal"),
+        ("{}\n".to_owned(), "no journal"),
+        ("\n".to_owned(), "no journal"),
+        ("org-1\norg-2\n".to_owned(), "no journal"),
+    ] {
+        let error = refused(&text);
+        assert!(error.contains(reason), "{reason}: {error}");
+    }
+    // Any byte that is changed, anywhere but in the end of the last line.
+    for (at, byte) in text.bytes().enumerate().take(text.len() - 1) {
+        let mut changed = text.clone().into_bytes();
+        changed[at] = if byte == b'7' { b'8' } else { b'7' };
+        assert!(read(&String::from_utf8(changed).unwrap()).is_err(), "byte {at}");
+    }
+    let mut reader = JournalReader::default();
+    assert!(reader.read(lines[0].as_bytes()).unwrap().is_some());
+    assert!(reader.read(b"{\"torn").unwrap().is_none());
+    assert!(reader.read(lines[1].as_bytes()).unwrap_err().to_string().contains("no end"));
+    let mut reader = JournalReader::default();
+    reader.read(lines[0].as_bytes()).unwrap();
+    assert!(reader.read(b"\xff\xff\n").unwrap_err().to_string().contains("UTF-8"));
+    assert!(JournalReader::default().finish().is_none());
+}
+
+#[test]
+fn a_journal_of_another_version_says_so() {
+    let line = r#"{"format":"billing-core fleet journal","version":2,"assignment":"whatever""#;
+    let check = crate::checkpoint::checksum(crate::checkpoint::CHECKSUM, line.as_bytes());
+    let error = read(&format!("{line},\"check\":\"{check:016x}\"}}\n")).unwrap_err();
+    assert_eq!(error, JournalError::Version(2));
+    assert!(error.to_string().contains("version 2"));
+}
+
+#[test]
+fn a_journal_of_another_run_says_in_what_it_differs() {
+    let ours = assignment(4, latest());
+    let organizations = |ids: &[&str]| -> Vec<OrgId> { ids.iter().map(|id| id.parse().unwrap()).collect() };
+    let other = |ids: &[&str], reach, api: &str| {
+        Assignment::new(organizations(ids), reach, api.parse().unwrap(), start())
+    };
+    let (same, api) = (["org-3", "org-2", "ORG-1", "org-0"], "https://api.mypurecloud.com");
+    assert_eq!(ours.is_that_of(&other(&same, latest(), api)), Ok(()));
+    for (other, why) in [
+        (other(&same, latest(), "https://api.mypurecloud.de"), "not at https://api.mypurecloud.de"),
+        (other(&same, periods(3), api), "not for the latest 3 periods"),
+        (other(&["org-0", "org-1", "org-7"], latest(), api), "2 of them are not asked for now, and 1 are"),
+    ] {
+        let error = JournalError::from(ours.is_that_of(&other).unwrap_err()).to_string();
+        assert!(error.contains(why), "{error}");
+    }
+}
+
+/// What findings say, by organisation and index.
+fn told(findings: &[Finding]) -> BTreeMap<(usize, u32), String> {
+    findings.iter().map(|finding| ((number(finding), finding.index.get()), word(finding))).collect()
+}
+
+fn number(finding: &Finding) -> usize {
+    finding.organization.as_str().trim_start_matches("org-").parse().unwrap()
+}
+
+fn word(finding: &Finding) -> String {
+    match &finding.found {
+        Found::Period(period) => period.overview.billing_period_start_date.unwrap().date().to_string(),
+        Found::Failed(error) => format!("failed {:?}", error.status().map(|s| s.as_u16())),
+        other => format!("{other:?}"),
+    }
+}
+
+fn is_for_now(finding: &Finding) -> bool {
+    matches!(&finding.found, Found::Failed(error) if error.fault() != Fault::Caller)
+}
