@@ -6,10 +6,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use billing_core::calls::{BillableUsage, Call, TrusteeOverviewCall};
+use billing_core::history::Finding;
 use billing_core::model::{TrusteeOverview, UsageReport};
 use billing_core::{
-    Credentials, Environment, Error, Event, Exchange, Machine, OrgId, Period, PeriodIndex, Policy, Poll,
-    Progress, Report,
+    Assignment, Credentials, Environment, Error, Event, Exchange, History, Machine, OrgId, Period,
+    PeriodIndex, Policy, Poll, Progress, Reach, Report,
 };
 use futures_core::Stream;
 use futures_util::stream;
@@ -18,7 +19,7 @@ use crate::clock::Clock;
 use crate::run::Run;
 use crate::session::Shared;
 use crate::transport::Transport;
-use crate::{BuildError, Builder};
+use crate::{BuildError, Builder, Fleet};
 
 /// A client with one session, which all its clones share.
 #[derive(Clone)]
@@ -99,6 +100,34 @@ impl Client {
             None => latest,
         };
         self.run(self.exchange(call)).await
+    }
+
+    /// The billing periods of a trustor organisation, back in time, each fetched when it is asked for.
+    ///
+    /// An index that cannot be read is a finding like any other; an error, after which nothing comes, is what every index
+    /// would meet, such as a 404 for the first one: there is no such organisation.
+    pub fn history(
+        &self,
+        trustor: OrgId,
+        reach: Reach,
+    ) -> impl Stream<Item = Result<Finding, Error>> + Send + 'static + use<> {
+        self.walk(History::new(trustor, reach, self.environment().api().clone(), self.drawn_policy()))
+    }
+
+    /// The same for a walk that was begun elsewhere, and saved. (To save one, run its turns with [`Client::run`].)
+    pub fn walk(
+        &self,
+        history: History,
+    ) -> impl Stream<Item = Result<Finding, Error>> + Send + 'static + use<> {
+        stream::unfold((self.clone(), Some(history)), async |(client, rest)| match client.run(rest?).await {
+            Ok(visit) => Some((Ok(visit.finding), (client, visit.rest))),
+            Err(error) => Some((Err(error), (client, None))),
+        })
+    }
+
+    /// A run over many organisations, paced by the quota.
+    pub fn fleet(&self, assignment: &Assignment) -> Fleet {
+        Fleet::new(self.0.clone(), self.drawn_policy(), assignment)
     }
 
     /// The machine of one call with its retries: for [`Client::run`], or to be driven otherwise.

@@ -8,14 +8,14 @@ use std::time::Instant;
 use billing_core::calls::{BillableUsage, Call, TrusteeOverviewCall};
 use billing_core::model::{TrusteeOverview, UsageReport};
 use billing_core::{
-    Authorized, Credentials, Environment, Error, Event, Exchange, Machine, OrgId, Period, PeriodIndex,
-    Policy, Poll, Progress, Report, Step,
+    Assignment, Authorized, Credentials, Environment, Error, Event, Exchange, History, Machine, OrgId,
+    Period, PeriodIndex, Policy, Poll, Progress, Reach, Report, Step,
 };
 
 use crate::clock::{Clock, remaining};
 use crate::session::Shared;
 use crate::transport::Transport;
-use crate::{BuildError, Builder};
+use crate::{BuildError, Builder, Fleet, Walk};
 
 /// A client with one session, which all its clones share.
 #[derive(Clone)]
@@ -97,6 +97,24 @@ impl Client {
         self.run(self.exchange(call))
     }
 
+    /// The billing periods of a trustor organisation, back in time, each fetched when it is read.
+    ///
+    /// An index that cannot be read is a finding like any other; an error, after which nothing comes, is what every index
+    /// would meet, such as a 404 for the first one: there is no such organisation.
+    pub fn history(&self, trustor: OrgId, reach: Reach) -> Walk {
+        self.walk(History::new(trustor, reach, self.environment().api().clone(), self.drawn_policy()))
+    }
+
+    /// The same for a walk that was begun elsewhere, and saved.
+    pub fn walk(&self, history: History) -> Walk {
+        Walk::new(self.clone(), history)
+    }
+
+    /// A run over many organisations, paced by the quota.
+    pub fn fleet(&self, assignment: &Assignment) -> Fleet {
+        Fleet::new(self.clone(), assignment)
+    }
+
     /// The machine of one call with its retries: for [`Client::run`], or to be driven otherwise.
     pub fn exchange<C: Call>(&self, call: C) -> Exchange<C> {
         Exchange::new(call, self.environment().api().clone(), self.drawn_policy())
@@ -154,12 +172,16 @@ impl Client {
         }
     }
 
+    pub(crate) fn parts(&self) -> &Parts {
+        &self.0
+    }
+
     pub(crate) fn from_parts(parts: Parts) -> Self {
         Self(Arc::new(parts))
     }
 
     /// The policy, with a seed of its own for one operation.
-    fn drawn_policy(&self) -> Policy {
+    pub(crate) fn drawn_policy(&self) -> Policy {
         Policy { seed: self.0.seed.fetch_add(1, Ordering::Relaxed), ..self.0.policy.clone() }
     }
 }

@@ -28,7 +28,8 @@
 //! # Threads
 //!
 //! * A [`Client`] is `Send`, `Sync` and cheap to clone. All clones share one login, one quota and one pool of connections.
-//! * A call runs on the thread that makes it, and blocks it. The client has no threads of its own; a host's name
+//! * A call runs on the thread that makes it, and blocks it. The client has no threads of its own, but a [`Fleet`] has a few
+//!   while it runs, and none when it has returned; a host's name
 //!   is looked up on a short-lived thread, so that the look-up ends in time; for a new connection, not for each call.
 //! * However many threads call, one of them logs in and the others wait for it. If it fails to, another one tries.
 //! * No lock is held while a request is out or while anybody sleeps.
@@ -41,6 +42,8 @@ mod builder;
 mod client;
 mod clock;
 mod connect;
+mod fleet;
+mod history;
 mod lookup;
 mod session;
 mod transport;
@@ -49,3 +52,5 @@ pub use billing_core;
 pub use builder::{BuildError, Builder, TlsRoots};
 pub use client::Client;
 pub use clock::Clock;
+pub use fleet::Fleet;
+pub use history::Walk;

@@ -148,6 +148,16 @@ pub enum FleetStep {
     Done(Result<(), Stopped>),
 }
 
+/// What a driver tells of a run as it goes on.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct FleetUpdate {
+    /// What was found; `None` where there is nothing new but a wait, which the progress names.
+    pub finding: Option<Finding>,
+    /// How far the run has come.
+    pub progress: FleetProgress,
+}
+
 /// A request that is out. It is not `Clone`: one request, one reply.
 #[derive(Debug, PartialEq, Eq)]
 #[must_use = "without its reply the run never ends"]
@@ -278,6 +288,17 @@ impl<A: Access> Fleet<A> {
             finishes,
             waiting: self.held.clone().filter(|(_, until)| *until > now && self.out.is_empty()),
         }
+    }
+
+    /// What a driver tells, at `now`.
+    pub fn update(&self, finding: Option<Finding>, now: DateTime<Utc>) -> FleetUpdate {
+        FleetUpdate { finding, progress: self.progress(now) }
+    }
+
+    /// Whether a machine waits for the login that somebody else has begun. Then step again as soon as
+    /// [`Session::revision`](crate::Session::revision) has changed.
+    pub fn awaits_login(&self) -> bool {
+        self.parked.values().any(|(_, machine)| machine.awaits_login())
     }
 
     /// Finds out, at the first step, which organisations the journal has done with.

@@ -1,0 +1,144 @@
+//! Many organisations, side by side.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use billing_core::fleet::{self, Assignment, FleetStep, FleetUpdate, Flight, Stopped};
+use billing_core::history::Finding;
+use billing_core::{Event, Policy, Reply, Request};
+use futures_core::Stream;
+use futures_util::StreamExt;
+use futures_util::stream::{self, FuturesUnordered};
+use tokio::time::timeout;
+
+use crate::client::Parts;
+use crate::clock::remaining;
+use crate::session::Shared;
+
+/// A run over many organisations; see [`Client::fleet`](crate::Client::fleet).
+#[must_use = "it does nothing unless it is run"]
+pub struct Fleet {
+    parts: Arc<Parts>,
+    fleet: fleet::Fleet<Shared>,
+}
+
+impl Fleet {
+    /// So many requests out at a time are the default.
+    pub const AT_ONCE: usize = fleet::Fleet::<Shared>::AT_ONCE;
+
+    pub(crate) fn new(parts: Arc<Parts>, policy: Policy, assignment: &Assignment) -> Self {
+        let fleet = fleet::Fleet::new(assignment, policy, parts.session.clone());
+        Self { parts, fleet }
+    }
+
+    /// With so many requests out at a time, at least one.
+    pub fn at_once(self, requests: usize) -> Self {
+        Self { fleet: self.fleet.at_once(requests), ..self }
+    }
+
+    /// Takes in what is known already, a finding of a journal: it is not asked for again.
+    pub fn recall(&mut self, finding: &Finding) {
+        self.fleet.recall(finding);
+    }
+
+    /// Runs it: a stream of each finding as it comes, and of the progress before each wait of all. It ends when all is found,
+    /// or with an error when something concerns every organisation; what goes wrong with one is among the findings.
+    ///
+    /// While the stream is not polled nothing goes on: a request that is out may run into its time limit. Dropping it, at any
+    /// point, ends the run and all its requests.
+    pub fn run(self) -> impl Stream<Item = Result<FleetUpdate, Stopped>> + Send + 'static {
+        self.run_watched(|_| ())
+    }
+
+    /// The same; `watch` is told of requests and replies.
+    pub fn run_watched(
+        self,
+        watch: impl FnMut(Event<'_>) + Send + 'static,
+    ) -> impl Stream<Item = Result<FleetUpdate, Stopped>> + Send + 'static {
+        let Self { parts, fleet } = self;
+        let begin = Running { parts, fleet, out: FuturesUnordered::new(), told: false, watch };
+        stream::unfold(Some(begin), async |running| {
+            let mut running = running?;
+            match running.next().await {
+                Some(Ok(update)) => Some((Ok(update), Some(running))),
+                Some(Err(stopped)) => Some((Err(stopped), None)),
+                None => None,
+            }
+        })
+    }
+}
+
+/// A run, between two of its items.
+struct Running<W> {
+    parts: Arc<Parts>,
+    fleet: fleet::Fleet<Shared>,
+    out: FuturesUnordered<Exchange>,
+    /// Whether the wait that comes next has been told of.
+    told: bool,
+    watch: W,
+}
+
+/// One exchange on its way.
+type Exchange = Pin<Box<dyn Future<Output = Answered> + Send>>;
+
+struct Answered {
+    request: Box<Request>,
+    flight: Flight,
+    reply: Reply,
+    elapsed: Duration,
+}
+
+impl<W: FnMut(Event<'_>)> Running<W> {
+    async fn next(&mut self) -> Option<Result<FleetUpdate, Stopped>> {
+        let parts = self.parts.clone();
+        let Parts { session, clock, .. } = &*parts;
+        loop {
+            let seen = session.revision();
+            let now = clock.now();
+            match self.fleet.step(now) {
+                FleetStep::Send(request, flight) => {
+                    (self.watch)(Event::Sending(&request));
+                    self.out.push(Box::pin(perform(self.parts.clone(), request, flight)));
+                }
+                FleetStep::Found(finding) => return Some(Ok(self.fleet.update(Some(finding), now))),
+                FleetStep::Wait(until) if !self.out.is_empty() => {
+                    let answered = match until {
+                        Some(until) => timeout(remaining(now, until), self.out.next()).await.ok().flatten(),
+                        None => self.out.next().await,
+                    };
+                    if let Some(Answered { request, flight, reply, elapsed }) = answered {
+                        (self.watch)(Event::received(&request, &reply, elapsed));
+                        self.fleet.receive(flight, reply, clock.now());
+                    }
+                }
+                FleetStep::Wait(_) if !std::mem::replace(&mut self.told, true) => {
+                    return Some(Ok(self.fleet.update(None, now)));
+                }
+                FleetStep::Wait(until) => {
+                    self.told = false;
+                    let until = until.unwrap_or(now);
+                    if self.fleet.awaits_login() {
+                        session.wait_past(seen, remaining(now, until)).await;
+                    } else {
+                        clock.sleep_until(until).await;
+                    }
+                }
+                FleetStep::Done(Ok(())) => return None,
+                FleetStep::Done(Err(stopped)) => return Some(Err(stopped)),
+            }
+        }
+    }
+}
+
+async fn perform(parts: Arc<Parts>, request: Box<Request>, flight: Flight) -> Answered {
+    let begun = Instant::now();
+    let reply = parts.transport.perform(&request, parts.clock.now()).await;
+    Answered { request, flight, reply, elapsed: begun.elapsed() }
+}
+
+impl std::fmt::Debug for Fleet {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Fleet").field(&self.fleet).finish()
+    }
+}

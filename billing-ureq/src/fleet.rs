@@ -1,0 +1,198 @@
+//! Many organisations, by a few threads.
+
+use std::any::Any;
+use std::ops::ControlFlow;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use billing_core::fleet::{self, Assignment, FleetProgress, FleetStep, FleetUpdate, Flight, Stopped};
+use billing_core::history::Finding;
+use billing_core::{Event, Reply, Request};
+
+use crate::Client;
+use crate::client::Parts;
+use crate::clock::remaining;
+use crate::session::Shared;
+
+/// A run over many organisations; see [`Client::fleet`].
+///
+/// All of it happens on the thread that runs it, but for the exchanges themselves: these have a few threads, which know
+/// nothing else and end with the run.
+#[derive(Debug)]
+#[must_use = "it does nothing unless it is run"]
+pub struct Fleet {
+    fleet: fleet::Fleet<Shared>,
+    client: Client,
+    threads: usize,
+}
+
+impl Fleet {
+    /// So many threads are the default.
+    pub const AT_ONCE: usize = 8;
+
+    pub(crate) fn new(client: Client, assignment: &Assignment) -> Self {
+        let fleet = fleet::Fleet::new(assignment, client.drawn_policy(), client.parts().session.clone());
+        Self { fleet, client, threads: Self::AT_ONCE }.at_once(Self::AT_ONCE)
+    }
+
+    /// With so many requests out at a time, at least one, and as many threads.
+    pub fn at_once(self, requests: usize) -> Self {
+        let threads = requests.max(1);
+        Self { fleet: self.fleet.at_once(threads), threads, ..self }
+    }
+
+    /// Takes in what is known already, a finding of a journal: it is not asked for again.
+    pub fn recall(&mut self, finding: &Finding) {
+        self.fleet.recall(finding);
+    }
+
+    /// Runs it. `on_update` is told, on this thread, of each finding as it comes and before each wait of all; it is to be
+    /// quick, or else the quota is not used to the full. By [`ControlFlow::Break`] it stops the run: requests that are out are
+    /// awaited, and nothing of them is told.
+    ///
+    /// # Errors
+    /// When something concerns every organisation. What goes wrong with one is among the findings.
+    pub fn run(
+        self,
+        on_update: impl FnMut(FleetUpdate) -> ControlFlow<()>,
+    ) -> Result<FleetProgress, Stopped> {
+        self.run_watched(on_update, |_| ())
+    }
+
+    /// The same; `watch` is told of requests and replies.
+    ///
+    /// # Errors
+    /// As [`Fleet::run`].
+    pub fn run_watched(
+        self,
+        mut on_update: impl FnMut(FleetUpdate) -> ControlFlow<()>,
+        mut watch: impl FnMut(Event<'_>),
+    ) -> Result<FleetProgress, Stopped> {
+        let Self { mut fleet, client, threads } = self;
+        let parts = client.parts();
+        let (outgoing, jobs) = channel();
+        let (done, replies) = channel();
+        let jobs = Mutex::new(jobs);
+        thread::scope(|scope| {
+            let begin = |_: &usize| {
+                let (jobs, done) = (&jobs, done.clone());
+                thread::Builder::new().spawn_scoped(scope, move || work(parts, jobs, &done)).is_ok()
+            };
+            let threads = (0..threads).take_while(begin).count();
+            // Dropped when this ends, however it does: then the threads end too.
+            let mut exchanges = Exchanges { parts, outgoing, done, replies, threads, out: 0 };
+            loop {
+                let seen = parts.session.revision();
+                match fleet.step(parts.clock.now()) {
+                    FleetStep::Send(request, flight) => {
+                        watch(Event::Sending(&request));
+                        exchanges.begin(Job { request, flight });
+                    }
+                    FleetStep::Found(finding) => {
+                        let now = parts.clock.now();
+                        if on_update(fleet.update(Some(finding), now)).is_break() {
+                            return Ok(fleet.progress(now));
+                        }
+                    }
+                    FleetStep::Wait(until) if exchanges.out > 0 => {
+                        let at_most = until.map(|until| remaining(parts.clock.now(), until));
+                        if let Some(Answered { job, reply, elapsed }) = exchanges.next(at_most) {
+                            watch(Event::received(&job.request, &reply, elapsed));
+                            fleet.receive(job.flight, reply, parts.clock.now());
+                        }
+                    }
+                    FleetStep::Wait(until) => {
+                        let now = parts.clock.now();
+                        if on_update(fleet.update(None, now)).is_break() {
+                            return Ok(fleet.progress(now));
+                        }
+                        let until = until.unwrap_or(now);
+                        if fleet.awaits_login() {
+                            parts.session.wait_past(seen, remaining(now, until));
+                        } else {
+                            parts.clock.sleep_until(until);
+                        }
+                    }
+                    FleetStep::Done(result) => return result.map(|()| fleet.progress(parts.clock.now())),
+                }
+            }
+        })
+    }
+}
+
+/// One exchange to perform.
+struct Job {
+    request: Box<Request>,
+    flight: Flight,
+}
+
+/// One exchange, performed.
+struct Answered {
+    job: Job,
+    reply: Reply,
+    elapsed: Duration,
+}
+
+/// The exchanges on their way through the threads.
+struct Exchanges<'a> {
+    parts: &'a Parts,
+    outgoing: Sender<Job>,
+    done: Sender<Performed>,
+    replies: Receiver<Performed>,
+    threads: usize,
+    out: usize,
+}
+
+/// Or the panic that it ended in.
+type Performed = Result<Answered, Box<dyn Any + Send>>;
+
+impl Exchanges<'_> {
+    fn begin(&mut self, job: Job) {
+        self.out += 1;
+        // What receives these lives as long as this does.
+        if self.threads > 0 {
+            drop(self.outgoing.send(job));
+        } else {
+            // The system has no thread to spare.
+            drop(self.done.send(Ok(perform(self.parts, job))));
+        }
+    }
+
+    /// The next that is performed, or none within that time.
+    fn next(&mut self, at_most: Option<Duration>) -> Option<Answered> {
+        let answered = match at_most {
+            Some(at_most) => self.replies.recv_timeout(at_most),
+            None => self.replies.recv().map_err(RecvTimeoutError::from),
+        };
+        match answered {
+            Ok(Ok(answered)) => {
+                self.out -= 1;
+                Some(answered)
+            }
+            Ok(Err(panic)) => resume_unwind(panic),
+            Err(_) => None,
+        }
+    }
+}
+
+/// What a thread does: exchanges, as long as there are any.
+fn work(parts: &Parts, jobs: &Mutex<Receiver<Job>>, done: &Sender<Performed>) {
+    loop {
+        let job = jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
+        let Ok(job) = job else { return };
+        // Without a word of a panic, whoever waits for the reply would wait for ever.
+        let performed = catch_unwind(AssertUnwindSafe(|| perform(parts, job)));
+        if done.send(performed).is_err() {
+            return;
+        }
+    }
+}
+
+fn perform(parts: &Parts, job: Job) -> Answered {
+    let begun = Instant::now();
+    let reply = parts.transport.perform(&job.request, parts.clock.now());
+    Answered { job, reply, elapsed: begun.elapsed() }
+}

@@ -1,0 +1,337 @@
+//! Histories and fleets through all three transports, against one fake server in virtual time.
+
+use std::cell::RefCell;
+use std::ops::ControlFlow;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::rc::Rc;
+
+use billing_core::fleet::{FleetStep, FleetUpdate, Stopped};
+use billing_core::history::{Ended, Finding, Found};
+use billing_core::sandbox::{Fault, Logged, ORG_ID, Outcome, Sandbox, Target};
+use billing_core::{
+    Assignment, Authorized, BaseUrl, Error, ErrorKind, Fleet, History, OrgId, PeriodIndex, Policy, Reach,
+    Session,
+};
+use billing_tests::{FakeServer, Transport, VirtualTime};
+use chrono::{DateTime, Utc};
+use futures_util::StreamExt;
+
+fn start() -> VirtualTime {
+    VirtualTime::at("2026-11-20T09:00:00Z".parse().unwrap())
+}
+
+fn latest() -> Reach {
+    Reach::Index(PeriodIndex::new(0))
+}
+
+/// The first `n` of the sandbox's trustors.
+fn trustors(n: usize) -> Vec<OrgId> {
+    Sandbox::new(7).all_trustors().take(n).map(|(id, _)| id).collect()
+}
+
+/// What a finding says, in a line.
+fn told(finding: &Finding) -> String {
+    let Finding { organization, index, found, ended, .. } = finding;
+    let found = match found {
+        Found::Period(period) => {
+            let overview = &period.overview;
+            assert_eq!(overview.organization.as_ref().unwrap().id.as_deref(), Some(organization.as_str()));
+            assert_eq!(
+                serde_json::from_slice::<billing_core::model::TrusteeOverview>(&period.body).unwrap(),
+                *overview
+            );
+            overview.billing_period_end_date.unwrap().to_string()
+        }
+        Found::Failed(error) => error.to_string(),
+        other => format!("{other:?}"),
+    };
+    format!("{organization} {index} {found} {ended:?}")
+}
+
+fn overviews(log: &[Logged]) -> usize {
+    log.iter().filter(|entry| entry.path.contains("trusteebillingoverview")).count()
+}
+
+fn throttled(log: &[Logged]) -> usize {
+    log.iter().filter(|entry| entry.outcome == Outcome::Status(429)).count()
+}
+
+fn ureq_client(server: &FakeServer, time: &VirtualTime) -> billing_ureq::Client {
+    let credentials = server.sandbox().credentials();
+    billing_ureq::Client::builder(server.environment().unwrap(), credentials)
+        .clock(time.clone())
+        .build()
+        .unwrap()
+}
+
+fn hyper_client(server: &FakeServer, time: &VirtualTime) -> billing_hyper::Client {
+    let credentials = server.sandbox().credentials();
+    billing_hyper::Client::builder(server.environment().unwrap(), credentials)
+        .clock(time.clone())
+        .build()
+        .unwrap()
+}
+
+fn serve(sandbox: Sandbox, time: &VirtualTime) -> FakeServer {
+    let clock = time.clone();
+    FakeServer::start(sandbox, move || clock.now())
+}
+
+/// A walk, as each transport goes it.
+fn walk(
+    transport: Transport,
+    sandbox: Sandbox,
+    organization: &str,
+    reach: Reach,
+) -> Vec<Result<String, Error>> {
+    let time = start();
+    let organization: OrgId = organization.parse().unwrap();
+    let line = |result: Result<Finding, Error>| result.map(|finding| told(&finding));
+    if transport == Transport::Memory {
+        let mut sandbox = sandbox;
+        let environment = sandbox.environment();
+        let session = Rc::new(RefCell::new(Session::new(environment.clone(), sandbox.credentials())));
+        let mut rest = Some(History::new(organization, reach, environment.api().clone(), Policy::default()));
+        let mut lines = Vec::new();
+        let mut now = time.now();
+        while let Some(history) = rest.take() {
+            let visit = sandbox.run(Authorized::new(history, session.clone()), &mut now, |_| ());
+            lines.push(line(visit.map(|visit| {
+                rest = visit.rest;
+                visit.finding
+            })));
+        }
+        return lines;
+    }
+    let server = serve(sandbox, &time);
+    match transport {
+        Transport::Ureq => ureq_client(&server, &time).history(organization, reach).map(line).collect(),
+        _ => tokio::runtime::Runtime::new().unwrap().block_on(async {
+            hyper_client(&server, &time).history(organization, reach).map(line).collect().await
+        }),
+    }
+}
+
+#[test]
+fn rule_14_a_history_is_the_same_in_every_transport() {
+    let reaches = [Reach::year(2025).unwrap(), Reach::Periods(3.try_into().unwrap()), Reach::All, latest()];
+    for reach in reaches {
+        let lines = |transport| -> Vec<String> {
+            let mut sandbox = Sandbox::new(7);
+            // The first answer is lost, and asked for again.
+            sandbox.fail(Target::Overview, Fault::ResetAfterActing);
+            walk(transport, sandbox, ORG_ID, reach).into_iter().map(Result::unwrap).collect()
+        };
+        let [memory, ureq, hyper] = Transport::ALL.map(lines);
+        assert_eq!((&ureq, &hyper), (&memory, &memory), "{reach}");
+        let found = memory.iter().filter(|line| line.contains("T23:59:59")).count();
+        let (expected, ended) = match reach {
+            Reach::Range(_) => (12, "BeforeRange"),
+            Reach::Periods(_) => (3, "Enough"),
+            Reach::All => (60, "Oldest"),
+            _ => (1, "Enough"),
+        };
+        assert!(found >= expected && memory.last().unwrap().contains(ended), "{reach}: {memory:#?}");
+    }
+}
+
+#[test]
+fn an_unknown_organisation_is_one_error_and_nothing_after_it() {
+    for transport in Transport::ALL {
+        let lines = walk(transport, Sandbox::new(7), "nobody", Reach::All);
+        let [Err(error)] = &lines[..] else { panic!("{transport:?}: {lines:?}") };
+        assert_eq!(error.kind(), &ErrorKind::NotFound);
+    }
+}
+
+#[test]
+fn a_walk_is_saved_and_gone_on_with() {
+    let time = start();
+    let server = serve(Sandbox::new(7), &time);
+    let client = ureq_client(&server, &time);
+    let mut walk = client.history(ORG_ID.parse().unwrap(), Reach::Periods(4.try_into().unwrap()));
+    let mut lines: Vec<String> = walk.by_ref().take(2).map(|finding| told(&finding.unwrap())).collect();
+    let saved = serde_json::to_string(walk.rest().unwrap()).unwrap();
+    let rest = client.walk(serde_json::from_str(&saved).unwrap());
+    lines.extend(rest.map(|finding| told(&finding.unwrap())));
+    assert_eq!((lines.len(), overviews(server.sandbox().log())), (4, 4));
+}
+
+/// A run, as each transport makes it, until so many findings.
+fn run(
+    transport: Transport,
+    sandbox: Sandbox,
+    organizations: &[OrgId],
+    reach: Reach,
+    most: usize,
+) -> (Vec<Finding>, Option<Stopped>, Vec<Logged>) {
+    let time = start();
+    let assignment =
+        |api: BaseUrl, now: DateTime<Utc>| Assignment::new(organizations.iter().cloned(), reach, api, now);
+    let mut found = Vec::new();
+    if transport == Transport::Memory {
+        let mut sandbox = sandbox;
+        let environment = sandbox.environment();
+        let session = Rc::new(RefCell::new(Session::new(environment.clone(), sandbox.credentials())));
+        let mut now = time.now();
+        let mut fleet = Fleet::new(&assignment(environment.api().clone(), now), Policy::default(), session);
+        let mut out = Vec::new();
+        loop {
+            match fleet.step(now) {
+                FleetStep::Send(request, flight) => out.push((request, flight)),
+                FleetStep::Found(finding) => found.push(finding),
+                FleetStep::Wait(until) => match out.pop() {
+                    Some((request, flight)) => fleet.receive(flight, sandbox.reply(&request, now), now),
+                    None => now = until.unwrap(),
+                },
+                FleetStep::Done(result) => return (found, result.err(), sandbox.log().to_vec()),
+            }
+            if found.len() == most {
+                return (found, None, sandbox.log().to_vec());
+            }
+        }
+    }
+    let server = serve(sandbox, &time);
+    let assignment = assignment(server.environment().unwrap().api().clone(), time.now());
+    let mut take = |update: FleetUpdate| {
+        assert!(update.progress.done <= organizations.len());
+        found.extend(update.finding);
+        if found.len() < most { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    };
+    let stopped = match transport {
+        Transport::Ureq => ureq_client(&server, &time).fleet(&assignment).run(take).err(),
+        _ => tokio::runtime::Runtime::new().unwrap().block_on(async {
+            let mut updates = std::pin::pin!(hyper_client(&server, &time).fleet(&assignment).run());
+            while let Some(update) = updates.next().await {
+                match update {
+                    Ok(update) => {
+                        if take(update).is_break() {
+                            break;
+                        }
+                    }
+                    Err(stopped) => return Some(stopped),
+                }
+            }
+            None
+        }),
+    };
+    let log = server.sandbox().log().to_vec();
+    (found, stopped, log)
+}
+
+fn sorted(found: &[Finding]) -> Vec<String> {
+    let mut lines: Vec<String> = found.iter().map(told).collect();
+    lines.sort();
+    lines
+}
+
+#[test]
+fn a_fleet_finds_the_same_in_every_transport_with_one_login_and_no_429() {
+    let organizations = trustors(650);
+    let mut all = Vec::new();
+    for transport in Transport::ALL {
+        let (found, stopped, log) = run(transport, Sandbox::new(7), &organizations, latest(), usize::MAX);
+        assert!(stopped.is_none(), "{transport:?}: {stopped:?}");
+        assert_eq!((overviews(&log), log.len()), (650, 651), "{transport:?}");
+        all.push(sorted(&found));
+    }
+    assert_eq!(all[0].len(), 650);
+    assert!(all[0] == all[1] && all[0] == all[2]);
+}
+
+#[test]
+fn a_fleet_of_histories_goes_through_them_with_their_failures() {
+    let mut organizations = trustors(12);
+    organizations.insert(5, "nobody".parse().unwrap());
+    for transport in Transport::ALL {
+        let mut sandbox = Sandbox::new(7);
+        for fault in
+            [Fault::Status(503), Fault::Reset, Fault::ExpireToken, Fault::TruncatedBody, Fault::Html(502)]
+        {
+            sandbox.fail(Target::Overview, fault);
+        }
+        let reach = Reach::Periods(5.try_into().unwrap());
+        let (found, stopped, log) = run(transport, sandbox, &organizations, reach, usize::MAX);
+        assert!(stopped.is_none(), "{transport:?}: {stopped:?}");
+        let periods = found.iter().filter(|finding| matches!(finding.found, Found::Period(_))).count();
+        let ended = |as_: Ended| found.iter().filter(|finding| finding.ended == Some(as_)).count();
+        assert_eq!((periods, ended(Ended::Enough), ended(Ended::Failed)), (60, 12, 1), "{transport:?}");
+        assert_eq!(throttled(&log), 0, "{transport:?}");
+    }
+}
+
+#[test]
+fn a_token_that_is_refused_for_good_ends_a_fleet_early() {
+    let organizations = trustors(300);
+    for transport in Transport::ALL {
+        let mut sandbox = Sandbox::new(7);
+        for _ in 0..300 {
+            sandbox.fail(Target::Login, Fault::InvalidClient);
+        }
+        let (found, stopped, log) = run(transport, sandbox, &organizations, latest(), usize::MAX);
+        assert_eq!(stopped.unwrap().error.kind(), &ErrorKind::LoginRefused, "{transport:?}");
+        assert_eq!((found.len(), log.len()), (0, 1), "{transport:?}");
+    }
+}
+
+#[test]
+fn a_run_that_is_stopped_leaves_nothing_running() {
+    let organizations = trustors(300);
+    for (transport, at_once) in [(Transport::Ureq, billing_ureq::Fleet::AT_ONCE), (Transport::Hyper, 16)] {
+        let (found, _, log) = run(transport, Sandbox::new(7), &organizations, latest(), 20);
+        assert_eq!(found.len(), 20);
+        assert!(overviews(&log) < 20 + at_once, "{transport:?}: {}", overviews(&log));
+    }
+}
+
+#[test]
+fn a_panic_of_the_caller_ends_the_run_and_the_client_is_as_good_as_before() {
+    let time = start();
+    let server = serve(Sandbox::new(7), &time);
+    let client = ureq_client(&server, &time);
+    let assignment = Assignment::new(trustors(40), latest(), client.environment().api().clone(), time.now());
+    let panic = catch_unwind(AssertUnwindSafe(|| client.fleet(&assignment).run(|_| panic!("of the caller"))));
+    assert_eq!(*panic.unwrap_err().downcast::<&str>().unwrap(), "of the caller");
+    let mut found = 0;
+    let count = |update: FleetUpdate| {
+        found += usize::from(update.finding.is_some());
+        ControlFlow::Continue(())
+    };
+    let progress = client.fleet(&assignment).at_once(3).run(count).unwrap();
+    assert_eq!((found, progress.done, progress.failed), (40, 40, 0));
+}
+
+#[test]
+fn what_is_recalled_is_not_asked_for_again_and_requests_are_told_of() {
+    let organizations = trustors(30);
+    let (known, ..) = run(Transport::Memory, Sandbox::new(7), &organizations, latest(), 12);
+    for transport in [Transport::Ureq, Transport::Hyper] {
+        let time = start();
+        let server = serve(Sandbox::new(7), &time);
+        let api = server.environment().unwrap().api().clone();
+        let assignment = Assignment::new(organizations.iter().cloned(), latest(), api, time.now());
+        let sent = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
+        let count = sent.clone();
+        let watch = move |event: billing_core::Event<'_>| {
+            if let billing_core::Event::Received { answered, .. } = event {
+                assert_eq!(answered.status().unwrap(), 200);
+                count.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            }
+        };
+        let done = match transport {
+            Transport::Ureq => {
+                let mut fleet = ureq_client(&server, &time).fleet(&assignment);
+                known.iter().for_each(|finding| fleet.recall(finding));
+                fleet.run_watched(|_| ControlFlow::Continue(()), watch).unwrap().done
+            }
+            _ => tokio::runtime::Runtime::new().unwrap().block_on(async {
+                let mut fleet = hyper_client(&server, &time).fleet(&assignment).at_once(5);
+                known.iter().for_each(|finding| fleet.recall(finding));
+                let updates = fleet.run_watched(watch).map(|update| update.unwrap().progress.done);
+                updates.fold(0, |most, done| async move { most.max(done) }).await
+            }),
+        };
+        assert_eq!((done, sent.load(std::sync::atomic::Ordering::Relaxed)), (30, 19), "{transport:?}");
+        assert_eq!(overviews(server.sandbox().log()), 18, "{transport:?}");
+    }
+}
