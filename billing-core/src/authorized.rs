@@ -783,4 +783,63 @@ mod tests {
         let saved = serde_json::to_string(joined.machine()).unwrap();
         assert_eq!(serde_json::to_string(&joined.into_machine()).unwrap(), saved);
     }
+
+    #[test]
+    fn progress_tells_of_the_login_that_is_waited_for_and_counts_it() {
+        let access = unpaced(client());
+        let Step::Send(_, logging_in) = overview(&access).step(start()) else { panic!("a login") };
+        let Step::Wait(until, joined) = overview(&access).step(start()) else { panic!("a wait") };
+        let progress = joined.progress();
+        assert_eq!((progress.waiting, progress.until), (Waiting::Login, Some(until)));
+        assert!(joined.awaits_login() && !overview(&access).awaits_login());
+        let Step::Send(_, calling) = logging_in.receive(reply(200, "", r#"{"access_token":"t1"}"#), start())
+        else {
+            panic!("the call")
+        };
+        let Step::Send(_, logging_in) = calling.receive(reply(401, "", ""), start()) else {
+            panic!("a login")
+        };
+        let Step::Send(_, calling) = logging_in.receive(reply(200, "", r#"{"access_token":"t2"}"#), start())
+        else {
+            panic!("the call")
+        };
+        let Step::Wait(_, failed) = calling.receive(reply(503, "", ""), start()) else { panic!("a wait") };
+        assert_eq!(failed.progress().requests, 4, "two logins and two calls");
+        assert!(!failed.awaits_login());
+    }
+
+    #[test]
+    fn rule_5_a_token_that_is_replaced_again_and_again_is_followed_three_times() {
+        let access = unpaced(client());
+        let again = |machine: Authorized<_, Shared>| machine.step(start());
+        let Step::Send(_, logging_in) = again(overview(&access)) else { panic!("a login") };
+        let Step::Send(_, mut slow) = logging_in.receive(reply(200, "", r#"{"access_token":"t0"}"#), start())
+        else {
+            panic!("the call")
+        };
+        for n in 1..=4 {
+            // Meanwhile another call has found the token refused, and has a new one.
+            let Step::Send(_, other) = again(overview(&access)) else { panic!("another call") };
+            let Step::Send(login, logging_in) = other.receive(reply(401, "", ""), start()) else {
+                panic!("a login")
+            };
+            assert!(is_login(&login));
+            let token = format!(r#"{{"access_token":"t{n}"}}"#);
+            let Step::Send(..) = logging_in.receive(reply(200, "", &token), start()) else {
+                panic!("the call")
+            };
+            match slow.receive(reply(401, "", ""), start()) {
+                Step::Send(request, sent) if n < 4 => {
+                    assert_eq!(bearer(&request), format!("Bearer t{n}"));
+                    slow = sent;
+                }
+                Step::Done(Err(error)) if n == 4 => {
+                    assert_eq!(error.kind(), &ErrorKind::Unauthorized);
+                    assert_eq!(error.attempts(), 5, "a login and four calls");
+                    return;
+                }
+                other => panic!("{n}: {other:?}"),
+            }
+        }
+    }
 }

@@ -224,11 +224,12 @@ impl<C: Call> Exchange<C> {
     ) -> Result<(), Error> {
         let deadline = self.state.deadline.unwrap_or(DateTime::<Utc>::MAX_UTC);
         let patience = after(now, self.policy.patience);
-        if let Some(hint) = hint.filter(|hint| *hint > patience || *hint > deadline) {
+        if let Some(hint) = hint.filter(|hint| *hint > patience || *hint >= deadline) {
             return Err(self.error(ErrorKind::Deferred(hint), self.state.last.clone()));
         }
         let wake = hint.map_or(due, |hint| hint.max(due));
-        if wake > deadline {
+        // At the deadline itself nothing is sent any more.
+        if wake >= deadline {
             return Err(self.error(ErrorKind::Deadline(deadline), self.state.last.clone()));
         }
         self.state.wake = Some(wake);
@@ -441,6 +442,30 @@ mod tests {
         let run = script(exchange(policy), &[reply(429, "", "")]);
         assert!(matches!(run.error().kind(), ErrorKind::Deadline(_)));
         assert_eq!(run.ended, 1, "now, not then");
+    }
+
+    #[test]
+    fn rule_4_nothing_is_scheduled_for_the_deadline_itself() {
+        // The answer comes a millisecond after the start, and the park is of five seconds.
+        let policy = |millis| Policy { overall: Duration::from_millis(millis), ..Policy::default() };
+        for (overall, requests) in [(5_001, 1), (5_002, 2)] {
+            let run = script(exchange(policy(overall)), &[reply(429, "", ""), reply(200, "", "{}")]);
+            assert_eq!((run.sent.len(), run.result.is_ok()), (requests, requests == 2), "{overall}");
+            assert!(run.ended == 1 || requests == 2, "now, not then");
+        }
+        for (overall, deferred) in [(60_001, true), (60_002, false)] {
+            let replies = [reply(503, "retry-after: 60", ""), reply(200, "", "{}")];
+            let run = script(exchange(policy(overall)), &replies);
+            let told_so = matches!(&run.result, Err(error) if matches!(error.kind(), ErrorKind::Deferred(_)));
+            assert_eq!((told_so, run.result.is_ok()), (deferred, !deferred), "{overall}");
+        }
+        // As long as our patience is not yet beyond it.
+        let long = Policy { overall: Duration::from_secs(1000), ..Policy::default() };
+        let asked = |seconds| {
+            let hint = format!("retry-after: {seconds}");
+            script(exchange(long.clone()), &[reply(503, &hint, ""), reply(200, "", "{}")]).result.is_ok()
+        };
+        assert_eq!((asked(120), asked(121)), (true, false));
     }
 
     #[test]

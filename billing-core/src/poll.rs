@@ -342,6 +342,7 @@ mod tests {
         let run = script(poll(policy), &[reply(200, "inin-correlation-id: c-1", IN_PROGRESS)]);
         assert!(matches!(run.error().kind(), ErrorKind::Deadline(_)));
         assert_eq!(run.error().correlation_id(), Some("c-1"));
+        assert_eq!(run.error().body_start(), None, "what was accepted is no evidence of a failure");
     }
 
     #[test]
@@ -405,6 +406,8 @@ mod tests {
         };
         let tomorrow = later + chrono::TimeDelta::days(1);
         assert!(matches!(parked.clone().step(tomorrow), Step::Done(Err(_))));
-        assert!(matches!(parked.with_policy(Policy::default()).step(tomorrow), Step::Send(..)));
+        let policy = Policy { max_body: 7, ..Policy::default() };
+        let Step::Send(request, _) = parked.with_policy(policy).step(tomorrow) else { panic!("a request") };
+        assert_eq!(request.max_body(), 7, "and whatever else the other policy says");
     }
 }

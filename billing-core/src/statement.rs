@@ -1079,7 +1079,9 @@ mod tests {
         // The part number ties an allowance of another name to them.
         let mut o = overview(&["AI Experience Tokens|rollup|1000|200|1|0.5", "Included|fair-use|350|-|-|-"]);
         o.usages.as_mut().unwrap()[1].part_number = Some("GC-170-NV-AITC".into());
-        assert_eq!(outcome(&Statement::new(&o), 0), ["350", "450", "425"]);
+        let s = Statement::new(&o);
+        assert_eq!(outcome(&s, 0), ["350", "450", "425"]);
+        assert!(s.allowances[0].applied);
     }
 
     #[test]
