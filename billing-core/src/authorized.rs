@@ -32,7 +32,6 @@
 use chrono::{DateTime, Utc};
 use http::header::AUTHORIZATION;
 
-use crate::calls::bearer;
 use crate::machine::{Hold, Received, Request, Sent, sealed};
 use crate::progress::{Progress, Waiting};
 use crate::session::{Access, Admission, Observed, Pass, Session};
@@ -136,7 +135,7 @@ impl<M: Machine, A: Access> Authorized<M, A> {
     }
 
     /// Asks the session what becomes of a request.
-    fn dispatch(access: A, mut tally: Tally, outgoing: Outgoing<M>, now: DateTime<Utc>) -> Step<Self> {
+    fn dispatch(access: A, mut tally: Tally, mut outgoing: Outgoing<M>, now: DateTime<Utc>) -> Step<Self> {
         if outgoing.request.document().is_some() {
             // Of another host, which is sent nothing of ours and has no say in our quota.
             let request = outgoing.request.clone();
@@ -149,11 +148,8 @@ impl<M: Machine, A: Access> Authorized<M, A> {
         });
         match admission {
             Admission::Go(pass) => {
-                let mut request = outgoing.request.clone();
-                // The texts of tokens are checked when they come, so that each can stand in a header.
-                if let Ok(header) = bearer(&pass.secret) {
-                    request.http_mut().headers_mut().insert(AUTHORIZATION, header);
-                }
+                outgoing.request.http_mut().headers_mut().insert(AUTHORIZATION, pass.bearer.header().clone());
+                let request = outgoing.request.clone();
                 let pass = Pending::new(access.clone(), pass, |session, pass| session.forget(pass));
                 Step::Send(request, Sent::new(Self { access, tally, phase: Phase::Calling(outgoing, pass) }))
             }
@@ -243,7 +239,7 @@ impl<M: Machine, A: Access> sealed::Machine for Authorized<M, A> {
                             Observed::Deliver { not_before } => not_before,
                             Observed::Replaced | Observed::Invalidated => None,
                         };
-                        let token = Some(pass.secret.clone());
+                        let token = Some(pass.bearer.secret().clone());
                         let received = Received { not_before, others: tally.others, token, ..received };
                         return Self::pass(
                             access,

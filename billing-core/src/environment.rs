@@ -79,7 +79,10 @@ impl BaseUrl {
 
     /// The address of `path_and_query` (which starts with `/`) under this base.
     pub(crate) fn join(&self, path_and_query: &str) -> Result<Uri, http::Error> {
-        self.at(&format!("{}{path_and_query}", self.prefix))
+        match &*self.prefix {
+            "" => self.at(path_and_query),
+            prefix => self.at(&format!("{prefix}{path_and_query}")),
+        }
     }
 
     /// The address of `path_and_query` on this host, prefix or not.
@@ -106,10 +109,13 @@ impl BaseUrl {
         let Some((scheme, authority)) = uri.scheme().zip(uri.authority()) else {
             return false;
         };
-        *scheme == self.scheme
-            && authority.host().eq_ignore_ascii_case(self.authority.host())
-            && port(scheme, authority) == port(&self.scheme, &self.authority)
-            && is_host_and_port(authority)
+        let same = || {
+            authority.host().eq_ignore_ascii_case(self.authority.host())
+                && port(scheme, authority) == port(&self.scheme, &self.authority)
+                && is_host_and_port(authority)
+        };
+        // Our own is a host and a port, and so is one that is written like it.
+        *scheme == self.scheme && (authority.as_str() == self.authority.as_str() || same())
     }
 
     fn read(text: &str, plain_http_anywhere: bool) -> Result<Self, InvalidInput> {

@@ -397,6 +397,9 @@ fn printable(text: &str) -> String {
         c.is_control()
             || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
     };
+    if !text.contains(steers) {
+        return text.to_owned();
+    }
     text.split(steers).filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ")
 }
 

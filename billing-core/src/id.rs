@@ -1,5 +1,6 @@
 //! Ids: one segment of a path each, percent-encoded when they go out; and cursors, which stand in a query.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
@@ -130,7 +131,7 @@ pub(crate) fn is_blank(text: &str) -> bool {
 
 /// A text for a path or a query.
 pub(crate) fn encode(text: &str) -> String {
-    utf8_percent_encode(text, RESERVED).to_string()
+    Cow::from(utf8_percent_encode(text, RESERVED)).into_owned()
 }
 
 /// All but RFC 3986's unreserved characters.

@@ -152,7 +152,8 @@ pub type Reply = Result<http::Response<Bytes>, TransportError>;
 /// `Debug` shows no secret: headers with credentials are marked sensitive, and the address of a document is left out.
 #[derive(Clone)]
 pub struct Request {
-    http: http::Request<Bytes>,
+    /// Shared by the one that goes out and the one that is kept to be sent again.
+    http: Arc<http::Request<Bytes>>,
     operation: Operation,
     attempt: Duration,
     deadline: DateTime<Utc>,
@@ -168,7 +169,7 @@ impl Request {
         deadline: DateTime<Utc>,
         max_body: usize,
     ) -> Self {
-        Self { http, operation, attempt, deadline, max_body, document: None }
+        Self { http: Arc::new(http), operation, attempt, deadline, max_body, document: None }
     }
 
     /// The same for a document, if it is for one.
@@ -185,7 +186,7 @@ impl Request {
 
     /// The same, to keep.
     pub fn into_http(self) -> http::Request<Bytes> {
-        self.http
+        Arc::unwrap_or_clone(self.http)
     }
 
     /// Where it goes, for people: path and query; of a document, whose address is a secret, scheme and host.
@@ -222,7 +223,7 @@ impl Request {
     }
 
     pub(crate) fn http_mut(&mut self) -> &mut http::Request<Bytes> {
-        &mut self.http
+        Arc::make_mut(&mut self.http)
     }
 }
 

@@ -1,25 +1,26 @@
 //! Secrets: values that no rendering shows and that memory forgets.
 
 use std::fmt;
+use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
 /// A client secret or an access token.
 ///
-/// It prints as `[secret]`, is not serializable, and its memory is overwritten when it is dropped. The one way to
-/// the text is [`Secret::expose`], so that every use can be found by that name.
+/// It prints as `[secret]`, is not serializable, and its memory, which its clones share, is overwritten when the last of
+/// them is dropped. The one way to the text is [`Secret::expose`], so that every use can be found by that name.
 ///
 /// ```
 /// let secret = billing_core::Secret::new("hunter2");
 /// assert_eq!(format!("{secret:?} {secret}"), "[secret] [secret]");
 /// ```
 #[derive(Clone)]
-pub struct Secret(Zeroizing<String>);
+pub struct Secret(Arc<Zeroizing<String>>);
 
 impl Secret {
     /// Takes the text over.
     pub fn new(text: impl Into<String>) -> Self {
-        Self(Zeroizing::new(text.into()))
+        Self(Arc::new(Zeroizing::new(text.into())))
     }
 
     /// The text itself. It belongs in an `Authorization` header and nowhere else.

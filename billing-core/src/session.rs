@@ -23,7 +23,7 @@ use chrono::{DateTime, Utc};
 use http::StatusCode;
 use zeroize::Zeroize;
 
-use crate::calls::{Call, LOGIN, Login, Token, bearer};
+use crate::calls::{Bearer, Call, LOGIN, Login, Token};
 use crate::decision::{Judgement, judge};
 use crate::error::Evidence;
 use crate::machine::{Hold, NotBefore, Request};
@@ -40,7 +40,7 @@ pub struct Credentials(Grant);
 #[derive(Clone, Debug)]
 enum Grant {
     Client { id: Box<str>, secret: Secret },
-    Token(Secret),
+    Token(Bearer),
 }
 
 impl Credentials {
@@ -67,13 +67,10 @@ impl Credentials {
     /// # Errors
     /// When it is empty or cannot stand in a header.
     pub fn access_token(token: impl Into<Secret>) -> Result<Self, InvalidInput> {
-        let token = token.into();
-        if token.expose().is_empty() || bearer(&token).is_err() {
-            return Err(InvalidInput::Credentials(
-                "the access token is empty or holds characters that no header can",
-            ));
-        }
-        Ok(Self(Grant::Token(token)))
+        let bearer = Bearer::new(token.into()).ok_or(InvalidInput::Credentials(
+            "the access token is empty or holds characters that no header can",
+        ))?;
+        Ok(Self(Grant::Token(bearer)))
     }
 }
 
@@ -101,7 +98,7 @@ pub struct Session {
 }
 
 struct Current {
-    secret: Secret,
+    bearer: Bearer,
     expires: Option<DateTime<Utc>>,
 }
 
@@ -172,17 +169,17 @@ impl Session {
             return Admission::Never(Error::new(kind.clone(), LOGIN, evidence.clone()));
         }
         let current = match &self.grant {
-            Grant::Token(secret) => {
-                Some(&*self.token.get_or_insert_with(|| Current { secret: secret.clone(), expires: None }))
+            Grant::Token(bearer) => {
+                Some(&*self.token.get_or_insert_with(|| Current { bearer: bearer.clone(), expires: None }))
             }
             Grant::Client { .. } => self.token.as_ref().filter(|t| t.expires.is_none_or(|end| now < end)),
         };
         let Some(current) = current else {
             return self.admit_login(since, outgoing, now);
         };
-        let (generation, secret) = (self.generation, current.secret.clone());
+        let (generation, bearer) = (self.generation, current.bearer.clone());
         match self.quota.admit(now) {
-            Ok(ticket) => Admission::Go(Pass { generation, ticket, secret }),
+            Ok(ticket) => Admission::Go(Pass { generation, ticket, bearer }),
             Err(hold) => Admission::Hold(*hold),
         }
     }
@@ -199,7 +196,7 @@ impl Session {
             self.quota.lose(pass.ticket, now);
             return Observed::Deliver { not_before: None };
         };
-        let evidence = || Evidence::of_response(response, &[&pass.secret]);
+        let evidence = || Evidence::of_response(response, &[pass.bearer.secret()]);
         let not_before =
             self.quota.observe(pass.ticket, response.status(), response.headers(), evidence, now);
         if response.status() != StatusCode::UNAUTHORIZED || matches!(self.grant, Grant::Token(_)) {
@@ -328,7 +325,7 @@ impl Session {
         let lifetime = token.lifetime.map(|whole| {
             whole.saturating_sub((whole / 10).min(Duration::from_secs(60))).max(SHORTEST_LIFETIME)
         });
-        self.token = Some(Current { secret: token.secret, expires: lifetime.map(|l| after(now, l)) });
+        self.token = Some(Current { bearer: token.bearer, expires: lifetime.map(|l| after(now, l)) });
     }
 
     fn backoff(&self) -> Duration {
@@ -414,7 +411,7 @@ pub(crate) enum Admission {
 pub(crate) struct Pass {
     generation: u64,
     ticket: Ticket,
-    pub(crate) secret: Secret,
+    pub(crate) bearer: Bearer,
 }
 
 impl fmt::Debug for Pass {
@@ -463,7 +460,7 @@ mod tests {
         let session = Session::new(environment.clone(), Credentials::access_token("t").unwrap());
         assert_eq!(session.environment(), &environment);
         assert!(format!("{session:?}").contains("logged_in: false"));
-        let pass = Pass { generation: 7, ticket: 0, secret: Secret::new("t0ken") };
+        let pass = Pass { generation: 7, ticket: 0, bearer: Bearer::new(Secret::new("t0ken")).unwrap() };
         assert_eq!(format!("{pass:?}"), "Pass { generation: 7, .. }");
     }
 }

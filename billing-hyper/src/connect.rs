@@ -94,7 +94,9 @@ impl Proxies {
 
     /// What a request for `target` itself has to say to a proxy that forwards it. (A tunnel is told when it is made.)
     pub(crate) fn authorization_to_forward(&self, target: &Uri) -> Option<HeaderValue> {
-        let proxy = self.0.intercept(target).filter(|proxy| forwards(proxy, target))?;
+        // What goes out under TLS is in a tunnel, if there is a proxy at all.
+        let plain = target.scheme() == Some(&Scheme::HTTP);
+        let proxy = plain.then(|| self.0.intercept(target))?.filter(|proxy| forwards(proxy, target))?;
         proxy.basic_auth().cloned()
     }
 }

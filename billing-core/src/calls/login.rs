@@ -23,7 +23,7 @@ pub(crate) struct Login<'a> {
 /// An access token and how long the server says that it lasts.
 #[derive(Debug)]
 pub(crate) struct Token {
-    pub(crate) secret: Secret,
+    pub(crate) bearer: Bearer,
     pub(crate) lifetime: Option<Duration>,
 }
 
@@ -66,22 +66,43 @@ impl Call for Login<'_> {
         // The reason is not passed on: it quotes what it cannot read, and that could be the token.
         let body: Body = decode(response.body())
             .map_err(|error| DecodeError::new(error.place(), "the login's answer holds no access token"))?;
-        let secret = Secret::new(body.access_token);
-        if bearer(&secret).is_err() || secret.expose().is_empty() {
-            return Err(DecodeError::new("access_token", "the token cannot stand in a header"));
-        }
+        let bearer = Bearer::new(Secret::new(body.access_token))
+            .ok_or_else(|| DecodeError::new("access_token", "the token cannot stand in a header"))?;
         // A lifetime in another form than whole seconds is no reason to do without the token: a 401 renews it too.
         let lifetime = body.expires_in.and_then(|value| value.as_u64()).map(Duration::from_secs);
-        Ok(Token { secret, lifetime })
+        Ok(Token { bearer, lifetime })
     }
 }
 
-/// The header that a token goes out in.
-pub(crate) fn bearer(token: &Secret) -> Result<HeaderValue, http::header::InvalidHeaderValue> {
-    let text = Zeroizing::new(format!("Bearer {}", token.expose()));
-    let mut value = HeaderValue::from_str(&text)?;
-    value.set_sensitive(true);
-    Ok(value)
+/// An access token that can stand in a header, and the header that it goes out in.
+#[derive(Clone, Debug)]
+pub(crate) struct Bearer {
+    secret: Secret,
+    header: HeaderValue,
+}
+
+impl Bearer {
+    /// `None` if the text is empty or cannot stand in a header.
+    pub(crate) fn new(secret: Secret) -> Option<Self> {
+        if secret.expose().is_empty() {
+            return None;
+        }
+        // All copies of the header share this text, which is overwritten behind the last of them.
+        let text = Bytes::from_owner(Zeroizing::new(format!("Bearer {}", secret.expose())));
+        let mut header = HeaderValue::from_maybe_shared(text).ok()?;
+        header.set_sensitive(true);
+        Some(Self { secret, header })
+    }
+
+    /// The token, to take it out of what a server sends back.
+    pub(crate) fn secret(&self) -> &Secret {
+        &self.secret
+    }
+
+    /// The header.
+    pub(crate) fn header(&self) -> &HeaderValue {
+        &self.header
+    }
 }
 
 /// The login, as errors and progress name it.
@@ -117,7 +138,10 @@ mod tests {
     #[test]
     fn the_answer() {
         let token = parse(r#"{"access_token":"abc","token_type":"bearer","expires_in":86400}"#).unwrap();
-        assert_eq!((token.secret.expose(), token.lifetime), ("abc", Some(Duration::from_secs(86400))));
+        assert_eq!(
+            (token.bearer.secret().expose(), token.lifetime),
+            ("abc", Some(Duration::from_secs(86400)))
+        );
         for no_lifetime in [r#"{"access_token":"abc"}"#, r#"{"access_token":"abc","expires_in":"long"}"#] {
             assert_eq!(parse(no_lifetime).unwrap().lifetime, None);
         }

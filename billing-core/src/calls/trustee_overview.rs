@@ -38,8 +38,11 @@ impl Call for TrusteeOverviewCall {
     }
 
     fn request(&self, api: &BaseUrl) -> Result<Request<Bytes>, http::Error> {
-        let query = self.period.map(|index| format!("?billingPeriodIndex={index}")).unwrap_or_default();
-        get(api, &format!("/api/v2/billing/trusteebillingoverview/{}{query}", self.trustor.encoded()))
+        let mut path = "/api/v2/billing/trusteebillingoverview/".to_owned() + &self.trustor.encoded();
+        if let Some(index) = self.period {
+            path = path + "?billingPeriodIndex=" + &index.get().to_string();
+        }
+        get(api, &path)
     }
 
     fn parse(&self, response: &Response<Bytes>) -> Result<TrusteeOverview, DecodeError> {
