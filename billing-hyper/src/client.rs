@@ -16,7 +16,7 @@ use futures_core::Stream;
 use futures_util::stream;
 
 use crate::clock::Clock;
-use crate::run::Run;
+use crate::run::{Collect, Perform, Run};
 use crate::session::Shared;
 use crate::transport::Transport;
 use crate::{BuildError, Builder, Fleet};
@@ -157,9 +157,19 @@ impl Client {
         machine: M,
         mut watch: impl FnMut(Event<'_>),
     ) -> Result<M::Output, Error> {
+        self.drive(machine, &mut watch, &mut Collect).await
+    }
+
+    /// Runs a machine whose requests are performed by `perform`.
+    pub(crate) async fn drive<M: Machine>(
+        &self,
+        machine: M,
+        watch: &mut impl FnMut(Event<'_>),
+        perform: &mut impl Perform,
+    ) -> Result<M::Output, Error> {
         let mut run = Run::begin(self.0.clone(), machine);
         loop {
-            run = match run.advance(&mut watch).await {
+            run = match run.advance(watch, perform).await {
                 ControlFlow::Continue(run) => run,
                 ControlFlow::Break(result) => return result,
             };
@@ -185,7 +195,7 @@ impl Client {
                     return Some((Update::Progress(progress), Watched::Told(run)));
                 }
                 told = false;
-                run = match run.advance(&mut |_| ()).await {
+                run = match run.advance(&mut |_| (), &mut Collect).await {
                     ControlFlow::Continue(run) => run,
                     ControlFlow::Break(result) => return Some((Update::Done(result), Watched::Over)),
                 };
@@ -198,7 +208,7 @@ impl Client {
     }
 
     /// The policy, with a seed of its own for one operation.
-    fn drawn_policy(&self) -> Policy {
+    pub(crate) fn drawn_policy(&self) -> Policy {
         Policy { seed: self.0.seed.fetch_add(1, Ordering::Relaxed), ..self.0.policy.clone() }
     }
 }

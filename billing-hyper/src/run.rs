@@ -1,14 +1,51 @@
 //! A machine on its way, and the loop that drives it, turn by turn.
 
+use std::io;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Instant;
 
-use billing_core::{Authorized, Error, Event, Machine, Progress, Step};
+use billing_core::{Authorized, Error, Event, Machine, Progress, Reply, Request, Step};
+use chrono::{DateTime, Utc};
+use tokio::io::AsyncWrite;
 
 use crate::client::Parts;
 use crate::clock::remaining;
 use crate::session::Shared;
+use crate::transport::Transport;
+
+/// What is done to get the reply to a request.
+pub(crate) trait Perform {
+    fn perform(
+        &mut self,
+        transport: &Transport,
+        request: &Request,
+        now: DateTime<Utc>,
+    ) -> impl Future<Output = Reply> + Send;
+}
+
+/// Each body becomes a part of its reply.
+pub(crate) struct Collect;
+
+impl Perform for Collect {
+    async fn perform(&mut self, transport: &Transport, request: &Request, now: DateTime<Utc>) -> Reply {
+        transport.perform(request, now).await
+    }
+}
+
+/// The same, but a document goes into what this opens.
+pub(crate) struct PassOn<O>(pub(crate) O);
+
+impl<O, F, W> Perform for PassOn<O>
+where
+    O: FnMut() -> F + Send,
+    F: Future<Output = io::Result<W>> + Send,
+    W: AsyncWrite + Unpin + Send,
+{
+    async fn perform(&mut self, transport: &Transport, request: &Request, now: DateTime<Utc>) -> Reply {
+        transport.perform_into(request, now, &mut self.0).await
+    }
+}
 
 /// A machine under a client's session, with what it wants next.
 pub(crate) struct Run<M: Machine> {
@@ -38,6 +75,7 @@ impl<M: Machine> Run<M> {
     pub(crate) async fn advance(
         self,
         watch: &mut impl FnMut(Event<'_>),
+        perform: &mut impl Perform,
     ) -> ControlFlow<Result<M::Output, Error>, Self> {
         let Self { parts, step, seen } = self;
         let Parts { session, transport, clock, .. } = &*parts;
@@ -45,7 +83,7 @@ impl<M: Machine> Run<M> {
             Step::Send(request, sent) => {
                 watch(Event::Sending(&request));
                 let begun = Instant::now();
-                let reply = transport.perform(&request, clock.now()).await;
+                let reply = perform.perform(transport, &request, clock.now()).await;
                 watch(Event::received(&request, &reply, begun.elapsed()));
                 (session.revision(), sent.receive(reply, clock.now()))
             }

@@ -1,5 +1,7 @@
 //! One request, one reply: what `hyper` is here for.
 
+mod document;
+
 use std::time::Duration;
 
 use billing_core::{
@@ -8,6 +10,7 @@ use billing_core::{
 use chrono::{DateTime, Utc};
 use http::Version;
 use http::header::PROXY_AUTHORIZATION;
+use http::response;
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Body, Bytes, Incoming};
 use hyper_util::client::legacy::connect::capture_connection;
@@ -41,6 +44,21 @@ impl Transport {
 
     /// Performs `request`, which begins at `now`, within its time and size.
     pub(crate) async fn perform(&self, request: &Request, now: DateTime<Utc>) -> Reply {
+        let read = |response: http::Response<Incoming>| async {
+            let (head, body) = response.into_parts();
+            let reader = BodyReader::new(&head.headers, request.max_body())?;
+            collect(head, body, reader).await
+        };
+        self.exchange(request, now, read).await
+    }
+
+    /// Performs it, and has its response read by `read`, all within its time.
+    async fn exchange<F: Future<Output = Reply>>(
+        &self,
+        request: &Request,
+        now: DateTime<Utc>,
+        read: impl FnOnce(http::Response<Incoming>) -> F,
+    ) -> Reply {
         let limit = request.timeout(now);
         let mut http = request.http().clone().map(Full::new);
         if let Some(authorization) = self.proxies.authorization_to_forward(http.uri()) {
@@ -50,7 +68,7 @@ impl Transport {
         let exchange = async {
             let_connections_catch_up().await;
             let response = self.client.request(http).await.map_err(lost)?;
-            read(response, request.max_body()).await
+            read(response).await
         };
         timeout(limit, exchange).await.unwrap_or_else(|_| {
             // Under HTTP/2 later attempts would share it, and a connection that is dead without saying so fails them all.
@@ -72,20 +90,26 @@ async fn let_connections_catch_up() {
     yield_now().await;
 }
 
-async fn read(response: http::Response<Incoming>, limit: usize) -> Reply {
-    let (head, mut body) = response.into_parts();
-    let mut collected = BodyReader::new(&head.headers, limit)?;
+async fn collect(head: response::Parts, mut body: Incoming, mut collected: BodyReader) -> Reply {
+    while let Some(chunk) = next_chunk(&head, &mut body).await? {
+        collected.push_bytes(chunk)?;
+    }
+    Ok(http::Response::from_parts(head, collected.finish()?))
+}
+
+/// What comes next of a body; `None` at its end, if that is one in order.
+async fn next_chunk(head: &response::Parts, body: &mut Incoming) -> Result<Option<Bytes>, TransportError> {
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|e| TransportError::from_source(Kind::Truncated, e))?;
         if let Ok(chunk) = frame.into_data() {
-            collected.push_bytes(chunk)?;
+            return Ok(Some(chunk));
         }
     }
     // A stream that is reset without an error, or cancelled, just stops for `hyper`, wherever it is.
     if head.version == Version::HTTP_2 && !body.is_end_stream() {
         return Err(TransportError::new(Kind::Truncated, "the stream was reset before its end"));
     }
-    Ok(http::Response::from_parts(head, collected.finish()?))
+    Ok(None)
 }
 
 /// Says what went wrong before the head of a response was there.

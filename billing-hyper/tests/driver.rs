@@ -6,7 +6,7 @@ use std::sync::mpsc;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use billing_core::calls::TrusteeOverviewCall;
+use billing_core::calls::{InvoiceDocumentCall, TrusteeOverviewCall};
 use billing_core::model::TrusteeOverview;
 use billing_core::{Credentials, Environment, Error, ErrorKind, Event, Pacing, Period, Policy, Waiting};
 use billing_hyper::{Builder, Client, Clock, Sleep, Update};
@@ -278,4 +278,10 @@ fn a_client_is_shared_and_its_futures_are_sent() {
     sent(client.trustee_overview(TRUSTOR.parse().expect("an id"), None));
     sent(client.run_watched(client.exchange(overview()), |_| ()));
     sent(client.watch(client.exchange(overview())));
+    sent(client.trustors());
+    sent(client.trustors().entities());
+    let document = || client.document(InvoiceDocumentCall::new(TRUSTOR.parse().expect("an id")));
+    sent(client.run(document()));
+    sent(client.download(document(), async || Ok(Vec::new())));
+    sent(client.download(document(), || tokio::fs::File::create("document.pdf")));
 }

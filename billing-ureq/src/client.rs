@@ -9,8 +9,9 @@ use billing_core::calls::{BillableUsage, Call, TrusteeOverviewCall};
 use billing_core::model::{TrusteeOverview, UsageReport};
 use billing_core::{
     Assignment, Authorized, Credentials, Environment, Error, Event, Exchange, History, Machine, OrgId,
-    Period, PeriodIndex, Policy, Poll, Progress, Reach, Report, Step,
+    Period, PeriodIndex, Policy, Poll, Progress, Reach, Reply, Report, Request, Step,
 };
+use chrono::{DateTime, Utc};
 
 use crate::clock::{Clock, remaining};
 use crate::session::Shared;
@@ -140,7 +141,17 @@ impl Client {
     pub fn run_watched<M: Machine>(
         &self,
         machine: M,
+        watch: impl FnMut(Event<'_>),
+    ) -> Result<M::Output, Error> {
+        self.drive(machine, watch, Transport::perform)
+    }
+
+    /// The loop that drives the core's machines. Requests are performed by `perform`.
+    pub(crate) fn drive<M: Machine>(
+        &self,
+        machine: M,
         mut watch: impl FnMut(Event<'_>),
+        mut perform: impl FnMut(&Transport, &Request, DateTime<Utc>) -> Reply,
     ) -> Result<M::Output, Error> {
         let Parts { session, transport, clock, .. } = &*self.0;
         // The revision from before each step: if it has changed by the time that we wait for a login, the login that the
@@ -152,7 +163,7 @@ impl Client {
                 Step::Send(request, sent) => {
                     watch(Event::Sending(&request));
                     let begun = Instant::now();
-                    let reply = transport.perform(&request, clock.now());
+                    let reply = perform(transport, &request, clock.now());
                     watch(Event::received(&request, &reply, begun.elapsed()));
                     seen = session.revision();
                     sent.receive(reply, clock.now())

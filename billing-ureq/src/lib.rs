@@ -44,7 +44,9 @@ mod clock;
 mod connect;
 mod fleet;
 mod history;
+mod listing;
 mod lookup;
+mod operations;
 mod session;
 mod transport;
 
@@ -54,3 +56,4 @@ pub use client::Client;
 pub use clock::Clock;
 pub use fleet::Fleet;
 pub use history::Walk;
+pub use listing::{Entities, Listing};

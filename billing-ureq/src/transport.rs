@@ -1,11 +1,14 @@
 //! One request, one reply: what `ureq` is here for.
 
+mod document;
+
 use std::io::{self, Read};
 use std::time::Duration;
 
 use billing_core::{BodyReader, MAX_HEAD, Reply, Request, TransportError, TransportErrorKind as Kind};
 use chrono::{DateTime, Utc};
 use http::request::Parts;
+use http::response;
 use ureq::tls::{RootCerts, TlsConfig};
 use ureq::unversioned::transport::{Connector, DefaultConnector};
 use ureq::{Agent, AsSendBody, Body, Proxy, Timeout};
@@ -41,13 +44,29 @@ impl Transport {
     /// Performs `request`, which begins at `now`, within its time and size.
     pub(crate) fn perform(&self, request: &Request, now: DateTime<Utc>) -> Reply {
         let limit = request.timeout(now);
+        let (head, body) = self.begin(request, limit)?;
+        let reader = BodyReader::new(&head.headers, request.max_body())?;
+        self.collect(head, body, reader, limit)
+    }
+
+    /// Sends `request`, and takes the head of its response.
+    fn begin(&self, request: &Request, limit: Duration) -> Result<(response::Parts, Body), TransportError> {
         let (head, body) = request.http().clone().into_parts();
         let sent = match body.is_empty() {
             true => self.send(head, (), limit),
             false => self.send(head, &body[..], limit),
         };
-        let (head, body) = sent.map_err(|e| self.classify(e, limit))?.into_parts();
-        let mut collected = BodyReader::new(&head.headers, request.max_body())?;
+        Ok(sent.map_err(|e| self.classify(e, limit))?.into_parts())
+    }
+
+    /// Takes the body.
+    fn collect(
+        &self,
+        head: response::Parts,
+        body: Body,
+        mut collected: BodyReader,
+        limit: Duration,
+    ) -> Reply {
         let mut body = body.into_reader();
         loop {
             match body.read(collected.room()) {

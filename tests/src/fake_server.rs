@@ -23,22 +23,29 @@ pub struct FakeServer {
 }
 
 impl FakeServer {
-    /// Starts a server that answers with `sandbox`, at the time that `clock` shows when a request comes.
+    /// Starts a server that answers with `sandbox`, at the time that `clock` shows when a request comes. Documents are at
+    /// another port, and so at another origin.
     ///
     /// # Panics
     /// When no loopback port can be had.
     pub fn start(sandbox: Sandbox, clock: impl Fn() -> DateTime<Utc> + Send + Sync + 'static) -> Self {
         let runtime =
             Runtime::new().unwrap_or_else(|error| panic!("no runtime for the fake server: {error}"));
-        let sandbox = Arc::new(Mutex::new(sandbox));
         let gate = wire::Gate::new();
-        let (server, address) = runtime.block_on(async {
+        let (server, address, documents) = runtime.block_on(async {
             let server = MockServer::start().await;
-            let responder = Responder { sandbox: Arc::clone(&sandbox), clock: Box::new(clock) };
-            Mock::given(matchers::any()).respond_with(responder).mount(&server).await;
-            let address = wire::listen(*server.address(), gate.clone()).await;
-            (server, address.unwrap_or_else(|error| panic!("no port for the fake server: {error}")))
+            let listen = async || {
+                let address = wire::listen(*server.address(), gate.clone()).await;
+                address.unwrap_or_else(|error| panic!("no port for the fake server: {error}"))
+            };
+            let (address, documents) = (listen().await, listen().await);
+            (server, address, documents)
         });
+        let documents = format!("http://{documents}").parse();
+        let documents = documents.unwrap_or_else(|error| panic!("loopback addresses are allowed: {error}"));
+        let sandbox = Arc::new(Mutex::new(sandbox.documents_at(documents)));
+        let responder = Responder { sandbox: Arc::clone(&sandbox), clock: Box::new(clock) };
+        runtime.block_on(Mock::given(matchers::any()).respond_with(responder).mount(&server));
         Self { sandbox, address, gate, server, runtime }
     }
 

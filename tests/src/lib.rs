@@ -20,7 +20,7 @@ mod virtual_time;
 mod wire;
 
 pub use fake_server::FakeServer;
-pub use transport::{Driven, Transport};
+pub use transport::{Driven, Memory, Stage, Transport};
 pub use virtual_time::VirtualTime;
 
 /// The README's examples, as doc tests.

@@ -1,4 +1,4 @@
-//! One way to run a machine through each of the transports.
+//! One way to run a machine, or whatever else a client does, through each of the transports.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -28,6 +28,54 @@ pub struct Driven<T> {
     pub log: Vec<Logged>,
 }
 
+/// The stage for something that a client does.
+#[derive(Clone, Debug)]
+pub struct Stage {
+    /// The server.
+    pub sandbox: Sandbox,
+    /// The time of client and server.
+    pub time: VirtualTime,
+    /// The client's credentials.
+    pub credentials: Credentials,
+    /// The client's policy.
+    pub policy: Policy,
+    /// Where the client believes the server to be, if not where it is.
+    pub elsewhere: Option<Environment>,
+}
+
+/// What a client of the sandbox has where there is no transport.
+#[derive(Debug)]
+pub struct Memory {
+    sandbox: Sandbox,
+    session: Rc<RefCell<Session>>,
+    time: VirtualTime,
+    policy: Policy,
+}
+
+impl Memory {
+    /// The address of the API.
+    pub fn api(&self) -> BaseUrl {
+        self.sandbox.environment().api().clone()
+    }
+
+    /// The policy of whatever it does.
+    pub fn policy(&self) -> Policy {
+        self.policy.clone()
+    }
+
+    /// Runs a machine to its end.
+    ///
+    /// # Errors
+    /// As the machine ends.
+    pub fn run<M: Machine>(&mut self, machine: M) -> Result<M::Output, Error> {
+        let mut now = self.time.now();
+        let machine = Authorized::new(machine, Rc::clone(&self.session));
+        let result = self.sandbox.run(machine, &mut now, |_| {});
+        self.time.advance_to(now);
+        result
+    }
+}
+
 impl Transport {
     /// All of them.
     pub const ALL: [Self; 3] = [Self::Memory, Self::Ureq, Self::Hyper];
@@ -50,51 +98,67 @@ impl Transport {
         M: Machine + Send,
         M::Output: Send,
     {
+        let stage = Stage { sandbox, time: time.clone(), credentials, policy: policy.clone(), elsewhere };
+        let (result, log) = self.act(
+            stage,
+            |memory| memory.run(make(memory.api(), memory.policy())),
+            |client| client.run(make(client.environment().api().clone(), policy.clone())),
+            async |client| client.run(make(client.environment().api().clone(), policy.clone())).await,
+        );
+        Driven { result, log }
+    }
+
+    /// Does one thing through this transport, and gives what came of it and what the server saw.
+    ///
+    /// # Panics
+    /// When no client or server can be made.
+    pub fn act<T>(
+        self,
+        stage: Stage,
+        in_memory: impl FnOnce(&mut Memory) -> T,
+        blocking: impl FnOnce(billing_ureq::Client) -> T,
+        in_tasks: impl AsyncFnOnce(billing_hyper::Client) -> T,
+    ) -> (T, Vec<Logged>) {
+        let Stage { sandbox, time, credentials, policy, elsewhere } = stage;
         let pacing = Pacing::default();
         if self == Self::Memory {
-            let mut sandbox = sandbox;
-            let environment = sandbox.environment();
-            let machine = make(environment.api().clone(), policy);
-            let session = Session::with(environment, credentials, pacing, SEED);
-            let mut now = time.now();
-            let result =
-                sandbox.run(Authorized::new(machine, Rc::new(RefCell::new(session))), &mut now, |_| {});
-            time.advance_to(now);
-            return Driven { result, log: sandbox.log().to_vec() };
+            let session = Session::with(sandbox.environment(), credentials, pacing, SEED);
+            let mut memory = Memory { sandbox, session: Rc::new(RefCell::new(session)), time, policy };
+            let result = in_memory(&mut memory);
+            return (result, memory.sandbox.log().to_vec());
         }
         let clock = time.clone();
         let server = FakeServer::start(sandbox, move || clock.now());
         let environment = elsewhere
             .or_else(|| server.environment().ok())
             .unwrap_or_else(|| panic!("loopback addresses are allowed"));
-        let machine = make(environment.api().clone(), policy.clone());
         let result = match self {
-            Self::Ureq => billing_ureq::Client::builder(environment, credentials)
-                .policy(policy)
-                .pacing(pacing)
-                .seed(SEED)
-                .clock(time.clone())
-                .build()
-                .unwrap_or_else(|error| panic!("no client: {error}"))
-                .run(machine),
+            Self::Ureq => blocking(
+                billing_ureq::Client::builder(environment, credentials)
+                    .policy(policy)
+                    .pacing(pacing)
+                    .seed(SEED)
+                    .clock(time)
+                    .build()
+                    .unwrap_or_else(|error| panic!("no client: {error}")),
+            ),
             _ => {
                 let runtime =
                     tokio::runtime::Runtime::new().unwrap_or_else(|error| panic!("no runtime: {error}"));
                 runtime.block_on(async {
-                    billing_hyper::Client::builder(environment, credentials)
+                    let client = billing_hyper::Client::builder(environment, credentials)
                         .policy(policy)
                         .pacing(pacing)
                         .seed(SEED)
-                        .clock(time.clone())
+                        .clock(time)
                         .build()
-                        .unwrap_or_else(|error| panic!("no client: {error}"))
-                        .run(machine)
-                        .await
+                        .unwrap_or_else(|error| panic!("no client: {error}"));
+                    in_tasks(client).await
                 })
             }
         };
         let log = server.sandbox().log().to_vec();
-        Driven { result, log }
+        (result, log)
     }
 }
 

@@ -78,6 +78,8 @@ pub enum Fault {
     /// A failure that the client's side alone can have, such as of TLS; see [`Answer::Failed`].
     Transport(TransportErrorKind),
 
+    /// Nothing: the request is served as if none were in line. For a fault that is to come later.
+    Nothing,
     /// The server forgets all its tokens first, so that the request is answered with 401.
     ExpireToken,
     /// The server acts on the request, then the connection is lost.
@@ -163,7 +165,7 @@ impl Faults {
             server.forget_tokens();
         }
         let response = server.serve(route, envelope, request);
-        let spoils = !matches!(fault, Fault::ExpireToken | Fault::ResetAfterActing);
+        let spoils = !matches!(fault, Fault::Nothing | Fault::ExpireToken | Fault::ResetAfterActing);
         if spoils && !response.status().is_success() {
             // There is nothing to spoil yet: the fault stays for a better answer.
             return Answer::Respond(response);

@@ -1,0 +1,52 @@
+//! Documents on their way to a sink, chunk by chunk.
+
+use std::io;
+
+use billing_core::{Intake, Passage, Reply, Request, TransportError};
+use chrono::{DateTime, Utc};
+use http::Response;
+use http::response::Parts;
+use hyper::body::Incoming;
+use tokio::io::{AsyncWrite, AsyncWriteExt};
+
+use super::{Transport, collect, next_chunk};
+
+impl Transport {
+    /// Performs `request` as [`Transport::perform`] does; but where a document comes, it goes into what `open` opens.
+    pub(crate) async fn perform_into<F, W>(
+        &self,
+        request: &Request,
+        now: DateTime<Utc>,
+        open: &mut (impl FnMut() -> F + Send),
+    ) -> Reply
+    where
+        F: Future<Output = io::Result<W>> + Send,
+        W: AsyncWrite + Unpin + Send,
+    {
+        self.exchange(request, now, |response: Response<Incoming>| async {
+            let (head, body) = response.into_parts();
+            match request.intake(&head)? {
+                Intake::Collect(reader) => collect(head, body, reader).await,
+                Intake::PassOn(passage) => {
+                    let sink = open().await.map_err(TransportError::of_sink)?;
+                    pass_on(head, body, passage, sink).await
+                }
+            }
+        })
+        .await
+    }
+}
+
+async fn pass_on(
+    head: Parts,
+    mut body: Incoming,
+    mut passage: Passage,
+    mut sink: impl AsyncWrite + Unpin,
+) -> Reply {
+    while let Some(chunk) = next_chunk(&head, &mut body).await? {
+        passage.pass(&chunk)?;
+        sink.write_all(&chunk).await.map_err(TransportError::of_sink)?;
+    }
+    sink.flush().await.map_err(TransportError::of_sink)?;
+    passage.finish(head)
+}

@@ -1,0 +1,115 @@
+//! Lists, fetched page by page as they are read.
+
+use std::fmt;
+use std::iter::FusedIterator;
+use std::vec;
+
+use billing_core::calls::Call;
+use billing_core::{Error, Page, Pages};
+
+use crate::Client;
+
+/// A list, as an iterator over its pages, each of which is fetched when it is asked for; from [`Client::list`] and its like.
+///
+/// Whoever has enough drops it. Whoever wants to go on later saves [`Listing::rest`], and gives it to [`Client::resume`]. An
+/// error ends it; the rest is then the page that failed and what comes after.
+///
+/// ```no_run
+/// # fn newest(client: billing_ureq::Client) -> Result<(), Box<dyn std::error::Error>> {
+/// use billing_core::calls::InvoicesCall;
+///
+/// let mut pages = client.invoices(InvoicesCall::new());
+/// if let Some(page) = pages.next() {
+///     println!("{} invoices", page?.entities().len());
+/// }
+/// // As JSON, to go on tomorrow.
+/// let rest = pages.rest().map(serde_json::to_string).transpose()?;
+/// # Ok(())
+/// # }
+/// ```
+#[must_use = "nothing is fetched before it is iterated"]
+pub struct Listing<C> {
+    client: Client,
+    rest: Option<Pages<C>>,
+    failed: bool,
+}
+
+impl<C: Call<Output: Page> + Clone> Listing<C> {
+    pub(crate) fn new(client: Client, pages: Pages<C>) -> Self {
+        Self { client, rest: Some(pages), failed: false }
+    }
+
+    /// What has not been read yet; `None` at the end of the list.
+    pub fn rest(&self) -> Option<&Pages<C>> {
+        self.rest.as_ref()
+    }
+
+    /// What is on the pages, one by one.
+    pub fn entities(self) -> Entities<C> {
+        Entities { listing: self, page: Vec::new().into_iter() }
+    }
+}
+
+impl<C: Call<Output: Page> + Clone> Iterator for Listing<C> {
+    type Item = Result<C::Output, Error>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let pages = self.rest.clone().filter(|_| !self.failed)?;
+        Some(match self.client.run(pages) {
+            Ok(turn) => {
+                self.rest = turn.rest;
+                Ok(turn.page)
+            }
+            Err(error) => {
+                self.failed = true;
+                Err(error)
+            }
+        })
+    }
+}
+
+impl<C: Call<Output: Page> + Clone> FusedIterator for Listing<C> {}
+
+impl<C> fmt::Debug for Listing<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Listing").field("client", &self.client).finish_non_exhaustive()
+    }
+}
+
+/// What is on the pages of a list, one by one; from [`Listing::entities`].
+#[must_use = "nothing is fetched before it is iterated"]
+pub struct Entities<C: Call<Output: Page>> {
+    listing: Listing<C>,
+    page: vec::IntoIter<<C::Output as Page>::Entity>,
+}
+
+impl<C: Call<Output: Page> + Clone> Entities<C> {
+    /// The pages that have not been fetched yet. What is left of the page that is being read is not among them.
+    pub fn rest(&self) -> Option<&Pages<C>> {
+        self.listing.rest()
+    }
+}
+
+impl<C: Call<Output: Page> + Clone> Iterator for Entities<C> {
+    type Item = Result<<C::Output as Page>::Entity, Error>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            if let Some(entity) = self.page.next() {
+                return Some(Ok(entity));
+            }
+            match self.listing.next()? {
+                Ok(page) => self.page = page.into_entities().into_iter(),
+                Err(error) => return Some(Err(error)),
+            }
+        }
+    }
+}
+
+impl<C: Call<Output: Page> + Clone> FusedIterator for Entities<C> {}
+
+impl<C: Call<Output: Page>> fmt::Debug for Entities<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Entities").field("listing", &self.listing).finish_non_exhaustive()
+    }
+}

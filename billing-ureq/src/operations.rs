@@ -1,0 +1,147 @@
+//! The operations beside the report and the overview, a method each.
+
+use std::io::{self, Write};
+
+use billing_core::calls::{
+    Call, ContractCall, ContractPeriodCall, ContractsCall, InvoiceDocumentCall, InvoiceLinesCall,
+    InvoicesCall, OrganizationCall, TrustorsCall,
+};
+use billing_core::model::{Contract, ContractPeriodDetail, Organization};
+use billing_core::{
+    ContractId, ContractPeriodId, DocumentUrl, Download, Error, Event, InvoiceId, Page, Pages,
+};
+
+use crate::{Client, Listing};
+
+/// Lists, contracts, invoices. Those of contracts and invoices are **preview** operations of the vendor's: it may change them
+/// and the shape of their answers, which fails them and nothing else, with an error that says so.
+impl Client {
+    /// One's own organisation.
+    ///
+    /// # Errors
+    /// See [`ErrorKind`](billing_core::ErrorKind).
+    pub fn organization(&self) -> Result<Organization, Error> {
+        self.run(self.exchange(OrganizationCall::new()))
+    }
+
+    /// The organisations that trust ours.
+    pub fn trustors(&self) -> Listing<TrustorsCall> {
+        self.list(TrustorsCall::new())
+    }
+
+    /// The contracts that `call` lets through. **Preview.**
+    pub fn contracts(&self, call: ContractsCall) -> Listing<ContractsCall> {
+        self.list(call)
+    }
+
+    /// One contract. **Preview.**
+    ///
+    /// # Errors
+    /// See [`ErrorKind`](billing_core::ErrorKind).
+    pub fn contract(&self, contract: ContractId) -> Result<Contract, Error> {
+        self.run(self.exchange(ContractCall::new(contract)))
+    }
+
+    /// A billing period of a contract: its charges and wallets. **Preview.**
+    ///
+    /// # Errors
+    /// See [`ErrorKind`](billing_core::ErrorKind).
+    pub fn contract_period(
+        &self,
+        contract: ContractId,
+        period: ContractPeriodId,
+    ) -> Result<ContractPeriodDetail, Error> {
+        self.run(self.exchange(ContractPeriodCall::new(contract, period)))
+    }
+
+    /// The invoices that `call` lets through. **Preview.**
+    pub fn invoices(&self, call: InvoicesCall) -> Listing<InvoicesCall> {
+        self.list(call)
+    }
+
+    /// The lines of an invoice. **Preview.**
+    pub fn invoice_lines(&self, invoice: InvoiceId) -> Listing<InvoiceLinesCall> {
+        self.list(InvoiceLinesCall::new(invoice))
+    }
+
+    /// Downloads the document of an invoice to a sink, and says how many bytes it has; see [`Client::download`]. **Preview.**
+    ///
+    /// ```no_run
+    /// # fn save(client: billing_ureq::Client) -> Result<(), Box<dyn std::error::Error>> {
+    /// let bytes = client.invoice_document("an invoice's id".parse()?, || std::fs::File::create("invoice.pdf"))?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// See [`Client::download`].
+    pub fn invoice_document<W: Write>(
+        &self,
+        invoice: InvoiceId,
+        open: impl FnMut() -> io::Result<W>,
+    ) -> Result<u64, Error> {
+        self.download(self.document(InvoiceDocumentCall::new(invoice)), open)
+    }
+
+    /// Any list, from its first page on.
+    pub fn list<C: Call<Output: Page> + Clone>(&self, call: C) -> Listing<C> {
+        self.resume(self.pages(call))
+    }
+
+    /// A list from where it was left: from [`Listing::rest`], or of another process.
+    pub fn resume<C: Call<Output: Page> + Clone>(&self, pages: Pages<C>) -> Listing<C> {
+        Listing::new(self.clone(), pages)
+    }
+
+    /// The machine of a list: for [`Client::run`] and [`Client::resume`], or to be driven otherwise.
+    pub fn pages<C: Call<Output: Page> + Clone>(&self, call: C) -> Pages<C> {
+        Pages::new(call, self.environment().api().clone(), self.drawn_policy())
+    }
+
+    /// The machine of a document: for [`Client::download`], or for [`Client::run`], which keeps the document in memory.
+    pub fn document<C: Call<Output = DocumentUrl> + Clone>(&self, call: C) -> Download<C> {
+        Download::new(call, self.environment().api().clone(), self.drawn_policy())
+    }
+
+    /// Fetches a document, without the token of this client, into what `open` opens, and says how many bytes it has.
+    ///
+    /// `open` is called for each attempt that brings a document, and has to begin with an empty sink each time, as creating
+    /// a file does. Once this returns without an error, the last sink that was opened has had the whole document, and was
+    /// flushed; after an error, what is in a sink is not the document. To keep what stood at a place before, let the sink be another place,
+    /// and rename it at the end.
+    ///
+    /// # Errors
+    /// See [`ErrorKind`](billing_core::ErrorKind). A sink that fails ends it with
+    /// [`TransportErrorKind::Sink`](billing_core::TransportErrorKind::Sink).
+    pub fn download<C, W>(
+        &self,
+        document: Download<C>,
+        open: impl FnMut() -> io::Result<W>,
+    ) -> Result<u64, Error>
+    where
+        C: Call<Output = DocumentUrl> + Clone,
+        W: Write,
+    {
+        self.download_watched(document, open, |_| ())
+    }
+
+    /// The same; `watch` is told of everything as it happens.
+    ///
+    /// # Errors
+    /// See [`Client::download`].
+    pub fn download_watched<C, W>(
+        &self,
+        document: Download<C>,
+        mut open: impl FnMut() -> io::Result<W>,
+        watch: impl FnMut(Event<'_>),
+    ) -> Result<u64, Error>
+    where
+        C: Call<Output = DocumentUrl> + Clone,
+        W: Write,
+    {
+        let document = self.drive(document, watch, |transport, request, now| {
+            transport.perform_into(request, now, &mut open)
+        })?;
+        Ok(document.length)
+    }
+}

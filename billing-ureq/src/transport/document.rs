@@ -1,0 +1,58 @@
+//! Documents on their way to a sink, chunk by chunk.
+
+use std::io::{self, Read, Write};
+
+use billing_core::{Intake, Passage, Reply, Request, TransportError};
+use chrono::{DateTime, Utc};
+use http::response::Parts;
+use ureq::Body;
+
+use super::Transport;
+
+impl Transport {
+    /// Performs `request` as [`Transport::perform`] does; but where a document comes, it goes into what `open` opens.
+    pub(crate) fn perform_into<W: Write>(
+        &self,
+        request: &Request,
+        now: DateTime<Utc>,
+        open: &mut impl FnMut() -> io::Result<W>,
+    ) -> Reply {
+        let limit = request.timeout(now);
+        let (head, body) = self.begin(request, limit)?;
+        match request.intake(&head)? {
+            Intake::Collect(reader) => self.collect(head, body, reader, limit),
+            Intake::PassOn(passage) => {
+                let sink = open().map_err(TransportError::of_sink)?;
+                self.pass_on(head, body, passage, sink, limit)
+            }
+        }
+    }
+
+    fn pass_on(
+        &self,
+        head: Parts,
+        body: Body,
+        mut passage: Passage,
+        mut sink: impl Write,
+        limit: std::time::Duration,
+    ) -> Reply {
+        let mut body = body.into_reader();
+        let mut chunk = vec![0; CHUNK];
+        loop {
+            match body.read(&mut chunk) {
+                Ok(0) => break,
+                Ok(n) => {
+                    passage.pass(&chunk[..n])?;
+                    sink.write_all(&chunk[..n]).map_err(TransportError::of_sink)?;
+                }
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Err(e) => return Err(self.classify_in_body(e.into(), limit)),
+            }
+        }
+        sink.flush().map_err(TransportError::of_sink)?;
+        passage.finish(head)
+    }
+}
+
+/// How much of a document is read at once.
+const CHUNK: usize = 16 << 10;
