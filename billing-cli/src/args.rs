@@ -125,8 +125,10 @@ pub(crate) enum Format {
     Ndjson,
     /// For spreadsheets, a row each
     Csv,
-    /// A workbook; wants --output
+    /// A workbook with charts; wants --output
     Xlsx,
+    /// One page with charts, which needs nothing else; wants --output
+    Html,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

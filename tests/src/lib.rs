@@ -10,6 +10,7 @@
 //! For what no polite server does there is the [`raw_server`], which knows nothing but bytes. Where no server is
 //! needed at all, the [`simulation`] runs machines by the million.
 
+mod browser;
 pub mod certificates;
 mod fake_server;
 pub mod program;
@@ -19,6 +20,7 @@ mod transport;
 mod virtual_time;
 mod wire;
 
+pub use browser::Browser;
 pub use fake_server::FakeServer;
 pub use transport::{Driven, Memory, Stage, Transport};
 pub use virtual_time::VirtualTime;

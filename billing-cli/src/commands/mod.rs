@@ -37,6 +37,7 @@ pub(crate) fn run(line: Line) -> Result<(), Failure> {
 fn wants_a_file(options: &Options) -> Result<(), Failure> {
     let name = match options.format {
         Format::Xlsx => "xlsx",
+        Format::Html => "html",
         _ => return Ok(()),
     };
     match &options.output {
@@ -71,6 +72,7 @@ fn print(found: &impl Found, options: &Options, destination: &Destination) -> Re
         Format::Json => json(&found.json()?, destination),
         Format::Ndjson => json(&found.ndjson()?, destination),
         Format::Csv => format::csv::render(&found.document()),
+        Format::Html => format::html::render(&found.document()).into_bytes(),
         Format::Xlsx => format::xlsx::render(&found.document())
             .map_err(|error| Failure::Unshowable(format!("the workbook cannot be made: {error}")))?,
     })

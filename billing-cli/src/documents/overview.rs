@@ -58,7 +58,7 @@ pub(crate) fn rows(overview: &TrusteeOverview, statement: &Statement) -> Sheet {
                 used: "usageQuantity",
                 committed: "prepayQuantity",
                 included: "included",
-                unit: "unitOfMeasureType",
+                about: ["unitOfMeasureType", "billedBy"],
             },
         }],
         ..Sheet::new(name, columns())
@@ -87,10 +87,10 @@ fn columns() -> Vec<Column> {
         Column::text("section", "Section").only(sheets),
         Column::text("role", "Role").only(sheets),
         Column::text("name", "Name"),
-        Column::text("billedBy", "Billed by").only(people).rank(1),
-        Column::text("partNumber", "Part number").rank(8),
+        Column::text("billedBy", "Billed by").only(people).rank(1).aside(),
+        Column::text("partNumber", "Part number").rank(8).aside(),
         Column::text("grouping", "Grouping").only(sheets),
-        Column::text("unitOfMeasureType", "Unit").rank(5),
+        Column::text("unitOfMeasureType", "Unit").rank(5).aside(),
         Column::number("bundleQuantity", "Bundle").rank(9),
         Column::number("usageQuantity", "Used").rank(2),
         Column::number("prepayQuantity", "Committed").rank(3),
@@ -100,8 +100,8 @@ fn columns() -> Vec<Column> {
         Column::number("overagePrice", "Overage price").rank(6),
         Column::money("charge", "Charge"),
         Column::text("isThirdParty", "Third party").only(sheets),
-        Column::text("remark", "Remark").only(sheets.and(Formats::HTML)),
-        Column::text("usageNotes", "Notes").only(sheets.and(Formats::HTML)),
+        Column::text("remark", "Remark").only(sheets.and(Formats::HTML)).aside(),
+        Column::text("usageNotes", "Notes").only(sheets.and(Formats::HTML)).aside(),
     ]
 }
 
@@ -250,7 +250,11 @@ fn sections(statement: &Statement) -> Sheet {
         charts: vec![Chart {
             title: "Overage by section",
             label: "section",
-            shows: Shows::Values { value: "overageCharge", unit: statement.currency.clone() },
+            shows: Shows::Values {
+                value: "overageCharge",
+                unit: statement.currency.clone(),
+                tone: Tone::Over,
+            },
         }],
         ..Sheet::new("By section", columns)
     }

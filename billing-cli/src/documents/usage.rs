@@ -35,7 +35,7 @@ fn usages(report: &UsageReport) -> Sheet {
         charts: vec![Chart {
             title: "Resources by usage",
             label: "usage",
-            shows: Shows::Values { value: "resources", unit: None },
+            shows: Shows::Values { value: "resources", unit: None, tone: Tone::Plain },
         }],
         ..Sheet::new("Usages", columns)
     }

@@ -51,6 +51,8 @@ pub(crate) struct Column {
     pub(crate) kind: Kind,
     /// Those with the highest rank are left out first where there is no room.
     pub(crate) rank: Option<u8>,
+    /// Whether a page has room for it only under the name in the first column.
+    pub(crate) aside: bool,
     pub(crate) formats: Formats,
 }
 
@@ -106,7 +108,9 @@ pub(crate) enum Value {
     /// An exact amount of money, and with how many decimals it is shown.
     Money(Decimal, u32),
     /// A part of a hundred, to a tenth.
+    #[allow(dead_code, reason = "of periods side by side, which come next")]
     Percent(Decimal),
+    #[allow(dead_code, reason = "of contracts and invoices, which come next")]
     Day(NaiveDate),
     Moment(Timestamp),
 }
@@ -165,10 +169,11 @@ pub(crate) struct Chart {
 #[derive(Debug)]
 pub(crate) enum Shows {
     /// What was used beside what was agreed, by row and group.
-    Use { used: &'static str, committed: &'static str, included: &'static str, unit: &'static str },
-    /// A value by row.
-    Values { value: &'static str, unit: Option<String> },
+    Use { used: &'static str, committed: &'static str, included: &'static str, about: [&'static str; 2] },
+    /// A value by row; `tone`: of what.
+    Values { value: &'static str, unit: Option<String>, tone: Tone },
     /// A value by period, the newest first in the table and last in the picture.
+    #[allow(dead_code, reason = "of the history, which comes next")]
     Periods { value: &'static str, unit: Option<String> },
 }
 
@@ -271,7 +276,7 @@ impl Sheet {
 impl Column {
     pub(crate) const fn new(key: &'static str, title: &'static str, kind: Kind) -> Self {
         let (key, title) = (Cow::Borrowed(key), Cow::Borrowed(title));
-        Self { key, title, kind, rank: None, formats: Formats::ALL }
+        Self { key, title, kind, rank: None, aside: false, formats: Formats::ALL }
     }
 
     pub(crate) const fn text(key: &'static str, title: &'static str) -> Self {
@@ -295,6 +300,11 @@ impl Column {
         Self { rank: Some(rank), ..self }
     }
 
+    /// The same column, on a page under the name in the first.
+    pub(crate) fn aside(self) -> Self {
+        Self { aside: true, ..self }
+    }
+
     /// The same column, in these formats only.
     pub(crate) fn only(self, formats: Formats) -> Self {
         Self { formats, ..self }
@@ -305,12 +315,6 @@ impl Kind {
     /// Whether its figures stand under each other by their last digit.
     pub(crate) fn is_number(self) -> bool {
         matches!(self, Self::Number | Self::Money)
-    }
-}
-
-impl Group {
-    pub(crate) fn headed(heading: impl Into<String>) -> Self {
-        Self { heading: Some(heading.into()), rows: Vec::new() }
     }
 }
 

@@ -6,7 +6,7 @@ use rust_xlsxwriter::{
 };
 
 use super::{FIRST, Part};
-use crate::format::document::{self, Shows};
+use crate::format::document::{self, Shows, Tone};
 use crate::text::printable;
 
 /// Draws the charts of a table from row `below` on, two beside each other.
@@ -26,15 +26,19 @@ pub(super) fn draw(part: &Part<'_>, to: &mut Worksheet, name: &str, below: u32) 
                     charts.extend(bars.draw(part, &both));
                 }
             }
-            Shows::Values { value, unit } | Shows::Periods { value, unit } => {
+            Shows::Values { value, unit, .. } | Shows::Periods { value, unit } => {
                 let Some(value) = series(value) else { continue };
                 let kind = match chart.shows {
                     Shows::Periods { .. } => ChartType::Column,
                     _ => ChartType::Bar,
                 };
+                let color = match chart.shows {
+                    Shows::Values { tone: Tone::Over, .. } => OVER,
+                    _ => USED,
+                };
                 let title = titled(chart, unit.as_deref());
                 let bars = Bars { name, label, rows: 0..part.rows.len(), title: &title, kind };
-                charts.extend(bars.draw(part, &[(chart.title, value, USED)]));
+                charts.extend(bars.draw(part, &[(chart.title, value, color)]));
             }
         }
     }
@@ -127,3 +131,4 @@ const AROUND: u32 = 110;
 const MOST_BARS: usize = 250;
 const COMMITTED: u32 = 0x00B6_C2CF;
 const USED: u32 = 0x001F_6FB2;
+const OVER: u32 = 0x00D4_581A;
