@@ -119,7 +119,7 @@ fn by_both(
     let (server_1, to) = (server(answers), place());
     let client = billing_ureq::Client::builder(server_1.environment("http"), credentials())
         .no_proxy()
-        .pacing(pacing.clone())
+        .pacing(pacing)
         .policy(policy.clone());
     let result = client.build().unwrap().invoice_document(invoice(), || to.open());
     check("ureq", result, &to, &server_1);
