@@ -1,6 +1,5 @@
 //! `parse FILE REPEAT`: the body of a file to models, again and again.
 
-use std::error::Error;
 use std::hint::black_box;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -11,9 +10,9 @@ use bytes::Bytes;
 use http::Response;
 
 use crate::sum::Sum;
-use crate::{is_overview, print};
+use crate::{Result, is_overview, print};
 
-pub(crate) fn run(file: &str, repeat: usize) -> Result<(), Box<dyn Error>> {
+pub(crate) fn run(file: &str, repeat: usize) -> Result<()> {
     let body = Response::new(Bytes::from(std::fs::read(file)?));
     let name = Path::new(file).file_name().map_or(file.into(), |name| name.to_string_lossy());
     if is_overview(&name) {
@@ -25,7 +24,7 @@ pub(crate) fn run(file: &str, repeat: usize) -> Result<(), Box<dyn Error>> {
     }
 }
 
-fn measure<C>(call: &C, body: &Response<Bytes>, repeat: usize) -> Result<(), Box<dyn Error>>
+fn measure<C>(call: &C, body: &Response<Bytes>, repeat: usize) -> Result<()>
 where
     C: Call,
     for<'a> Sum: From<&'a C::Output>,
