@@ -13,6 +13,7 @@
 mod browser;
 pub mod certificates;
 mod fake_server;
+pub mod fleet_simulation;
 pub mod program;
 pub mod raw_server;
 pub mod simulation;

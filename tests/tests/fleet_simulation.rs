@@ -1,0 +1,85 @@
+//! Fleets in virtual time; see `billing_tests::fleet_simulation`. A failure names its seed and scenario.
+//!
+//! `BILLING_FLEET_SIZE=n` has so many organisations with twelve periods each, `BILLING_FLEET_SEEDS=n` looks at so many runs
+//! where much goes wrong. The gate looks at more of both than plain `cargo test`, in the profile `simulation`.
+
+use billing_core::{PeriodIndex, Reach};
+use billing_tests::fleet_simulation::{Quota, Report, Scenario, Stranger, run};
+
+fn latest(organizations: usize) -> Scenario {
+    Scenario::new(organizations, Reach::Index(PeriodIndex::new(0)))
+}
+
+fn periods(organizations: usize, n: u32) -> Scenario {
+    Scenario::new(organizations, Reach::Periods(n.try_into().unwrap()))
+}
+
+fn attempt(seed: u64, scenario: &Scenario) -> Report {
+    run(seed, scenario).unwrap_or_else(|error| panic!("{error}\nseed {seed}, {scenario:#?}"))
+}
+
+#[test]
+fn five_thousand_organisations_take_no_longer_than_the_quota_does() {
+    for (seed, fixed) in [(1, false), (2, true), (3, false)] {
+        let scenario = Scenario { quota: Quota { allowed: 300, fixed, of_client: false }, ..latest(5_000) };
+        let report = attempt(seed, &scenario);
+        println!("{report}");
+        assert_eq!((report.requests, report.throttled, report.logins), (5_000, 0, 1), "{report}");
+        // The last window has 200 requests, 16 at a time, of 0.7 s at most.
+        let last_answers = 13 * 700;
+        assert!(report.time <= report.floor * 102 / 100 + last_answers, "{report}");
+    }
+}
+
+#[test]
+fn killed_at_every_moment_a_small_fleet_asks_for_nothing_twice_and_misses_nothing() {
+    let scenario = Scenario { odd: true, at_once: 4, ..periods(24, 4) };
+    let acts = attempt(1, &scenario).acts;
+    for kill in 1..=acts {
+        attempt(kill, &Scenario { kills: vec![kill], ..scenario.clone() });
+    }
+}
+
+#[test]
+fn twelve_periods_of_each_take_no_longer_than_the_quota_does() {
+    let report = attempt(1, &Scenario { thorough: false, ..periods(number("BILLING_FLEET_SIZE", 500), 12) });
+    println!("{report}");
+    assert_eq!((report.throttled, report.logins), (0, 1), "{report}");
+    assert!(report.time <= report.floor * 102 / 100 + 20 * 700, "{report}");
+}
+
+#[test]
+fn whatever_goes_wrong_nothing_is_asked_for_twice_that_was_answered_and_nothing_is_missed() {
+    for seed in 0..number("BILLING_FLEET_SEEDS", 40) {
+        let mut rng = billing_tests::simulation::Rng::new(seed);
+        let reach = match rng.below(3) {
+            0 => Reach::Index(PeriodIndex::new(0)),
+            1 => Reach::Periods((1 + u32::try_from(rng.below(14)).unwrap()).try_into().unwrap()),
+            _ => Reach::All,
+        };
+        let organizations = 1 + rng.index(60);
+        let allowed = rng.pick(&[5, 20, 60, 300]);
+        let strangers = [Stranger::Nobody, Stranger::Nobody, Stranger::Steady(20), Stranger::Bursts(30)];
+        let outage = rng.millis(200_000);
+        let outages =
+            if rng.permille(300) { vec![(outage, outage + rng.millis(60_000))] } else { Vec::new() };
+        let scenario = Scenario {
+            at_once: 1 + rng.index(20),
+            quota: Quota { allowed, fixed: rng.permille(300), of_client: rng.permille(300) },
+            // One who takes all of a quota leaves nothing to be asked with.
+            stranger: if allowed < 60 { Stranger::Nobody } else { rng.pick(&strangers) },
+            delay: rng.pick(&[(0, 0), (5, 50), (150, 350), (100, 5_000)]),
+            token_lifetime: rng.pick(&[120_000, 600_000, 86_400_000]),
+            odd: rng.permille(700),
+            faults: rng.pick(&[0, 0, 10, 100]),
+            outages,
+            kills: (0..rng.below(4)).map(|_| 1 + rng.below(3_000)).collect(),
+            ..Scenario::new(organizations, reach)
+        };
+        attempt(seed, &scenario);
+    }
+}
+
+fn number<T: std::str::FromStr>(name: &str, otherwise: T) -> T {
+    std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(otherwise)
+}

@@ -1,0 +1,219 @@
+//! Properties of the statement: whatever the rows of an overview are, each is counted once and none is lost.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use billing_core::model::{OverviewUsage, TrusteeOverview};
+use billing_core::{Amount, Charge, Line, Section, Statement, Totals};
+use proptest::option::{of, weighted};
+use proptest::prelude::*;
+use rust_decimal::Decimal;
+
+/// A quantity or a price: mostly a number of a few digits, so that all sums are exact.
+fn amount() -> impl Strategy<Value = Option<Amount>> {
+    let number = (0_i64..100_000, 0_u32..4)
+        .prop_map(|(digits, scale)| Amount::from(Decimal::new(digits, scale).to_string().as_str()));
+    let odd = prop::sample::select(vec!["", "n/a", "1,5", "-3", "1e2"]).prop_map(Amount::from);
+    weighted(0.95, prop_oneof![19 => number, 1 => odd])
+}
+
+fn text(choices: &'static [&'static str]) -> impl Strategy<Value = Option<String>> {
+    of(prop::sample::select(choices).prop_map(str::to_owned))
+}
+
+prop_compose! {
+    fn row()(
+        name in text(&["Seats", " seats", "SEATS ", "API Requests", "AI Tokens", "Token pack (AI)", "Storage"]),
+        part_number in text(&["P-1", "P-2", "GC-170-NV-AITC", " gc-170-nv-aitc"]),
+        grouping in text(&[
+            "user-license", "billable-app-org-license", "device", "resource", "messaging", "storage", "fair-use",
+            " Fair-Use", "rollup", "ROLLUP", "rollup-usage", "rollup-usage ", "brand-new", "",
+        ]),
+        amounts in (amount(), amount(), amount(), amount(), amount()),
+        is_third_party in weighted(0.4, any::<bool>()),
+    ) -> OverviewUsage {
+        let mut row = OverviewUsage::default();
+        (row.name, row.part_number, row.grouping, row.is_third_party) = (name, part_number, grouping, is_third_party);
+        (row.usage_quantity, row.prepay_quantity, row.prepay_price, row.overage_price, row.bundle_quantity) = amounts;
+        row
+    }
+}
+
+fn overview() -> impl Strategy<Value = TrusteeOverview> {
+    (prop::collection::vec(row(), 0..14), of(amount())).prop_map(|(rows, minimum)| {
+        let mut overview = TrusteeOverview::default();
+        overview.currency = Some("EUR".into());
+        overview.usages = Some(rows);
+        overview.minimum_monthly_amount = minimum.flatten();
+        overview
+    })
+}
+
+/// What allowances go by: the name, or that it is AI tokens.
+fn group(section: &Section, name: Option<&str>) -> Option<String> {
+    let name = name.unwrap_or_default().trim().to_lowercase();
+    match section {
+        Section::AiTokens => Some("AI tokens".to_owned()),
+        _ if name.is_empty() => None,
+        _ => Some(name),
+    }
+}
+
+fn used_beyond_commitment(line: &Line) -> Option<Decimal> {
+    Some(line.used.as_ref()?.decimal()? - line.committed.as_ref()?.decimal()?)
+}
+
+proptest! {
+    /// The lines and the allowances are all rows, each once; the lines that cost something and those that are listed as left
+    /// out are all lines but the parts of a rollup; each is in one total, the vendor's or that of third parties.
+    #[test]
+    fn each_row_is_counted_once_and_none_is_lost(overview in overview()) {
+        let statement = Statement::new(&overview);
+        let mut rows: Vec<usize> = statement.lines().map(|line| line.row).collect();
+        rows.extend(statement.allowances.iter().map(|allowance| allowance.row));
+        rows.sort_unstable();
+        prop_assert_eq!(rows, (0..overview.usages().len()).collect::<Vec<_>>());
+
+        for (third_party, total) in [(false, &statement.total), (true, &statement.third_party)] {
+            let lines = || statement.lines().filter(|line| line.third_party == third_party);
+            let known: Vec<Decimal> = lines().filter_map(|line| line.charge.amount()).collect();
+            let left_out: BTreeSet<usize> =
+                lines().filter(|line| matches!(line.charge, Charge::Unknown(_))).map(|line| line.row).collect();
+            let listed: Vec<usize> = total.left_out.iter().map(|left_out| left_out.row).collect();
+            prop_assert_eq!(listed.iter().copied().collect::<BTreeSet<_>>(), left_out.clone());
+            prop_assert_eq!(listed.len(), left_out.len(), "none is listed twice");
+            let parts = lines().filter(|line| line.charge == Charge::InRollup).count();
+            prop_assert_eq!(known.len() + left_out.len() + parts, lines().count());
+            match total.known {
+                Some(sum) => prop_assert_eq!(sum, known.iter().sum::<Decimal>()),
+                None => prop_assert!(known.is_empty() && !left_out.is_empty()),
+            }
+        }
+    }
+
+    /// Rules 4 and 5, computed once more from what came.
+    #[test]
+    fn each_charge_is_what_its_own_row_says(overview in overview()) {
+        let statement = Statement::new(&overview);
+        for line in statement.lines() {
+            let row = &overview.usages()[line.row];
+            prop_assert_eq!((&line.name, &line.used), (&row.name, &row.usage_quantity));
+            let number = |amount: &Option<Amount>| amount.as_ref().and_then(Amount::decimal);
+            if let (Some(included), Some(beyond)) = (line.included, used_beyond_commitment(line)) {
+                prop_assert_eq!(line.overage, Some((beyond - included).max(Decimal::ZERO)));
+            }
+            if let Charge::Known(charge) = line.charge {
+                let [committed, prepay_price, overage_price] =
+                    [&row.prepay_quantity, &row.prepay_price, &row.overage_price].map(|a| number(a).unwrap());
+                prop_assert_eq!(charge, committed * prepay_price + line.overage.unwrap() * overage_price);
+            }
+        }
+    }
+
+    /// Rule 3: however many rows share an allowance, together they get what it grants and not a unit more.
+    #[test]
+    fn no_unit_of_an_allowance_is_granted_twice(mut overview in overview()) {
+        // Rows that are AI tokens by their part number alone tie names to them; that is tested by example.
+        for row in overview.usages.as_mut().unwrap() {
+            row.part_number = None;
+        }
+        let statement = Statement::new(&overview);
+        let mut granted: BTreeMap<String, Option<Decimal>> = BTreeMap::new();
+        for allowance in &statement.allowances {
+            let row = &overview.usages()[allowance.row];
+            // Of the same section as a rollup of that name would be.
+            let mut alike = row.clone();
+            alike.grouping = Some("rollup".into());
+            let mut alone = TrusteeOverview::default();
+            alone.usages = Some(vec![alike]);
+            let section = &Statement::new(&alone).sections[0].section;
+            let Some(group) = group(section, row.name.as_deref()) else { continue };
+            let quantity = allowance.quantity.as_ref().and_then(Amount::decimal).filter(|q| *q >= Decimal::ZERO);
+            let sum = granted.entry(group).or_insert(Some(Decimal::ZERO));
+            *sum = sum.zip(quantity).map(|(a, b)| a + b);
+        }
+        let mut takers: BTreeMap<String, Vec<&Line>> = BTreeMap::new();
+        for section in &statement.sections {
+            for line in &section.lines {
+                let is_part = line.grouping.as_deref().is_some_and(|g| g.trim().eq_ignore_ascii_case("rollup-usage"));
+                if let Some(group) = group(&section.section, line.name.as_deref()).filter(|_| !is_part) {
+                    takers.entry(group).or_default().push(line);
+                }
+            }
+        }
+        for (group, lines) in takers {
+            let Some(grant) = granted.get(&group) else {
+                let nothing = if group == "AI tokens" { None } else { Some(Decimal::ZERO) };
+                prop_assert!(lines.iter().all(|line| line.included == nothing));
+                continue;
+            };
+            let beyond: Option<Vec<Decimal>> = lines.iter().map(|line| used_beyond_commitment(line)).collect();
+            match (grant, beyond) {
+                (Some(grant), Some(beyond)) => {
+                    let needed: Decimal = beyond.iter().map(|b| (*b).max(Decimal::ZERO)).sum();
+                    let over: Decimal = lines.iter().map(|line| line.overage.unwrap()).sum();
+                    let included: Decimal = lines.iter().map(|line| line.included.unwrap()).sum();
+                    prop_assert_eq!(included, *grant, "all of it and no more, {}", group);
+                    prop_assert_eq!(over, (needed - grant).max(Decimal::ZERO), "{}", group);
+                }
+                (Some(grant), None) => {
+                    let included: Decimal = lines.iter().filter_map(|line| line.included).sum();
+                    prop_assert!(included <= *grant);
+                }
+                (None, _) => prop_assert!(lines.iter().all(|line| line.included.is_none())),
+            }
+        }
+    }
+
+    /// A row that shares nothing with the others adds its own charge, and changes nothing else.
+    #[test]
+    fn one_more_row_adds_what_it_costs(overview in overview(), used in 0_i64..1000, place in any::<prop::sample::Index>()) {
+        let before = Statement::new(&overview);
+        let mut more = overview;
+        let mut row = OverviewUsage::default();
+        (row.name, row.grouping) = (Some("something of its own".into()), Some("device".into()));
+        row.usage_quantity = Some(Decimal::from(used).into());
+        row.prepay_quantity = Some("10".into());
+        row.prepay_price = Some("1.5".into());
+        row.overage_price = Some("2.25".into());
+        let rows = more.usages.as_mut().unwrap();
+        rows.insert(place.index(rows.len() + 1), row);
+        let after = Statement::new(&more);
+        let costs = Decimal::new(15, 0) + Decimal::from((used - 10).max(0)) * Decimal::new(225, 2);
+        prop_assert_eq!(after.total.known, Some(before.total.known.unwrap_or_default() + costs));
+        prop_assert_eq!(after.third_party.known, before.third_party.known);
+        prop_assert_eq!(after.total.left_out.len(), before.total.left_out.len());
+        let charges = |statement: &Statement| {
+            let of = |line: &Line| (line.name.clone(), line.included, line.overage, format!("{:?}", line.charge));
+            let mut all: Vec<_> = statement.lines().map(of).collect();
+            all.sort();
+            all
+        };
+        let mut kept = charges(&after);
+        kept.retain(|(name, ..)| name.as_deref() != Some("something of its own"));
+        prop_assert_eq!(kept, charges(&before));
+    }
+
+    /// Sums over many statements are the sums of their totals, currency by currency.
+    #[test]
+    fn sums_by_currency_are_sums(overviews in prop::collection::vec((overview(), 0_usize..3), 0..6)) {
+        let currencies = ["EUR", "USD", "JPY"];
+        let (mut totals, mut expected) = (Totals::default(), BTreeMap::new());
+        for (mut overview, currency) in overviews {
+            overview.currency = Some(currencies[currency].into());
+            let statement = Statement::new(&overview);
+            totals.add(&statement);
+            let (count, known, left_out) = expected.entry(currencies[currency]).or_insert((0, None, 0));
+            *count += 1;
+            if let Some(more) = statement.total.known {
+                *known = Some(known.unwrap_or(Decimal::ZERO) + more);
+            }
+            *left_out += statement.total.left_out.len() + statement.third_party.left_out.len();
+        }
+        let totals = totals.by_currency();
+        prop_assert_eq!(totals.len(), expected.len());
+        for total in totals {
+            let expected = expected[total.currency.as_deref().unwrap()];
+            prop_assert_eq!((total.statements, total.known, total.left_out), expected);
+        }
+    }
+}
