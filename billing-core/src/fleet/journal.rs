@@ -11,7 +11,7 @@
 //! missing, doubled, or moved) is refused. The checksum guards against accidents, not against an enemy who can write your
 //! files.
 //!
-//! Bodies are compressed, to about a tenth, and encoded in Base64: `jq -r '.found.period' | base64 -d | gunzip` shows one.
+//! Bodies are compressed, large ones to a tenth, and encoded in Base64: `jq -r '.found.period' | base64 -d | gunzip` shows one.
 //!
 //! ```
 //! use billing_core::fleet::journal::{Entry, Journal, JournalReader};
@@ -280,7 +280,7 @@ impl Record {
 }
 
 fn packed(body: &[u8]) -> String {
-    let mut encoder = GzEncoder::new(Vec::with_capacity(body.len() / 8), Compression::fast());
+    let mut encoder = GzEncoder::new(Vec::with_capacity(body.len() / 8), Compression::default());
     // Writing to memory does not fail.
     let packed = encoder.write_all(body).and_then(|()| encoder.finish()).unwrap_or_default();
     STANDARD.encode(packed)

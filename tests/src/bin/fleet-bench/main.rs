@@ -140,7 +140,7 @@ fn answer(request: &Request, bodies: &[Bytes]) -> Reply {
     })
 }
 
-/// What the sandbox answers for the periods of an organisation.
+/// What the sandbox answers for the periods of an organisation, with as many rows as large ones have.
 fn bodies(periods: u32, now: DateTime<Utc>) -> Vec<Bytes> {
     let mut sandbox = Sandbox::new(7).gzip(false).without_quota();
     let login = http::Request::post("https://login.sandbox.invalid/oauth/token")
@@ -165,9 +165,25 @@ fn bodies(periods: u32, now: DateTime<Utc>) -> Vec<Bytes> {
         .filter_map(|index| {
             http::Request::get(uri(index)).header("authorization", &authorization).body(Bytes::new()).ok()
         })
-        .map(|request| body(sandbox.respond(&request, now)))
+        .map(|request| enlarged(&body(sandbox.respond(&request, now))))
         .collect()
 }
+
+/// The same overview with 140 rows, no two of one name.
+fn enlarged(body: &[u8]) -> Bytes {
+    let mut overview: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
+    if let Some(rows) = overview["usages"].as_array_mut() {
+        let few = rows.clone();
+        *rows = few.into_iter().cycle().take(ROWS).collect();
+        for (n, row) in rows.iter_mut().enumerate() {
+            row["name"] = format!("{} {n}", row["name"].as_str().unwrap_or_default()).into();
+            row["usageQuantity"] = (n * 7919 % 10_007).to_string().into();
+        }
+    }
+    overview.to_string().into()
+}
+
+const ROWS: usize = 140;
 
 /// The most memory that the process has had so far, in KiB.
 fn peak() -> Result<u64, Box<dyn Error>> {
