@@ -122,7 +122,7 @@ impl<'a> Scan<'a> for Amount {
     fn scan(scanner: &mut Scanner<'a>) -> Option<Self> {
         match scanner.peek()? {
             b'"' => {
-                let text = scanner.string()?;
+                let text = scanner.string()?.value();
                 Some(Self { text: text.into(), form: Form::String })
             }
             b'-' | b'0'..=b'9' => {

@@ -1,7 +1,7 @@
 //! The parsers of the two operations.
 
 use billing_core::calls::{BillableUsage, Call, TrusteeOverviewCall};
-use billing_core::model::{TrusteeOverview, UsageReport};
+use billing_core::model::{PackedReport, TrusteeOverview, UsageReport};
 use bytes::Bytes;
 use http::Response;
 
@@ -15,11 +15,18 @@ pub fn usage_report(data: &[u8]) {
     match BillableUsage::new(period()).parse(&response) {
         Ok(report) => {
             assert_eq!(plain.expect("what is read fast can be read"), report);
+            let packed = PackedReport::new(response.into_body()).expect("what can be read can be packed");
+            for (packed, usage) in packed.usages().zip(report.usages()) {
+                assert!(packed.resources().map(|r| r.unpacked()).eq(usage.resources().iter().cloned()));
+            }
             let json = serde_json::to_vec(&report).expect("a model can be written");
             let again: UsageReport = serde_json::from_slice(&json).expect("what was written can be read");
             assert_eq!(report, again);
         }
-        Err(error) => assert!(!error.place().is_empty() && plain.is_err()),
+        Err(error) => {
+            assert!(!error.place().is_empty() && plain.is_err());
+            assert_eq!(PackedReport::new(response.into_body()).err(), Some(error));
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 //! case that it found.
 
 use billing_core::Timestamp;
-use billing_core::calls::{BillableUsage, Call, TrusteeOverviewCall};
+use billing_core::calls::{BillableUsage, Call, PackedBillableUsage, TrusteeOverviewCall};
 use billing_core::model::{TrusteeOverview, UsageReport};
 use billing_core::{DecodeError, Period};
 use chrono::{DateTime, Datelike, Utc};
@@ -15,7 +15,15 @@ proptest! {
     fn a_report_is_what_serde_json_reads(body in report(), edits in edits()) {
         let body = edited(body, &edits);
         let plain = serde_json::from_slice::<UsageReport>(&body);
-        same(read(BillableUsage::new(period()), &body), plain)?;
+        let report = read(BillableUsage::new(period()), &body);
+        let packed = read(PackedBillableUsage(BillableUsage::new(period())), &body);
+        prop_assert_eq!(packed.as_ref().err(), report.as_ref().err());
+        if let (Ok(packed), Ok(report)) = (&packed, &report) {
+            prop_assert_eq!(packed.status(), report.status.as_ref());
+            let usages: Vec<_> = packed.usages().map(|usage| usage.resources().map(|r| r.unpacked()).collect::<Vec<_>>()).collect();
+            prop_assert_eq!(usages, report.usages().iter().map(|usage| usage.resources().to_vec()).collect::<Vec<_>>());
+        }
+        same(report, plain)?;
     }
 
     #[test]

@@ -5,7 +5,7 @@ use http::{Request, Response};
 use serde::{Deserialize, Serialize};
 
 use super::{Call, get};
-use crate::model::{ReportStatus, UsageReport, decode_model};
+use crate::model::{PackedReport, ReportStatus, UsageReport, decode_model};
 use crate::poll::Report;
 use crate::{BaseUrl, DecodeError, Operation, Period};
 
@@ -36,6 +36,32 @@ impl Call for BillableUsage {
 
     fn parse(&self, response: &Response<Bytes>) -> Result<UsageReport, DecodeError> {
         decode_model(response.body())
+    }
+}
+
+/// The same request, for a report that stays [packed](PackedReport) in its body: for large reports that are passed on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PackedBillableUsage(pub BillableUsage);
+
+impl Call for PackedBillableUsage {
+    type Output = PackedReport;
+
+    fn operation(&self) -> Operation {
+        self.0.operation()
+    }
+
+    fn request(&self, api: &BaseUrl) -> Result<Request<Bytes>, http::Error> {
+        self.0.request(api)
+    }
+
+    fn parse(&self, response: &Response<Bytes>) -> Result<PackedReport, DecodeError> {
+        PackedReport::new(response.body().clone())
+    }
+}
+
+impl Report for PackedReport {
+    fn status(&self) -> Option<&ReportStatus> {
+        self.status()
     }
 }
 

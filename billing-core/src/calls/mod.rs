@@ -24,7 +24,7 @@ use serde::{Deserialize, Serialize};
 use crate::model::{Scan, decode_model};
 use crate::{BaseUrl, DecodeError, DocumentUrl, Onward, Operation, Page};
 
-pub use billable_usage::BillableUsage;
+pub use billable_usage::{BillableUsage, PackedBillableUsage};
 pub use contract::ContractCall;
 pub use contract_period::ContractPeriodCall;
 pub use contracts::ContractsCall;

@@ -12,6 +12,7 @@ mod invoice_line;
 mod list;
 mod named_entity;
 mod organization;
+mod packed;
 mod product;
 mod scan;
 mod trustee_overview;
@@ -29,6 +30,7 @@ pub use invoice::{AddressType, Invoice, InvoiceAddress, InvoiceList, PaymentStat
 pub use invoice_line::{InvoiceLine, InvoiceLineList};
 pub use named_entity::NamedEntity;
 pub use organization::{Organization, OrganizationState};
+pub use packed::{PackedReport, PackedResource, PackedResources, PackedUsage};
 pub use product::{Product, UnitOfMeasure};
 pub(crate) use scan::{Scan, Scanner};
 pub use trustee_overview::{OverviewUsage, SubscriptionType, TrusteeOverview};
@@ -76,7 +78,7 @@ pub(crate) fn decode<T: serde::de::DeserializeOwned>(body: &[u8]) -> Result<T, c
 macro_rules! model {
     (
         $(#[$meta:meta])*
-        pub struct $name:ident {
+        pub struct $name:ident $(usually $shape:path)? {
             $( $(#[$field_meta:meta])* $wire:literal => pub $field:ident: $type:ty, )*
         }
     ) => {
@@ -118,26 +120,49 @@ macro_rules! model {
             }
         }
 
-        impl<'a> $crate::model::Scan<'a> for $name {
-            fn scan(scanner: &mut $crate::model::Scanner<'a>) -> Option<Self> {
-                let mut model = Self::default();
-                $( let mut $field = false; )*
-                scanner.object(|scanner, name| {
+        const _: () = {
+            use $crate::model::scan::{Model, Scan, Scanner};
+
+            #[derive(Default)]
+            pub(crate) struct Seen {
+                $( $field: bool, )*
+            }
+
+            impl Model for $name {
+                type Seen = Seen;
+
+                #[inline]
+                fn scan_field(
+                    &mut self,
+                    name: &str,
+                    seen: &mut Seen,
+                    scanner: &mut Scanner<'_>,
+                ) -> Option<()> {
                     match name {
                         $( $wire => {
                             // Twice the same name is an error.
-                            if std::mem::replace(&mut $field, true) {
+                            if std::mem::replace(&mut seen.$field, true) {
                                 return None;
                             }
-                            model.$field = Option::scan(scanner)?;
+                            self.$field = Option::scan(scanner)?;
+                            Some(())
                         } )*
-                        _ => model.unknown.scan(name, scanner)?,
+                        _ => self.unknown.scan(name, scanner),
                     }
-                    Some(())
-                })?;
-                Some(model)
+                }
             }
-        }
+
+            impl<'a> Scan<'a> for $name {
+                fn scan(scanner: &mut Scanner<'a>) -> Option<Self> {
+                    $( if let Some(model) = $shape(scanner) {
+                        return Some(model);
+                    } )?
+                    let (mut model, mut seen) = <(Self, Seen)>::default();
+                    scanner.object(|scanner, name| model.scan_field(name, &mut seen, scanner))?;
+                    Some(model)
+                }
+            }
+        };
 
         impl serde::Serialize for $name {
             fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -209,7 +234,7 @@ macro_rules! open_enum {
 
         impl<'a> $crate::model::Scan<'a> for $name {
             fn scan(scanner: &mut $crate::model::Scanner<'a>) -> Option<Self> {
-                scanner.string().map(|text| (&*text).into())
+                scanner.string().map(|text| (&*text.value()).into())
             }
         }
     };

@@ -7,6 +7,7 @@
 //! So it takes what `serde_json` takes and nothing else, as the same value. Properties and fuzz targets hold it to that.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -17,19 +18,45 @@ pub(crate) trait Scan<'a>: Sized {
     fn scan(scanner: &mut Scanner<'a>) -> Option<Self>;
 }
 
+/// A model, as its macro makes it.
+pub(crate) trait Model: Default {
+    /// Which of its fields have been there.
+    type Seen: Default;
+
+    /// Takes the value of a field.
+    fn scan_field(&mut self, name: &str, seen: &mut Self::Seen, scanner: &mut Scanner<'_>) -> Option<()>;
+}
+
 /// A place in a JSON text. Whatever gives `None` where it should find a value has given up.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Scanner<'a> {
     text: &'a str,
     at: usize,
 }
 
 impl<'a> Scanner<'a> {
+    /// At the beginning of a text.
+    pub(crate) fn new(text: &'a str) -> Self {
+        Self { text, at: 0 }
+    }
+
     /// Reads a text that is one value.
     pub(crate) fn whole<T: Scan<'a>>(text: &'a str) -> Option<T> {
-        let mut scanner = Self { text, at: 0 };
+        let mut scanner = Self::new(text);
         let value = T::scan(&mut scanner)?;
         scanner.peek().is_none().then_some(value)
+    }
+
+    /// The index of the byte that it has come to.
+    #[inline]
+    pub(crate) fn at(&self) -> usize {
+        self.at
+    }
+
+    /// A part of the text.
+    #[inline]
+    pub(crate) fn part(&self, part: Range<usize>) -> Option<&'a str> {
+        self.text.get(part)
     }
 
     /// The first byte of the next token.
@@ -64,17 +91,33 @@ impl<'a> Scanner<'a> {
         Some(())
     }
 
+    /// Takes so many bytes, whatever they are.
+    #[inline]
+    pub(crate) fn bytes<const N: usize>(&mut self) -> Option<&'a [u8; N]> {
+        let bytes = self.text.as_bytes().get(self.at..)?.first_chunk()?;
+        self.at += N;
+        Some(bytes)
+    }
+
+    /// Takes the plain part of a string that it stands in, and says where that is.
+    #[inline]
+    pub(crate) fn plain_part(&mut self) -> Range<usize> {
+        let start = self.at;
+        self.at = special(self.text.as_bytes(), start);
+        start..self.at
+    }
+
     /// Takes an object, its values by `field`.
     #[inline]
     pub(crate) fn object(&mut self, mut field: impl FnMut(&mut Self, &str) -> Option<()>) -> Option<()> {
         self.token(b'{')?;
         self.list(b'}', |scanner| {
-            let unescaped;
+            let text;
             let name = match scanner.plain() {
                 Some(name) => name,
                 None => {
-                    unescaped = scanner.escaped()?;
-                    &unescaped
+                    text = unescaped(scanner.escaped()?);
+                    &text
                 }
             };
             scanner.token(b':')?;
@@ -104,10 +147,10 @@ impl<'a> Scanner<'a> {
 
     /// Takes a string.
     #[inline]
-    pub(crate) fn string(&mut self) -> Option<Cow<'a, str>> {
+    pub(crate) fn string(&mut self) -> Option<Text<'a>> {
         match self.plain() {
-            Some(text) => Some(Cow::Borrowed(text)),
-            None => self.escaped().map(Cow::Owned),
+            Some(raw) => Some(Text { raw, escaped: false }),
+            None => self.escaped().map(|raw| Text { raw, escaped: true }),
         }
     }
 
@@ -117,28 +160,28 @@ impl<'a> Scanner<'a> {
         if self.peek() != Some(b'"') {
             return None;
         }
-        let bytes = self.text.as_bytes();
         let start = self.at + 1;
-        let end = special(bytes, start);
-        if bytes.get(end) != Some(&b'"') {
+        let end = special(self.text.as_bytes(), start);
+        if self.text.as_bytes().get(end) != Some(&b'"') {
             return None;
         }
         self.at = end + 1;
         self.text.get(start..end)
     }
 
-    /// Takes a string that may have escapes.
+    /// Takes a string that may have escapes, as it stands. The escapes are valid.
     #[cold]
-    fn escaped(&mut self) -> Option<String> {
+    fn escaped(&mut self) -> Option<&'a str> {
         self.token(b'"')?;
         let bytes = self.text.as_bytes();
         let mut end = special(bytes, self.at);
         while bytes.get(end)? == &b'\\' {
             end = special(bytes, end + 2);
         }
-        let text = unescape(self.text.get(self.at..end)?)?;
+        let raw = self.text.get(self.at..end)?;
+        unescape(raw, |_| ())?;
         self.at = end;
-        self.literal(b"\"").map(|()| text)
+        self.literal(b"\"").map(|()| raw)
     }
 
     /// Takes any value, by `serde_json`.
@@ -147,6 +190,30 @@ impl<'a> Scanner<'a> {
         let value = values.next()?.ok()?;
         self.at += values.byte_offset();
         Some(value)
+    }
+}
+
+/// A string as it stands between its quotes, where it is valid.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Text<'a> {
+    raw: &'a str,
+    escaped: bool,
+}
+
+impl<'a> Text<'a> {
+    /// One without escapes.
+    #[inline]
+    pub(crate) fn plain(raw: &'a str) -> Self {
+        Self { raw, escaped: false }
+    }
+
+    /// The string that is meant.
+    #[inline]
+    pub(crate) fn value(self) -> Cow<'a, str> {
+        match self.escaped {
+            false => Cow::Borrowed(self.raw),
+            true => Cow::Owned(unescaped(self.raw)),
+        }
     }
 }
 
@@ -174,23 +241,29 @@ const fn each(byte: u8) -> u64 {
     u64::from_le_bytes([byte; 8])
 }
 
-/// What stands between quotes, with its escapes undone; `None` where one is not valid.
-fn unescape(raw: &str) -> Option<String> {
+/// What stands between quotes, with its escapes undone, which are valid.
+fn unescaped(raw: &str) -> String {
     let mut text = String::with_capacity(raw.len());
+    let valid = unescape(raw, |part| text.push_str(part));
+    debug_assert!(valid.is_some());
+    text
+}
+
+/// Undoes the escapes; `None` where one is not valid.
+fn unescape(raw: &str, mut part: impl FnMut(&str)) -> Option<()> {
     let mut rest = raw;
     while let Some((plain, escape)) = rest.split_once('\\') {
-        text.push_str(plain);
+        part(plain);
         let kind;
+        let mut utf8 = [0; 4];
         (kind, rest) = escape.split_at_checked(1)?;
-        text.push(match kind {
-            "\"" => '"',
-            "\\" => '\\',
-            "/" => '/',
-            "b" => '\u{8}',
-            "f" => '\u{c}',
-            "n" => '\n',
-            "r" => '\r',
-            "t" => '\t',
+        part(match kind {
+            "\"" | "\\" | "/" => kind,
+            "b" => "\u{8}",
+            "f" => "\u{c}",
+            "n" => "\n",
+            "r" => "\r",
+            "t" => "\t",
             "u" => {
                 let mut code = hex(&mut rest)?;
                 // The first half of a pair that is one character.
@@ -199,13 +272,13 @@ fn unescape(raw: &str) -> Option<String> {
                     let low = hex(&mut rest)?.checked_sub(0xdc00).filter(|low| *low < 0x400)?;
                     code = 0x1_0000 + ((code - 0xd800) << 10) + low;
                 }
-                char::from_u32(code)?
+                char::from_u32(code)?.encode_utf8(&mut utf8)
             }
             _ => return None,
         });
     }
-    text.push_str(rest);
-    Some(text)
+    part(rest);
+    Some(())
 }
 
 /// Takes four hexadecimal digits.
@@ -215,10 +288,17 @@ fn hex(rest: &mut &str) -> Option<u32> {
     digits.chars().try_fold(0, |value, digit| Some(value * 16 + digit.to_digit(16)?))
 }
 
+impl<'a> Scan<'a> for Text<'a> {
+    #[inline]
+    fn scan(scanner: &mut Scanner<'a>) -> Option<Self> {
+        scanner.string()
+    }
+}
+
 impl<'a> Scan<'a> for String {
     #[inline]
     fn scan(scanner: &mut Scanner<'a>) -> Option<Self> {
-        scanner.string().map(Cow::into_owned)
+        scanner.string().map(|text| text.value().into_owned())
     }
 }
 

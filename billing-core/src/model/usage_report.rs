@@ -1,5 +1,6 @@
 //! The billable-usage report: which resources were billable in a period.
 
+use super::packed::plain_resource;
 use super::{model, open_enum};
 use crate::{Amount, Timestamp};
 
@@ -61,7 +62,7 @@ impl Usage {
 
 model! {
     /// One resource, such as a user, a device or a message, and when it became billable.
-    pub struct UsageResource {
+    pub struct UsageResource usually plain_resource {
         /// Its name; of a user, the e-mail address.
         "name" => pub name: String,
         /// When it was first billable in the period.

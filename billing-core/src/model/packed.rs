@@ -1,0 +1,436 @@
+//! A usage report that stays packed in its body.
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+use bytes::Bytes;
+
+use super::scan::{Model, Text};
+use super::{ReportStatus, Scan, Scanner, UnknownFields, Usage, UsageReport, UsageResource, decode};
+use crate::{Amount, DecodeError, Timestamp};
+
+/// A usage report whose resources are not kept as models but read from its body, one by one, as often as they are asked for.
+///
+/// It is for reports that are passed on rather than looked around in: a report of millions of resources takes the memory of
+/// its body and no more, and names are borrowed from there. What can be wrong with a report is found when it is made:
+/// a `PackedReport` is as sound as a [`UsageReport`], and reading it does not fail half way.
+///
+/// [`calls::PackedBillableUsage`](crate::calls::PackedBillableUsage) asks the server for one.
+///
+/// ```
+/// use billing_core::model::{PackedReport, ReportStatus};
+/// let body = r#"{"status":"Complete","usages":[{"name":"Genesys Cloud CX 1","totalUsage":"2","resources":[
+///     {"name":"ann@example.com","date":"2025-07-01T03:19:11.696Z"},
+///     {"name":"bob@example.com","date":"2025-07-02T01:28:06.606Z"}]}]}"#;
+/// let report = PackedReport::new(body.into())?;
+/// assert_eq!(report.status(), Some(&ReportStatus::Complete));
+/// for usage in report.usages() {
+///     println!("{:?}: {:?}, {} resources", usage.name(), usage.total_usage(), usage.resources().len());
+///     for resource in usage.resources() {
+///         println!("  {:?} since {:?}", resource.name(), resource.date());
+///     }
+/// }
+/// # assert_eq!(report.usages().len(), 1);
+/// # assert_eq!(report.usages().next().unwrap().resources().len(), 2);
+/// # Ok::<(), billing_core::DecodeError>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct PackedReport {
+    body: Bytes,
+    outline: Outline,
+}
+
+impl PackedReport {
+    /// Takes the body of a usage report. All of it is checked, by the rules of [`UsageReport`].
+    ///
+    /// # Errors
+    /// What is wrong with it and where, in the words in which reading a `UsageReport` fails.
+    pub fn new(body: Bytes) -> Result<Self, DecodeError> {
+        match std::str::from_utf8(&body).ok().and_then(Scanner::whole) {
+            Some(outline) => Ok(Self { body, outline }),
+            None => Err(decode::<UsageReport>(&body)
+                .err()
+                .unwrap_or_else(|| DecodeError::new("line 1 column 0", "the report cannot be packed"))),
+        }
+    }
+
+    /// The body, as it came.
+    pub fn body(&self) -> &Bytes {
+        &self.body
+    }
+
+    /// The report's id; a real report had none.
+    pub fn id(&self) -> Option<&str> {
+        self.outline.report.id.as_deref()
+    }
+
+    /// The report's name; a real report had none.
+    pub fn name(&self) -> Option<&str> {
+        self.outline.report.name.as_deref()
+    }
+
+    /// The start of the period.
+    pub fn start_date(&self) -> Option<Timestamp> {
+        self.outline.report.start_date
+    }
+
+    /// The end of the period.
+    pub fn end_date(&self) -> Option<Timestamp> {
+        self.outline.report.end_date
+    }
+
+    /// Whether the report is still being made.
+    pub fn status(&self) -> Option<&ReportStatus> {
+        self.outline.report.status.as_ref()
+    }
+
+    /// The path of the report.
+    pub fn self_uri(&self) -> Option<&str> {
+        self.outline.report.self_uri.as_deref()
+    }
+
+    /// Fields of the report that the published schema does not have, as they came.
+    pub fn unknown(&self) -> &UnknownFields {
+        &self.outline.report.unknown
+    }
+
+    /// What was used, by kind; none where the server sent no list.
+    pub fn usages(&self) -> impl ExactSizeIterator<Item = PackedUsage<'_>> {
+        self.outline.usages.iter().map(|(usage, list)| {
+            let json = self.body.get(list.at.clone()).and_then(|json| std::str::from_utf8(json).ok());
+            debug_assert!(json.is_some(), "the body was text when it was scanned");
+            PackedUsage { usage, json: json.unwrap_or_default(), resources: list.resources }
+        })
+    }
+}
+
+/// One kind of usage of a [`PackedReport`], such as a licence.
+#[derive(Clone, Copy, Debug)]
+pub struct PackedUsage<'a> {
+    usage: &'a Usage,
+    json: &'a str,
+    resources: usize,
+}
+
+impl<'a> PackedUsage<'a> {
+    /// What was used.
+    pub fn name(&self) -> Option<&'a str> {
+        self.usage.name.as_deref()
+    }
+
+    /// How much of it; a real report had none.
+    pub fn total_usage(&self) -> Option<&'a Amount> {
+        self.usage.total_usage.as_ref()
+    }
+
+    /// Fields of the usage that the published schema does not have, as they came.
+    pub fn unknown(&self) -> &'a UnknownFields {
+        &self.usage.unknown
+    }
+
+    /// The single resources; none where the server sent no list.
+    pub fn resources(&self) -> PackedResources<'a> {
+        PackedResources { scanner: Scanner::new(self.json), left: self.resources }
+    }
+}
+
+/// The resources of a [`PackedUsage`], in the order in which the server sent them.
+#[derive(Clone, Debug)]
+pub struct PackedResources<'a> {
+    scanner: Scanner<'a>,
+    left: usize,
+}
+
+impl<'a> Iterator for PackedResources<'a> {
+    type Item = PackedResource<'a>;
+
+    #[inline]
+    fn next(&mut self) -> Option<PackedResource<'a>> {
+        self.left = self.left.checked_sub(1)?;
+        let separator = if self.scanner.at() == 0 { b'[' } else { b',' };
+        let resource = self.scanner.token(separator).and_then(|()| PackedResource::scan(&mut self.scanner));
+        debug_assert!(resource.is_some(), "they were counted when the report was made");
+        resource
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (self.left, Some(self.left))
+    }
+}
+
+impl ExactSizeIterator for PackedResources<'_> {}
+
+/// One resource of a [`PackedReport`], such as a user, a device or a message.
+#[derive(Clone, Copy, Debug)]
+pub struct PackedResource<'a> {
+    json: &'a str,
+    name: Option<Text<'a>>,
+    date: Option<Text<'a>>,
+}
+
+impl<'a> PackedResource<'a> {
+    /// Its name; of a user, the e-mail address. Borrowed from the body unless it has escapes there.
+    #[inline]
+    pub fn name(&self) -> Option<Cow<'a, str>> {
+        self.name.map(Text::value)
+    }
+
+    /// When it was first billable in the period.
+    #[inline]
+    pub fn date(&self) -> Option<Timestamp> {
+        Timestamp::read(&self.date?.value())
+    }
+
+    /// The same as the server wrote it.
+    #[inline]
+    pub fn date_text(&self) -> Option<Cow<'a, str>> {
+        self.date.map(Text::value)
+    }
+
+    /// The JSON object that it is in the body, byte for byte.
+    #[inline]
+    pub fn json(&self) -> &'a str {
+        self.json
+    }
+
+    /// The resource as a model of its own, with the fields that the published schema does not have.
+    pub fn unpacked(&self) -> UsageResource {
+        let resource = Scanner::whole(self.json);
+        debug_assert!(resource.is_some(), "it was read when the report was made");
+        resource.unwrap_or_default()
+    }
+
+    /// The form in which nearly all of them come: `{"name":"…","date":"…"}` without white space and escapes, and with a
+    /// date as the API writes them.
+    #[inline]
+    fn plain(scanner: &mut Scanner<'a>) -> Option<Self> {
+        let start = scanner.at();
+        let plain = Plain::scan(scanner)?;
+        Some(Self {
+            json: scanner.part(start..scanner.at())?,
+            name: Some(Text::plain(scanner.part(plain.name)?)),
+            date: Some(Text::plain(scanner.part(plain.date)?)),
+        })
+    }
+
+    /// Any form.
+    fn any(scanner: &mut Scanner<'a>) -> Option<Self> {
+        scanner.peek();
+        let start = scanner.at();
+        let (mut name, mut date) = (None, None);
+        scanner.object(|scanner, field| {
+            match field {
+                // Twice the same name is an error.
+                "name" if name.is_none() => name = Some(Option::scan(scanner)?),
+                "date" if date.is_none() => date = Some(Option::scan(scanner)?),
+                "name" | "date" => return None,
+                _ => UnknownFields::default().scan(field, scanner)?,
+            }
+            Some(())
+        })?;
+        Some(Self { json: scanner.part(start..scanner.at())?, name: name.flatten(), date: date.flatten() })
+    }
+}
+
+impl<'a> Scan<'a> for PackedResource<'a> {
+    #[inline]
+    fn scan(scanner: &mut Scanner<'a>) -> Option<Self> {
+        Self::plain(scanner).or_else(|| Self::any(scanner))
+    }
+}
+
+/// Reads a resource of the plain form as a model, which this is faster for than its fields one by one.
+#[inline]
+pub(super) fn plain_resource(scanner: &mut Scanner<'_>) -> Option<UsageResource> {
+    let plain = Plain::scan(scanner)?;
+    Some(UsageResource {
+        name: Some(scanner.part(plain.name)?.to_owned()),
+        date: Some(Timestamp::read(scanner.part(plain.date)?)?),
+        unknown: UnknownFields::default(),
+    })
+}
+
+/// Where name and date of a resource of the plain form stand. The date has the form of one.
+struct Plain {
+    name: Range<usize>,
+    date: Range<usize>,
+}
+
+impl<'a> Scan<'a> for Plain {
+    #[inline]
+    fn scan(scanner: &mut Scanner<'a>) -> Option<Self> {
+        let mut ahead = *scanner;
+        ahead.literal(br#"{"name":""#)?;
+        let name = ahead.plain_part();
+        ahead.literal(br#"","date":""#)?;
+        let start = ahead.at();
+        if !Timestamp::has_usual_form(ahead.bytes()?) {
+            return None;
+        }
+        let date = start..ahead.at();
+        ahead.literal(br#""}"#)?;
+        *scanner = ahead;
+        Some(Self { name, date })
+    }
+}
+
+/// All of a report but its resources.
+#[derive(Clone, Debug)]
+struct Outline {
+    /// Without its usages.
+    report: UsageReport,
+    /// Without their resources, which are in a list in the body.
+    usages: Vec<(Usage, List)>,
+}
+
+impl<'a> Scan<'a> for Outline {
+    fn scan(scanner: &mut Scanner<'a>) -> Option<Self> {
+        let (report, usages) = all_but("usages", scanner)?;
+        Some(Self { report, usages: usages.unwrap_or_default() })
+    }
+}
+
+impl<'a> Scan<'a> for (Usage, List) {
+    fn scan(scanner: &mut Scanner<'a>) -> Option<Self> {
+        let (usage, list) = all_but("resources", scanner)?;
+        Some((usage, list.unwrap_or_default()))
+    }
+}
+
+/// Reads a model, but one of its fields as something else.
+fn all_but<'a, M: Model, T: Scan<'a>>(other: &str, scanner: &mut Scanner<'a>) -> Option<(M, Option<T>)> {
+    let (mut model, mut seen) = <(M, M::Seen)>::default();
+    let mut value = None;
+    scanner.object(|scanner, name| match name == other {
+        false => model.scan_field(name, &mut seen, scanner),
+        // Twice the same name is an error.
+        true if value.is_some() => None,
+        true => {
+            value = Some(Option::scan(scanner)?);
+            Some(())
+        }
+    })?;
+    Some((model, value.flatten()))
+}
+
+/// Where the resources of a usage stand in the body, and how many they are.
+#[derive(Clone, Debug, Default)]
+struct List {
+    at: Range<usize>,
+    resources: usize,
+}
+
+impl<'a> Scan<'a> for List {
+    /// Reads each of them, so that they can be read again.
+    fn scan(scanner: &mut Scanner<'a>) -> Option<Self> {
+        scanner.peek();
+        let (start, mut resources) = (scanner.at(), 0);
+        scanner.array(|scanner| {
+            let date = match Plain::scan(scanner) {
+                Some(plain) => Some(Text::plain(scanner.part(plain.date)?)),
+                None => PackedResource::any(scanner)?.date,
+            };
+            resources += 1;
+            match date {
+                Some(date) => Timestamp::read(&date.value()).map(drop),
+                None => Some(()),
+            }
+        })?;
+        Some(Self { at: start..scanner.at(), resources })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The one holds what the other holds, and both refuse the same.
+    fn same(json: &str) {
+        let packed = PackedReport::new(Bytes::copy_from_slice(json.as_bytes()));
+        let report = match (&packed, decode::<UsageReport>(json.as_bytes())) {
+            (Ok(_), Ok(report)) => report,
+            (Err(packed), Err(error)) => return assert_eq!(packed, &error, "{json}"),
+            both => panic!("{both:?}: {json}"),
+        };
+        let packed = packed.unwrap();
+        assert_eq!(packed.body(), json);
+        assert_eq!(
+            (packed.id(), packed.name(), packed.self_uri(), packed.status()),
+            (
+                report.id.as_deref(),
+                report.name.as_deref(),
+                report.self_uri.as_deref(),
+                report.status.as_ref()
+            )
+        );
+        assert_eq!((packed.start_date(), packed.end_date()), (report.start_date, report.end_date));
+        assert_eq!((packed.unknown(), packed.usages().len()), (&report.unknown, report.usages().len()));
+        for (packed, usage) in packed.usages().zip(report.usages()) {
+            assert_eq!(
+                (packed.name(), packed.total_usage(), packed.unknown()),
+                (usage.name.as_deref(), usage.total_usage.as_ref(), &usage.unknown)
+            );
+            let resources: Vec<_> = packed.resources().map(|resource| resource.unpacked()).collect();
+            assert_eq!(resources, usage.resources(), "{json}");
+            assert_eq!(packed.resources().len(), resources.len());
+            for (packed, resource) in packed.resources().zip(resources) {
+                assert_eq!(
+                    (packed.name().as_deref(), packed.date()),
+                    (resource.name.as_deref(), resource.date)
+                );
+                assert_eq!(packed.date_text().map(|text| text.parse().unwrap()), resource.date);
+                let json: UsageResource = serde_json::from_str(packed.json()).unwrap();
+                assert_eq!((json, packed.json().trim()), (resource, packed.json()));
+            }
+        }
+    }
+
+    #[test]
+    fn a_packed_report_is_the_report() {
+        for json in [
+            "{}",
+            r#"{"usages":null,"new":[1]}"#,
+            r#"{"usages":[],"status":"Paused"}"#,
+            r#"{"usages":[{},{"resources":null,"new":1.0},{"resources":[ ]},{"resources":[{}]}]}"#,
+            r#"{"usages":[{"resources":[],"resources":[]}]}"#,
+            r#"{"usages":[],"usages":[]}"#,
+            r#"{"usages":[{"name":"a","name":"b"}]}"#,
+            r#"{"usages":[{"resources":[{"name":"a","date":"2025-02-30T00:00:00.000Z"}]}]}"#,
+            r#"{"usages":[{"resources":[{"name":"a","date":"2025-02-01T00:00:60.000Z"}]}]}"#,
+            r#"{"usages":[{"resources":[{"name":"a","date":null,"name":null}]}]}"#,
+            r#"{"usages":[{"resources":[{"date":"abc","date2":"0123456789"}]}]}"#,
+            r#"{"usages":[{"resources":[{"name":"a","date":"abc","date2":"01234567"}]}]}"#,
+            r#"{"usages":[{"resources":{}}]}"#,
+            "",
+            "<html>",
+            "{} {}",
+        ] {
+            same(json);
+        }
+        let deep =
+            format!(r#"{{"usages":[{{"resources":[{{"new":{}{}}}]}}]}}"#, "[".repeat(128), "]".repeat(128));
+        same(&deep);
+        assert!(
+            PackedReport::new(b"{\"name\":\"\xff\"}"[..].into()).unwrap_err().to_string().contains("byte 9")
+        );
+    }
+
+    #[test]
+    fn whatever_one_byte_changes_it_is_the_report() {
+        let json = concat!(
+            r#"{"status":"Complete","usages":[{"resources":[{"name":"user1","date":"2025-07-01T03:19:11.696Z"},"#,
+            r#"{"name":"Größe \"2\"","date":"2025-07-02T01:28:06Z"} , { "date":"2025-07-01T03:19:11.69Z","name":null,"#,
+            r#""new":true}],"name":"CX","totalUsage":"2"}]}"#
+        );
+        same(json);
+        for (at, c) in json.char_indices() {
+            let (before, after) = (&json[..at], &json[at + c.len_utf8()..]);
+            same(before);
+            same(&format!("{before}{after}"));
+            for new in ["\"", "\\", "{", "}", "[", "]", ",", ":", " ", "\u{1}", "0", "9", "e", "é"] {
+                same(&format!("{before}{new}{after}"));
+                same(&format!("{before}{new}{c}{after}"));
+            }
+        }
+    }
+}
