@@ -63,6 +63,10 @@ pub(crate) struct Options {
     #[arg(long, value_name = "DURATION", default_value = "15m", value_parser = duration, global = true)]
     pub(crate) timeout: Duration,
 
+    /// How large an answer may be, unpacked: 64MiB, 500MB, 2GiB. That of `usage` is held in memory as a whole
+    #[arg(long, value_name = "SIZE", default_value = "64MiB", value_parser = size, global = true)]
+    pub(crate) max_body: usize,
+
     /// Say more on standard error; up to three times
     #[arg(short, long, action = clap::ArgAction::Count, global = true)]
     pub(crate) verbose: u8,
@@ -192,6 +196,24 @@ fn one_line(error: &clap::Error, line: impl IntoIterator<Item = impl Into<OsStri
     format!("{}; see 'genesys-billing{command} --help'", printable(&said.join("; ")))
 }
 
+fn size(text: &str) -> Result<usize, String> {
+    let unit_at = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(unit_at);
+    let unit = UNITS.iter().find(|(name, _)| unit.eq_ignore_ascii_case(name));
+    let number = number.parse::<usize>().ok().filter(|number| *number > 0);
+    let size = unit.zip(number).and_then(|((_, unit), number)| number.checked_mul(*unit));
+    size.ok_or_else(|| "write 64MiB, 500MB or 2GiB".to_owned())
+}
+
+const UNITS: [(&str, usize); 6] = [
+    ("KiB", 1 << 10),
+    ("MiB", 1 << 20),
+    ("GiB", 1 << 30),
+    ("kB", 1_000),
+    ("MB", 1_000_000),
+    ("GB", 1_000_000_000),
+];
+
 fn duration(text: &str) -> Result<Duration, String> {
     let duration = humantime::parse_duration(text).map_err(|_| "write 90s, 15m or 1h30m".to_owned())?;
     if duration.is_zero() {
@@ -254,6 +276,18 @@ mod tests {
         for text in ["", "90", "0s", "-5s", "soon", "2years", "99999999999999999999h"] {
             assert!(duration(text).unwrap_err().contains("1h30m"), "{text}");
         }
+    }
+
+    #[test]
+    fn sizes_have_units() {
+        for (text, bytes) in [("64MiB", 64 << 20), ("1kib", 1024), ("500MB", 500_000_000), ("2GiB", 2 << 30)]
+        {
+            assert_eq!(size(text), Ok(bytes));
+        }
+        for text in ["", "64", "MiB", "0MiB", "-1MiB", "1.5GiB", "64 MiB", "1TiB", "99999999999999GiB"] {
+            assert!(size(text).unwrap_err().contains("64MiB"), "{text}");
+        }
+        assert_eq!(parse("x regions").unwrap().options.max_body, billing_core::Policy::default().max_body);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 use std::rc::Rc;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use billing_core::calls::Call;
 use billing_core::sandbox::Sandbox;
@@ -37,7 +37,7 @@ impl Backend {
         if options.sandbox {
             config::check_flags(options)?;
             log::note("simulated figures of the sandbox, of no real organisation", verbosity);
-            return Ok(Self::Sandbox(Box::new(Simulated::new(options.timeout))));
+            return Ok(Self::Sandbox(Box::new(Simulated::new(options))));
         }
         let connection = config::connection(options)?;
         for warning in &connection.warnings {
@@ -47,7 +47,7 @@ impl Backend {
             log::setting(origin, verbosity);
         }
         let mut builder = Client::builder(connection.environment, connection.credentials)
-            .policy(policy(options.timeout, SystemTime::now().into()))
+            .policy(policy(options, SystemTime::now().into()))
             // Companies look into TLS, and their own roots are in the system's store.
             .roots(TlsRoots::Platform);
         if let Some(proxy) = connection.proxy {
@@ -111,20 +111,23 @@ impl Backend {
 }
 
 impl Simulated {
-    fn new(timeout: Duration) -> Self {
+    fn new(options: &Options) -> Self {
         let sandbox = Sandbox::new(SEED);
         let session = Session::new(sandbox.environment(), sandbox.credentials());
         // The same instant every time, for the same answers every time.
         let now = DateTime::from_timestamp(START, 0).unwrap_or_default();
-        Self { session: Rc::new(RefCell::new(session)), policy: policy(timeout, now), sandbox, now }
+        Self { session: Rc::new(RefCell::new(session)), policy: policy(options, now), sandbox, now }
     }
 }
 
-/// The whole command within `timeout` of `now`.
-fn policy(timeout: Duration, now: DateTime<Utc>) -> Policy {
+/// The whole command within its time from `now` on.
+fn policy(options: &Options, now: DateTime<Utc>) -> Policy {
     Policy {
-        overall: timeout,
-        deadline: TimeDelta::from_std(timeout).ok().and_then(|timeout| now.checked_add_signed(timeout)),
+        overall: options.timeout,
+        deadline: TimeDelta::from_std(options.timeout)
+            .ok()
+            .and_then(|timeout| now.checked_add_signed(timeout)),
+        max_body: options.max_body,
         ..Policy::default()
     }
 }
@@ -135,12 +138,17 @@ const START: i64 = 1_793_610_000;
 
 #[cfg(test)]
 mod tests {
+    use clap::Parser;
+
     use super::*;
+    use crate::args::Line;
 
     #[test]
     fn the_sandbox_begins_when_it_says() {
-        let simulated = Simulated::new(Duration::from_secs(60));
+        let line = Line::try_parse_from(["x", "--timeout", "60s", "--max-body", "1GiB", "regions"]).unwrap();
+        let simulated = Simulated::new(&line.options);
         assert_eq!(simulated.now.to_rfc3339(), "2026-11-02T09:00:00+00:00");
         assert_eq!(simulated.policy.deadline.unwrap().to_rfc3339(), "2026-11-02T09:01:00+00:00");
+        assert_eq!(simulated.policy.max_body, 1 << 30);
     }
 }

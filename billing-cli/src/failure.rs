@@ -163,7 +163,7 @@ fn advice(error: &Error) -> String {
             TransportErrorKind::Tls => {
                 "Check --api-url, and that this machine trusts the certificate of the server or proxy".into()
             }
-            TransportErrorKind::TooLarge { .. } => "Ask for a shorter period".into(),
+            TransportErrorKind::TooLarge { .. } => "Allow more with --max-body, or ask for a shorter period".into(),
             TransportErrorKind::Sink => "What was there before is as it was; try another place with --output".into(),
             _ => "Check the connection and the proxy, and try again".into(),
         },

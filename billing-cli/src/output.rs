@@ -1,7 +1,7 @@
 //! Where the result goes: whole or not at all.
 
 use std::fs;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
 use tempfile::{NamedTempFile, TempPath};
@@ -57,6 +57,15 @@ impl Destination {
 
     /// Writes the whole result.
     pub(crate) fn write(&self, content: &[u8]) -> Result<(), Failure> {
+        self.stream(|to| to.write_all(content))
+    }
+
+    /// Writes a result that is made while it is written. What goes to standard output may be the beginning of one whose end
+    /// then fails; a file is written whole or not at all.
+    pub(crate) fn stream(
+        &self,
+        content: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+    ) -> Result<(), Failure> {
         match self {
             Self::Stdout => match write_to(&mut io::stdout().lock(), content) {
                 // Whoever reads has seen enough, as `head` has.
@@ -83,7 +92,7 @@ impl Destination {
 
 /// Writes a new file and puts it in the place of the old one in one step. A file that was there keeps its permissions: whoever
 /// opened it to others meant to.
-fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
+fn replace(path: &Path, content: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
     let mut temporary = Temporary::beside(path)?;
     write_to(temporary.file(), content)?;
     if let Ok(old) = fs::metadata(path) {
@@ -93,10 +102,13 @@ fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
     temporary.rename(path)
 }
 
-fn write_to(to: &mut impl Write, content: &[u8]) -> io::Result<()> {
-    to.write_all(content)?;
-    to.flush()
+fn write_to(to: &mut impl Write, content: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
+    let mut buffered = BufWriter::with_capacity(BUFFER, to);
+    content(&mut buffered)?;
+    buffered.flush()
 }
+
+const BUFFER: usize = 1 << 16;
 
 /// A temporary file that an interruption removes as well. Only its owner can read it: what it holds is business figures.
 struct Temporary(Option<(fs::File, TempPath)>);
@@ -175,6 +187,21 @@ mod tests {
             use std::os::unix::fs::PermissionsExt;
             assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o640);
         }
+    }
+
+    #[test]
+    fn what_fails_half_way_leaves_the_old_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("report.csv");
+        let destination = Destination::open(Some(&path)).unwrap();
+        destination.write(b"old").unwrap();
+        let failure = destination.stream(|to| {
+            to.write_all(&[b'x'; 3 * BUFFER])?;
+            Err(io::Error::from(io::ErrorKind::StorageFull))
+        });
+        assert!(matches!(failure, Err(Failure::Output { to: Some(_), .. })), "{failure:?}");
+        assert_eq!(fs::read_to_string(&path).unwrap(), "old");
+        assert_eq!(names(folder.path()), ["report.csv"]);
     }
 
     #[test]

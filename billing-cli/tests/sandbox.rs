@@ -55,6 +55,19 @@ fn usage_in_each_format_holds_the_same_resources() {
 }
 
 #[test]
+fn an_answer_over_the_bound_is_refused_and_the_bound_can_be_raised() {
+    let refused = usage(&["--format", "csv", "--max-body", "1KiB"]);
+    assert_eq!((refused.status, refused.stdout.as_str()), (8, ""));
+    assert!(
+        refused.stderr.contains("larger than 1024 bytes") && refused.stderr.contains("--max-body"),
+        "{}",
+        refused.stderr
+    );
+    let taken = usage(&["--format", "csv", "--max-body", "1GiB"]);
+    assert_eq!((taken.status, taken.stdout), (0, usage(&["--format", "csv"]).stdout));
+}
+
+#[test]
 fn an_overview_is_the_servers_object_with_a_statement() {
     let json = sandbox(&["overview", ORG_ID, "--format", "json"]).stdout;
     let overview: Value = serde_json::from_str(&json).unwrap();

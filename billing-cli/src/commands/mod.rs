@@ -24,7 +24,8 @@ pub(crate) fn run(line: Line) -> Result<(), Failure> {
     wants_a_file(options)?;
     let destination = Destination::open(options.output.as_deref())?;
     let result = match &line.command {
-        Command::Usage(command) => usage::run(command, options, &destination)?,
+        // Its result can be large, and is written while it is made.
+        Command::Usage(command) => return usage::run(command, options, &destination),
         Command::Overview(command) => overview::run(command, options, &destination)?,
         Command::Regions => regions::run(options, &destination)?,
         Command::Completions { shell } => shell::completions(*shell),
@@ -61,19 +62,28 @@ trait Found {
 
     /// A line of JSON for each thing.
     fn ndjson(&self) -> Result<String, Failure> {
-        Ok(format::json::compact(&self.json()?))
+        Ok(format::json::compact(&self.json()?).into_owned())
     }
 }
 
 /// What was found, as the options want it.
 fn print(found: &impl Found, options: &Options, destination: &Destination) -> Result<Vec<u8>, Failure> {
+    match options.format {
+        Format::Json => Ok(json(&found.json()?, destination)),
+        Format::Ndjson => Ok(json(&found.ndjson()?, destination)),
+        _ => render(&found.document(), options, destination),
+    }
+}
+
+/// A document, as the options want it; as a table, where they want what is no document.
+fn render(document: &Document, options: &Options, destination: &Destination) -> Result<Vec<u8>, Failure> {
     Ok(match options.format {
-        Format::Table => format::table::render(&found.document(), look(options, destination)).into_bytes(),
-        Format::Json => json(&found.json()?, destination),
-        Format::Ndjson => json(&found.ndjson()?, destination),
-        Format::Csv => format::csv::render(&found.document()),
-        Format::Html => format::html::render(&found.document()).into_bytes(),
-        Format::Xlsx => format::xlsx::render(&found.document())
+        Format::Table | Format::Json | Format::Ndjson => {
+            format::table::render(document, look(options, destination)).into_bytes()
+        }
+        Format::Csv => format::csv::render(document),
+        Format::Html => format::html::render(document).into_bytes(),
+        Format::Xlsx => format::xlsx::render(document)
             .map_err(|error| Failure::Unshowable(format!("the workbook cannot be made: {error}")))?,
     })
 }
@@ -96,16 +106,12 @@ fn look(options: &Options, destination: &Destination) -> Look {
     }
 }
 
-/// JSON as it is delivered: on a terminal without what could steer it, and with a line end.
+/// JSON as it is delivered.
 fn json(text: &str, destination: &Destination) -> Vec<u8> {
-    let mut text = match destination.is_terminal() {
-        true => crate::format::json::for_terminal(text).into_owned(),
-        false => text.to_owned(),
-    };
-    if !text.is_empty() && !text.ends_with('\n') {
-        text.push('\n');
-    }
-    text.into_bytes()
+    let mut delivered = Vec::with_capacity(text.len() + 1);
+    let written = format::json::deliver(text, destination.is_terminal(), &mut delivered);
+    debug_assert!(written.is_ok(), "into memory");
+    delivered
 }
 
 /// The body of an answer as text. The core has read it as JSON, so that it is UTF-8.

@@ -1,41 +1,34 @@
 //! `usage`: the billable-usage report.
 
 use billing_core::Period;
-use billing_core::calls::{Answer, BillableUsage, WithBody};
-use billing_core::model::UsageReport;
+use billing_core::calls::{BillableUsage, PackedBillableUsage};
 
-use super::{Found, body_text, print, unreadable};
+use super::{body_text, render};
 use crate::args::{Format, Options, Usage};
 use crate::backend::Backend;
 use crate::documents;
 use crate::failure::Failure;
 use crate::format;
-use crate::format::document::Document;
 use crate::output::Destination;
 
-pub(crate) fn run(command: &Usage, options: &Options, destination: &Destination) -> Result<Vec<u8>, Failure> {
-    let period = Period::from_user(&command.start, &command.end)?;
+pub(crate) fn run(command: &Usage, options: &Options, destination: &Destination) -> Result<(), Failure> {
+    let call = BillableUsage::new(Period::from_user(&command.start, &command.end)?);
     let mut backend = Backend::new(options)?;
-    let answer = backend.poll(WithBody(BillableUsage::new(period)), options.verbosity())?;
+    let terminal = destination.is_terminal();
     match options.format {
-        // From the body itself, whose dates the model would write in its own form.
-        Format::Csv => format::csv::usage(body_text(&answer.body)?).map_err(|error| unreadable(&error)),
-        _ => print(&Reported(answer), options, destination),
-    }
-}
-
-struct Reported(Answer<UsageReport>);
-
-impl Found for Reported {
-    fn document(&self) -> Document {
-        documents::usage(&self.0.value)
-    }
-
-    fn json(&self) -> Result<String, Failure> {
-        Ok(body_text(&self.0.body)?.to_owned())
-    }
-
-    fn ndjson(&self) -> Result<String, Failure> {
-        format::json::usage_lines(body_text(&self.0.body)?).map_err(|error| unreadable(&error))
+        // What passes the report on takes the memory of its body and no more, and writes the dates as the server did.
+        Format::Json | Format::Ndjson | Format::Csv => {
+            let report = backend.poll(PackedBillableUsage(call), options.verbosity())?;
+            let body = body_text(report.body())?;
+            destination.stream(|to| match options.format {
+                Format::Csv => format::csv::usage(&report, to),
+                Format::Ndjson => format::json::usage_lines(&report, terminal, to),
+                _ => format::json::deliver(body, terminal, to),
+            })
+        }
+        _ => {
+            let report = backend.poll(call, options.verbosity())?;
+            destination.write(&render(&documents::usage(&report), options, destination)?)
+        }
     }
 }

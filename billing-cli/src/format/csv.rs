@@ -1,34 +1,41 @@
 //! CSV for spreadsheets: RFC 4180, UTF-8, and no cell that a spreadsheet would run.
 
 use std::borrow::Cow;
+use std::io::{self, Write};
 
 use billing_core::Amount;
+use billing_core::model::PackedReport;
 use csv::{Terminator, Writer, WriterBuilder};
 
 use super::document::{self, Document, Formats};
-use super::json::{RawReport, RawResource};
 
-/// A row for each resource of a usage report, from its body.
-pub(crate) fn usage(body: &str) -> Result<Vec<u8>, serde_json::Error> {
-    let report = RawReport::read(body)?;
-    let mut sheet = Sheet::new(&["usage", "totalUsage", "name", "date"]);
+/// A row for each resource of a usage report, with its date as the server wrote it.
+pub(crate) fn usage(report: &PackedReport, to: impl Write) -> io::Result<()> {
+    let mut sheet = Sheet::new(&["usage", "totalUsage", "name", "date"], to)?;
     for usage in report.usages() {
-        let (name, total) = (usage.name.as_deref(), usage.total_usage.as_ref().map(Amount::text));
-        for resource in usage.resources() {
-            let resource: RawResource<'_> = serde_json::from_str(resource.get())?;
-            sheet.row(&[name, total, resource.name.as_deref(), resource.date.as_deref()]);
-        }
+        let (name, total) = (usage.name(), usage.total_usage().map(Amount::text));
+        let resources = usage.resources();
         // A usage that lists no resources is not lost.
-        if usage.resources().is_empty() {
-            sheet.row(&[name, total, None, None]);
+        if resources.len() == 0 {
+            sheet.row(&[name, total, None, None])?;
+        }
+        for resource in resources {
+            sheet.row(&[name, total, resource.name().as_deref(), resource.date_text().as_deref()])?;
         }
     }
-    Ok(sheet.finish())
+    sheet.finish().map(drop)
 }
 
 /// A row for each row of the document's tables, under the columns of all. What holds for a whole table stands before its
 /// rows; where the tables have different columns, the first says of which a row is.
 pub(crate) fn render(document: &Document) -> Vec<u8> {
+    let written = render_to(document, Vec::new());
+    // Into memory, and each row as wide as the header: nothing that can fail.
+    debug_assert!(written.is_ok());
+    written.unwrap_or_default()
+}
+
+fn render_to<W: Write>(document: &Document, to: W) -> io::Result<W> {
     let sheets: Vec<&document::Sheet> = document.sheets(Formats::CSV).collect();
     let keys = |sheet: &document::Sheet| -> Vec<String> {
         let context = sheet.context.iter().map(|(key, _)| (*key).to_owned());
@@ -45,12 +52,12 @@ pub(crate) fn render(document: &Document) -> Vec<u8> {
     if !alike {
         header.insert(0, LIST.to_owned());
     }
-    let mut rows = Sheet::new(&header.iter().map(String::as_str).collect::<Vec<_>>());
+    let mut rows = Sheet::new(&header.iter().map(String::as_str).collect::<Vec<_>>(), to)?;
     for sheet in sheets {
         let sources: Vec<Source<'_>> = header.iter().map(|key| Source::of(key, sheet)).collect();
         for row in sheet.rows() {
             let cells: Vec<Cow<'_, str>> = sources.iter().map(|source| source.of_row(row)).collect();
-            rows.row(&cells.iter().map(|cell| Some(&**cell)).collect::<Vec<_>>());
+            rows.row(&cells.iter().map(|cell| Some(&**cell)).collect::<Vec<_>>())?;
         }
     }
     rows.finish()
@@ -84,25 +91,25 @@ impl<'a> Source<'a> {
 /// The column that says of which table a row is.
 const LIST: &str = "list";
 
-struct Sheet(Writer<Vec<u8>>);
+struct Sheet<W: Write>(Writer<W>);
 
-impl Sheet {
-    fn new(header: &[&str]) -> Self {
-        let writer = WriterBuilder::new().terminator(Terminator::CRLF).from_writer(Vec::new());
-        let mut sheet = Self(writer);
-        sheet.row(&header.iter().map(|name| Some(*name)).collect::<Vec<_>>());
-        sheet
+impl<W: Write> Sheet<W> {
+    fn new(header: &[&str], to: W) -> io::Result<Self> {
+        let mut sheet = Self(WriterBuilder::new().terminator(Terminator::CRLF).from_writer(to));
+        sheet.row(&header.iter().map(|name| Some(*name)).collect::<Vec<_>>())?;
+        Ok(sheet)
     }
 
-    fn row(&mut self, cells: &[Option<&str>]) {
-        let cells = cells.iter().map(|cell| harmless(cell.unwrap_or_default()).into_owned());
-        // Into memory, and each row as wide as the header: nothing that can fail.
-        let written = self.0.write_record(cells);
-        debug_assert!(written.is_ok());
+    fn row(&mut self, cells: &[Option<&str>]) -> io::Result<()> {
+        for cell in cells {
+            self.0.write_field(&*harmless(cell.unwrap_or_default()))?;
+        }
+        // The end of the row.
+        Ok(self.0.write_record(None::<&[u8]>)?)
     }
 
-    fn finish(self) -> Vec<u8> {
-        self.0.into_inner().unwrap_or_default()
+    fn finish(self) -> io::Result<W> {
+        self.0.into_inner().map_err(|error| error.into_error())
     }
 }
 
@@ -165,14 +172,19 @@ mod tests {
         let body = r#"{"usages":[{"name":"CX 1, \"named\"","resources":[
             {"name":"=cmd()","date":"2025-07-01T03:00:00.000Z"},{"name":"line\nbreak"}]},
             {"name":"Storage","totalUsage":"-1.50"}]}"#;
+        let rows = |body: &'static str| {
+            let mut rows = Vec::new();
+            usage(&PackedReport::new(body.into()).unwrap(), &mut rows).unwrap();
+            String::from_utf8(rows).unwrap()
+        };
         assert_eq!(
-            String::from_utf8(usage(body).unwrap()).unwrap(),
+            rows(body),
             "usage,totalUsage,name,date\r\n\
              \"CX 1, \"\"named\"\"\",,'=cmd(),2025-07-01T03:00:00.000Z\r\n\
              \"CX 1, \"\"named\"\"\",,\"line\nbreak\",\r\n\
              Storage,-1.50,,\r\n"
         );
-        assert_eq!(usage("{}").unwrap(), b"usage,totalUsage,name,date\r\n");
+        assert_eq!(rows("{}"), "usage,totalUsage,name,date\r\n");
     }
 
     #[test]

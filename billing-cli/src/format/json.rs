@@ -1,10 +1,10 @@
 //! JSON, as text: the server's own numbers and the order of its fields stay as they came, byte for byte.
 
 use std::borrow::Cow;
+use std::io::{self, Write};
 
-use billing_core::Amount;
-use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
+use billing_core::model::PackedReport;
+use serde::Serialize;
 
 /// `object` with one more field at its end. `object` is the text of a JSON object that has no such field.
 pub(crate) fn with_field(
@@ -20,25 +20,27 @@ pub(crate) fn with_field(
 }
 
 /// The same JSON in one line, without the white space between its tokens.
-pub(crate) fn compact(json: &str) -> String {
+pub(crate) fn compact(json: &str) -> Cow<'_, str> {
+    if !json.contains(|c: char| c.is_ascii_whitespace()) {
+        return Cow::Borrowed(json);
+    }
     let (mut in_string, mut escaped) = (false, false);
-    json.chars()
-        .filter(|c| {
-            let kept = in_string || !c.is_ascii_whitespace();
-            match c {
-                _ if escaped => escaped = false,
-                '\\' if in_string => escaped = true,
-                '"' => in_string = !in_string,
-                _ => {}
-            }
-            kept
-        })
-        .collect()
+    let kept = json.chars().filter(|c| {
+        let kept = in_string || !c.is_ascii_whitespace();
+        match c {
+            _ if escaped => escaped = false,
+            '\\' if in_string => escaped = true,
+            '"' => in_string = !in_string,
+            _ => {}
+        }
+        kept
+    });
+    Cow::Owned(kept.collect())
 }
 
 /// The same JSON without what could steer a terminal. Such characters stand in strings only, where an escape says the
 /// same.
-pub(crate) fn for_terminal(json: &str) -> Cow<'_, str> {
+fn for_terminal(json: &str) -> Cow<'_, str> {
     let steers = |c: char| {
         (c.is_control() && !matches!(c, '\n' | '\r' | '\t')) || ('\u{202a}'..='\u{202e}').contains(&c)
     };
@@ -56,67 +58,37 @@ pub(crate) fn for_terminal(json: &str) -> Cow<'_, str> {
     }))
 }
 
-/// A usage report in the words of its body: names and dates exactly as they came, which the model would normalize.
-#[derive(Debug, Deserialize)]
-pub(crate) struct RawReport<'a> {
-    #[serde(borrow)]
-    usages: Option<Vec<RawUsage<'a>>>,
-}
-
-impl<'a> RawReport<'a> {
-    pub(crate) fn read(body: &'a str) -> Result<Self, serde_json::Error> {
-        serde_json::from_str(body)
-    }
-
-    pub(crate) fn usages(&self) -> &[RawUsage<'a>] {
-        self.usages.as_deref().unwrap_or_default()
-    }
-}
-
-/// One kind of usage.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct RawUsage<'a> {
-    pub(crate) name: Option<Cow<'a, str>>,
-    pub(crate) total_usage: Option<Amount>,
-    #[serde(borrow)]
-    resources: Option<Vec<&'a RawValue>>,
-}
-
-impl RawUsage<'_> {
-    /// The JSON of each resource.
-    pub(crate) fn resources(&self) -> &[&RawValue] {
-        self.resources.as_deref().unwrap_or_default()
-    }
-}
-
-/// One resource.
-#[derive(Debug, Default, Deserialize)]
-pub(crate) struct RawResource<'a> {
-    pub(crate) name: Option<Cow<'a, str>>,
-    pub(crate) date: Option<Cow<'a, str>>,
-}
-
 /// A line for each resource: the resource as it stands in the body, after the name and the total of its usage. A usage that
 /// lists no resources has a line too, so that its total is not lost.
-pub(crate) fn usage_lines(body: &str) -> Result<String, serde_json::Error> {
-    let mut lines = String::new();
-    for usage in RawReport::read(body)?.usages() {
-        let mut head = format!("{{\"usage\":{}", serde_json::to_string(&usage.name)?);
-        if let Some(total) = &usage.total_usage {
+pub(crate) fn usage_lines(report: &PackedReport, terminal: bool, mut to: impl Write) -> io::Result<()> {
+    for usage in report.usages() {
+        let mut head = format!("{{\"usage\":{}", serde_json::to_string(&usage.name())?);
+        if let Some(total) = usage.total_usage() {
             head += &format!(",\"totalUsage\":{}", serde_json::to_string(total)?);
         }
-        for resource in usage.resources() {
-            let resource = compact(resource.get());
+        let head = shown(&head, terminal);
+        let resources = usage.resources();
+        if resources.len() == 0 {
+            writeln!(to, "{head}}}")?;
+        }
+        for resource in resources {
+            let resource = compact(resource.json());
             let rest = resource.strip_prefix('{').unwrap_or(&resource);
             let comma = if rest == "}" { "" } else { "," };
-            lines += &format!("{head}{comma}{rest}\n");
-        }
-        if usage.resources().is_empty() {
-            lines += &format!("{head}}}\n");
+            writeln!(to, "{head}{comma}{}", shown(rest, terminal))?;
         }
     }
-    Ok(lines)
+    Ok(())
+}
+
+/// JSON as it is delivered: on a terminal without what could steer it, and with a line end.
+pub(crate) fn deliver(json: &str, terminal: bool, mut to: impl Write) -> io::Result<()> {
+    to.write_all(shown(json, terminal).as_bytes())?;
+    if json.is_empty() || json.ends_with('\n') { Ok(()) } else { to.write_all(b"\n") }
+}
+
+fn shown(json: &str, terminal: bool) -> Cow<'_, str> {
+    if terminal { for_terminal(json) } else { Cow::Borrowed(json) }
 }
 
 #[cfg(test)]
@@ -160,13 +132,20 @@ mod tests {
         let body = r#"{"usages":[
             {"name":"CX \"1\"","resources":[{"name":"a@x", "date":"2025-07-01T03:00:00.000Z", "new":1.10}, {}]},
             {"name":null,"totalUsage":"12.50"}, {}]}"#;
+        let lines = |body: &'static str, terminal| {
+            let mut lines = Vec::new();
+            usage_lines(&PackedReport::new(body.into()).unwrap(), terminal, &mut lines).unwrap();
+            String::from_utf8(lines).unwrap()
+        };
         assert_eq!(
-            usage_lines(body).unwrap(),
+            lines(body, false),
             "{\"usage\":\"CX \\\"1\\\"\",\"name\":\"a@x\",\"date\":\"2025-07-01T03:00:00.000Z\",\"new\":1.10}\n\
              {\"usage\":\"CX \\\"1\\\"\"}\n\
              {\"usage\":null,\"totalUsage\":\"12.50\"}\n\
              {\"usage\":null}\n"
         );
-        assert_eq!(usage_lines("{}").unwrap(), "");
+        assert_eq!(lines("{}", false), "");
+        let steering = "{\"usages\":[{\"name\":\"\u{202e}\",\"resources\":[{\"name\":\"\u{9b}\"}]}]}";
+        assert_eq!(lines(steering, true), "{\"usage\":\"\\u202e\",\"name\":\"\\u009b\"}\n");
     }
 }
