@@ -33,7 +33,7 @@ use chrono::{DateTime, Utc};
 use http::header::AUTHORIZATION;
 
 use crate::machine::{Hold, Received, Request, Sent, sealed};
-use crate::progress::{Progress, Waiting};
+use crate::progress::{Progress, Timing, Waiting};
 use crate::session::{Access, Admission, Observed, Pass, Session};
 use crate::{Machine, Step};
 
@@ -208,7 +208,9 @@ impl<M: Machine, A: Access> Machine for Authorized<M, A> {
         let progress = self.machine().progress();
         let progress = Progress { requests: progress.requests.saturating_add(self.tally.others), ..progress };
         match &self.phase {
-            Phase::Joining(_, until) => Progress { waiting: Waiting::Login, until: Some(*until), ..progress },
+            Phase::Joining(_, until) => {
+                Progress { waiting: Waiting::Login, until: Some(*until), timing: Timing::Session, ..progress }
+            }
             _ => progress,
         }
     }

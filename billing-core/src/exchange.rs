@@ -19,7 +19,7 @@ use crate::decision::{Judgement, judge};
 use crate::error::Evidence;
 use crate::machine::{Hold, NotBefore, Received, Request, Sent, sealed};
 use crate::policy::{retry_after, unhinted_throttle};
-use crate::progress::{Progress, Trouble, Waiting};
+use crate::progress::{Progress, Timing, Trouble, Waiting};
 use crate::timestamp::{after, before, between};
 use crate::{BaseUrl, DocumentUrl, Error, ErrorKind, Machine, Operation, Policy, Step};
 
@@ -46,6 +46,7 @@ struct State {
     deadline: Option<DateTime<Utc>>,
     wake: Option<DateTime<Utc>>,
     waiting: Waiting,
+    timing: Timing,
     requests: u32,
     transient: u32,
     unreadable: u32,
@@ -77,6 +78,7 @@ impl<C: Call> Exchange<C> {
             deadline: None,
             wake: None,
             waiting: Waiting::Start,
+            timing: Timing::Free,
             requests: 0,
             transient: 0,
             unreadable: 0,
@@ -102,6 +104,11 @@ impl<C: Call> Exchange<C> {
     /// When it began: at its first step.
     pub(crate) fn started(&self) -> Option<DateTime<Utc>> {
         self.state.started
+    }
+
+    /// How long it still has at `now`.
+    pub(crate) fn left(&self, now: DateTime<Utc>) -> Duration {
+        self.state.deadline.map_or(Duration::MAX, |deadline| between(now, deadline))
     }
 
     pub(crate) fn operation(&self) -> Operation {
@@ -161,7 +168,7 @@ impl<C: Call> Exchange<C> {
             }
         };
         let (n, seed, policy) = (self.state.requests, self.policy.seed, &self.policy);
-        let (wait, hint, waiting) = match judgement {
+        let (wait, hint, waiting, timing) = match judgement {
             Judgement::Accepted(value) => {
                 self.settle();
                 return Ok(Taken::Value(value, hint, evidence));
@@ -174,7 +181,7 @@ impl<C: Call> Exchange<C> {
                 }
                 self.state.transient += 1;
                 self.state.unreadable = 0;
-                (policy.retries.wait(k, seed, n), hint, Waiting::Retry(trouble))
+                (policy.retries.wait(k, seed, n), hint, Waiting::Retry(trouble), Timing::Backoff)
             }
             Judgement::Unreadable(error) => {
                 let k = self.state.unreadable;
@@ -182,22 +189,23 @@ impl<C: Call> Exchange<C> {
                     return Err(self.error(ErrorKind::Decode(error), evidence));
                 }
                 self.state.unreadable += 1;
-                (policy.retries.wait(k, seed, n), hint, Waiting::Retry(Trouble::Unreadable))
+                (policy.retries.wait(k, seed, n), hint, Waiting::Retry(Trouble::Unreadable), Timing::Backoff)
             }
             Judgement::Throttled => {
                 let k = self.state.throttled;
                 self.state.throttled = k.saturating_add(1);
                 match (not_before, hint) {
                     (Some(NotBefore { until, asked }), _) => {
-                        (between(now, until).max(THROTTLE_FLOOR), asked, Waiting::Throttled)
+                        let wait = between(now, until).max(THROTTLE_FLOOR);
+                        (wait, asked, Waiting::Throttled, Timing::Session)
                     }
-                    (None, Some(hint)) => (THROTTLE_FLOOR, Some(hint), Waiting::Throttled),
-                    (None, None) => (unhinted_throttle(k), None, Waiting::Throttled),
+                    (None, Some(hint)) => (THROTTLE_FLOOR, Some(hint), Waiting::Throttled, Timing::Backoff),
+                    (None, None) => (unhinted_throttle(k), None, Waiting::Throttled, Timing::Backoff),
                 }
             }
         };
         self.state.last = evidence;
-        self.rest(after(now, wait.max(floor)), hint, waiting, now)?;
+        self.rest(after(now, wait.max(floor)), hint, (waiting, timing), now)?;
         Ok(Taken::Again)
     }
 
@@ -206,7 +214,8 @@ impl<C: Call> Exchange<C> {
         if let Some(evidence) = hold.evidence {
             self.state.last = evidence;
         }
-        self.rest(hold.not_before.until, hold.not_before.asked, hold.waiting, now)
+        let NotBefore { until, asked } = hold.not_before;
+        self.rest(until, asked, (hold.waiting, Timing::Session), now)
     }
 
     /// Keeps what the last answer said, for the error if there is no time for another.
@@ -219,7 +228,7 @@ impl<C: Call> Exchange<C> {
         &mut self,
         due: DateTime<Utc>,
         hint: Option<DateTime<Utc>>,
-        waiting: Waiting,
+        (waiting, timing): (Waiting, Timing),
         now: DateTime<Utc>,
     ) -> Result<(), Error> {
         let deadline = self.state.deadline.unwrap_or(DateTime::<Utc>::MAX_UTC);
@@ -234,6 +243,7 @@ impl<C: Call> Exchange<C> {
         }
         self.state.wake = Some(wake);
         self.state.waiting = waiting;
+        self.state.timing = if wake > due { Timing::Hint } else { timing };
         Ok(())
     }
 
@@ -244,6 +254,7 @@ impl<C: Call> Exchange<C> {
             polls: 0,
             waiting: self.state.waiting.clone(),
             until: self.state.wake,
+            timing: self.state.timing,
             started: self.state.started,
             deadline: self.state.deadline,
         }

@@ -57,8 +57,11 @@ use crate::machine::{Hold, Received, sealed};
 use crate::model::ReportStatus;
 use crate::policy::POLL_FLOOR;
 use crate::progress::{Progress, Waiting};
-use crate::timestamp::{after, between};
-use crate::{BaseUrl, DecodeError, DocumentUrl, Error, ErrorKind, Machine, Operation, Policy, Step};
+use crate::timestamp::{after, between, millis, whole_millis};
+use crate::{
+    BaseUrl, Completion, Completions, DecodeError, DocumentUrl, Error, ErrorKind, Learning, Machine,
+    Operation, Policy, Step,
+};
 
 /// An answer that says whether it is ready.
 pub trait Report {
@@ -93,6 +96,9 @@ pub struct Poll<C> {
 pub(crate) struct Polls {
     /// Answers so far that were not complete.
     unready: u32,
+    /// How old the report was at the last of these, counted from the first request, in whole milliseconds.
+    #[serde(with = "millis")]
+    age: Duration,
     /// Answers in a row with a status that nobody knows.
     unheard_of: u32,
 }
@@ -121,6 +127,13 @@ impl<C: Call<Output: Report>> Poll<C> {
         Self { exchange: self.exchange.with_policy(policy), ..self }
     }
 
+    /// Polls when it was best for the reports of `completions`, and says at its end what it saw of this one.
+    pub fn learning(mut self, completions: &Completions) -> Learning<C> {
+        let polls = &mut self.exchange.policy.polls;
+        *polls = polls.learned(completions);
+        Learning::from(self)
+    }
+
     /// Takes an answer in that is not complete.
     fn rest(
         &mut self,
@@ -140,11 +153,23 @@ impl<C: Call<Output: Report>> Poll<C> {
             }
             _ => self.polls.unheard_of = 0,
         }
-        let age = between(self.exchange.started().unwrap_or(now), now);
+        let age = self.age(now);
+        self.polls.age = whole_millis(age);
         let policy = &self.exchange.policy;
-        let wait = policy.polls.wait(age, policy.seed, seen_before);
+        let (wait, timing) = policy.polls.wait(age, self.exchange.left(now), policy.seed, seen_before);
         self.exchange.remember(evidence);
-        self.exchange.rest(after(now, wait), hint, Waiting::Report(status), now)
+        self.exchange.rest(after(now, wait), hint, (Waiting::Report(status), timing), now)
+    }
+
+    /// What it has seen of how long the report takes, if an answer at `now` has it complete; nothing if that is the first
+    /// answer, because then it may have been complete for long.
+    pub(crate) fn completion(&self, now: DateTime<Utc>) -> Option<Completion> {
+        let seen = self.polls.unready > 0;
+        seen.then(|| Completion::new(now, self.polls.age, self.age(now))).flatten()
+    }
+
+    fn age(&self, now: DateTime<Utc>) -> Duration {
+        between(self.exchange.started().unwrap_or(now), now)
     }
 }
 

@@ -23,10 +23,47 @@ pub struct Progress {
     pub waiting: Waiting,
     /// When it will go on.
     pub until: Option<DateTime<Utc>>,
+    /// Why then.
+    pub timing: Timing,
     /// When it began.
     pub started: Option<DateTime<Utc>>,
     /// When it gives up.
     pub deadline: Option<DateTime<Utc>>,
+}
+
+impl Progress {
+    /// What it waits for, when it will go on and why then, in a sentence.
+    pub fn explain(&self) -> String {
+        match self.until {
+            Some(until) => {
+                format!("{}; again at {} UTC, {}", self.waiting, until.format("%H:%M:%S"), self.timing)
+            }
+            None => self.waiting.to_string(),
+        }
+    }
+}
+
+/// Why an operation goes on when it does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum Timing {
+    /// Nothing is in the way.
+    Free,
+    /// The schedule as it is configured.
+    Schedule,
+    /// The schedule that was learned.
+    Learned {
+        /// From how many reports.
+        reports: u32,
+    },
+    /// The schedule as it is configured, because what was learned would be past the deadline.
+    Deadline,
+    /// A wait after a failure, which grows from one to the next.
+    Backoff,
+    /// The server said so.
+    Hint,
+    /// The session says so, for all that share the token.
+    Session,
 }
 
 /// Why nothing is being sent at the moment.
@@ -69,6 +106,23 @@ impl Trouble {
 
     pub(crate) fn network(kind: TransportErrorKind) -> Self {
         Self::Network(kind.to_string())
+    }
+}
+
+impl fmt::Display for Timing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Free => f.write_str("as nothing is in the way"),
+            Self::Schedule => f.write_str("by the usual schedule"),
+            Self::Learned { reports: 1 } => f.write_str("as learned from the one report before"),
+            Self::Learned { reports } => write!(f, "as learned from {reports} reports before"),
+            Self::Deadline => {
+                f.write_str("by the usual schedule, because the learned one would miss the deadline")
+            }
+            Self::Backoff => f.write_str("after a wait that grows from failure to failure"),
+            Self::Hint => f.write_str("because the server asks for it"),
+            Self::Session => f.write_str("when the token may be used again"),
+        }
     }
 }
 

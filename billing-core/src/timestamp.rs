@@ -213,6 +213,11 @@ pub(crate) fn between(earlier: DateTime<Utc>, later: DateTime<Utc>) -> std::time
     later.signed_duration_since(earlier).to_std().unwrap_or_default()
 }
 
+/// What is left of `time` when it is [saved](millis) and restored.
+pub(crate) fn whole_millis(time: std::time::Duration) -> std::time::Duration {
+    std::time::Duration::from_millis(u64::try_from(time.as_millis()).unwrap_or(u64::MAX))
+}
+
 /// `std::time::Duration` as whole milliseconds, in what is saved.
 pub(crate) mod millis {
     use std::time::Duration;
