@@ -16,11 +16,12 @@ pub fn program() -> Command {
     let mut command = Command::new(binary());
     for (name, _) in std::env::vars_os() {
         let text = name.to_string_lossy().to_ascii_uppercase();
-        if text.starts_with("GENESYSCLOUD_") || text.ends_with("_PROXY") || text == "NO_COLOR" {
+        let own = text.starts_with("GENESYSCLOUD_") || text.ends_with("_PROXY");
+        if own || text == "NO_COLOR" || text == "XDG_CACHE_HOME" {
             command.env_remove(&name);
         }
     }
-    // No profile either.
+    // No profile either, and nothing that other runs have kept.
     command.env("HOME", std::env::temp_dir().join("billing-tests-no-home")).stdin(Stdio::null());
     command
 }

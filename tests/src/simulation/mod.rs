@@ -14,6 +14,7 @@
 mod checker;
 mod fault;
 mod flight;
+mod learned;
 mod life;
 mod network;
 mod numbers;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use billing_core::{Policy, PollSchedule, RetrySchedule};
 
 use super::fault::Fault;
+use super::learned;
 use super::rng::Rng;
 
 /// What a run is like.
@@ -177,8 +178,10 @@ impl Scenario {
     /// The policy of one operation.
     pub(super) fn policy(&self, rng: &mut Rng) -> Policy {
         let seed = rng.draw();
+        let learned = learned::schedule(rng);
         if !self.odd {
-            return Policy { seed, ..Policy::default() };
+            let polls = PollSchedule { learned, ..PollSchedule::default() };
+            return Policy { seed, polls, ..Policy::default() };
         }
         let millis = |choices: &[u64], rng: &mut Rng| Duration::from_millis(rng.pick(choices));
         Policy {
@@ -191,6 +194,7 @@ impl Scenario {
                 least: millis(&[0, 2_000, 30_000], rng),
                 most: millis(&[0, 15_000, 200_000], rng),
                 jitter_permille: rng.pick(&[0, 100, 1_000, 9_999]),
+                learned,
             },
             retries: RetrySchedule {
                 first: millis(&[0, 500, 30_000], rng),
