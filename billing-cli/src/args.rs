@@ -67,6 +67,10 @@ pub(crate) struct Options {
     #[arg(long, value_name = "SIZE", default_value = "64MiB", value_parser = size, global = true)]
     pub(crate) max_body: usize,
 
+    /// Neither use nor keep how long reports took before, which times the polls (in the user's cache directory)
+    #[arg(long, global = true)]
+    pub(crate) no_history: bool,
+
     /// Say more on standard error; up to three times
     #[arg(short, long, action = clap::ArgAction::Count, global = true)]
     pub(crate) verbose: u8,

@@ -6,7 +6,9 @@ use std::time::SystemTime;
 
 use billing_core::calls::Call;
 use billing_core::sandbox::Sandbox;
-use billing_core::{Authorized, Error, Exchange, Machine, Policy, Poll, Report, Session};
+use billing_core::{
+    Authorized, Completions, Error, Exchange, Machine, Observed, Policy, Poll, Report, Session,
+};
 use billing_ureq::{Client, TlsRoots};
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -14,11 +16,12 @@ use crate::args::Options;
 use crate::config;
 use crate::failure::Failure;
 use crate::log::{self, Verbosity};
+use crate::memory::Memory;
 use crate::progress::Progress;
 
 /// One of the two, set up.
 pub(crate) enum Backend {
-    Cloud(Client),
+    Cloud(Client, Memory),
     Sandbox(Box<Simulated>),
 }
 
@@ -54,7 +57,7 @@ impl Backend {
             builder = builder.proxy(proxy.0);
         }
         let client = builder.build().map_err(|error| Failure::Usage(error.to_string()))?;
-        Ok(Self::Cloud(client))
+        Ok(Self::Cloud(client, Memory::new(options)))
     }
 
     /// Asks for a report until it is complete.
@@ -63,19 +66,24 @@ impl Backend {
         call: C,
         verbosity: Verbosity,
     ) -> Result<C::Output, Error> {
-        let machine = match self {
-            Self::Cloud(client) => client.poll(call),
+        let (machine, before) = match self {
+            Self::Cloud(client, memory) => (client.poll(call), memory.recall()),
             Self::Sandbox(simulated) => {
-                Poll::new(call, simulated.sandbox.environment().api().clone(), simulated.policy.clone())
+                let api = simulated.sandbox.environment().api().clone();
+                (Poll::new(call, api, simulated.policy.clone()), Completions::default())
             }
         };
-        self.run(machine, verbosity)
+        let Observed { report, completion } = self.run(machine.learning(&before), verbosity)?;
+        if let Self::Cloud(_, memory) = self {
+            memory.keep(completion);
+        }
+        Ok(report)
     }
 
     /// Makes one call.
     pub(crate) fn exchange<C: Call>(&mut self, call: C, verbosity: Verbosity) -> Result<C::Output, Error> {
         let machine = match self {
-            Self::Cloud(client) => client.exchange(call),
+            Self::Cloud(client, _) => client.exchange(call),
             Self::Sandbox(simulated) => {
                 Exchange::new(call, simulated.sandbox.environment().api().clone(), simulated.policy.clone())
             }
@@ -86,7 +94,7 @@ impl Backend {
     /// The organisations of the sandbox, by id and name; `None` of the cloud, where only the server knows.
     pub(crate) fn known_organizations(&self) -> Option<Vec<String>> {
         match self {
-            Self::Cloud(_) => None,
+            Self::Cloud(..) => None,
             Self::Sandbox(simulated) => {
                 let known = simulated.sandbox.organizations();
                 Some(known.map(|(id, name)| format!("{id} ({name})")).collect())
@@ -101,7 +109,7 @@ impl Backend {
             progress.show(&event);
         };
         match self {
-            Self::Cloud(client) => client.run_watched(machine, watch),
+            Self::Cloud(client, _) => client.run_watched(machine, watch),
             Self::Sandbox(simulated) => {
                 let Simulated { sandbox, session, now, .. } = &mut **simulated;
                 sandbox.run(Authorized::new(machine, session.clone()), now, watch)

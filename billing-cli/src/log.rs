@@ -41,6 +41,13 @@ pub(crate) fn note(text: &str, verbosity: Verbosity) {
     }
 }
 
+/// What somebody who looks closely wants to know, with `-v`.
+pub(crate) fn detail(text: &str, verbosity: Verbosity) {
+    if verbosity >= Verbosity::Exchanges {
+        line(&printable(text));
+    }
+}
+
 /// Where it is going, with `-vv`.
 pub(crate) fn setting(text: &str, verbosity: Verbosity) {
     if verbosity >= Verbosity::Settings {
@@ -104,8 +111,7 @@ fn lines_of(event: &Event<'_>, verbosity: Verbosity) -> Vec<String> {
             lines
         }
         Event::Waiting(progress) => {
-            let until = progress.until.map(|t| format!(", until {}", t.format("%H:%M:%SZ")));
-            vec![format!("{}: {}{}", progress.operation, progress.waiting, until.unwrap_or_default())]
+            vec![format!("{}: {}", progress.operation, progress.explain())]
         }
         _ => Vec::new(),
     }

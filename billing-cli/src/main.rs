@@ -15,6 +15,7 @@ mod format;
 mod gateway;
 mod interrupt;
 mod log;
+mod memory;
 mod output;
 mod profile;
 mod progress;

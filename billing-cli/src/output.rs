@@ -102,6 +102,13 @@ fn replace(path: &Path, content: impl FnOnce(&mut dyn Write) -> io::Result<()>) 
     temporary.rename(path)
 }
 
+/// The same for a file of the program's own, which is its owner's alone whatever it was before.
+pub(crate) fn replace_private(path: &Path, content: &[u8]) -> io::Result<()> {
+    let mut temporary = Temporary::beside(path)?;
+    write_to(temporary.file(), |to| to.write_all(content))?;
+    temporary.rename(path)
+}
+
 fn write_to(to: &mut impl Write, content: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
     let mut buffered = BufWriter::with_capacity(BUFFER, to);
     content(&mut buffered)?;

@@ -48,12 +48,7 @@ impl Progress {
                 self.bar.set_message(format!("{operation}: asking (request {})", requests.get()));
             }
             Event::Waiting(progress) => {
-                let until = progress.until.map(|until| format!(", next at {}", until.format("%H:%M:%S UTC")));
-                self.bar.set_message(format!(
-                    "{operation}: {}{}",
-                    progress.waiting,
-                    until.unwrap_or_default()
-                ));
+                self.bar.set_message(format!("{operation}: {}", progress.explain()));
             }
             _ => {}
         }
