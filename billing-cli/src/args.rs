@@ -121,6 +121,17 @@ pub(crate) struct Overview {
     /// Which billing period: 0 is the latest, 1 the one before it
     #[arg(long, value_name = "N", default_value = "0", allow_negative_numbers = true)]
     pub(crate) period: String,
+
+    #[command(flatten)]
+    pub(crate) alarm: OnOverage,
+}
+
+/// What to do about overage.
+#[derive(Debug, Args)]
+pub(crate) struct OnOverage {
+    /// Exit with status 10 if anything was used beyond what was agreed, after printing everything
+    #[arg(long)]
+    pub(crate) fail_on_overage: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -245,7 +256,8 @@ or a profile of ~/.gc/config.toml; never from an argument. Flags go before the e
 profile.
 
 Exit status: 0 done, 1 other failure, 2 wrong usage, 3 not logged in or refused, 4 not permitted, 5 not found, \
-6 told to come back later, 7 out of time, 8 network or server failing, 130 interrupted.";
+6 told to come back later, 7 out of time, 8 network or server failing, 9 some of many failed (the rest is printed), \
+10 overage found, with --fail-on-overage, 130 interrupted.";
 
 #[cfg(test)]
 mod tests {

@@ -24,6 +24,10 @@ pub(crate) enum Failure {
     Unshowable(String),
     /// The answer came, and cannot be written.
     Output { to: Option<PathBuf>, error: io::Error },
+    /// Everything that came is printed, but not all of it came.
+    Partly(String),
+    /// Everything is printed, and there is overage in it, of which `--fail-on-overage` wants to be told.
+    Overage(String),
 }
 
 impl Failure {
@@ -34,6 +38,8 @@ impl Failure {
             Self::NotLoggedIn(_) => NOT_LOGGED_IN,
             Self::Api(error) | Self::NoSuchSandboxOrg { error, .. } => status_of(error.kind()),
             Self::Unshowable(_) | Self::Output { .. } => OTHER,
+            Self::Partly(_) => 9,
+            Self::Overage(_) => 10,
         }
     }
 
@@ -68,9 +74,11 @@ impl Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Usage(sentence) | Self::NotLoggedIn(sentence) | Self::Unshowable(sentence) => {
-                f.write_str(sentence)
-            }
+            Self::Usage(sentence)
+            | Self::NotLoggedIn(sentence)
+            | Self::Unshowable(sentence)
+            | Self::Partly(sentence)
+            | Self::Overage(sentence) => f.write_str(sentence),
             Self::Api(error) => write!(f, "{error}. {}", advice(error)),
             Self::NoSuchSandboxOrg { error, known } => {
                 write!(f, "{error}. The sandbox has these organisations: {}", known.join(", "))
@@ -217,6 +225,8 @@ mod tests {
         assert_eq!(Failure::Usage(String::new()).exit_status(), 2);
         assert_eq!(Failure::NotLoggedIn(String::new()).exit_status(), 3);
         assert_eq!(Failure::Unshowable(String::new()).exit_status(), 1);
+        assert_eq!(Failure::Partly(String::new()).exit_status(), 9);
+        assert_eq!(Failure::Overage(String::new()).exit_status(), 10);
         let full =
             Failure::Output { to: Some("/tmp/report.csv".into()), error: io::ErrorKind::StorageFull.into() };
         assert_eq!(full.exit_status(), 1);

@@ -185,6 +185,37 @@ fn a_file_is_written_whole_and_for_its_owner() {
 }
 
 #[test]
+fn overage_fails_the_command_after_everything_is_printed() {
+    let without = sandbox(&["overview", ORG_ID]);
+    let with = run(program(&["--sandbox"]).args(["overview", ORG_ID, "--fail-on-overage"]));
+    assert_eq!((without.status, with.status), (0, 10));
+    assert_eq!(without.stdout, with.stdout);
+    assert!(with.stderr.contains("error: overage found in 11 rows: "), "{}", with.stderr);
+
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("overview.json");
+    let line = ["overview", ORG_ID, "--format", "json", "--fail-on-overage", "-o", file.to_str().unwrap()];
+    assert_eq!(sandbox(&line).status, 10);
+    assert!(std::fs::read_to_string(&file).unwrap().contains("statement"), "the file is there all the same");
+}
+
+#[test]
+fn a_workbook_and_a_page_want_a_file() {
+    let folder = tempfile::tempdir().unwrap();
+    for (format, begins) in [("xlsx", &b"PK"[..]), ("html", b"<!DOCTYPE html>")] {
+        for line in [vec!["overview", ORG_ID], USAGE.to_vec(), vec!["regions"]] {
+            let bare = sandbox(&[&line[..], &["--format", format]].concat());
+            assert_eq!((bare.status, bare.stdout.as_str()), (2, ""), "{line:?}");
+            assert!(bare.stderr.contains("--output"), "{}", bare.stderr);
+            let file = folder.path().join("made");
+            let made = sandbox(&[&line[..], &["--format", format, "-o", file.to_str().unwrap()]].concat());
+            assert_eq!((made.status, made.stdout.as_str(), made.stderr.as_str()), (0, "", ""), "{line:?}");
+            assert!(std::fs::read(&file).unwrap().starts_with(begins), "{line:?}");
+        }
+    }
+}
+
+#[test]
 fn regions_completions_and_man_need_nothing() {
     let regions = run(&mut program(&["regions", "--format", "json"]));
     let regions: Value = serde_json::from_str(&regions.stdout).unwrap();

@@ -23,15 +23,29 @@ pub(crate) fn run(line: Line) -> Result<(), Failure> {
     let options = &line.options;
     wants_a_file(options)?;
     let destination = Destination::open(options.output.as_deref())?;
-    let result = match &line.command {
+    let outcome = match &line.command {
         // Its result can be large, and is written while it is made.
         Command::Usage(command) => return usage::run(command, options, &destination),
         Command::Overview(command) => overview::run(command, options, &destination)?,
-        Command::Regions => regions::run(options, &destination)?,
-        Command::Completions { shell } => shell::completions(*shell),
-        Command::Man => shell::man(),
+        Command::Regions => regions::run(options, &destination)?.into(),
+        Command::Completions { shell } => shell::completions(*shell).into(),
+        Command::Man => shell::man().into(),
     };
-    destination.write(&result)
+    destination.write(&outcome.printed)?;
+    outcome.failure.map_or(Ok(()), Err)
+}
+
+/// What a command leaves.
+struct Outcome {
+    printed: Vec<u8>,
+    /// With what the program ends although, and after, everything there is was printed.
+    failure: Option<Failure>,
+}
+
+impl From<Vec<u8>> for Outcome {
+    fn from(printed: Vec<u8>) -> Self {
+        Self { printed, failure: None }
+    }
 }
 
 /// A workbook on a terminal is of no use to anybody.

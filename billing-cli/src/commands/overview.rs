@@ -4,7 +4,8 @@ use billing_core::calls::{Answer, TrusteeOverviewCall, WithBody};
 use billing_core::model::TrusteeOverview;
 use billing_core::{ErrorKind, OrgId, PeriodIndex, Statement};
 
-use super::{Found, body_text, print, unreadable};
+use super::{Found, Outcome, body_text, print, unreadable};
+use crate::alarm::Alarm;
 use crate::args::{Options, Overview};
 use crate::backend::Backend;
 use crate::documents;
@@ -17,7 +18,7 @@ pub(crate) fn run(
     command: &Overview,
     options: &Options,
     destination: &Destination,
-) -> Result<Vec<u8>, Failure> {
+) -> Result<Outcome, Failure> {
     let org: OrgId = command.org.parse()?;
     let period: PeriodIndex = command.period.parse()?;
     let mut backend = Backend::new(options)?;
@@ -35,7 +36,12 @@ pub(crate) fn run(
         }
     })?;
     let statement = Statement::new(&answer.value);
-    print(&Stated { answer, statement }, options, destination)
+    let mut alarm = Alarm::default();
+    if command.alarm.fail_on_overage {
+        alarm.look(None, &statement);
+    }
+    let printed = print(&Stated { answer, statement }, options, destination)?;
+    Ok(Outcome { printed, failure: alarm.ring(options.verbosity()) })
 }
 
 /// An overview with its statement.
