@@ -36,6 +36,15 @@ impl Alarm {
         }
     }
 
+    /// One thing that is no row of a statement.
+    pub(crate) fn note(&mut self, name: &str, over: Option<Decimal>) {
+        match over {
+            Some(over) if over > Decimal::ZERO => self.over.push(format!("{name} by {}", over.normalize())),
+            Some(_) => {}
+            None => self.unknown.push(name.to_owned()),
+        }
+    }
+
     /// Says what is unknown, and fails for what is known.
     pub(crate) fn ring(self, verbosity: Verbosity) -> Option<Failure> {
         if !self.unknown.is_empty() {

@@ -91,6 +91,28 @@ pub(crate) enum Command {
     /// What an organisation that trusts ours committed to, used and owes in a billing period
     #[command(after_help = overview_help())]
     Overview(Overview),
+    /// The billing periods of an organisation that trusts ours, newest first, with their totals and the trend
+    History(History),
+    /// Billing periods of an organisation side by side, with the differences
+    Compare(Compare),
+    /// The organisations that trust ours
+    Trustors,
+    /// The contracts (a preview operation of the vendor's, as all of contracts and invoices are)
+    Contracts(Contracts),
+    /// One contract: its billing periods and what was agreed
+    Contract {
+        /// Its id, as `contracts` lists it
+        id: String,
+    },
+    /// One billing period of a contract: charges and wallets
+    Period(ContractPeriod),
+    /// The invoices
+    Invoices(Invoices),
+    /// The lines of an invoice
+    InvoiceLines {
+        /// Its id, as `invoices` lists it
+        id: String,
+    },
     /// The regions and their hosts
     Regions,
     /// A completion script
@@ -124,6 +146,105 @@ pub(crate) struct Overview {
 
     #[command(flatten)]
     pub(crate) alarm: OnOverage,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct History {
+    /// The id of the organisation, the trustor
+    pub(crate) org: String,
+
+    #[command(flatten)]
+    pub(crate) reach: Reach,
+
+    #[command(flatten)]
+    pub(crate) alarm: OnOverage,
+}
+
+/// How far back to go; the latest 12 periods if nothing is said.
+#[derive(Debug, Args)]
+pub(crate) struct Reach {
+    /// So many periods, from the latest on [default: 12]
+    #[arg(long, value_name = "N", conflicts_with_all = ["year", "from"], allow_negative_numbers = true)]
+    pub(crate) periods: Option<String>,
+
+    /// The periods of which any part lies in that calendar year
+    #[arg(long, value_name = "Y", conflicts_with = "from", allow_negative_numbers = true)]
+    pub(crate) year: Option<String>,
+
+    /// The periods of which any part lies on or after this day
+    #[arg(long, value_name = "DATE", requires = "to")]
+    pub(crate) from: Option<String>,
+
+    /// and on or before this one
+    #[arg(long, value_name = "DATE", requires = "from")]
+    pub(crate) to: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Compare {
+    /// The id of the organisation, the trustor
+    pub(crate) org: String,
+
+    /// Two to four billing periods, 0 being the latest: 0,1 or 0,12
+    #[arg(
+        long,
+        value_name = "A,B[,C,D]",
+        value_delimiter = ',',
+        required = true,
+        allow_negative_numbers = true
+    )]
+    pub(crate) periods: Vec<String>,
+
+    #[command(flatten)]
+    pub(crate) alarm: OnOverage,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Contracts {
+    #[command(flatten)]
+    pub(crate) dates: Dates,
+
+    /// Those in that state: Active or Inactive
+    #[arg(long)]
+    pub(crate) status: Option<String>,
+
+    /// The one with this number
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) number: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ContractPeriod {
+    /// The id of the contract, as `contracts` lists it
+    pub(crate) contract: String,
+
+    /// The id of the billing period, as `contract` lists it
+    pub(crate) period: String,
+
+    #[command(flatten)]
+    pub(crate) alarm: OnOverage,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Invoices {
+    #[command(flatten)]
+    pub(crate) dates: Dates,
+
+    /// Those in that state: Paid or Unpaid
+    #[arg(long)]
+    pub(crate) status: Option<String>,
+}
+
+/// A range of days, open where nothing is said.
+#[derive(Debug, Args)]
+pub(crate) struct Dates {
+    /// From this day on: 2026-10-01
+    #[arg(long, value_name = "DATE")]
+    pub(crate) from: Option<String>,
+
+    /// Up to this day
+    #[arg(long, value_name = "DATE")]
+    pub(crate) to: Option<String>,
 }
 
 /// What to do about overage.

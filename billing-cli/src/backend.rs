@@ -5,9 +5,11 @@ use std::rc::Rc;
 use std::time::SystemTime;
 
 use billing_core::calls::Call;
+use billing_core::history::Finding;
 use billing_core::sandbox::Sandbox;
 use billing_core::{
-    Authorized, Completions, Error, Exchange, Machine, Observed, Policy, Poll, Report, Session,
+    Authorized, BaseUrl, Completions, Error, ErrorKind, Exchange, History, Machine, Observed, OrgId, Page,
+    Pages, Policy, Poll, Reach, Report, Session,
 };
 use billing_ureq::{Client, TlsRoots};
 use chrono::{DateTime, TimeDelta, Utc};
@@ -91,8 +93,69 @@ impl Backend {
         self.run(machine, verbosity)
     }
 
+    /// Reads a list to its end, page by page.
+    pub(crate) fn list<C: Call<Output: Page> + Clone>(
+        &mut self,
+        call: C,
+        verbosity: Verbosity,
+    ) -> Result<Vec<C::Output>, Error> {
+        let mut pages = Vec::new();
+        let mut rest = Some(Pages::new(call, self.api(), self.policy()));
+        while let Some(machine) = rest.take() {
+            let turn = self.run(machine, verbosity)?;
+            pages.push(turn.page);
+            rest = turn.rest;
+        }
+        Ok(pages)
+    }
+
+    /// Walks back through the billing periods of an organisation.
+    pub(crate) fn history(
+        &mut self,
+        organization: OrgId,
+        reach: Reach,
+        verbosity: Verbosity,
+    ) -> Result<Vec<Finding>, Error> {
+        let mut findings = Vec::new();
+        let mut rest = Some(History::new(organization, reach, self.api(), self.policy()));
+        while let Some(machine) = rest.take() {
+            let visit = self.run(machine, verbosity)?;
+            findings.push(visit.finding);
+            rest = visit.rest;
+        }
+        Ok(findings)
+    }
+
+    /// What to say of an error that concerns one organisation.
+    pub(crate) fn failure(&self, error: Error, organization: &OrgId) -> Failure {
+        match self.known_organizations() {
+            // Of an organisation that it has, only the period can be missing.
+            Some(known)
+                if *error.kind() == ErrorKind::NotFound
+                    && !known.iter().any(|o| o.split(' ').next() == Some(organization.as_str())) =>
+            {
+                Failure::NoSuchSandboxOrg { error, known }
+            }
+            _ => error.into(),
+        }
+    }
+
+    fn api(&self) -> BaseUrl {
+        match self {
+            Self::Cloud(client, _) => client.environment().api().clone(),
+            Self::Sandbox(simulated) => simulated.sandbox.environment().api().clone(),
+        }
+    }
+
+    fn policy(&self) -> Policy {
+        match self {
+            Self::Cloud(client, _) => client.policy().clone(),
+            Self::Sandbox(simulated) => simulated.policy.clone(),
+        }
+    }
+
     /// The organisations of the sandbox, by id and name; `None` of the cloud, where only the server knows.
-    pub(crate) fn known_organizations(&self) -> Option<Vec<String>> {
+    fn known_organizations(&self) -> Option<Vec<String>> {
         match self {
             Self::Cloud(..) => None,
             Self::Sandbox(simulated) => {

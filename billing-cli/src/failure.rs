@@ -155,9 +155,12 @@ fn advice(error: &Error) -> String {
              `invoices` list them"
                 .into()
         }
-        ErrorKind::NotFound => {
-            "Check the id, that the organisation trusts ours, and that it has that billing period".into()
-        }
+        ErrorKind::NotFound => match error.operation().id() {
+            "get_billing_trusteebillingoverview_trustor_org_id" => {
+                "Check the id, that the organisation trusts ours, and that it has that billing period".into()
+            }
+            _ => "Check the id".into(),
+        },
         ErrorKind::Decode(_) if error.operation().is_preview() => {
             "Look for a newer version of this program; the other commands are as good as before".into()
         }

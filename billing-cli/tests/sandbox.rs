@@ -3,7 +3,7 @@
 mod common;
 
 use billing_core::sandbox::ORG_ID;
-use common::{names_in, program, run, sandbox};
+use common::{ids, names_in, program, run, sandbox};
 use serde_json::Value;
 
 const USAGE: [&str; 5] = ["usage", "--start", "2026-10-01", "--end", "2026-11-01"];
@@ -212,6 +212,148 @@ fn a_workbook_and_a_page_want_a_file() {
             assert_eq!((made.status, made.stdout.as_str(), made.stderr.as_str()), (0, "", ""), "{line:?}");
             assert!(std::fs::read(&file).unwrap().starts_with(begins), "{line:?}");
         }
+    }
+}
+
+#[test]
+fn every_command_has_every_format() {
+    let (contract, invoice) = (&ids(&["contracts"])[0], &ids(&["invoices"])[0]);
+    let contract_json: Value =
+        serde_json::from_str(&sandbox(&["contract", contract, "--format", "json"]).stdout).unwrap();
+    let period = contract_json["billingPeriods"][1]["id"].as_str().unwrap().to_owned();
+    let lines: [&[&str]; 10] = [
+        &USAGE,
+        &["overview", ORG_ID],
+        &["history", ORG_ID, "--periods", "3"],
+        &["compare", ORG_ID, "--periods", "0,2"],
+        &["trustors"],
+        &["contracts"],
+        &["contract", contract],
+        &["period", contract, &period],
+        &["invoices"],
+        &["invoice-lines", invoice],
+    ];
+    let folder = tempfile::tempdir().unwrap();
+    for line in lines {
+        let with = |format: &str| {
+            let done = sandbox(&[line, &["--format", format]].concat());
+            assert_eq!((done.status, done.stderr.as_str()), (0, ""), "{line:?} as {format}");
+            assert!(!done.stdout.is_empty() && !done.stdout.contains('\u{1b}'), "{line:?} as {format}");
+            done.stdout
+        };
+        with("table");
+        let json: Value = serde_json::from_str(&with("json")).unwrap();
+        assert!(json.is_array() || json.is_object(), "{line:?}");
+        for object in with("ndjson").lines() {
+            assert!(serde_json::from_str::<Value>(object).unwrap().is_object(), "{line:?}: {object}");
+        }
+        let csv = with("csv");
+        let mut reader = csv::Reader::from_reader(csv.as_bytes());
+        let columns = reader.headers().unwrap().len();
+        let rows: Vec<csv::StringRecord> = reader.records().collect::<Result<_, _>>().unwrap();
+        assert!(columns > 2 && !rows.is_empty(), "{line:?}");
+        for (format, begins) in [("xlsx", &b"PK"[..]), ("html", b"<!DOCTYPE html>")] {
+            let file = folder.path().join(format);
+            let made = sandbox(&[line, &["--format", format, "-o", file.to_str().unwrap()]].concat());
+            assert_eq!((made.status, made.stderr.as_str()), (0, ""), "{line:?} as {format}");
+            assert!(std::fs::read(&file).unwrap().starts_with(begins), "{line:?} as {format}");
+        }
+    }
+}
+
+#[test]
+fn history_is_the_newest_first_with_the_trend() {
+    let json = sandbox(&["history", ORG_ID, "--periods", "3", "--format", "json"]).stdout;
+    let periods: Value = serde_json::from_str(&json).unwrap();
+    let periods = periods.as_array().unwrap();
+    let starts: Vec<&str> =
+        periods.iter().map(|period| period["billingPeriodStartDate"].as_str().unwrap()).collect();
+    assert_eq!(starts, ["2026-11-01T00:00:00Z", "2026-10-01T00:00:00Z", "2026-09-01T00:00:00Z"]);
+    let known = |n: usize| -> rust_decimal::Decimal {
+        periods[n]["statement"]["total"]["known"].as_str().unwrap().parse().unwrap()
+    };
+    let delta: rust_decimal::Decimal = periods[0]["change"]["delta"].as_str().unwrap().parse().unwrap();
+    assert_eq!(delta, known(0) - known(1));
+    assert!(periods[2]["change"].is_null());
+    let overview = sandbox(&["overview", ORG_ID, "--format", "json"]).stdout;
+    assert_eq!(serde_json::from_str::<Value>(&overview).unwrap()["statement"], periods[0]["statement"]);
+
+    // By the calendar: the whole of the year that the server has, and a day of August.
+    let rows = |line: &[&str]| {
+        let csv = sandbox(&[&["history", ORG_ID, "--format", "csv"], line].concat()).stdout;
+        let mut reader = csv::Reader::from_reader(csv.as_bytes());
+        let starts = reader.records().map(|row| row.unwrap()[2].to_owned());
+        starts.collect::<std::collections::BTreeSet<_>>().len()
+    };
+    assert_eq!((rows(&["--year", "2026"]), rows(&["--year", "2025"])), (11, 12));
+    assert_eq!(rows(&["--from", "2026-07-31", "--to", "2026-08-01"]), 2);
+    assert_eq!(rows(&["--from", "2026-07-30", "--to", "2026-07-31"]), 1);
+}
+
+#[test]
+fn a_range_without_a_period_is_an_empty_result_and_a_note() {
+    for (format, nothing) in [("json", "[]\n"), ("ndjson", ""), ("csv", "organizationId,")] {
+        let empty =
+            run(program(&["--sandbox"]).args(["history", ORG_ID, "--year", "1999", "--format", format]));
+        assert!(empty.status == 0 && empty.stdout.starts_with(nothing), "{format}: {}", empty.stdout);
+        assert!(empty.stdout.lines().count() <= 1, "{format}: {}", empty.stdout);
+        assert!(empty.stderr.contains("note: the periods of 1999-01-01"), "{}", empty.stderr);
+    }
+}
+
+#[test]
+fn compare_shows_differences_and_refuses_what_is_none() {
+    let json = sandbox(&["compare", ORG_ID, "--periods", "0,1", "--format", "json"]).stdout;
+    let json: Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(json["periods"].as_array().unwrap().len(), 2);
+    let rows = json["comparison"]["rows"].as_array().unwrap();
+    let row = rows.iter().find(|row| row["partNumber"] == "GC-170-NV-CX1CC").unwrap();
+    assert_eq!(row["used"]["values"], serde_json::json!(["38", "43"]));
+    assert_eq!(row["used"]["changes"][0]["delta"], "5");
+    let table = sandbox(&["compare", ORG_ID, "--periods", "1,0"]).stdout;
+    for said in ["Usage", "Overage", "Δ %", "+13.2 %", "Tax and telco"] {
+        assert!(table.contains(said), "{said}\n{table}");
+    }
+    for periods in ["0", "0,1,2,3,4", "1,1"] {
+        let wrong = sandbox(&["compare", ORG_ID, "--periods", periods]);
+        assert_eq!((wrong.status, wrong.stdout.as_str()), (2, ""), "{periods}: {}", wrong.stderr);
+        assert!(wrong.stderr.contains("--periods"), "{}", wrong.stderr);
+    }
+}
+
+#[test]
+fn what_is_not_there_is_not_found() {
+    for line in [
+        vec!["history", "nobody"],
+        vec!["compare", "nobody", "--periods", "0,1"],
+        vec!["contract", "none"],
+        vec!["period", "none", "none"],
+        vec!["invoice-lines", "none"],
+    ] {
+        let missing = sandbox(&line);
+        assert_eq!((missing.status, missing.stdout.as_str()), (5, ""), "{line:?}: {}", missing.stderr);
+        assert_eq!(missing.stderr.lines().count(), 1, "{}", missing.stderr);
+    }
+}
+
+#[test]
+fn invoices_are_summed_up_by_currency_and_filtered() {
+    let all = ids(&["invoices"]);
+    let unpaid = ids(&["invoices", "--status", "Unpaid"]);
+    let of_days = ids(&["invoices", "--from", "2026-01-01", "--to", "2026-06-30"]);
+    assert!(!unpaid.is_empty() && unpaid.len() < all.len());
+    assert!(!of_days.is_empty() && of_days.len() < all.len());
+    let table = sandbox(&["invoices"]).stdout;
+    assert!(table.contains("Total: ") && table.contains("Of it unpaid: "), "{table}");
+    for (line, named) in [
+        (vec!["invoices", "--status", "paid"], "paid"),
+        (vec!["invoices", "--from", "soon"], "soon"),
+        (vec!["invoices", "--from", "2026-02-01", "--to", "2026-01-01"], "2026-02-01"),
+        (vec!["contracts", "--status", "gone"], "gone"),
+    ] {
+        let wrong = sandbox(&line);
+        assert_eq!(wrong.status, 2, "{line:?}");
+        assert!(wrong.stderr.contains(named), "{}", wrong.stderr);
     }
 }
 

@@ -160,7 +160,7 @@ pub use secret::Secret;
 pub use session::{Access, Credentials, Session};
 pub use statement::{
     Allowance, Charge, LeftOut, Line, Minimum, NOT_INCLUDED, Section, SectionLines, Statement, Total,
-    Unknown, Verdict, rounded,
+    Unknown, Verdict, exact_sum, rounded,
 };
 pub use timestamp::Timestamp;
 pub use trend::{Change, CurrencyTotal, Difference, PeriodTotal, Totals, Trend};

@@ -758,7 +758,17 @@ fn product(a: Decimal, b: Decimal) -> Option<Decimal> {
     exact(a.mantissa().checked_mul(b.mantissa())?, a.scale() + b.scale())
 }
 
-/// The exact sum. `Decimal::checked_add` would round where the digits do not fit.
+/// The exact sum, or `None` where it has more digits than a [`Decimal`] holds. [`Decimal::checked_add`] would round then.
+///
+/// ```
+/// use rust_decimal::Decimal;
+/// assert_eq!(billing_core::exact_sum(Decimal::new(15, 1), Decimal::new(5, 1)), Some(Decimal::TWO));
+/// assert_eq!(billing_core::exact_sum(Decimal::MAX, Decimal::new(1, 28)), None);
+/// ```
+pub fn exact_sum(a: Decimal, b: Decimal) -> Option<Decimal> {
+    sum(a, b)
+}
+
 pub(crate) fn sum(a: Decimal, b: Decimal) -> Option<Decimal> {
     let (a, b) = (a.normalize(), b.normalize());
     let scale = a.scale().max(b.scale());

@@ -1,12 +1,22 @@
 //! The commands, a file for each.
 
+mod compare;
+mod contracts;
+mod history;
+mod invoices;
+mod list;
 mod overview;
 mod regions;
 mod shell;
+mod trustors;
 mod usage;
 
 use std::io::{IsTerminal, stdout};
 use std::path::Path;
+
+use billing_core::Statement;
+use billing_core::model::TrusteeOverview;
+use serde::Serialize;
 
 use crate::args::{Command, Format, Line, Options};
 use crate::failure::Failure;
@@ -27,6 +37,14 @@ pub(crate) fn run(line: Line) -> Result<(), Failure> {
         // Its result can be large, and is written while it is made.
         Command::Usage(command) => return usage::run(command, options, &destination),
         Command::Overview(command) => overview::run(command, options, &destination)?,
+        Command::History(command) => history::run(command, options, &destination)?,
+        Command::Compare(command) => compare::run(command, options, &destination)?,
+        Command::Trustors => trustors::run(options, &destination)?.into(),
+        Command::Contracts(command) => contracts::list(command, options, &destination)?.into(),
+        Command::Contract { id } => contracts::one(id, options, &destination)?.into(),
+        Command::Period(command) => contracts::period(command, options, &destination)?,
+        Command::Invoices(command) => invoices::list(command, options, &destination)?.into(),
+        Command::InvoiceLines { id } => invoices::lines(id, options, &destination)?.into(),
         Command::Regions => regions::run(options, &destination)?.into(),
         Command::Completions { shell } => shell::completions(*shell).into(),
         Command::Man => shell::man().into(),
@@ -100,6 +118,29 @@ fn render(document: &Document, options: &Options, destination: &Destination) -> 
         Format::Xlsx => format::xlsx::render(document)
             .map_err(|error| Failure::Unshowable(format!("the workbook cannot be made: {error}")))?,
     })
+}
+
+/// An overview in JSON, with what its statement says in a field of its own.
+fn with_statement(overview: &TrusteeOverview, body: &[u8], statement: &Statement) -> Result<String, Failure> {
+    with_field(overview, body_text(body)?, "statement", statement)
+}
+
+/// The JSON of an overview with a field that is ours. Should the server come to send one of that name, both are kept.
+fn with_field(
+    overview: &TrusteeOverview,
+    json: &str,
+    name: &str,
+    value: &impl Serialize,
+) -> Result<String, Failure> {
+    let ours = match overview.unknown.get(name) {
+        None => name.to_owned(),
+        Some(_) => format!(
+            "genesysBilling{}{}",
+            name.get(..1).unwrap_or_default().to_uppercase(),
+            name.get(1..).unwrap_or_default()
+        ),
+    };
+    format::json::with_field(json, &ours, value).map_err(|error| unreadable(&error))
 }
 
 /// How a table looks at its destination.

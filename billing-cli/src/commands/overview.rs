@@ -2,15 +2,14 @@
 
 use billing_core::calls::{Answer, TrusteeOverviewCall, WithBody};
 use billing_core::model::TrusteeOverview;
-use billing_core::{ErrorKind, OrgId, PeriodIndex, Statement};
+use billing_core::{OrgId, PeriodIndex, Statement};
 
-use super::{Found, Outcome, body_text, print, unreadable};
+use super::{Found, Outcome, print, with_statement};
 use crate::alarm::Alarm;
 use crate::args::{Options, Overview};
 use crate::backend::Backend;
 use crate::documents;
 use crate::failure::Failure;
-use crate::format;
 use crate::format::document::Document;
 use crate::output::Destination;
 
@@ -23,18 +22,7 @@ pub(crate) fn run(
     let period: PeriodIndex = command.period.parse()?;
     let mut backend = Backend::new(options)?;
     let call = WithBody(TrusteeOverviewCall::new(org.clone()).period(period));
-    let answer = backend.exchange(call, options.verbosity()).map_err(|error| {
-        match backend.known_organizations() {
-            // Of an organisation that it has, only the period can be missing.
-            Some(known)
-                if *error.kind() == ErrorKind::NotFound
-                    && !known.iter().any(|o| o.split(' ').next() == Some(org.as_str())) =>
-            {
-                Failure::NoSuchSandboxOrg { error, known }
-            }
-            _ => error.into(),
-        }
-    })?;
+    let answer = backend.exchange(call, options.verbosity()).map_err(|error| backend.failure(error, &org))?;
     let statement = Statement::new(&answer.value);
     let mut alarm = Alarm::default();
     if command.alarm.fail_on_overage {
@@ -56,15 +44,6 @@ impl Found for Stated {
     }
 
     fn json(&self) -> Result<String, Failure> {
-        let field = match self.answer.value.unknown.get(FIELD) {
-            None => FIELD,
-            // Should the server come to send one of its own, both are kept.
-            Some(_) => OTHER_FIELD,
-        };
-        let body = body_text(&self.answer.body)?;
-        format::json::with_field(body, field, &self.statement).map_err(|error| unreadable(&error))
+        with_statement(&self.answer.value, &self.answer.body, &self.statement)
     }
 }
-
-const FIELD: &str = "statement";
-const OTHER_FIELD: &str = "genesysBillingStatement";

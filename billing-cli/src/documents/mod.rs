@@ -1,9 +1,20 @@
 //! What the core found, made into documents: a file for each kind.
 
+mod compare;
+mod contracts;
+mod history;
+mod invoices;
 mod overview;
 mod regions;
+mod sums;
+mod trustors;
 mod usage;
 
+pub(crate) use compare::comparison;
+pub(crate) use contracts::{contract, contract_period, contracts};
+pub(crate) use history::history;
+pub(crate) use invoices::{invoice_lines, invoices};
 pub(crate) use overview::overview;
 pub(crate) use regions::regions;
+pub(crate) use trustors::trustors;
 pub(crate) use usage::usage;

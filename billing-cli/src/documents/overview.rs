@@ -19,7 +19,7 @@ pub(crate) fn overview(overview: &TrusteeOverview, statement: &Statement) -> Doc
 }
 
 /// A sheet of an organisation and a period of its own: each row of its overview, with what it comes to.
-pub(crate) fn rows(overview: &TrusteeOverview, statement: &Statement) -> Sheet {
+pub(super) fn rows(overview: &TrusteeOverview, statement: &Statement) -> Sheet {
     let organization = overview.organization.as_ref();
     let id = organization.and_then(|o| o.id.as_deref());
     let name = organization.and_then(|o| o.name.as_deref()).unwrap_or("Unnamed organisation");
@@ -206,7 +206,7 @@ fn sums(statement: &Statement) -> Vec<Sum> {
 }
 
 /// The rows that a total leaves out, and why.
-fn left_out(total: &Total) -> Vec<(String, String)> {
+pub(super) fn left_out(total: &Total) -> Vec<(String, String)> {
     let name = |name: &Option<String>| name.clone().unwrap_or_else(|| NO_NAME.to_owned());
     total.left_out.iter().map(|row| (name(&row.name), row.because.to_string())).collect()
 }

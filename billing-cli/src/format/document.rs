@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-use billing_core::{Amount, Timestamp, rounded};
+use billing_core::{Amount, Date, Timestamp, rounded};
 use chrono::NaiveDate;
 use rust_decimal::Decimal;
 
@@ -34,6 +34,8 @@ pub(crate) struct Sheet {
     pub(crate) facts: Vec<Fact>,
     /// Which formats show it.
     pub(crate) formats: Formats,
+    /// Whether a page shows it only when asked to, on a screen.
+    pub(crate) folded: bool,
     /// What CSV repeats at the beginning of each row.
     pub(crate) context: Vec<(&'static str, String)>,
     pub(crate) columns: Vec<Column>,
@@ -107,10 +109,12 @@ pub(crate) enum Value {
     Exact(Decimal),
     /// An exact amount of money, and with how many decimals it is shown.
     Money(Decimal, u32),
-    /// A part of a hundred, to a tenth.
-    #[allow(dead_code, reason = "of periods side by side, which come next")]
+    /// By how much a quantity changed, exactly.
+    Delta(Decimal),
+    /// By how much an amount of money changed, exactly, and with how many decimals it is shown.
+    MoneyDelta(Decimal, u32),
+    /// By which part of a hundred something changed; shown to a tenth.
     Percent(Decimal),
-    #[allow(dead_code, reason = "of contracts and invoices, which come next")]
     Day(NaiveDate),
     Moment(Timestamp),
 }
@@ -172,9 +176,8 @@ pub(crate) enum Shows {
     Use { used: &'static str, committed: &'static str, included: &'static str, about: [&'static str; 2] },
     /// A value by row; `tone`: of what.
     Values { value: &'static str, unit: Option<String>, tone: Tone },
-    /// A value by period, the newest first in the table and last in the picture.
-    #[allow(dead_code, reason = "of the history, which comes next")]
-    Periods { value: &'static str, unit: Option<String> },
+    /// A value by period, the newest first in the table and last in the picture, with the part of it that is for overage.
+    Periods { value: &'static str, over: &'static str, unit: Option<String> },
 }
 
 /// A set of formats.
@@ -248,6 +251,7 @@ impl Sheet {
             title,
             facts: Vec::new(),
             formats: Formats::ALL,
+            folded: false,
             context: Vec::new(),
             columns,
             groups: Vec::new(),
@@ -293,6 +297,11 @@ impl Column {
 
     pub(crate) const fn date(key: &'static str, title: &'static str) -> Self {
         Self::new(key, title, Kind::Date)
+    }
+
+    /// A column that is known at run time only.
+    pub(crate) fn made(key: String, title: String, kind: Kind) -> Self {
+        Self { key: key.into(), title: title.into(), ..Self::new("", "", kind) }
     }
 
     /// The same column, left out where there is no room.
@@ -373,6 +382,25 @@ impl Cell {
         Self::new(amount.map_or(Value::Unknown, |amount| Value::Price(amount.clone())))
     }
 
+    /// A quantity that need not be sent.
+    pub(crate) fn optional_quantity(amount: Option<&Amount>) -> Self {
+        amount.map_or_else(Self::empty, |amount| Self::quantity(Some(amount)))
+    }
+
+    /// A price that need not be sent.
+    pub(crate) fn optional_price(amount: Option<&Amount>) -> Self {
+        amount.map_or_else(Self::empty, |amount| Self::price(Some(amount)))
+    }
+
+    /// An amount of money that should have been sent.
+    pub(crate) fn sent_money(amount: Option<&Amount>, currency: Option<&str>) -> Self {
+        match amount.map(|amount| (amount, amount.decimal())) {
+            Some((_, Some(decimal))) => Self::money(Some(decimal), currency),
+            Some((amount, None)) => Self::price(Some(amount)),
+            None => Self::new(Value::Unknown),
+        }
+    }
+
     /// What should be known.
     pub(crate) fn exact(amount: Option<Decimal>) -> Self {
         Self::new(amount.map_or(Value::Unknown, Value::Exact))
@@ -388,6 +416,19 @@ impl Cell {
 
     pub(crate) fn money(amount: Option<Decimal>, currency: Option<&str>) -> Self {
         Self::new(Value::money(amount, currency))
+    }
+
+    pub(crate) fn day(day: Option<Date>) -> Self {
+        Self::new(day.map_or(Value::Empty, |day| Value::Day(day.day())))
+    }
+
+    /// A moment at which a period begins or ends: the day where it says no more.
+    pub(crate) fn of_period(moment: Option<Timestamp>) -> Self {
+        let Some(moment) = moment else { return Self::new(Value::Unknown) };
+        Self::new(match day(Some(moment)) == moment.date().to_string() {
+            true => Value::Day(moment.date()),
+            false => Value::Moment(moment),
+        })
     }
 
     pub(crate) fn moment(moment: Option<Timestamp>) -> Self {
@@ -409,6 +450,10 @@ impl Value {
         amount.map_or(Self::Unknown, |amount| Self::Money(amount, digits))
     }
 
+    pub(crate) fn money_delta(delta: Decimal, currency: Option<&str>) -> Self {
+        Self::MoneyDelta(delta, rounded(Decimal::ZERO, currency).scale())
+    }
+
     /// As people read it.
     pub(crate) fn shown(&self) -> String {
         match self {
@@ -426,9 +471,11 @@ impl Value {
                 Some(_) => amount.text().trim().to_owned(),
                 None => format!("{:?}", amount.text()),
             },
-            Self::Exact(decimal) => decimal.to_string(),
+            Self::Exact(decimal) => decimal.normalize().to_string(),
             Self::Money(amount, digits) => in_digits(*amount, *digits).to_string(),
-            Self::Percent(percent) => format!("{} %", in_digits(*percent, 1)),
+            Self::Delta(delta) => signed(delta.normalize()),
+            Self::MoneyDelta(delta, digits) => signed(in_digits(*delta, *digits)),
+            Self::Percent(percent) => format!("{} %", signed(in_digits(*percent, 1))),
             Self::Day(day) => day.to_string(),
             Self::Moment(moment) => moment.to_string(),
         }
@@ -441,7 +488,10 @@ impl Value {
             Self::Text(text) => Cow::Borrowed(text),
             Self::Quantity(amount) | Self::Price(amount) => Cow::Borrowed(amount.text()),
             Self::Flag(flag) => Cow::Borrowed(if *flag { "true" } else { "false" }),
-            Self::Money(decimal, _) | Self::Percent(decimal) => Cow::Owned(decimal.to_string()),
+            Self::Money(decimal, _)
+            | Self::Percent(decimal)
+            | Self::Delta(decimal)
+            | Self::MoneyDelta(decimal, _) => Cow::Owned(decimal.to_string()),
             other => Cow::Owned(other.shown()),
         }
     }
@@ -450,7 +500,11 @@ impl Value {
     pub(crate) fn number(&self) -> Option<Decimal> {
         match self {
             Self::Quantity(amount) | Self::Price(amount) => amount.decimal(),
-            Self::Exact(decimal) | Self::Money(decimal, _) | Self::Percent(decimal) => Some(*decimal),
+            Self::Exact(decimal)
+            | Self::Money(decimal, _)
+            | Self::Percent(decimal)
+            | Self::Delta(decimal)
+            | Self::MoneyDelta(decimal, _) => Some(*decimal),
             Self::Count(count) => Some((*count).into()),
             _ => None,
         }
@@ -491,6 +545,11 @@ pub(crate) fn day(timestamp: Option<Timestamp>) -> String {
     }
 }
 
+/// With its sign, where it is not zero.
+fn signed(delta: Decimal) -> String {
+    if delta > Decimal::ZERO { format!("+{delta}") } else { delta.to_string() }
+}
+
 /// Rounded half away from zero, and padded where there is room.
 fn in_digits(amount: Decimal, digits: u32) -> Decimal {
     let strategy = rust_decimal::RoundingStrategy::MidpointAwayFromZero;
@@ -523,7 +582,9 @@ mod tests {
             (Value::money(Some(Decimal::new(1005, 3)), Some("USD")), "1.01", "1.005"),
             (Value::money(Some(Decimal::new(-15, 1)), Some("JPY")), "-2", "-1.5"),
             (Value::money(None, Some("USD")), "unknown", ""),
-            (Value::Percent(Decimal::new(1225, 2)), "12.3 %", "12.25"),
+            (Value::Percent(Decimal::new(1225, 2)), "+12.3 %", "12.25"),
+            (Value::Delta(Decimal::new(-30, 1)), "-3", "-3.0"),
+            (Value::money_delta(Decimal::ONE, Some("USD")), "+1.00", "1"),
             (Value::Instead("in its total"), "in its total", ""),
             (Value::Flag(true), "yes", "true"),
         ] {

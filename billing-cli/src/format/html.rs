@@ -109,12 +109,14 @@ fn section(sheet: &Sheet, n: usize) -> String {
         0 => String::new(),
         _ => sheet.sums.iter().map(left_out).chain(sheet.notes.iter().map(note)).collect(),
     };
-    format!(
-        "<section aria-labelledby=\"s{n}\">\n<h2 id=\"s{n}\">{}</h2>\n{}{charts}{}{under}</section>\n",
-        escaped(&sheet.title),
-        facts(&sheet.facts),
-        table(sheet, n),
-    )
+    let title = escaped(&sheet.title);
+    let content = format!("{}{charts}{}{under}", facts(&sheet.facts), table(sheet, n));
+    match sheet.folded {
+        true => format!("<details>\n<summary><h2 id=\"s{n}\">{title}</h2></summary>\n{content}</details>\n"),
+        false => {
+            format!("<section aria-labelledby=\"s{n}\">\n<h2 id=\"s{n}\">{title}</h2>\n{content}</section>\n")
+        }
+    }
 }
 
 fn table(sheet: &Sheet, n: usize) -> String {
@@ -261,7 +263,7 @@ fn escaped(text: &str) -> String {
 const STYLE: &str = include_str!("html/style.css");
 /// The one style that the page may have, by its hash: no other, and none in an attribute. A test says what it is when the
 /// style has changed.
-const STYLE_HASH: &str = "sha256-KfzH76ywbHkobsqYi7BEp5M0OQwcZIK+r7FTK7DSJfM=";
+const STYLE_HASH: &str = "sha256-isEu2pGrCz4Pl5SOVDXj3SNnQdWtVYk7DpeDOaKHO/U=";
 
 #[cfg(test)]
 mod tests {
@@ -374,7 +376,7 @@ mod tests {
             .map(|(n, value)| Row::new(vec![Cell::text(format!("row {n}")), Cell::new(value.clone())]));
         let (value, unit) = ("value", Some("USD".to_owned()));
         let shows = if periods {
-            Shows::Periods { value, unit }
+            Shows::Periods { value, over: value, unit }
         } else {
             Shows::Values { value, unit, tone: Tone::Over }
         };

@@ -4,7 +4,8 @@ use std::borrow::Cow;
 use std::io::{self, Write};
 
 use billing_core::model::PackedReport;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 
 /// `object` with one more field at its end. `object` is the text of a JSON object that has no such field.
 pub(crate) fn with_field(
@@ -56,6 +57,35 @@ fn for_terminal(json: &str) -> Cow<'_, str> {
         }
         text
     }))
+}
+
+/// The entities of the pages of a list, each as it stands in its page.
+pub(crate) fn entities<'a>(pages: impl Iterator<Item = &'a str>) -> Result<Vec<&'a str>, serde_json::Error> {
+    #[derive(Deserialize)]
+    struct RawPage<'a> {
+        #[serde(borrow)]
+        entities: Option<Vec<&'a RawValue>>,
+    }
+    let mut all = Vec::new();
+    for page in pages {
+        let page: RawPage<'a> = serde_json::from_str(page)?;
+        all.extend(page.entities.unwrap_or_default().into_iter().map(RawValue::get));
+    }
+    Ok(all)
+}
+
+/// An array, an element on each line.
+pub(crate) fn array<T: AsRef<str>>(elements: &[T]) -> String {
+    let elements: Vec<&str> = elements.iter().map(AsRef::as_ref).collect();
+    match elements.is_empty() {
+        true => "[]".to_owned(),
+        false => format!("[\n{}\n]", elements.join(",\n")),
+    }
+}
+
+/// Elements as lines, without the white space between their tokens.
+pub(crate) fn lines<T: AsRef<str>>(elements: &[T]) -> String {
+    elements.iter().map(|element| compact(element.as_ref()).into_owned() + "\n").collect()
 }
 
 /// A line for each resource: the resource as it stands in the body, after the name and the total of its usage. A usage that
@@ -125,6 +155,18 @@ mod tests {
             "{\"a\":\"x\\u009b31m\\u007f\\u202e\"}\n"
         );
         assert!(matches!(for_terminal("{\"a\": 1}\n"), Cow::Borrowed(_)));
+    }
+
+    #[test]
+    fn entities_stay_as_they_stand_in_their_pages() {
+        let pages =
+            [r#"{"entities":[{"b":1.10, "a":"]"} , {}],"nextUri":"x"}"#, "{}", r#"{"entities":null}"#];
+        let all = entities(pages.into_iter()).unwrap();
+        assert_eq!(all, [r#"{"b":1.10, "a":"]"}"#, "{}"]);
+        assert_eq!(array(&all), "[\n{\"b\":1.10, \"a\":\"]\"},\n{}\n]");
+        assert_eq!(lines(&all), "{\"b\":1.10,\"a\":\"]\"}\n{}\n");
+        assert_eq!(array::<&str>(&[]), "[]");
+        assert!(entities([r#"{"entities":7}"#].into_iter()).is_err());
     }
 
     #[test]

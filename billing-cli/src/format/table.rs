@@ -21,7 +21,9 @@ pub(crate) fn render(document: &Document, look: Look) -> String {
         page.gap();
         if sheet.rows().next().is_some() || sheet.groups.iter().any(|group| group.heading.is_some()) {
             page.text += &rows(sheet).render(look);
-            page.gap();
+            if !sheet.sums.is_empty() || !sheet.notes.is_empty() {
+                page.gap();
+            }
         }
         for sum in &sheet.sums {
             page.sum(sum);

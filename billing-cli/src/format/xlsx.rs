@@ -328,13 +328,23 @@ fn number_format(value: &Value) -> String {
     let places = match value {
         Value::Money(_, digits) => *digits,
         Value::Price(amount) => amount.decimal().map_or(0, |decimal| decimal.scale()),
-        Value::Percent(_) => return "0.0%".to_owned(),
+        Value::Percent(_) => return signed("0.0%"),
+        Value::MoneyDelta(_, digits) => *digits,
         value => value.number().map_or(0, |number| number.normalize().scale()),
     };
-    match usize::try_from(places) {
+    let format = match usize::try_from(places) {
         Ok(0) | Err(_) => "#,##0".to_owned(),
         Ok(places) => format!("#,##0.{}", "0".repeat(places)),
+    };
+    match value {
+        Value::Delta(_) | Value::MoneyDelta(..) => signed(&format),
+        _ => format,
     }
+}
+
+/// With a sign for what is more than zero, too.
+fn signed(format: &str) -> String {
+    format!("+{format};-{format};{format}")
 }
 
 /// How wide it is made for.

@@ -43,6 +43,14 @@ pub fn sandbox(line: &[&str]) -> Ended {
     run(program(&["--sandbox", "-q"]).args(line))
 }
 
+/// The ids that a list prints, by the field `id`.
+pub fn ids(line: &[&str]) -> Vec<String> {
+    let listed = sandbox(&[line, &["--format", "json"]].concat());
+    assert_eq!(listed.status, 0, "{}", listed.stderr);
+    let array: serde_json::Value = serde_json::from_str(&listed.stdout).unwrap();
+    array.as_array().unwrap().iter().map(|one| one["id"].as_str().unwrap().to_owned()).collect()
+}
+
 /// A server that answers each request with the next of `answers`, and from then on with the last one. The heads of the
 /// requests come out of the receiver.
 pub struct Server {

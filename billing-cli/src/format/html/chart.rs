@@ -29,10 +29,14 @@ pub(super) fn figure(sheet: &Sheet, chart: &Chart, id: &str) -> Option<String> {
         Shows::Values { value, unit, tone } => {
             (bars(&points(sheet, chart, value)?, *tone == Tone::Over), unit.as_deref(), "")
         }
-        Shows::Periods { value, unit } => {
+        Shows::Periods { value, over, unit } => {
             let mut points = points(sheet, chart, value)?;
+            let over = sheet.at(over);
+            for (point, row) in points.iter_mut().zip(sheet.rows()) {
+                point.over = over.and_then(|at| row.value(at).number());
+            }
             points.reverse();
-            (columns(&points), unit.as_deref(), "")
+            (columns(&points), unit.as_deref(), LEGEND_OF_PERIODS)
         }
     };
     let unit = unit.map(|unit| format!(", {unit}")).unwrap_or_default();
@@ -221,6 +225,8 @@ impl Use {
 struct Point {
     label: String,
     value: Option<Decimal>,
+    /// How much of it is for overage, where that is drawn.
+    over: Option<Decimal>,
     shown: String,
 }
 
@@ -229,6 +235,7 @@ fn points(sheet: &Sheet, chart: &Chart, value: &str) -> Option<Vec<Point>> {
     let point = |row: &Row| Point {
         label: shown(row.value(label), Kind::Text),
         value: row.value(value).number(),
+        over: None,
         shown: shown(row.value(value), Kind::Money),
     };
     Some(sheet.rows().map(point).collect())
@@ -243,7 +250,7 @@ fn bars(points: &[Point], over: bool) -> Vec<Piece> {
     let scale = Scale::of(shown.iter().filter_map(|point| point.value));
     let draw = |points: &[Point]| {
         let (mut body, mut y) = (String::new(), 0);
-        for Point { label, value, shown } in points {
+        for Point { label, value, shown, .. } in points {
             let class = if value.is_none() { "value alarm" } else { "value" };
             let brief = value.map_or_else(|| "unknown".to_owned(), short);
             let mut row = labelled(y, label, "", [shown, &brief], class);
@@ -299,10 +306,20 @@ fn columns(points: &[Point]) -> Vec<Piece> {
         let mut column = match point.value {
             Some(value) => {
                 let (top, bottom) = (down(value.max(Decimal::ZERO)), down(value.min(Decimal::ZERO)));
-                format!(
-                    "<rect x=\"{x}%\" width=\"{width}%\" y=\"{top}\" height=\"{}\" class=\"used\"/>",
-                    bottom - top
-                )
+                let rect = |top: Decimal, bottom: Decimal, class: &str, fill: &str| {
+                    let height = bottom - top;
+                    format!(
+                        "<rect x=\"{x}%\" width=\"{width}%\" y=\"{top}\" height=\"{height}\" class=\"{class}\" {fill}/>"
+                    )
+                };
+                // On top, as far as it is a part of the whole.
+                match point.over.filter(|over| *over > Decimal::ZERO && *over <= value) {
+                    Some(over) => {
+                        let between = down(value - over);
+                        rect(between, bottom, "used", "") + &rect(top, between, "beyond", HATCHING)
+                    }
+                    None => rect(top, bottom, "used", ""),
+                }
             }
             None => format!(
                 "<rect x=\"{x}%\" width=\"{width}%\" y=\"{PLOT_TOP}\" height=\"{PLOT}\" class=\"missing\" {HATCHING}/>\
@@ -320,8 +337,10 @@ fn columns(points: &[Point]) -> Vec<Piece> {
         };
         if let Some(class) = class {
             let y = PLOT_TOP + PLOT + 18;
+            // The newest ends where its column does, as there is nothing beside it to reach over.
+            let (at, anchor) = if back == 0 { (Decimal::ONE_HUNDRED, "end") } else { (middle, "middle") };
             column += &format!(
-                "<text x=\"{middle}%\" y=\"{y}\" class=\"tick middle{class}\">{}</text>",
+                "<text x=\"{at}%\" y=\"{y}\" class=\"tick {anchor}{class}\">{}</text>",
                 escaped(&point.label)
             );
         }
@@ -473,6 +492,8 @@ fn cut(text: &str, columns: usize) -> Cow<'_, str> {
 const LEGEND_OF_USE: &str = "<span class=\"legend\"><span class=\"key used\"></span>used \
                              <span class=\"key agreed\"></span>committed and included \
                              <span class=\"key beyond\"></span>▲ overage</span>";
+const LEGEND_OF_PERIODS: &str = "<span class=\"legend\"><span class=\"key used\"></span>total \
+                                 <span class=\"key beyond\"></span>of it for overage</span>";
 /// In place of the attribute that fills with the pattern of its own `svg`. No text is like it, for texts are escaped.
 const HATCHING: &str = "<hatching>";
 /// As many as have room on a page of paper.

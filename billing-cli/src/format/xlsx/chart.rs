@@ -26,7 +26,7 @@ pub(super) fn draw(part: &Part<'_>, to: &mut Worksheet, name: &str, below: u32) 
                     charts.extend(bars.draw(part, &both));
                 }
             }
-            Shows::Values { value, unit, .. } | Shows::Periods { value, unit } => {
+            Shows::Values { value, unit, .. } | Shows::Periods { value, unit, .. } => {
                 let Some(value) = series(value) else { continue };
                 let kind = match chart.shows {
                     Shows::Periods { .. } => ChartType::Column,

@@ -1,0 +1,85 @@
+//! `compare`: billing periods of an organisation side by side.
+
+use billing_core::calls::{Answer, TrusteeOverviewCall, WithBody};
+use billing_core::model::TrusteeOverview;
+use billing_core::{Comparison, OrgId, PeriodIndex, Statement};
+
+use super::{Found, Outcome, body_text, print, unreadable};
+use crate::alarm::Alarm;
+use crate::args::{Compare, Options};
+use crate::backend::Backend;
+use crate::documents;
+use crate::failure::Failure;
+use crate::format::document::{Document, day};
+use crate::format::json;
+use crate::output::Destination;
+
+pub(crate) fn run(
+    command: &Compare,
+    options: &Options,
+    destination: &Destination,
+) -> Result<Outcome, Failure> {
+    let org: OrgId = command.org.parse()?;
+    let mut indexes: Vec<PeriodIndex> = Vec::new();
+    for text in &command.periods {
+        let index: PeriodIndex = text.parse()?;
+        if indexes.contains(&index) {
+            return Err(Failure::Usage(format!("--periods names {index} twice: name different periods")));
+        }
+        indexes.push(index);
+    }
+    if !(2..=4).contains(&indexes.len()) {
+        return Err(Failure::Usage(format!(
+            "--periods names {} billing period(s), and a comparison takes two to four: write --periods 0,1",
+            indexes.len()
+        )));
+    }
+    let mut backend = Backend::new(options)?;
+    let mut answers = Vec::new();
+    for index in indexes {
+        let call = WithBody(TrusteeOverviewCall::new(org.clone()).period(index));
+        let answer = backend.exchange(call, options.verbosity());
+        answers.push(answer.map_err(|error| backend.failure(error, &org))?);
+    }
+    let comparison = Comparison::new(answers.iter().map(|answer| &answer.value))
+        .map_err(|why| Failure::Unshowable(why.to_string()))?;
+    let mut alarm = Alarm::default();
+    if command.alarm.fail_on_overage {
+        for answer in &answers {
+            let of = day(answer.value.billing_period_start_date);
+            alarm.look(Some(&of), &Statement::new(&answer.value));
+        }
+    }
+    let name = answers.iter().find_map(|answer| answer.value.organization.as_ref()?.name.clone());
+    let compared = Compared { organization: name.unwrap_or_else(|| org.to_string()), answers, comparison };
+    let printed = print(&compared, options, destination)?;
+    Ok(Outcome { printed, failure: alarm.ring(options.verbosity()) })
+}
+
+/// Overviews, and what they are beside each other.
+struct Compared {
+    organization: String,
+    answers: Vec<Answer<TrusteeOverview>>,
+    comparison: Comparison,
+}
+
+impl Found for Compared {
+    fn document(&self) -> Document {
+        documents::comparison(&self.organization, &self.comparison)
+    }
+
+    /// What the server said, and apart from it what is computed.
+    fn json(&self) -> Result<String, Failure> {
+        let bodies: Result<Vec<&str>, _> =
+            self.answers.iter().map(|answer| body_text(&answer.body)).collect();
+        let bodies = json::array(&bodies?);
+        json::with_field(&format!("{{\"periods\":{bodies}}}"), "comparison", &self.comparison)
+            .map_err(|error| unreadable(&error))
+    }
+
+    /// A line for each row.
+    fn ndjson(&self) -> Result<String, Failure> {
+        let rows: Result<Vec<String>, _> = self.comparison.rows.iter().map(serde_json::to_string).collect();
+        Ok(json::lines(&rows.map_err(|error| unreadable(&error))?))
+    }
+}

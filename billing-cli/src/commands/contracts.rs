@@ -1,0 +1,84 @@
+//! `contracts`, `contract` and `period`: who has agreed to what, and what became of it.
+
+use billing_core::calls::{Answer, Call, ContractCall, ContractPeriodCall, ContractsCall, WithBody};
+use billing_core::{Amount, PageSize};
+
+use super::{Found, Outcome, body_text, list, print};
+use crate::alarm::Alarm;
+use crate::args::{ContractPeriod, Contracts, Options};
+use crate::backend::Backend;
+use crate::documents;
+use crate::failure::Failure;
+use crate::format::document::{Document, NO_NAME};
+use crate::output::Destination;
+
+pub(crate) fn list(
+    command: &Contracts,
+    options: &Options,
+    destination: &Destination,
+) -> Result<Vec<u8>, Failure> {
+    let mut call = ContractsCall::new().page_size(PageSize::new(list::LARGEST)?);
+    if let Some(range) = list::dates(&command.dates)? {
+        call = call.dates(range);
+    }
+    if let Some(status) = &command.status {
+        call = call.status(status.as_str().into())?;
+    }
+    if let Some(number) = &command.number {
+        call = call.external_number(number)?;
+    }
+    list::run(call, documents::contracts, options, destination)
+}
+
+pub(crate) fn one(id: &str, options: &Options, destination: &Destination) -> Result<Vec<u8>, Failure> {
+    let found = asked(ContractCall::new(id.parse()?), documents::contract, options)?;
+    print(&found, options, destination)
+}
+
+pub(crate) fn period(
+    command: &ContractPeriod,
+    options: &Options,
+    destination: &Destination,
+) -> Result<Outcome, Failure> {
+    let call = ContractPeriodCall::new(command.contract.parse()?, command.period.parse()?);
+    let found = asked(call, documents::contract_period, options)?;
+    let mut alarm = Alarm::default();
+    if command.alarm.fail_on_overage {
+        let detail = &found.answer.value;
+        for charge in detail.charges() {
+            let over = charge.overage_quantity.as_ref().and_then(Amount::decimal);
+            alarm.note(charge.name.as_deref().unwrap_or(NO_NAME), over);
+        }
+        for wallet in detail.wallets() {
+            let over = wallet.balance_overage.as_ref().and_then(Amount::decimal);
+            alarm.note(wallet.name.as_deref().unwrap_or(NO_NAME), over);
+        }
+    }
+    let printed = print(&found, options, destination)?;
+    Ok(Outcome { printed, failure: alarm.ring(options.verbosity()) })
+}
+
+/// The answer to a call, with the document that is made of it.
+struct Asked<T> {
+    answer: Answer<T>,
+    shown: fn(&T) -> Document,
+}
+
+fn asked<C: Call>(
+    call: C,
+    shown: fn(&C::Output) -> Document,
+    options: &Options,
+) -> Result<Asked<C::Output>, Failure> {
+    let answer = Backend::new(options)?.exchange(WithBody(call), options.verbosity())?;
+    Ok(Asked { answer, shown })
+}
+
+impl<T> Found for Asked<T> {
+    fn document(&self) -> Document {
+        (self.shown)(&self.answer.value)
+    }
+
+    fn json(&self) -> Result<String, Failure> {
+        Ok(body_text(&self.answer.body)?.to_owned())
+    }
+}

@@ -1,0 +1,171 @@
+//! `history`: the billing periods of an organisation, one after the other.
+
+use std::num::NonZeroU32;
+
+use billing_core::history::{Ended, Finding, Found as Visited};
+use billing_core::{BillingPeriod, InvalidInput, OrgId, Period, Reach, Statement, Timestamp, Trend};
+use chrono::{DateTime, Days, Utc};
+
+use super::{Found, Outcome, print, with_field, with_statement};
+use crate::alarm::Alarm;
+use crate::args::{self, History, Options};
+use crate::backend::Backend;
+use crate::documents;
+use crate::failure::Failure;
+use crate::format::document::{Document, Note, Tone};
+use crate::format::json;
+use crate::log;
+use crate::output::Destination;
+use crate::text::count;
+
+pub(crate) fn run(
+    command: &History,
+    options: &Options,
+    destination: &Destination,
+) -> Result<Outcome, Failure> {
+    let org: OrgId = command.org.parse()?;
+    let reach = reach(&command.reach)?;
+    let verbosity = options.verbosity();
+    let mut backend = Backend::new(options)?;
+    let findings =
+        backend.history(org.clone(), reach, verbosity).map_err(|error| backend.failure(error, &org))?;
+    let walked = Walked::new(&org, findings);
+    for remark in &walked.remarks {
+        match remark.tone {
+            Tone::Alarm => log::warning(&remark.text, verbosity),
+            _ => log::note(&remark.text, verbosity),
+        }
+    }
+    if walked.periods.is_empty() {
+        log::note(&format!("{reach}: there is none"), verbosity);
+    }
+    let mut alarm = Alarm::default();
+    if command.alarm.fail_on_overage {
+        for (period, statement) in &walked.periods {
+            let of = crate::format::document::day(period.overview.billing_period_start_date);
+            alarm.look(Some(&of), statement);
+        }
+    }
+    let printed = print(&walked, options, destination)?;
+    let overage = alarm.ring(verbosity);
+    let partly = (walked.failed > 0).then(|| {
+        let failed = count(walked.failed, "billing period", "billing periods");
+        Failure::Partly(format!("{failed} of {org} could not be read; the rest is printed"))
+    });
+    Ok(Outcome { printed, failure: partly.or(overage) })
+}
+
+/// The latest year's worth, if nothing is said.
+fn reach(said: &args::Reach) -> Result<Reach, Failure> {
+    let wrong = |what: &str, text: &str, instead: &str| {
+        Failure::Usage(format!("--{what} {text:?} cannot be meant: {instead}"))
+    };
+    if let (Some(from), Some(to)) = (&said.from, &said.to) {
+        return Ok(Reach::Range(Period::new(Timestamp::from_user(from)?, after(to)?)?));
+    }
+    if let Some(year) = &said.year {
+        let year = year.parse().map_err(|_| wrong("year", year, "write 2026"))?;
+        return Ok(Reach::year(year)?);
+    }
+    let periods = said.periods.as_deref().unwrap_or(USUAL);
+    let n: NonZeroU32 =
+        periods.parse().map_err(|_| wrong("periods", periods, "write how many, from 1 on"))?;
+    Ok(Reach::Periods(n))
+}
+
+/// The end of a range whose last day is `text`: that day is part of it.
+fn after(text: &str) -> Result<DateTime<Utc>, InvalidInput> {
+    let to = Timestamp::from_user(text)?;
+    let is_day = to.date().to_string() == text;
+    let after = if is_day { to.instant().checked_add_days(Days::new(1)) } else { Some(to.instant()) };
+    after.ok_or_else(|| InvalidInput::Date(text.to_owned()))
+}
+
+/// What a walk has found.
+struct Walked {
+    organization: String,
+    /// The newest first.
+    periods: Vec<(BillingPeriod, Statement)>,
+    failed: usize,
+    /// What else there is to say.
+    remarks: Vec<Note>,
+}
+
+impl Walked {
+    fn new(org: &OrgId, findings: Vec<Finding>) -> Self {
+        let mut walked =
+            Self { organization: org.to_string(), periods: Vec::new(), failed: 0, remarks: Vec::new() };
+        for Finding { index, found, ended, .. } in findings {
+            match found {
+                Visited::Period(period) => walked.take(*period),
+                Visited::Undated(period) => {
+                    walked.say(Tone::Alarm, format!("the period with index {index} was sent without the dates that would tell whether it is one of these"));
+                    walked.take(*period);
+                }
+                Visited::Failed(error) => {
+                    walked.failed += 1;
+                    walked.say(
+                        Tone::Alarm,
+                        format!("the period with index {index} could not be read: {error}"),
+                    );
+                }
+                _ => {}
+            }
+            if let Some(ended @ (Ended::GaveUp | Ended::Circles | Ended::Endless)) = ended {
+                walked.failed += usize::from(ended != Ended::GaveUp);
+                walked.say(Tone::Alarm, format!("{ended}"));
+            }
+        }
+        let dated = |(period, _): &(BillingPeriod, Statement)| moment(period).is_some();
+        if walked.periods.iter().all(dated) {
+            walked.periods.sort_by_key(|(period, _)| std::cmp::Reverse(moment(period)));
+        }
+        let name =
+            walked.periods.iter().find_map(|(period, _)| period.overview.organization.as_ref()?.name.clone());
+        walked.organization = name.unwrap_or(walked.organization);
+        walked
+    }
+
+    fn take(&mut self, period: BillingPeriod) {
+        let statement = Statement::new(&period.overview);
+        self.periods.push((period, statement));
+    }
+
+    fn say(&mut self, tone: Tone, text: String) {
+        self.remarks.push(Note::new(tone, text));
+    }
+
+    /// Each period in the server's words, with its statement and how its total changed since the one before it.
+    fn objects(&self) -> Result<Vec<String>, Failure> {
+        let trend = Trend::new(self.periods.iter().map(|(_, statement)| statement.clone()));
+        let changes = trend.changes.iter().map(Some).rev().chain([None]);
+        let object = |((period, statement), change): (&(BillingPeriod, Statement), _)| {
+            let stated = with_statement(&period.overview, &period.body, statement)?;
+            with_field(&period.overview, &stated, "change", &change)
+        };
+        self.periods.iter().zip(changes).map(object).collect()
+    }
+}
+
+impl Found for Walked {
+    fn document(&self) -> Document {
+        let periods: Vec<_> =
+            self.periods.iter().map(|(period, statement)| (&period.overview, statement)).collect();
+        let remarks = self.remarks.iter().map(|note| Note::new(note.tone, note.text.clone())).collect();
+        documents::history(&self.organization, &periods, remarks)
+    }
+
+    fn json(&self) -> Result<String, Failure> {
+        Ok(json::array(&self.objects()?))
+    }
+
+    fn ndjson(&self) -> Result<String, Failure> {
+        Ok(json::lines(&self.objects()?))
+    }
+}
+
+fn moment(period: &BillingPeriod) -> Option<Timestamp> {
+    period.overview.billing_period_end_date.or(period.overview.billing_period_start_date)
+}
+
+const USUAL: &str = "12";

@@ -1,0 +1,15 @@
+//! `trustors`: the organisations that trust ours.
+
+use billing_core::PageSize;
+use billing_core::calls::TrustorsCall;
+
+use super::list;
+use crate::args::Options;
+use crate::documents;
+use crate::failure::Failure;
+use crate::output::Destination;
+
+pub(crate) fn run(options: &Options, destination: &Destination) -> Result<Vec<u8>, Failure> {
+    let call = TrustorsCall::new().page_size(PageSize::new(list::LARGEST)?);
+    list::run(call, documents::trustors, options, destination)
+}

@@ -1,0 +1,196 @@
+//! Billing periods side by side.
+
+use billing_core::{Change, ComparedRow, Comparison, Figures};
+
+use super::history::{called, changed};
+use super::overview::left_out;
+use crate::format::document::{
+    Cell, Column, Document, Fact, Formats, Group, Kind, Note, Row, Sheet, Tone, Value,
+};
+
+/// What the periods come to, then usage, overage and charges row by row; for spreadsheets all in one row.
+pub(crate) fn comparison(organization: &str, comparison: &Comparison) -> Document {
+    let periods = &comparison.trend.periods;
+    let mut currencies: Vec<&str> = periods.iter().filter_map(|period| period.currency.as_deref()).collect();
+    currencies.dedup();
+    let currencies = if currencies.is_empty() { "(not sent)".to_owned() } else { currencies.join(", ") };
+    let facts = vec![
+        Fact::new("Periods from", periods.iter().map(called).collect::<Vec<_>>().join(", ")),
+        Fact::new("Currency", currencies),
+    ];
+    let mut sheets = vec![totals(comparison)];
+    sheets.extend(MEASURES.iter().map(|measure| rows(comparison, measure.title, &[measure])));
+    let all = rows(comparison, "Rows", &MEASURES.iter().collect::<Vec<_>>());
+    sheets.push(Sheet { formats: Formats::SPREADSHEETS, ..all });
+    Document { title: organization.to_owned(), facts, sheets }
+}
+
+/// What is compared of a row.
+struct Measure {
+    key: &'static str,
+    title: &'static str,
+    kind: Kind,
+    of: fn(&ComparedRow) -> Option<&Figures>,
+    /// How a figure that is not zero stands out.
+    tone: Tone,
+}
+
+const MEASURES: [Measure; 3] = [
+    Measure { key: "used", title: "Usage", kind: Kind::Number, of: |row| Some(&row.used), tone: Tone::Plain },
+    Measure {
+        key: "overage",
+        title: "Overage",
+        kind: Kind::Number,
+        of: |row| row.overage.as_ref(),
+        tone: Tone::Over,
+    },
+    Measure {
+        key: "charge",
+        title: "Charges",
+        kind: Kind::Money,
+        of: |row| row.charge.as_ref(),
+        tone: Tone::Plain,
+    },
+];
+
+fn totals(comparison: &Comparison) -> Sheet {
+    let trend = &comparison.trend;
+    let columns = vec![
+        Column::date("billingPeriodStartDate", "Begins"),
+        Column::date("billingPeriodEndDate", "Ends").rank(3),
+        Column::text("currency", "Currency").rank(2),
+        Column::money("total", "Total"),
+        Column::money("change", "Δ"),
+        Column::number("changePercent", "Δ %").rank(1),
+        Column::number("unknown", "Unknown charges").rank(4),
+    ];
+    let changes = [None].into_iter().chain(trend.changes.iter().map(Some));
+    let rows = trend.periods.iter().zip(changes).map(|(period, change)| {
+        let currency = period.currency.as_deref();
+        let (delta, percent) =
+            change.map_or_else(|| (Cell::empty(), Cell::empty()), |change| changed(change, currency));
+        let unknown = period.total.left_out.len();
+        Row::new(vec![
+            Cell::of_period(period.period_start),
+            Cell::of_period(period.period_end),
+            Cell::optional_text(currency),
+            Cell::money(period.total.known, currency),
+            delta,
+            percent,
+            if unknown > 0 { Cell::new(Value::Count(unknown)).tone(Tone::Alarm) } else { Cell::empty() },
+        ])
+    });
+    let mut notes = Vec::new();
+    for period in &trend.periods {
+        for (name, why) in left_out(&period.total) {
+            let text = format!("{} leaves out {name}: {why}", called(period));
+            notes.push(Note::new(Tone::Alarm, text));
+        }
+    }
+    if comparison.mixed_currencies {
+        notes.push(Note::new(
+            Tone::Alarm,
+            "The periods are in different currencies: money is not compared across them.",
+        ));
+    }
+    notes.push(Note::new(Tone::Faint, comparison.not_included));
+    Sheet {
+        formats: Formats::TABLE.and(Formats::XLSX).and(Formats::HTML),
+        groups: vec![Group { heading: None, rows: rows.collect() }],
+        notes,
+        ..Sheet::new("Totals", columns)
+    }
+}
+
+/// The rows by section, with some of what is compared. A row that has only zeros of it is left out.
+fn rows(comparison: &Comparison, title: &'static str, measures: &[&Measure]) -> Sheet {
+    let sheets = Formats::SPREADSHEETS;
+    let mut columns = vec![
+        Column::text("section", "Section").only(sheets),
+        Column::text("name", "Name"),
+        Column::text("partNumber", "Part number").rank(9).aside(),
+        Column::text("unit", "Unit").rank(8).aside(),
+        Column::text("billedBy", "Billed by").rank(7).aside(),
+    ];
+    columns.extend(measures.iter().flat_map(|measure| measure.columns(comparison, measures.len() > 1)));
+    let says_something = |row: &&ComparedRow| {
+        let figures =
+            measures.iter().filter_map(|measure| (measure.of)(row)).flat_map(|figures| &figures.values);
+        figures.into_iter().any(|value| value.is_none_or(|value| !value.is_zero()))
+    };
+    let shown: Vec<&ComparedRow> = comparison.rows.iter().filter(says_something).collect();
+    let group = |rows: &[&ComparedRow]| Group {
+        heading: rows.first().map(|row| row.section.name().to_uppercase()),
+        rows: rows.iter().map(|row| self::row(comparison, row, measures)).collect(),
+    };
+    Sheet {
+        formats: Formats::TABLE.and(Formats::HTML),
+        groups: shown.chunk_by(|a, b| a.section == b.section).map(group).collect(),
+        ..Sheet::new(title, columns)
+    }
+}
+
+fn row(comparison: &Comparison, row: &ComparedRow, measures: &[&Measure]) -> Row {
+    let mut cells = vec![
+        Cell::text(row.section.name()),
+        Cell::name(row.name.as_deref()),
+        Cell::optional_text(row.part_number.as_deref()),
+        Cell::optional_text(row.unit.as_deref()),
+        Cell::optional_text(row.third_party.then_some("third party")),
+    ];
+    cells.extend(measures.iter().flat_map(|measure| measure.cells(comparison, row)));
+    Row { part: row.explains_rollup, cells }
+}
+
+impl Measure {
+    /// A column for each period, and after each but the first those of its change.
+    fn columns(&self, comparison: &Comparison, beside_others: bool) -> Vec<Column> {
+        let Self { key, title, kind, .. } = self;
+        let mut columns = Vec::new();
+        for (n, period) in comparison.trend.periods.iter().enumerate() {
+            let called = called(period);
+            let column = |suffix: &str, alone: &str, kind| {
+                let said = if beside_others { format!("{title} {alone}") } else { alone.to_owned() };
+                Column::made(format!("{key}{suffix}.{called}"), said, kind)
+            };
+            columns.push(column("", &called, *kind));
+            if n > 0 {
+                let to =
+                    |sign: &str| if beside_others { format!("{called} {sign}") } else { sign.to_owned() };
+                columns.push(column("Change", &to("Δ"), *kind));
+                columns.push(column("Percent", &to("Δ %"), Kind::Number).rank(1));
+            }
+        }
+        columns
+    }
+
+    fn cells(&self, comparison: &Comparison, row: &ComparedRow) -> Vec<Cell> {
+        let periods = &comparison.trend.periods;
+        let Some(figures) = (self.of)(row) else {
+            return vec![Cell::empty(); (periods.len() * 3).saturating_sub(2)];
+        };
+        let mut cells = Vec::new();
+        let changes = [None].into_iter().chain(figures.changes.iter().map(Some));
+        for ((value, change), period) in figures.values.iter().zip(changes).zip(periods) {
+            let currency = period.currency.as_deref();
+            let cell = match self.kind {
+                Kind::Money => Cell::money(*value, currency),
+                _ => Cell::exact(*value),
+            };
+            let stands_out = self.tone == Tone::Over && value.is_some_and(|value| value > 0.into());
+            cells.push(if stands_out { cell.tone(Tone::Over) } else { cell });
+            let (delta, percent) = match (change, self.kind) {
+                (None, _) => continue,
+                (Some(change), Kind::Money) => changed(change, currency),
+                (Some(Change::Known(difference)), _) => (
+                    Cell::new(Value::Delta(difference.delta)),
+                    Cell::new(difference.percent.map_or(Value::Instead("–"), Value::Percent)),
+                ),
+                (Some(Change::Unlike), _) => (Cell::new(Value::Instead("other unit")), Cell::empty()),
+                (Some(_), _) => (Cell::new(Value::Unknown), Cell::empty()),
+            };
+            cells.extend([delta, percent]);
+        }
+        cells
+    }
+}

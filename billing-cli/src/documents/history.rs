@@ -1,0 +1,149 @@
+//! The billing periods of an organisation, one under the other.
+
+use billing_core::model::TrusteeOverview;
+use billing_core::{Change, PeriodTotal, Statement, Total, Trend, Verdict};
+use rust_decimal::Decimal;
+
+use super::overview::{left_out, rows};
+use crate::format::document::{
+    Adds, Cell, Chart, Column, Document, Fact, Formats, Group, Note, Row, Sheet, Shows, Sum, Tone, Value,
+    day, period,
+};
+
+/// The totals of the periods and how they change, then each period's rows. `periods`: the newest first. `organization`: its
+/// name or its id. `remarks`: what else to say of the walk.
+pub(crate) fn history(
+    organization: &str,
+    periods: &[(&TrusteeOverview, &Statement)],
+    remarks: Vec<Note>,
+) -> Document {
+    let statements = || periods.iter().map(|(_, statement)| (*statement).clone());
+    let trend = Trend::new(statements());
+    let mut facts = vec![Fact::new("Periods", periods.len().to_string())];
+    if let (Some((_, newest)), Some((_, oldest))) = (periods.first(), periods.last()) {
+        facts.push(Fact::new("From", period(oldest.period_start, newest.period_end)));
+    }
+    let mut sheets = vec![totals(periods, &trend, remarks)];
+    sheets.extend(periods.iter().map(|(overview, statement)| Sheet {
+        tab: day(statement.period_start),
+        title: period(statement.period_start, statement.period_end),
+        folded: true,
+        formats: Formats::SPREADSHEETS.and(Formats::HTML),
+        ..rows(overview, statement)
+    }));
+    if periods.is_empty() {
+        // The columns are the same without a row.
+        let none = TrusteeOverview::default();
+        sheets.push(Sheet { formats: Formats::CSV, ..rows(&none, &Statement::new(&none)) });
+    }
+    Document { title: organization.to_owned(), facts, sheets }
+}
+
+fn totals(periods: &[(&TrusteeOverview, &Statement)], trend: &Trend, remarks: Vec<Note>) -> Sheet {
+    let columns = vec![
+        Column::date("billingPeriodStartDate", "Begins"),
+        Column::date("billingPeriodEndDate", "Ends").rank(5),
+        Column::text("currency", "Currency").rank(4),
+        Column::money("total", "Total"),
+        Column::money("change", "Δ").rank(3),
+        Column::number("changePercent", "Δ %").rank(1),
+        Column::money("overageCharge", "Of it overage").rank(2),
+        Column::money("thirdParty", "Third party").rank(7),
+        Column::money("minimum", "Minimum").rank(6),
+        Column::number("unknown", "Unknown charges").rank(8),
+    ];
+    // The trend has the earliest first, and a change for each period but that.
+    let changes = trend.changes.iter().map(Some).rev().chain([None]);
+    let rows = periods.iter().zip(changes).map(|((_, statement), change)| total(statement, change));
+    let one_currency = trend.totals.len() == 1;
+    let unit = || trend.totals.first().and_then(|total| total.currency.clone());
+    let charts = one_currency.then(|| Chart {
+        title: "Total by period",
+        label: "billingPeriodStartDate",
+        shows: Shows::Periods { value: "total", over: "overageCharge", unit: unit() },
+    });
+    let mut notes = remarks;
+    notes.push(Note::new(Tone::Faint, billing_core::NOT_INCLUDED));
+    Sheet {
+        tab: "Periods".to_owned(),
+        formats: Formats::TABLE.and(Formats::XLSX).and(Formats::HTML),
+        groups: vec![Group { heading: None, rows: rows.collect() }],
+        sums: sums(periods, trend),
+        notes,
+        charts: charts.into_iter().collect(),
+        ..Sheet::new("Totals", columns)
+    }
+}
+
+fn total(statement: &Statement, change: Option<&Change>) -> Row {
+    let currency = statement.currency.as_deref();
+    let money = |total: &Total| Cell::money(total.known, currency);
+    let has_third_party = statement.lines().any(|line| line.third_party);
+    let unknown = statement.total.left_out.len() + statement.third_party.left_out.len();
+    let minimum = statement.minimum.as_ref().map(|minimum| {
+        let cell = Cell::sent_money(Some(&minimum.amount), currency);
+        if minimum.verdict == Verdict::Applies { cell.tone(Tone::Alarm) } else { cell }
+    });
+    let (delta, percent) =
+        change.map_or_else(|| (Cell::empty(), Cell::empty()), |change| changed(change, currency));
+    let overage = statement.overage_total();
+    let over = overage.known.is_some_and(|over| over > Decimal::ZERO);
+    Row::new(vec![
+        Cell::of_period(statement.period_start),
+        Cell::of_period(statement.period_end),
+        Cell::optional_text(currency),
+        money(&statement.total),
+        delta,
+        percent,
+        if over { money(&overage).tone(Tone::Over) } else { money(&overage) },
+        if has_third_party { money(&statement.third_party) } else { Cell::empty() },
+        minimum.unwrap_or_else(Cell::empty),
+        if unknown > 0 { Cell::new(Value::Count(unknown)).tone(Tone::Alarm) } else { Cell::empty() },
+    ])
+}
+
+/// A change of money, and in percent.
+pub(super) fn changed(change: &Change, currency: Option<&str>) -> (Cell, Cell) {
+    match change {
+        Change::Known(difference) => (
+            Cell::new(Value::money_delta(difference.delta, currency)),
+            // Where the earlier one is zero there is no percentage.
+            Cell::new(difference.percent.map_or(Value::Instead("–"), Value::Percent)),
+        ),
+        Change::Unlike => (Cell::new(Value::Instead("other currency")), Cell::empty()),
+        _ => (Cell::new(Value::Unknown), Cell::empty()),
+    }
+}
+
+/// By currency and never across.
+fn sums(periods: &[(&TrusteeOverview, &Statement)], trend: &Trend) -> Vec<Sum> {
+    let several = trend.totals.len() > 1;
+    let sums = trend.totals.iter().map(|total| {
+        let same = |statement: &Statement| folded(&statement.currency) == folded(&total.currency);
+        let of_currency = periods.iter().filter(|(_, statement)| same(statement));
+        let missing = of_currency.flat_map(|(_, statement)| {
+            let period = period(statement.period_start, statement.period_end);
+            left_out(&statement.total).into_iter().map(move |(name, why)| (format!("{period}, {name}"), why))
+        });
+        Sum {
+            currency: total.currency.clone(),
+            tone: Tone::Strong,
+            left_out: missing.collect(),
+            adds: Some(Adds {
+                column: "total",
+                only: several.then(|| ("currency", total.currency.clone().unwrap_or_default())),
+            }),
+            ..Sum::new("Total", Value::money(total.known, total.currency.as_deref()))
+        }
+    });
+    sums.collect()
+}
+
+fn folded(currency: &Option<String>) -> String {
+    currency.as_deref().unwrap_or_default().trim().to_lowercase()
+}
+
+/// How a period is called where several stand beside each other.
+pub(super) fn called(period: &PeriodTotal) -> String {
+    day(period.period_start.or(period.period_end))
+}
