@@ -11,7 +11,7 @@ mod values;
 use billing_core::Period;
 
 pub use answers::{body, error_body, headers};
-pub use models::{trustee_overview, usage_report};
+pub use models::{resources, trustee_overview, usage_report};
 pub use poll::poll;
 pub use profile::profile;
 pub use saved::checkpoint;
@@ -21,7 +21,7 @@ pub use values::{address, amount, timestamp};
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All of them.
-pub const TARGETS: [Target; 11] = [
+pub const TARGETS: [Target; 12] = [
     ("address", address),
     ("amount", amount),
     ("body", body),
@@ -30,6 +30,7 @@ pub const TARGETS: [Target; 11] = [
     ("headers", headers),
     ("poll", poll),
     ("profile", profile),
+    ("resources", resources),
     ("timestamp", timestamp),
     ("trustee_overview", trustee_overview),
     ("usage_report", usage_report),

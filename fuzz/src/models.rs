@@ -1,9 +1,17 @@
-//! The parsers of the two operations.
+//! The parsers of the operations.
 
-use billing_core::calls::{BillableUsage, Call, TrusteeOverviewCall};
+use std::fmt::Debug;
+use std::net::IpAddr;
+
+use billing_core::calls::{
+    BillableUsage, Call, ContractCall, ContractPeriodCall, ContractsCall, InvoiceDocumentCall,
+    InvoiceLinesCall, InvoicesCall, OrganizationCall, TrusteeOverviewCall, TrustorsCall,
+};
 use billing_core::model::{PackedReport, TrusteeOverview, UsageReport};
 use bytes::Bytes;
 use http::Response;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use super::period;
 
@@ -44,5 +52,63 @@ pub fn trustee_overview(data: &[u8]) {
             serde_json::to_vec(&statement).expect("a statement can be written");
         }
         Err(error) => assert!(!error.place().is_empty() && plain.is_err()),
+    }
+}
+
+/// The same for the other operations, of which the first byte chooses one; a list that is not there is an error too. And the
+/// address of a document is of https or of this machine, and shown in no error.
+pub fn resources(data: &[u8]) {
+    let Some((which, body)) = data.split_first() else { return };
+    match which % 8 {
+        0 => reads(&OrganizationCall::new(), body),
+        1 => reads(&TrustorsCall::new(), body),
+        2 => reads(&ContractsCall::new(), body),
+        3 => reads(&ContractCall::new("c".parse().expect("a valid id")), body),
+        4 => {
+            let call =
+                ContractPeriodCall::new("c".parse().expect("a valid id"), "p".parse().expect("one too"));
+            reads(&call, body);
+        }
+        5 => reads(&InvoicesCall::new(), body),
+        6 => reads(&InvoiceLinesCall::new("i".parse().expect("a valid id")), body),
+        _ => document(body),
+    }
+}
+
+fn reads<C>(call: &C, body: &[u8])
+where
+    C: Call<Output: Serialize + DeserializeOwned + PartialEq + Debug>,
+{
+    let plain = serde_json::from_slice::<C::Output>(body);
+    match call.parse(&Response::new(Bytes::copy_from_slice(body))) {
+        Ok(model) => {
+            assert_eq!(plain.expect("what is read fast can be read"), model);
+            let json = serde_json::to_vec(&model).expect("a model can be written");
+            let again: C::Output = serde_json::from_slice(&json).expect("what was written can be read");
+            assert_eq!(model, again);
+        }
+        Err(error) => assert!(!error.place().is_empty() && (plain.is_err() || error.place() == "entities")),
+    }
+}
+
+fn document(body: &[u8]) {
+    let call = InvoiceDocumentCall::new("i".parse().expect("a valid id"));
+    match call.parse(&Response::new(Bytes::copy_from_slice(body))) {
+        Ok(url) => {
+            let uri: http::Uri = url.expose().parse().expect("an address");
+            let (scheme, authority) = uri.scheme().zip(uri.authority()).expect("a whole one");
+            let host = authority.host().trim_matches(['[', ']']);
+            let local = host.eq_ignore_ascii_case("localhost")
+                || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
+            assert!(scheme == "https" || (scheme == "http" && local), "{uri}");
+            let shown = format!("{scheme}://{authority}/…");
+            assert_eq!((format!("{url}"), format!("{url:?}")), (shown.clone(), shown));
+        }
+        Err(error) => {
+            let said = format!("{error} {error:?}");
+            let text = String::from_utf8_lossy(body);
+            let marks = text.split(['"', '/', '?', '&', '=']).filter(|part| part.starts_with("s1gn"));
+            marks.for_each(|mark| assert!(!said.contains(mark), "{said}"));
+        }
     }
 }

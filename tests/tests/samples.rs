@@ -1,7 +1,10 @@
-//! The published samples, read whole.
+//! The published samples, read whole; and answers with all that the published schema has.
 
-use billing_core::model::{ReportStatus, SubscriptionType, TrusteeOverview, UsageReport};
-use billing_core::{Charge, ErrorKind, Exchange, Machine, Policy, Statement, Step};
+use billing_core::model::{
+    ContractList, ContractPeriodDetail, InvoiceLineList, InvoiceList, Organization, ReportStatus,
+    SubscriptionType, TrusteeOverview, TrustorList, UsageReport,
+};
+use billing_core::{Amount, Charge, ErrorKind, Exchange, Machine, Policy, Statement, Step};
 
 #[test]
 fn the_usage_report() {
@@ -73,4 +76,30 @@ fn the_429() {
     assert_eq!(error.code(), Some("too.many.requests.retry.after"));
     assert_eq!(error.correlation_id(), Some("0f5f2f6e-5c0e-4a64-9d6c-3f0f4a1c2b3d"));
     assert!(error.to_string().contains("Retry the request in [42] seconds"));
+}
+
+/// Answers with every field that the published schema has, in its order: none is overlooked, none is called otherwise, and
+/// numbers are written back digit for digit.
+#[test]
+fn every_field_of_the_schema_is_known() {
+    fn is_whole<T: serde::de::DeserializeOwned + serde::Serialize + std::fmt::Debug>(text: &str) -> T {
+        let model: T = serde_json::from_str(text).unwrap();
+        let shown = format!("{model:?}");
+        assert!(!shown.contains("None"), "{shown}");
+        assert!(!shown.contains("unknown: {\""), "{shown}");
+        assert_eq!(serde_json::to_string(&model).unwrap(), text.trim());
+        model
+    }
+    let contracts: ContractList = is_whole(include_str!("../samples/schema/contract-list.json"));
+    assert_eq!(contracts.entities()[0].plans()[0].items().len(), 1);
+    let period: ContractPeriodDetail = is_whole(include_str!("../samples/schema/contract-period.json"));
+    let exact = |amount: &Option<Amount>| amount.as_ref().unwrap().decimal().unwrap().to_string();
+    assert_eq!(exact(&period.wallets()[0].starting_balance), "0.1234567890123456789012345678");
+    let invoices: InvoiceList = is_whole(include_str!("../samples/schema/invoice-list.json"));
+    assert!(invoices.entities()[0].amount.as_ref().unwrap().decimal().is_some());
+    let lines: InvoiceLineList = is_whole(include_str!("../samples/schema/invoice-lines.json"));
+    assert!(lines.entities()[0].date_transacted.is_some());
+    let trustors: TrustorList = is_whole(include_str!("../samples/schema/trustors.json"));
+    assert_eq!(trustors.entities()[0].organization_id(), Some("o-1"));
+    let _: Organization = is_whole(include_str!("../samples/schema/organization.json"));
 }
