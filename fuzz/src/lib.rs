@@ -2,6 +2,7 @@
 //! the workspace run them over the corpus too, without a fuzzer.
 
 mod answers;
+mod journal;
 mod models;
 mod poll;
 mod profile;
@@ -11,6 +12,7 @@ mod values;
 use billing_core::Period;
 
 pub use answers::{body, error_body, headers};
+pub use journal::journal;
 pub use models::{resources, trustee_overview, usage_report};
 pub use poll::poll;
 pub use profile::profile;
@@ -21,13 +23,14 @@ pub use values::{address, amount, timestamp};
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All of them.
-pub const TARGETS: [Target; 12] = [
+pub const TARGETS: [Target; 13] = [
     ("address", address),
     ("amount", amount),
     ("body", body),
     ("checkpoint", checkpoint),
     ("error_body", error_body),
     ("headers", headers),
+    ("journal", journal),
     ("poll", poll),
     ("profile", profile),
     ("resources", resources),
