@@ -10,11 +10,11 @@ use billing_core::{Credentials, Environment, Pacing, Policy, Session};
 use rustls::RootCertStore;
 use rustls::pki_types::{CertificateDer, pem::PemObject};
 use ureq::Proxy;
-use ureq::tls::{Certificate, RootCerts};
 
 use crate::client::{Client, Parts};
 use crate::clock::{Clock, SteadyClock};
 use crate::session::Shared;
+use crate::tls::Roots;
 use crate::transport::Transport;
 
 /// Sets a [`Client`] up; from [`Client::builder`].
@@ -38,7 +38,8 @@ pub enum TlsRoots {
     /// Mozilla's roots, as they were when this program was built.
     #[default]
     Bundled,
-    /// The operating system's trust store, which is where a company's own roots usually are.
+    /// The operating system's trust store, which is where a company's own roots usually are. It is read when it is needed:
+    /// with the first connection under TLS, or never.
     Platform,
     /// These certificates and no others, in PEM form.
     Pem(Vec<u8>),
@@ -114,9 +115,9 @@ impl Builder {
     /// When the roots or the address of the proxy cannot be read.
     pub fn build(self) -> Result<Client, BuildError> {
         let roots = match self.roots {
-            TlsRoots::Bundled => RootCerts::WebPki,
-            TlsRoots::Platform => RootCerts::PlatformVerifier,
-            TlsRoots::Pem(pem) => read_pem(&pem)?,
+            TlsRoots::Bundled => Roots::Bundled,
+            TlsRoots::Platform => Roots::Platform,
+            TlsRoots::Pem(pem) => Roots::These(read_pem(&pem)?),
         };
         let proxy = match self.proxy {
             ProxyChoice::Environment => Proxy::try_from_env(),
@@ -168,18 +169,15 @@ impl fmt::Display for BuildError {
 
 impl std::error::Error for BuildError {}
 
-/// The certificates in `pem`. `ureq` would skip those that are none, so they are looked at here.
-fn read_pem(pem: &[u8]) -> Result<RootCerts, BuildError> {
+fn read_pem(pem: &[u8]) -> Result<RootCertStore, BuildError> {
     let unreadable = |e: &dyn fmt::Display| BuildError::Roots(e.to_string());
-    let mut checked = RootCertStore::empty();
-    let mut roots = Vec::new();
+    let mut roots = RootCertStore::empty();
     for certificate in CertificateDer::pem_slice_iter(pem) {
         let certificate = certificate.map_err(|e| unreadable(&e))?;
-        roots.push(Certificate::from_der(&certificate).to_owned());
-        checked.add(certificate).map_err(|e| unreadable(&e))?;
+        roots.add(certificate).map_err(|e| unreadable(&e))?;
     }
     if roots.is_empty() {
         return Err(unreadable(&"there is no certificate in the PEM text"));
     }
-    Ok(roots.into())
+    Ok(roots)
 }

@@ -47,7 +47,9 @@ mod history;
 mod listing;
 mod lookup;
 mod operations;
+mod roots;
 mod session;
+mod tls;
 mod transport;
 
 pub use billing_core;

@@ -58,9 +58,7 @@ impl<C: Connector> Connector for LookingUp<C> {
             addrs,
             resolver: &self.resolver,
             config: details.config,
-            // Requests differ in their time only, so that all can share one TLS configuration, with its trusted roots and
-            // its sessions.
-            request_level: false,
+            request_level: details.request_level,
             now,
             timeout,
             current_time: details.current_time.clone(),

@@ -9,12 +9,13 @@ use billing_core::{BodyReader, MAX_HEAD, Reply, Request, TransportError, Transpo
 use chrono::{DateTime, Utc};
 use http::request::Parts;
 use http::response;
-use ureq::tls::{RootCerts, TlsConfig};
-use ureq::unversioned::transport::{Connector, DefaultConnector};
+use rustls::pki_types::InvalidDnsNameError;
+use ureq::unversioned::transport::{ConnectProxyConnector, Connector, SocksConnector, TcpConnector};
 use ureq::{Agent, AsSendBody, Body, Proxy, Timeout};
 
 use crate::connect::Strictly;
 use crate::lookup::{Later, LookingUp, Unresolved};
+use crate::tls::{Roots, Tls};
 
 /// Performs requests, each once: `ureq` repeats nothing, not even on a pooled connection that turns out to be closed.
 pub(crate) struct Transport {
@@ -23,7 +24,7 @@ pub(crate) struct Transport {
 }
 
 impl Transport {
-    pub(crate) fn new(connect_timeout: Duration, roots: RootCerts, proxy: Option<Proxy>) -> Self {
+    pub(crate) fn new(connect_timeout: Duration, roots: Roots, proxy: Option<Proxy>) -> Self {
         let config = Agent::config_builder()
             // Every status and every redirect is an answer, which the core judges.
             .http_status_as_error(false)
@@ -34,11 +35,16 @@ impl Transport {
             .max_idle_age(IDLE)
             .max_idle_connections(CONNECTIONS)
             .max_idle_connections_per_host(CONNECTIONS)
-            .tls_config(TlsConfig::builder().root_certs(roots).build())
             .proxy(proxy)
             .build();
-        let connector = LookingUp::new(DefaultConnector::default().chain(Strictly));
-        Self { agent: Agent::with_parts(config, connector, Later), connect_timeout }
+        // The way to the host, through a proxy if there is one; TLS; and what ends it all.
+        let connector =
+            ().chain(SocksConnector::default())
+                .chain(ConnectProxyConnector::default())
+                .chain(TcpConnector::default())
+                .chain(Tls::new(roots))
+                .chain(Strictly);
+        Self { agent: Agent::with_parts(config, LookingUp::new(connector), Later), connect_timeout }
     }
 
     /// Performs `request`, which begins at `now`, within its time and size.
@@ -104,9 +110,12 @@ impl Transport {
             E::Timeout(_) => return out_of_time(limit),
             E::Io(e) => return TransportError::from_source(kind_of_io(&e), e),
             E::Other(e) if e.is::<Unresolved>() => return TransportError::from_source(Kind::Dns, e),
+            E::Other(e) if e.is::<rustls::Error>() || e.is::<InvalidDnsNameError>() => {
+                return TransportError::from_source(Kind::Tls, e);
+            }
             E::HostNotFound => Kind::Dns,
             E::ConnectionFailed | E::ConnectProxyFailed(_) => Kind::Connect,
-            E::Tls(_) | E::Pem(_) | E::Rustls(_) | E::TlsRequired => Kind::Tls,
+            E::TlsRequired => Kind::Tls,
             E::Http(_) | E::BadUri(_) | E::InvalidProxyUrl | E::BodyExceedsLimit(_) => Kind::BadRequest,
             // What is left is said of the bytes that came: no HTTP, or a head that does not end.
             _ => Kind::Malformed,

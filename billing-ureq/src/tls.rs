@@ -1,0 +1,141 @@
+//! TLS: made ready when the first https connection is, and the same for all.
+//!
+//! `ureq` has a connector for this too. It trusts what it has read in advance, where this one reads of the system's trust
+//! store what the certificate at hand takes; and it keeps no session for requests with a time limit of their own, so that
+//! each connection would begin with a full handshake.
+
+use std::io::{Read, Write};
+use std::sync::{Arc, OnceLock};
+use std::time::Instant;
+
+use rustls::crypto::{CryptoProvider, ring};
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+use ureq::Error;
+use ureq::unversioned::transport::{
+    Buffers, ConnectionDetails, Connector, Either, LazyBuffers, NextTimeout, Transport, TransportAdapter,
+    time,
+};
+
+use crate::roots::SystemRoots;
+
+/// Whose certificates are trusted, read as far as can fail.
+#[derive(Debug)]
+pub(crate) enum Roots {
+    Bundled,
+    Platform,
+    These(RootCertStore),
+}
+
+/// Comes behind the connectors that make a way to the host, and puts TLS on it where the address is one of https.
+#[derive(Debug)]
+pub(crate) struct Tls {
+    roots: Roots,
+    config: OnceLock<Result<Arc<ClientConfig>, rustls::Error>>,
+}
+
+impl Tls {
+    pub(crate) fn new(roots: Roots) -> Self {
+        Self { roots, config: OnceLock::new() }
+    }
+
+    fn config(&self) -> Result<Arc<ClientConfig>, rustls::Error> {
+        self.config.get_or_init(|| trusting(&self.roots).map(Arc::new)).clone()
+    }
+}
+
+impl<T: Transport> Connector<T> for Tls {
+    type Out = Either<T, Secured>;
+
+    fn connect(
+        &self,
+        details: &ConnectionDetails<'_>,
+        chained: Option<T>,
+    ) -> Result<Option<Self::Out>, Error> {
+        let way = match chained {
+            Some(way) if details.needs_tls() && !way.is_tls() => way,
+            other => return Ok(other.map(Either::A)),
+        };
+        let host = details.uri.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
+        let name = ServerName::try_from(host.to_owned()).map_err(|e| Error::Other(e.into()))?;
+        let failed = |e: rustls::Error| Error::Other(e.into());
+        let mut tls = ClientConnection::new(self.config().map_err(failed)?, name).map_err(failed)?;
+        let way: Box<dyn Transport> = Box::new(way);
+        let mut way = TransportAdapter::new(way, details.current_time.clone());
+        way.set_timeout(time_left(details));
+        tls.complete_io(&mut way)?;
+        let buffers =
+            LazyBuffers::new(details.config.input_buffer_size(), details.config.output_buffer_size());
+        Ok(Some(Either::B(Secured { buffers, stream: StreamOwned::new(tls, way) })))
+    }
+}
+
+/// A connection under TLS.
+pub(crate) struct Secured {
+    buffers: LazyBuffers,
+    stream: StreamOwned<ClientConnection, TransportAdapter>,
+}
+
+impl Transport for Secured {
+    fn buffers(&mut self) -> &mut dyn Buffers {
+        &mut self.buffers
+    }
+
+    fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), Error> {
+        self.stream.get_mut().set_timeout(timeout);
+        let output = self.buffers.output();
+        self.stream.write_all(&output[..amount.min(output.len())])?;
+        Ok(())
+    }
+
+    fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, Error> {
+        self.stream.get_mut().set_timeout(timeout);
+        let n = self.stream.read(self.buffers.input_append_buf())?;
+        self.buffers.input_appended(n);
+        Ok(n > 0)
+    }
+
+    fn is_open(&mut self) -> bool {
+        self.stream.get_mut().get_mut().is_open()
+    }
+
+    fn is_tls(&self) -> bool {
+        true
+    }
+}
+
+impl std::fmt::Debug for Secured {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Secured").finish_non_exhaustive()
+    }
+}
+
+/// The process's own cryptography where it has chosen one, else ring.
+fn trusting(roots: &Roots) -> Result<ClientConfig, rustls::Error> {
+    let provider =
+        CryptoProvider::get_default().cloned().unwrap_or_else(|| Arc::new(ring::default_provider()));
+    let config =
+        ClientConfig::builder_with_provider(provider.clone()).with_safe_default_protocol_versions()?;
+    let config = match roots {
+        Roots::Bundled => {
+            config.with_root_certificates(RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() })
+        }
+        Roots::These(roots) => config.with_root_certificates(roots.clone()),
+        // "Dangerous" is what it is called to bring a verifier along.
+        Roots::Platform => {
+            config.dangerous().with_custom_certificate_verifier(Arc::new(SystemRoots::new(provider)))
+        }
+    };
+    Ok(config.with_no_client_auth())
+}
+
+/// What is left of the time for connecting.
+fn time_left(details: &ConnectionDetails<'_>) -> NextTimeout {
+    let mut timeout = details.timeout;
+    if let time::Instant::Exact(begun) = details.now
+        && !timeout.after.is_not_happening()
+    {
+        timeout.after = timeout.after.saturating_sub(Instant::now().duration_since(begun)).into();
+    }
+    timeout
+}
