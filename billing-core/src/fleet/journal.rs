@@ -69,7 +69,8 @@ impl Journal {
     }
 
     /// The line for a finding, which is to be written whole before anything else; `None` for one that is not recorded,
-    /// because it is to be asked for again.
+    /// because it is to be asked for again. Where it cannot be written the run is to be stopped: a line after one that is
+    /// broken or missing would be refused.
     pub fn record(&mut self, finding: &Finding) -> Option<String> {
         let Finding { organization, index, found, ended } = finding;
         let found = match found {

@@ -2,7 +2,8 @@
 //! the sandbox, and prints the peak of the process's memory before and after it, and the time that the processor took.
 //!
 //! Each answer is a copy of its own, as one that came over a network is; findings are turned into statements, summed up and
-//! dropped, as the program does. With JOURNAL it is written there too, and then read again as a run that goes on does.
+//! dropped, as the program does. With JOURNAL it is written there too, and then taken in by a second fleet, as a run that goes
+//! on does with one that was killed at its very end.
 
 use std::cell::RefCell;
 use std::error::Error;
@@ -60,12 +61,18 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("{} µs each", begun.elapsed().as_micros() / u128::try_from(found.max(1))?);
     if let Some(path) = journal {
         let begun = Instant::now();
+        let sandbox = Sandbox::new(7);
+        let session = Rc::new(RefCell::new(Session::new(sandbox.environment(), sandbox.credentials())));
+        let mut fleet = Fleet::new(&assignment, Policy::default(), session);
         let mut reader = JournalReader::default();
         let mut lines = BufReader::new(File::open(&path)?);
         let (mut line, mut read, mut bytes) = (Vec::new(), 0_u128, 0_usize);
         while lines.read_until(b'\n', &mut line)? > 0 {
             bytes += line.len();
-            read += u128::from(matches!(reader.read(&line)?, Some(Entry::Finding(_))));
+            if let Some(Entry::Finding(finding)) = reader.read(&line)? {
+                fleet.recall(&finding);
+                read += 1;
+            }
             line.clear();
         }
         println!(
@@ -73,6 +80,8 @@ fn main() -> Result<(), Box<dyn Error>> {
             begun.elapsed().as_micros() / read.max(1),
             peak()?
         );
+        let asked = run(fleet, &bodies, now, |_| Ok(()))?;
+        println!("the second fleet asks for {asked}; peak {} KiB", peak()?);
     }
     Ok(())
 }
