@@ -128,14 +128,9 @@ impl Backend {
 
     /// What to say of an error that concerns one organisation.
     pub(crate) fn failure(&self, error: Error, organization: &OrgId) -> Failure {
-        match self.known_organizations() {
-            // Of an organisation that it has, only the period can be missing.
-            Some(known)
-                if *error.kind() == ErrorKind::NotFound
-                    && !known.iter().any(|o| o.split(' ').next() == Some(organization.as_str())) =>
-            {
-                Failure::NoSuchSandboxOrg { error, known }
-            }
+        // Of an organisation that it has, only the period can be missing.
+        match self.known_in_place_of(organization) {
+            Some(known) if *error.kind() == ErrorKind::NotFound => Failure::NoSuchSandboxOrg { error, known },
             _ => error.into(),
         }
     }
@@ -154,15 +149,15 @@ impl Backend {
         }
     }
 
-    /// The organisations of the sandbox, by id and name; `None` of the cloud, where only the server knows.
-    fn known_organizations(&self) -> Option<Vec<String>> {
-        match self {
-            Self::Cloud(..) => None,
-            Self::Sandbox(simulated) => {
-                let known = simulated.sandbox.organizations();
-                Some(known.map(|(id, name)| format!("{id} ({name})")).collect())
-            }
+    /// Some organisations that there are in place of `org`, by id and name, where the sandbox has none of that id; of the
+    /// cloud only the server knows.
+    fn known_in_place_of(&self, org: &OrgId) -> Option<Vec<String>> {
+        let Self::Sandbox(simulated) = self else { return None };
+        let sandbox = &simulated.sandbox;
+        if sandbox.all_trustors().any(|(id, _)| id.as_str().eq_ignore_ascii_case(org.as_str())) {
+            return None;
         }
+        Some(sandbox.organizations().map(|(id, name)| format!("{id} ({name})")).collect())
     }
 
     fn run<M: Machine>(&mut self, machine: M, verbosity: Verbosity) -> Result<M::Output, Error> {

@@ -81,7 +81,7 @@ impl fmt::Display for Failure {
             | Self::Overage(sentence) => f.write_str(sentence),
             Self::Api(error) => write!(f, "{error}. {}", advice(error)),
             Self::NoSuchSandboxOrg { error, known } => {
-                write!(f, "{error}. The sandbox has these organisations: {}", known.join(", "))
+                write!(f, "{error}. The sandbox has these organisations and others: {}", known.join(", "))
             }
             Self::Output { to: Some(path), error } => {
                 write!(

@@ -114,14 +114,17 @@ fn by_both(
 ) {
     let credentials = || Credentials::access_token("t0ken").unwrap();
     let pacing = Pacing { unannounced: None };
-    let invoice = || "i-1".parse().unwrap();
+    let document = || InvoiceDocumentCall::new("i-1".parse().unwrap());
+    let mut told = String::new();
 
     let (server_1, to) = (server(answers), place());
     let client = billing_ureq::Client::builder(server_1.environment("http"), credentials())
         .no_proxy()
         .pacing(pacing)
         .policy(policy.clone());
-    let result = client.build().unwrap().invoice_document(invoice(), || to.open());
+    let client = client.build().unwrap();
+    let hear = |event: Event<'_>| told += &format!("{event:?}\n");
+    let result = client.download_watched(client.document(document()), || to.open(), hear);
     check("ureq", result, &to, &server_1);
 
     let (server_2, to) = (server(answers), place());
@@ -131,9 +134,12 @@ fn by_both(
             .no_proxy()
             .pacing(pacing)
             .policy(policy.clone());
-        client.build().unwrap().invoice_document(invoice(), async || to.open()).await
+        let client = client.build().unwrap();
+        let hear = |event: Event<'_>| told += &format!("{event:?}\n");
+        client.download_watched(client.document(document()), async || to.open(), hear).await
     });
     check("hyper", result, &to, &server_2);
+    assert!(!told.is_empty() && !told.contains("s1gnature") && !told.contains("t0ken"), "{told}");
 }
 
 fn at_once() -> RetrySchedule {
@@ -256,6 +262,46 @@ fn a_sink_that_fails_is_the_end() {
                 assert_eq!(server.requests().len(), 2, "{driver}");
             },
         );
+    }
+}
+
+/// Where a document is said to be and is not: at a closed port, at a host without a name, where nobody speaks TLS.
+#[test]
+fn rule_9_a_host_that_cannot_be_reached_is_named_without_the_signature() {
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let plain = RawServer::start(|_, wire| {
+        wire.send("HTTP/1.1 400 Bad Request\r\n\r\n");
+    });
+    let tls = format!("https://{}", plain.address());
+    for (place, kind) in [
+        (format!("http://{closed}"), TransportErrorKind::Connect),
+        ("https://no-such-host.invalid".to_owned(), TransportErrorKind::Dns),
+        (tls, TransportErrorKind::Tls),
+    ] {
+        let api = RawServer::start(move |_, wire| {
+            while wire.request().is_some() {
+                wire.respond(200, "", format!(r#"{{"url":"{place}/1.pdf?X-Signature=s1gnature"}}"#));
+            }
+        });
+        let credentials = || Credentials::access_token("t0ken").unwrap();
+        let call = || InvoiceDocumentCall::new("i-1".parse().unwrap());
+        let mut told = String::new();
+        let client = billing_ureq::Client::builder(api.environment("http"), credentials());
+        let client = client.no_proxy().policy(once()).build().unwrap();
+        let hear = |event: Event<'_>| told += &format!("{event:?}\n");
+        let blocking = client.download_watched(client.document(call()), || Ok(io::sink()), hear);
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        let in_task = runtime.block_on(async {
+            let client = billing_hyper::Client::builder(api.environment("http"), credentials());
+            let client = client.no_proxy().policy(once()).build().unwrap();
+            let hear = |event: Event<'_>| told += &format!("{event:?}\n");
+            client.download_watched(client.document(call()), async || Ok(Vec::new()), hear).await
+        });
+        for error in [blocking.unwrap_err(), in_task.unwrap_err()] {
+            assert_eq!(error.kind(), &ErrorKind::Transport(kind), "{error}");
+            told += &format!("{error} {error:?}\n");
+        }
+        assert!(!told.contains("s1gnature") && !told.contains("t0ken"), "{told}");
     }
 }
 

@@ -1,4 +1,7 @@
 //! Calls: one file an operation, with its request, its parser and its wire vectors side by side.
+//!
+//! Those of contracts and invoices are preview operations of the vendor's, see [`Operation::is_preview`](crate::Operation):
+//! a change of one fails its own calls, with an error that says so, and no others.
 
 mod billable_usage;
 mod contract;
