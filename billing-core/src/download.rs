@@ -74,11 +74,11 @@ impl<C: Call<Output = DocumentUrl> + Clone> Download<C> {
     }
 
     /// Goes on from the address that was found.
-    fn fetch(self, url: DocumentUrl, now: DateTime<Utc>) -> Step<Self> {
+    fn fetch(self, url: DocumentUrl, evidence: Evidence, now: DateTime<Utc>) -> Step<Self> {
         let Stage::Locating(located) = &self.stage else { return self.step(now) };
         if url.is_plain() && !located.api.is_plain() {
             let reason = "the document is said to be on this machine, where the API is not";
-            return Step::Done(Err(located.error(ErrorKind::Astray(reason), Evidence::default())));
+            return Step::Done(Err(located.error(ErrorKind::Astray(reason), evidence)));
         }
         let mut fetching = located.followed_by(Fetch { url });
         into_step(fetching.proceed(now), Self { stage: Stage::Fetching(fetching), ..self })
@@ -123,7 +123,7 @@ impl<C: Call<Output = DocumentUrl> + Clone> sealed::Machine for Download<C> {
     fn received(mut self, received: Received, now: DateTime<Utc>) -> Step<Self> {
         match &mut self.stage {
             Stage::Locating(exchange) => match exchange.take(received, Duration::ZERO, now) {
-                Ok(Taken::Value(url, ..)) => self.fetch(url, now),
+                Ok(Taken::Value(url, _, evidence)) => self.fetch(url, evidence, now),
                 Ok(Taken::Again) => into_step(exchange.proceed(now), self),
                 Err(error) => Step::Done(Err(error)),
             },
@@ -326,9 +326,11 @@ mod tests {
 
     #[test]
     fn rule_9_a_document_on_this_machine_is_fetched_only_where_the_api_is_too() {
-        let local = || reply(200, "", r#"{"url":"http://127.0.0.1:80/1.pdf?s1gnature"}"#);
+        let local =
+            || reply(200, "inin-correlation-id: c-7", r#"{"url":"http://127.0.0.1:80/1.pdf?s1gnature"}"#);
         let run = script(download("https://api.x"), &[local()]);
         assert!(matches!(run.error().kind(), ErrorKind::Astray(_)), "{}", run.error());
+        assert_eq!((run.error().correlation_id(), run.error().attempts()), (Some("c-7"), 1));
         assert_eq!(hosts(&run), [API]);
         let run = script(download("http://127.0.0.1:7"), &[local(), reply(200, "", "%PDF")]);
         assert_eq!((run.sent.len(), run.result.unwrap().length), (2, 4));
