@@ -59,9 +59,9 @@ pub(crate) struct Options {
     #[arg(short, long, value_name = "FILE", global = true)]
     pub(crate) output: Option<PathBuf>,
 
-    /// How long the whole command may take: 90s, 15m, 1h30m
-    #[arg(long, value_name = "DURATION", default_value = "15m", value_parser = duration, global = true)]
-    pub(crate) timeout: Duration,
+    /// How long the whole command may take: 90s, 15m, 1h30m [default: 15m, of `fleet` 12h]
+    #[arg(long, value_name = "DURATION", value_parser = duration, global = true)]
+    pub(crate) timeout: Option<Duration>,
 
     /// How large an answer may be, unpacked: 64MiB, 500MB, 2GiB. That of `usage` is held in memory as a whole
     #[arg(long, value_name = "SIZE", default_value = "64MiB", value_parser = size, global = true)]
@@ -95,6 +95,8 @@ pub(crate) enum Command {
     History(History),
     /// Billing periods of an organisation side by side, with the differences
     Compare(Compare),
+    /// The overviews of all organisations that trust ours, or of those in a file, paced by the quota
+    Fleet(Fleet),
     /// The organisations that trust ours
     Trustors,
     /// The contracts (a preview operation of the vendor's, as all of contracts and invoices are)
@@ -110,6 +112,11 @@ pub(crate) enum Command {
     Invoices(Invoices),
     /// The lines of an invoice
     InvoiceLines {
+        /// Its id, as `invoices` lists it
+        id: String,
+    },
+    /// The document of an invoice, downloaded to the file that --output names
+    InvoiceDocument {
         /// Its id, as `invoices` lists it
         id: String,
     },
@@ -200,6 +207,25 @@ pub(crate) struct Compare {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct Fleet {
+    /// The organisations in this file, in place of all that trust ours: an id a line, after a comma or a tab a name; `-` is
+    /// standard input, and what `trustors --format csv` prints will do
+    #[arg(long, value_name = "FILE")]
+    pub(crate) orgs: Option<PathBuf>,
+
+    /// Which billing period: 0 is the latest, 1 the one before it
+    #[arg(long, value_name = "N", default_value = "0", allow_negative_numbers = true)]
+    pub(crate) period: String,
+
+    /// Keep what was found in this file as it comes, and go on where a run stopped that kept it there
+    #[arg(long, value_name = "FILE")]
+    pub(crate) resume: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) alarm: OnOverage,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct Contracts {
     #[command(flatten)]
     pub(crate) dates: Dates,
@@ -282,6 +308,10 @@ pub(crate) enum Color {
 }
 
 impl Options {
+    pub(crate) fn timeout(&self) -> Duration {
+        self.timeout.unwrap_or(USUAL_TIMEOUT)
+    }
+
     pub(crate) fn verbosity(&self) -> Verbosity {
         match (self.quiet, self.verbose) {
             (true, _) => Verbosity::Quiet,
@@ -295,7 +325,13 @@ impl Options {
 
 /// Reads the line. What is not to be run, such as `--help` and a wrong line, is answered here.
 pub(crate) fn read() -> Result<Line, ExitCode> {
-    Line::try_parse().map_err(|error| match error.kind() {
+    let read = Line::try_parse().map(|mut line| {
+        if let Command::Fleet(_) = line.command {
+            line.options.timeout.get_or_insert(LONG_TIMEOUT);
+        }
+        line
+    });
+    read.map_err(|error| match error.kind() {
         ErrorKind::DisplayHelp
         | ErrorKind::DisplayVersion
         | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
@@ -369,6 +405,9 @@ fn overview_help() -> String {
 
 pub(crate) const WRONG_USAGE: u8 = 2;
 
+const USUAL_TIMEOUT: Duration = Duration::from_secs(15 * 60);
+/// Thousands of organisations take longer than that at the usual quota.
+const LONG_TIMEOUT: Duration = Duration::from_secs(12 * 3600);
 const A_YEAR: Duration = Duration::from_secs(366 * 24 * 3600);
 
 const AFTER_HELP: &str = "\

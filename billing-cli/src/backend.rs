@@ -1,15 +1,20 @@
 //! Who answers: Genesys Cloud, or the sandbox in its place.
 
 use std::cell::RefCell;
+use std::fs::File;
+use std::io::{self, Write};
+use std::ops::ControlFlow;
 use std::rc::Rc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use billing_core::calls::Call;
+use billing_core::fleet::{FleetStep, FleetUpdate, Stopped};
 use billing_core::history::Finding;
 use billing_core::sandbox::Sandbox;
 use billing_core::{
-    Authorized, BaseUrl, Completions, Error, ErrorKind, Exchange, History, Machine, Observed, OrgId, Page,
-    Pages, Policy, Poll, Reach, Report, Session,
+    Assignment, Authorized, BaseUrl, Completions, DocumentUrl, Download, Error, ErrorKind, Event, Exchange,
+    Fleet, FleetProgress, History, Machine, Observed, OrgId, Page, Pages, Policy, Poll, Reach, Report,
+    Session,
 };
 use billing_ureq::{Client, TlsRoots};
 use chrono::{DateTime, TimeDelta, Utc};
@@ -93,6 +98,76 @@ impl Backend {
         self.run(machine, verbosity)
     }
 
+    /// Asks for the periods of many organisations; `known` is found already. `on` is told of each finding and of the progress,
+    /// and says whether to go on.
+    pub(crate) fn fleet(
+        &mut self,
+        assignment: &Assignment,
+        known: Vec<Finding>,
+        verbosity: Verbosity,
+        mut on: impl FnMut(FleetUpdate) -> ControlFlow<()>,
+    ) -> Result<FleetProgress, Stopped> {
+        let watch = |event: Event<'_>| log::event(&event, verbosity);
+        match self {
+            Self::Cloud(client, _) => {
+                let mut fleet = client.fleet(assignment);
+                known.into_iter().for_each(|finding| fleet.recall(&finding));
+                fleet.run_watched(on, watch)
+            }
+            Self::Sandbox(simulated) => {
+                let Simulated { sandbox, session, policy, now } = &mut **simulated;
+                let mut fleet = Fleet::new(assignment, policy.clone(), session.clone());
+                known.into_iter().for_each(|finding| fleet.recall(&finding));
+                loop {
+                    match fleet.step(*now) {
+                        FleetStep::Send(request, flight) => {
+                            watch(Event::Sending(&request));
+                            let reply = sandbox.reply(&request, *now);
+                            watch(Event::received(&request, &reply, Duration::ZERO));
+                            fleet.receive(flight, reply, *now);
+                        }
+                        FleetStep::Found(finding) => {
+                            if on(fleet.update(Some(finding), *now)).is_break() {
+                                return Ok(fleet.progress(*now));
+                            }
+                        }
+                        FleetStep::Wait(until) => *now = until.unwrap_or(*now).max(*now),
+                        FleetStep::Done(result) => return result.map(|()| fleet.progress(*now)),
+                    }
+                }
+            }
+        }
+    }
+
+    /// Fetches a document into what `open` opens, which may be done more than once.
+    pub(crate) fn download<C: Call<Output = DocumentUrl> + Clone>(
+        &mut self,
+        call: C,
+        open: &mut dyn FnMut() -> io::Result<File>,
+        verbosity: Verbosity,
+    ) -> Result<(), Failure> {
+        let machine = Download::new(call, self.api(), self.policy());
+        if let Self::Cloud(client, _) = self {
+            let progress = Progress::new(machine.progress().operation, verbosity);
+            client.download_watched(machine, open, |event| {
+                log::event(&event, verbosity);
+                progress.show(&event);
+            })?;
+            return Ok(());
+        }
+        let document = self.run(machine, verbosity)?;
+        let written = open().and_then(|mut file| file.write_all(&document.content));
+        written.map_err(|error| Failure::Output { to: None, error })
+    }
+
+    /// What time it is to the server that is asked.
+    pub(crate) fn now(&self) -> DateTime<Utc> {
+        match self {
+            Self::Cloud(..) => SystemTime::now().into(),
+            Self::Sandbox(simulated) => simulated.now,
+        }
+    }
+
     /// Reads a list to its end, page by page.
     pub(crate) fn list<C: Call<Output: Page> + Clone>(
         &mut self,
@@ -135,7 +210,8 @@ impl Backend {
         }
     }
 
-    fn api(&self) -> BaseUrl {
+    /// Where it asks.
+    pub(crate) fn api(&self) -> BaseUrl {
         match self {
             Self::Cloud(client, _) => client.environment().api().clone(),
             Self::Sandbox(simulated) => simulated.sandbox.environment().api().clone(),
@@ -162,7 +238,7 @@ impl Backend {
 
     fn run<M: Machine>(&mut self, machine: M, verbosity: Verbosity) -> Result<M::Output, Error> {
         let progress = Progress::new(machine.progress().operation, verbosity);
-        let watch = |event: billing_core::Event<'_>| {
+        let watch = |event: Event<'_>| {
             log::event(&event, verbosity);
             progress.show(&event);
         };
@@ -189,8 +265,8 @@ impl Simulated {
 /// The whole command within its time from `now` on.
 fn policy(options: &Options, now: DateTime<Utc>) -> Policy {
     Policy {
-        overall: options.timeout,
-        deadline: TimeDelta::from_std(options.timeout)
+        overall: options.timeout(),
+        deadline: TimeDelta::from_std(options.timeout())
             .ok()
             .and_then(|timeout| now.checked_add_signed(timeout)),
         max_body: options.max_body,

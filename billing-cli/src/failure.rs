@@ -4,6 +4,7 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
+use billing_core::fleet::Stopped;
 use billing_core::{Error, ErrorKind, Fault, InvalidInput, TransportErrorKind};
 
 use crate::args::WRONG_USAGE;
@@ -24,6 +25,10 @@ pub(crate) enum Failure {
     Unshowable(String),
     /// The answer came, and cannot be written.
     Output { to: Option<PathBuf>, error: io::Error },
+    /// What was found cannot be written to the journal.
+    Journal { path: PathBuf, error: io::Error },
+    /// A run over many organisations came to an early end, by something that concerns them all.
+    Stopped { stopped: Stopped, kept: Option<String> },
     /// Everything that came is printed, but not all of it came.
     Partly(String),
     /// Everything is printed, and there is overage in it, of which `--fail-on-overage` wants to be told.
@@ -37,7 +42,8 @@ impl Failure {
             Self::Usage(_) => WRONG_USAGE,
             Self::NotLoggedIn(_) => NOT_LOGGED_IN,
             Self::Api(error) | Self::NoSuchSandboxOrg { error, .. } => status_of(error.kind()),
-            Self::Unshowable(_) | Self::Output { .. } => OTHER,
+            Self::Unshowable(_) | Self::Output { .. } | Self::Journal { .. } => OTHER,
+            Self::Stopped { stopped, .. } => status_of(stopped.error.kind()),
             Self::Partly(_) => 9,
             Self::Overage(_) => 10,
         }
@@ -45,8 +51,10 @@ impl Failure {
 
     /// What else is known of it, for `-v`.
     pub(crate) fn details(&self) -> Vec<String> {
-        let (Self::Api(error) | Self::NoSuchSandboxOrg { error, .. }) = self else {
-            return Vec::new();
+        let error = match self {
+            Self::Api(error) | Self::NoSuchSandboxOrg { error, .. } => error,
+            Self::Stopped { stopped, .. } => &stopped.error,
+            _ => return Vec::new(),
         };
         let mut details = vec![format!("operation {}", error.operation().id())];
         if let Some(status) = error.status() {
@@ -82,6 +90,18 @@ impl fmt::Display for Failure {
             Self::Api(error) => write!(f, "{error}. {}", advice(error)),
             Self::NoSuchSandboxOrg { error, known } => {
                 write!(f, "{error}. The sandbox has these organisations and others: {}", known.join(", "))
+            }
+            Self::Journal { path, error } => write!(
+                f,
+                "the journal {} cannot be written: {error}. Make room and go on with --resume: what it has is good",
+                path.display()
+            ),
+            Self::Stopped { stopped, kept } => {
+                write!(f, "{stopped}. {}", advice(&stopped.error))?;
+                match kept {
+                    Some(kept) => write!(f, ". {kept}"),
+                    None => f.write_str(". With --resume FILE, a run can be gone on with"),
+                }
             }
             Self::Output { to: Some(path), error } => {
                 write!(

@@ -1,7 +1,7 @@
 //! Where the result goes: whole or not at all.
 
 use std::fs;
-use std::io::{self, BufWriter, IsTerminal, Write};
+use std::io::{self, BufWriter, IsTerminal, Seek, Write};
 use std::path::{Path, PathBuf};
 
 use tempfile::{NamedTempFile, TempPath};
@@ -85,6 +85,38 @@ impl Destination {
         }
     }
 
+    /// Writes a result that may have to be begun anew: `fill` opens a file that is empty each time, and the last one counts.
+    pub(crate) fn fill<T>(
+        &self,
+        fill: impl FnOnce(&mut dyn FnMut() -> io::Result<fs::File>) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        let (to, beside) = match self {
+            Self::File(path) => (Some(path), Some(path)),
+            Self::Special(path) => (Some(path), None),
+            Self::Stdout => (None, None),
+        };
+        let failed = |error| Failure::Output { to: to.cloned(), error };
+        let mut temporary = match beside {
+            Some(path) => Temporary::beside(path).map_err(failed)?,
+            None => Temporary::anywhere().map_err(failed)?,
+        };
+        let file = temporary.file().try_clone().map_err(failed)?;
+        let filled = fill(&mut || {
+            let mut empty = file.try_clone()?;
+            empty.set_len(0)?;
+            empty.rewind()?;
+            Ok(empty)
+        })?;
+        match beside {
+            Some(path) => temporary.put_in_place(path).map_err(failed)?,
+            None => {
+                temporary.file().rewind().map_err(failed)?;
+                self.stream(|to| io::copy(temporary.file(), to).map(drop))?;
+            }
+        }
+        Ok(filled)
+    }
+
     fn can_create_beside(path: &Path) -> io::Result<()> {
         Temporary::beside(path).map(drop)
     }
@@ -95,11 +127,7 @@ impl Destination {
 fn replace(path: &Path, content: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
     let mut temporary = Temporary::beside(path)?;
     write_to(temporary.file(), content)?;
-    if let Ok(old) = fs::metadata(path) {
-        temporary.file().set_permissions(old.permissions())?;
-    }
-    temporary.file().sync_all()?;
-    temporary.rename(path)
+    temporary.put_in_place(path)
 }
 
 /// The same for a file of the program's own, which is its owner's alone whatever it was before.
@@ -131,6 +159,19 @@ impl Temporary {
         *registered = Some(file.path().to_owned());
         drop(registered);
         Ok(Self(Some(file.into_parts())))
+    }
+
+    fn anywhere() -> io::Result<Self> {
+        Self::beside(&std::env::temp_dir().join("x"))
+    }
+
+    /// In the place of the old one, with its permissions.
+    fn put_in_place(mut self, path: &Path) -> io::Result<()> {
+        if let Ok(old) = fs::metadata(path) {
+            self.file().set_permissions(old.permissions())?;
+        }
+        self.file().sync_all()?;
+        self.rename(path)
     }
 
     fn file(&mut self) -> &mut fs::File {
@@ -209,6 +250,26 @@ mod tests {
         assert!(matches!(failure, Err(Failure::Output { to: Some(_), .. })), "{failure:?}");
         assert_eq!(fs::read_to_string(&path).unwrap(), "old");
         assert_eq!(names(folder.path()), ["report.csv"]);
+    }
+
+    #[test]
+    fn what_is_begun_anew_is_whole_or_not_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("invoice.pdf");
+        let destination = Destination::open(Some(&path)).unwrap();
+        let filled = destination.fill(|open| {
+            open().unwrap().write_all(b"a longer beginning that is lost").unwrap();
+            open().unwrap().write_all(b"whole").unwrap();
+            Ok(5)
+        });
+        assert_eq!((filled.unwrap(), fs::read_to_string(&path).unwrap().as_str()), (5, "whole"));
+        let failed: Result<(), _> = destination.fill(|open| {
+            open().unwrap().write_all(b"half").unwrap();
+            Err(Failure::Usage(String::new()))
+        });
+        assert!(failed.is_err());
+        assert_eq!(fs::read_to_string(&path).unwrap(), "whole");
+        assert_eq!(names(folder.path()), ["invoice.pdf"]);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::io::{IsTerminal, stderr};
 use std::time::Duration;
 
-use billing_core::{Event, Operation};
+use billing_core::{Event, FleetProgress, Operation};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::interrupt;
@@ -19,21 +19,8 @@ pub(crate) struct Progress {
 
 impl Progress {
     pub(crate) fn new(operation: Operation, verbosity: Verbosity) -> Self {
-        let shown = verbosity == Verbosity::Normal && stderr().is_terminal();
-        let target = match shown {
-            true => ProgressDrawTarget::stderr(),
-            false => ProgressDrawTarget::hidden(),
-        };
-        let bar = ProgressBar::with_draw_target(None, target);
-        // The template is a constant; should it be wrong, the default shows as well.
-        if let Ok(style) = ProgressStyle::with_template("{spinner} {wide_msg} {elapsed}") {
-            bar.set_style(style);
-        }
-        if shown {
-            bar.set_message(operation.to_string());
-            bar.enable_steady_tick(Duration::from_millis(120));
-            interrupt::progress_shown(true);
-        }
+        let bar = bar("{spinner} {wide_msg} {elapsed}", verbosity);
+        bar.set_message(operation.to_string());
         Self { bar, operation, requests: Cell::new(0) }
     }
 
@@ -53,6 +40,53 @@ impl Progress {
             _ => {}
         }
     }
+}
+
+/// A bar for a run over many organisations, under the same conditions.
+pub(crate) struct FleetBar(ProgressBar);
+
+impl FleetBar {
+    pub(crate) fn new(verbosity: Verbosity) -> Self {
+        Self(bar("{spinner} [{bar:24}] {pos}/{len} {wide_msg}", verbosity))
+    }
+
+    pub(crate) fn show(&self, progress: &FleetProgress) {
+        let whole = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
+        self.0.set_length(whole(progress.organizations));
+        self.0.set_position(whole(progress.done));
+        self.0.set_message(progress.to_string());
+    }
+
+    /// Says something that stays, above the bar.
+    pub(crate) fn aside(&self, say: impl FnOnce()) {
+        self.0.suspend(say);
+    }
+}
+
+impl Drop for FleetBar {
+    fn drop(&mut self) {
+        self.0.finish_and_clear();
+        interrupt::progress_shown(false);
+    }
+}
+
+/// A bar by a template, hidden where there is no terminal or something else is said there.
+fn bar(template: &'static str, verbosity: Verbosity) -> ProgressBar {
+    let shown = verbosity == Verbosity::Normal && stderr().is_terminal();
+    let target = match shown {
+        true => ProgressDrawTarget::stderr(),
+        false => ProgressDrawTarget::hidden(),
+    };
+    let bar = ProgressBar::with_draw_target(None, target);
+    // The template is a constant; should it be wrong, the default shows as well.
+    if let Ok(style) = ProgressStyle::with_template(template) {
+        bar.set_style(style);
+    }
+    if shown {
+        bar.enable_steady_tick(Duration::from_millis(120));
+        interrupt::progress_shown(true);
+    }
+    bar
 }
 
 impl Drop for Progress {

@@ -329,11 +329,36 @@ fn what_is_not_there_is_not_found() {
         vec!["contract", "none"],
         vec!["period", "none", "none"],
         vec!["invoice-lines", "none"],
+        vec!["invoice-document", "none", "-o", "-"],
     ] {
         let missing = sandbox(&line);
         assert_eq!((missing.status, missing.stdout.as_str()), (5, ""), "{line:?}: {}", missing.stderr);
         assert_eq!(missing.stderr.lines().count(), 1, "{}", missing.stderr);
     }
+}
+
+#[test]
+fn a_document_is_downloaded_whole() {
+    let invoice = &ids(&["invoices"])[0];
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("invoice.pdf");
+    let path = file.to_str().unwrap();
+    let got = sandbox(&["invoice-document", invoice, "-o", path]);
+    assert_eq!((got.status, got.stdout.as_str(), got.stderr.as_str()), (0, "", ""));
+    let pdf = std::fs::read(&file).unwrap();
+    assert!(pdf.starts_with(b"%PDF-") && pdf.trim_ascii_end().ends_with(b"%%EOF"));
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+    assert_eq!(sandbox(&["invoice-document", "none", "-o", path]).status, 5);
+    assert_eq!(std::fs::read(&file).unwrap(), pdf);
+    assert_eq!(names_in(folder.path()), ["invoice.pdf"]);
+    let nowhere = sandbox(&["invoice-document", invoice]);
+    assert!(nowhere.status == 2 && nowhere.stderr.contains("--output"), "{}", nowhere.stderr);
+    let piped = program(&["--sandbox", "-q", "invoice-document", invoice, "-o", "-"]).output().unwrap();
+    assert_eq!(piped.stdout, pdf);
 }
 
 #[test]

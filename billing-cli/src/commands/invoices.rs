@@ -1,10 +1,11 @@
 //! `invoices`, `invoice-lines` and `invoice-document`: what was billed.
 
-use billing_core::calls::{InvoiceLinesCall, InvoicesCall};
+use billing_core::calls::{InvoiceDocumentCall, InvoiceLinesCall, InvoicesCall};
 use billing_core::{InvoiceId, PageSize};
 
 use super::list;
 use crate::args::{Invoices, Options};
+use crate::backend::Backend;
 use crate::documents;
 use crate::failure::Failure;
 use crate::output::Destination;
@@ -28,4 +29,17 @@ pub(crate) fn lines(id: &str, options: &Options, destination: &Destination) -> R
     let id: InvoiceId = id.parse()?;
     let call = InvoiceLinesCall::new(id.clone()).page_size(PageSize::new(list::LARGEST)?);
     list::run(call, |lines| documents::invoice_lines(&id, lines), options, destination)
+}
+
+/// The document as it comes, whole or not at all.
+pub(crate) fn document(id: &str, options: &Options, destination: &Destination) -> Result<(), Failure> {
+    let call = InvoiceDocumentCall::new(id.parse()?);
+    let to_screen = destination.is_terminal();
+    if options.output.is_none() || to_screen {
+        let why =
+            "a document is nothing to be read on a terminal: add --output FILE.pdf, or --output - for a pipe";
+        return Err(Failure::Usage(why.to_owned()));
+    }
+    let mut backend = Backend::new(options)?;
+    destination.fill(|open| backend.download(call, open, options.verbosity()))
 }

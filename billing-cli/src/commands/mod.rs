@@ -2,6 +2,7 @@
 
 mod compare;
 mod contracts;
+mod fleet;
 mod history;
 mod invoices;
 mod list;
@@ -39,12 +40,15 @@ pub(crate) fn run(line: Line) -> Result<(), Failure> {
         Command::Overview(command) => overview::run(command, options, &destination)?,
         Command::History(command) => history::run(command, options, &destination)?,
         Command::Compare(command) => compare::run(command, options, &destination)?,
+        // Its lines are written as they come.
+        Command::Fleet(command) => return fleet::run(command, options, &destination),
         Command::Trustors => trustors::run(options, &destination)?.into(),
         Command::Contracts(command) => contracts::list(command, options, &destination)?.into(),
         Command::Contract { id } => contracts::one(id, options, &destination)?.into(),
         Command::Period(command) => contracts::period(command, options, &destination)?,
         Command::Invoices(command) => invoices::list(command, options, &destination)?.into(),
         Command::InvoiceLines { id } => invoices::lines(id, options, &destination)?.into(),
+        Command::InvoiceDocument { id } => return invoices::document(id, options, &destination),
         Command::Regions => regions::run(options, &destination)?.into(),
         Command::Completions { shell } => shell::completions(*shell).into(),
         Command::Man => shell::man().into(),

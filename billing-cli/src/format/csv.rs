@@ -63,6 +63,26 @@ fn render_to<W: Write>(document: &Document, to: W) -> io::Result<W> {
     rows.finish()
 }
 
+/// The first line of what [`render`] gives, with its end.
+pub(crate) fn header(document: &Document) -> String {
+    let (header, _) = in_two(document);
+    header
+}
+
+/// The rest of it.
+pub(crate) fn rows(document: &Document) -> String {
+    let (_, rows) = in_two(document);
+    rows
+}
+
+fn in_two(document: &Document) -> (String, String) {
+    let mut header = String::from_utf8_lossy(&render(document)).into_owned();
+    // No column has a line end in its name.
+    let end = header.find("\r\n").map_or(header.len(), |end| end + 2);
+    let rows = header.split_off(end);
+    (header, rows)
+}
+
 /// Where the cells of a column come from.
 enum Source<'a> {
     Constant(&'a str),

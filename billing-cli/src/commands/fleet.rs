@@ -1,0 +1,344 @@
+//! `fleet`: the overviews of all organisations that trust ours, or of those in a file.
+
+use std::collections::HashMap;
+use std::io::{self, Write};
+use std::ops::ControlFlow;
+
+use billing_core::calls::TrustorsCall;
+use billing_core::history::{Finding, Found};
+use billing_core::{
+    Assignment, BillingPeriod, OrgId, PageSize, PeriodIndex, Reach, Statement, Timestamp, Totals,
+};
+use chrono::TimeDelta;
+
+use super::{list, render, with_statement};
+use crate::alarm::Alarm;
+use crate::args::{Fleet, Format, Options};
+use crate::backend::Backend;
+use crate::documents;
+use crate::failure::Failure;
+use crate::format::document::{Document, Row, Sheet};
+use crate::format::{csv, json};
+use crate::journal::{self, JournalFile, Opened};
+use crate::log;
+use crate::organizations::{self, Named};
+use crate::output::Destination;
+use crate::progress::FleetBar;
+use crate::text::count;
+
+pub(crate) fn run(command: &Fleet, options: &Options, destination: &Destination) -> Result<(), Failure> {
+    let reach = Reach::Index(command.period.parse::<PeriodIndex>()?);
+    if command.resume.is_some() && command.resume == options.output {
+        return Err(Failure::Usage(
+            "--resume and --output name the same file: the journal is not the result".into(),
+        ));
+    }
+    let named = command.orgs.as_deref().map(organizations::read).transpose()?;
+    let opened = command.resume.as_deref().map(journal::open).transpose()?;
+    let mut backend = Backend::new(options)?;
+    let task = Task::new(named, reach, opened, &mut backend, options)?;
+    let mut run = Run::new(&task, command, options);
+    if options.format == Format::Ndjson {
+        let mut stopped = None;
+        let written = destination.stream(|to| match run.follow(task, &mut backend, Some(to)) {
+            Ok(()) => Ok(()),
+            Err(Failure::Output { error, .. }) => Err(error),
+            // A file is not put in its place for a run that did not come to its end.
+            Err(failure) => {
+                stopped = Some(failure);
+                Err(io::ErrorKind::Other.into())
+            }
+        });
+        stopped.map_or(written, Err)?;
+    } else {
+        run.follow(task, &mut backend, None)?;
+        let printed = run.print(destination)?;
+        destination.write(&printed)?;
+    }
+    run.failure().map_or(Ok(()), Err)
+}
+
+/// What is to be found out, and what of it is known.
+struct Task {
+    assignment: Assignment,
+    /// Names by id, from the list of the organisations.
+    names: HashMap<String, String>,
+    known: Vec<Finding>,
+    journal: Option<JournalFile>,
+}
+
+impl Task {
+    /// The organisations are those that were named, or those of the journal, or all that trust ours.
+    fn new(
+        named: Option<Vec<Named>>,
+        reach: Reach,
+        opened: Option<Opened>,
+        backend: &mut Backend,
+        options: &Options,
+    ) -> Result<Self, Failure> {
+        let named = match (named, &opened) {
+            (Some(named), _) => named,
+            (None, Some(Opened::Old { assignment, .. })) => {
+                assignment.organizations().iter().map(|id| Named { id: id.clone(), name: None }).collect()
+            }
+            (None, _) => trustors(backend, options)?,
+        };
+        let name = |named: &Named| Some((folded(&named.id), named.name.clone()?));
+        let names = named.iter().filter_map(name).collect();
+        let ids = named.into_iter().map(|named| named.id);
+        let wanted = Assignment::new(ids, reach, backend.api(), backend.now());
+        let (assignment, known, journal) = match opened {
+            None => (wanted, Vec::new(), None),
+            Some(Opened::New(new)) => {
+                let journal = new.begin(&wanted)?;
+                (wanted, Vec::new(), Some(journal))
+            }
+            Some(Opened::Old { assignment, findings, file }) => {
+                assignment.is_that_of(&wanted).map_err(|why| file.refused(&why.to_string()))?;
+                go_on(&assignment, &findings, &file, backend, options)?;
+                (assignment, findings, Some(file))
+            }
+        };
+        if assignment.organizations().is_empty() {
+            log::note("there is no organisation that trusts ours", options.verbosity());
+        }
+        Ok(Self { assignment, names, known, journal })
+    }
+}
+
+/// Looks at how old a journal is: some days later an index may mean another period.
+fn go_on(
+    assignment: &Assignment,
+    findings: &[Finding],
+    file: &JournalFile,
+    backend: &Backend,
+    options: &Options,
+) -> Result<(), Failure> {
+    let age = Timestamp::from(backend.now()).instant() - assignment.begun.instant();
+    let begun = assignment.begun.instant().format("%Y-%m-%d %H:%M UTC");
+    if age > STALE {
+        return Err(file.refused(&format!(
+            "its run was begun on {begun}, and by now the server may mean another period by the same index: remove it, or \
+             name another"
+        )));
+    }
+    if age > OLD {
+        let said = format!(
+            "the run was begun on {begun}: look at the dates of the periods, they may not all be alike"
+        );
+        log::warning(&said, options.verbosity());
+    }
+    let all = count(assignment.organizations().len(), "organisation", "organisations");
+    log::note(
+        &format!("going on with the run of {begun}: {} of {all} known", findings.len()),
+        options.verbosity(),
+    );
+    Ok(())
+}
+
+fn trustors(backend: &mut Backend, options: &Options) -> Result<Vec<Named>, Failure> {
+    let call = TrustorsCall::new().page_size(PageSize::new(list::LARGEST)?);
+    let pages = backend.list(call, options.verbosity())?;
+    let all = pages.iter().flat_map(|page| page.entities());
+    let (on, off): (Vec<_>, Vec<_>) = all.partition(|trustor| trustor.enabled != Some(false));
+    if !off.is_empty() {
+        let off = count(off.len(), "organisation is", "organisations are");
+        log::note(&format!("{off} left out, as the trust is not enabled"), options.verbosity());
+    }
+    let named = |trustor: &&billing_core::model::Trustor| {
+        let id = trustor.organization_id()?.parse().ok()?;
+        Some(Named { id, name: trustor.organization.as_ref().and_then(|o| o.name.clone()) })
+    };
+    Ok(on.iter().filter_map(named).collect())
+}
+
+/// What was found so far, as far as it is needed to print it.
+struct Run<'a> {
+    options: &'a Options,
+    names: HashMap<String, String>,
+    /// Where in the list an organisation stands.
+    places: HashMap<String, usize>,
+    kept: Vec<Kept>,
+    totals: Totals,
+    /// Which could not be read, and why.
+    failed: Vec<(String, String)>,
+    alarm: Option<Alarm>,
+}
+
+/// What is kept of an organisation until the end.
+enum Kept {
+    Nothing,
+    /// What it is in the format that is wanted.
+    Text(String),
+    Row(Row),
+    Rows(Row, Box<Sheet>),
+}
+
+impl<'a> Run<'a> {
+    fn new(task: &Task, command: &Fleet, options: &'a Options) -> Self {
+        let organizations = task.assignment.organizations();
+        Self {
+            options,
+            names: task.names.clone(),
+            places: organizations.iter().map(folded).zip(0..).collect(),
+            kept: organizations.iter().map(|_| Kept::Nothing).collect(),
+            totals: Totals::default(),
+            failed: Vec::new(),
+            alarm: command.alarm.fail_on_overage.then(Alarm::default),
+        }
+    }
+
+    /// Runs it to its end. `to`: where each finding is written as it comes, if anywhere.
+    fn follow(
+        &mut self,
+        task: Task,
+        backend: &mut Backend,
+        mut to: Option<&mut dyn Write>,
+    ) -> Result<(), Failure> {
+        let Task { assignment, known, mut journal, .. } = task;
+        for finding in &known {
+            self.take(finding, &mut to, |say| say())?;
+        }
+        let bar = FleetBar::new(self.options.verbosity());
+        let mut broken = None;
+        let verbosity = self.options.verbosity();
+        let result = backend.fleet(&assignment, known, verbosity, |update| {
+            bar.show(&update.progress);
+            let Some(finding) = &update.finding else { return ControlFlow::Continue(()) };
+            // First what cannot be asked for again without asking twice.
+            let recorded = journal.as_mut().map_or(Ok(()), |journal| journal.record(finding));
+            match recorded.and_then(|()| self.take(finding, &mut to, |say| bar.aside(say))) {
+                Ok(()) => ControlFlow::Continue(()),
+                Err(failure) => {
+                    broken = Some(failure);
+                    ControlFlow::Break(())
+                }
+            }
+        });
+        drop(bar);
+        if let Some(failure) = broken {
+            return Err(failure);
+        }
+        let kept = journal.as_ref().map(JournalFile::how_to_go_on);
+        result.map_err(|stopped| Failure::Stopped { stopped, kept })?;
+        journal.map_or(Ok(()), |journal| journal.finish())
+    }
+
+    /// Takes in what was found. `aside`: how something is said while a bar is shown.
+    fn take(
+        &mut self,
+        finding: &Finding,
+        to: &mut Option<&mut dyn Write>,
+        aside: impl Fn(&dyn Fn()),
+    ) -> Result<(), Failure> {
+        let id = &finding.organization;
+        let why = match &finding.found {
+            Found::Period(period) | Found::Undated(period) => return self.found(id, period, to),
+            Found::Failed(error) => error.to_string(),
+            _ => "there is no such billing period".to_owned(),
+        };
+        let label = match self.names.get(&folded(id)) {
+            Some(name) => format!("{id} ({name})"),
+            None => id.to_string(),
+        };
+        let verbosity = self.options.verbosity();
+        aside(&|| log::warning(&format!("{label}: {why}"), verbosity));
+        self.failed.push((label, why));
+        Ok(())
+    }
+
+    fn found(
+        &mut self,
+        id: &OrgId,
+        period: &BillingPeriod,
+        to: &mut Option<&mut dyn Write>,
+    ) -> Result<(), Failure> {
+        let overview = &period.overview;
+        let statement = Statement::new(overview);
+        let sent = overview.organization.as_ref().and_then(|organization| organization.name.as_deref());
+        let name = sent.or_else(|| self.names.get(&folded(id)).map(String::as_str));
+        self.totals.add(&statement);
+        if let Some(alarm) = &mut self.alarm {
+            alarm.look(Some(name.unwrap_or(id.as_str())), &statement);
+        }
+        let row = || documents::organization(id.as_str(), name, &statement);
+        let details = || documents::details(overview, &statement);
+        let kept = match self.options.format {
+            Format::Ndjson => {
+                let object = with_statement(overview, &period.body, &statement)?;
+                let line = json::lines(&[object]);
+                let written = to.as_mut().map_or(Ok(()), |to| {
+                    json::deliver(&line, false, &mut **to)?;
+                    // Whoever reads is to have it now.
+                    to.flush()
+                });
+                written.map_err(|error| Failure::Output { to: None, error })?;
+                Kept::Nothing
+            }
+            Format::Json => Kept::Text(with_statement(overview, &period.body, &statement)?),
+            Format::Csv => Kept::Text(csv::rows(&alone(details()))),
+            Format::Html if self.kept.len() > documents::MOST_SHEETS => Kept::Row(row()),
+            Format::Html | Format::Xlsx => Kept::Rows(row(), Box::new(details())),
+            Format::Table => Kept::Row(row()),
+        };
+        if let Some(place) = self.places.get(&folded(id)).and_then(|place| self.kept.get_mut(*place)) {
+            *place = kept;
+        }
+        Ok(())
+    }
+
+    /// All of it, in the order of the list.
+    fn print(&mut self, destination: &Destination) -> Result<Vec<u8>, Failure> {
+        let (mut texts, mut rows, mut sheets) = (Vec::new(), Vec::new(), Vec::new());
+        for kept in std::mem::take(&mut self.kept) {
+            match kept {
+                Kept::Nothing => {}
+                Kept::Text(text) => texts.push(text),
+                Kept::Row(row) => rows.push(row),
+                Kept::Rows(row, details) => {
+                    rows.push(row);
+                    sheets.push(*details);
+                }
+            }
+        }
+        match self.options.format {
+            Format::Json => Ok(super::json(&json::array(&texts), destination)),
+            Format::Csv => {
+                let none = billing_core::model::TrusteeOverview::default();
+                let mut csv = csv::header(&alone(documents::details(&none, &Statement::new(&none))));
+                texts.iter().for_each(|text| csv.push_str(text));
+                Ok(csv.into_bytes())
+            }
+            _ => {
+                let document = documents::fleet(rows, &self.totals.by_currency(), sheets, &self.failed);
+                render(&document, self.options, destination)
+            }
+        }
+    }
+
+    /// What the program ends with although everything there is was printed.
+    fn failure(self) -> Option<Failure> {
+        let overage = self.alarm.and_then(|alarm| alarm.ring(self.options.verbosity()));
+        if self.failed.is_empty() {
+            return overage;
+        }
+        let of = count(self.places.len(), "organisation", "organisations");
+        let overage = overage.map(|overage| format!("; {overage}")).unwrap_or_default();
+        let failed = self.failed.len();
+        Some(Failure::Partly(format!("{failed} of {of} could not be read; the rest is printed{overage}")))
+    }
+}
+
+fn alone(sheet: Sheet) -> Document {
+    Document { title: String::new(), facts: Vec::new(), sheets: vec![sheet] }
+}
+
+/// What an organisation goes by: ids that differ in case only are one.
+fn folded(id: &OrgId) -> String {
+    id.as_str().to_ascii_lowercase()
+}
+
+/// A journal that is older than this may be of another period.
+const OLD: TimeDelta = TimeDelta::days(1);
+/// A journal that is older than this is not gone on with.
+const STALE: TimeDelta = TimeDelta::days(7);

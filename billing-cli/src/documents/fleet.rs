@@ -1,0 +1,198 @@
+//! Many organisations: what each comes to, all of them by currency, and the rows of each.
+
+use billing_core::model::TrusteeOverview;
+use billing_core::{CurrencyTotal, NOT_INCLUDED, Statement, Verdict};
+use rust_decimal::Decimal;
+
+use super::overview::rows;
+use crate::format::document::{
+    Adds, Cell, Chart, Column, Document, Fact, Formats, Group, Note, Row, Sheet, Shows, Sum, Tone, Value,
+};
+use crate::text::count;
+
+/// One organisation in one row.
+pub(crate) fn organization(id: &str, name: Option<&str>, statement: &Statement) -> Row {
+    let currency = statement.currency.as_deref();
+    let over = statement.lines().filter(|line| line.overage > Some(Decimal::ZERO)).count();
+    let unknown = statement.total.left_out.len() + statement.third_party.left_out.len();
+    let counted = |n: usize, tone| if n > 0 { Cell::new(Value::Count(n)).tone(tone) } else { Cell::empty() };
+    let overage = statement.overage_total();
+    let costs = overage.known.is_some_and(|over| over > Decimal::ZERO);
+    let minimum = statement.minimum.as_ref().map(|minimum| {
+        let cell = Cell::sent_money(Some(&minimum.amount), currency);
+        if minimum.verdict == Verdict::Applies { cell.tone(Tone::Alarm) } else { cell }
+    });
+    let has_third_party = statement.lines().any(|line| line.third_party);
+    let third_party = Cell::money(statement.third_party.known, currency);
+    Row::new(vec![
+        Cell::name(name),
+        Cell::text(id),
+        Cell::of_period(statement.period_start),
+        Cell::of_period(statement.period_end),
+        Cell::optional_text(currency),
+        Cell::money(statement.total.known, currency),
+        Cell::money(overage.known, currency).tone(if costs { Tone::Over } else { Tone::Plain }),
+        if has_third_party { third_party } else { Cell::empty() },
+        minimum.unwrap_or_else(Cell::empty),
+        counted(over, Tone::Over),
+        counted(unknown, Tone::Alarm),
+    ])
+}
+
+/// The rows of an organisation, as a table of its own.
+pub(crate) fn details(overview: &TrusteeOverview, statement: &Statement) -> Sheet {
+    Sheet { folded: true, formats: Formats::SPREADSHEETS.and(Formats::HTML), ..rows(overview, statement) }
+}
+
+/// All organisations. `details`: the rows of each. `failed`: which could not be read, and why.
+pub(crate) fn fleet(
+    organizations: Vec<Row>,
+    totals: &[CurrencyTotal],
+    details: Vec<Sheet>,
+    failed: &[(String, String)],
+) -> Document {
+    let read = count(organizations.len(), "organisation", "organisations");
+    let missing =
+        if failed.is_empty() { String::new() } else { format!("; {} could not be read", failed.len()) };
+    let facts = vec![Fact::new("Read", format!("{read}{missing}"))];
+    let mut sheets = vec![summary(organizations, totals, failed)];
+    sheets.extend(match details.len() {
+        0..=MOST_SHEETS => details,
+        _ => vec![together(details)],
+    });
+    Document { title: "Organisations that trust ours".to_owned(), facts, sheets }
+}
+
+fn summary(organizations: Vec<Row>, totals: &[CurrencyTotal], failed: &[(String, String)]) -> Sheet {
+    let columns = vec![
+        Column::text("organizationName", "Organisation"),
+        Column::text("organizationId", "Id").rank(9).aside(),
+        Column::date("billingPeriodStartDate", "Begins").rank(5),
+        Column::date("billingPeriodEndDate", "Ends").rank(6),
+        Column::text("currency", "Currency").rank(1),
+        Column::money("total", "Total"),
+        Column::money("overageCharge", "Of it overage"),
+        Column::money("thirdParty", "Third party").rank(7),
+        Column::money("minimum", "Minimum").rank(8),
+        Column::number("rowsOver", "Rows over").rank(4),
+        Column::number("unknown", "Unknown charges").rank(3),
+    ];
+    let several = totals.len() > 1;
+    let sums = totals.iter().map(|total| {
+        let mut remarks = vec![count(total.statements, "organisation", "organisations")];
+        if total.left_out > 0 {
+            remarks.push(format!(
+                "it leaves out {} whose charge is unknown",
+                count(total.left_out, "row", "rows")
+            ));
+        }
+        if total.without_total > 0 {
+            remarks.push(format!("of {} nothing is known", total.without_total));
+        }
+        if let Some(charged) = total.charged.filter(|charged| Some(*charged) != total.known) {
+            let shown = Value::money(Some(charged), total.currency.as_deref()).shown();
+            remarks.push(format!("{shown} with the minimum where it applies"));
+        }
+        Sum {
+            currency: total.currency.clone(),
+            remark: Some(remarks.join(", ")),
+            tone: Tone::Strong,
+            adds: Some(Adds {
+                column: "total",
+                only: several.then(|| ("currency", total.currency.clone().unwrap_or_default())),
+            }),
+            ..Sum::new("Total", Value::money(total.known, total.currency.as_deref()))
+        }
+    });
+    let failures = failed.iter().map(|(organization, why)| {
+        Note::new(Tone::Alarm, format!("! {organization} could not be read: {why}"))
+    });
+    let one_currency = || totals.first().and_then(|total| total.currency.clone());
+    let chart = || Chart {
+        title: "Overage by organisation",
+        label: "organizationName",
+        shows: Shows::Values { value: "overageCharge", unit: one_currency(), tone: Tone::Over },
+    };
+    Sheet {
+        tab: "Organisations".to_owned(),
+        formats: Formats::TABLE.and(Formats::XLSX).and(Formats::HTML),
+        sums: sums.collect(),
+        notes: failures.chain([Note::new(Tone::Faint, NOT_INCLUDED)]).collect(),
+        // Money of different currencies makes no picture.
+        charts: (!several).then(chart).into_iter().collect(),
+        groups: vec![Group { heading: None, rows: organizations }],
+        ..Sheet::new("Organisations", columns)
+    }
+}
+
+/// So many organisations that a sheet for each is more than a program opens: all of their rows in one, each with whose it is.
+fn together(details: Vec<Sheet>) -> Sheet {
+    let mut all = Sheet { formats: Formats::XLSX, ..Sheet::new("Rows", Vec::new()) };
+    for sheet in details {
+        if all.columns.is_empty() {
+            let whose = sheet.context.iter().map(|(key, _)| Column::text(key, key));
+            all.columns = whose.chain(sheet.columns).collect();
+        }
+        let whose: Vec<Cell> = sheet.context.iter().map(|(_, value)| Cell::text(value.as_str())).collect();
+        let rows = sheet
+            .groups
+            .into_iter()
+            .flat_map(|group| group.rows)
+            .map(|row| Row { cells: whose.iter().cloned().chain(row.cells).collect(), ..row });
+        match all.groups.first_mut() {
+            Some(group) => group.rows.extend(rows),
+            None => all.groups.push(Group { heading: None, rows: rows.collect() }),
+        }
+    }
+    all
+}
+
+/// With more sheets than that, spreadsheet programs take minutes to open a workbook.
+pub(crate) const MOST_SHEETS: usize = 250;
+
+#[cfg(test)]
+mod tests {
+    use billing_core::Totals;
+
+    use super::*;
+
+    fn made(n: usize) -> Document {
+        let mut totals = Totals::default();
+        let (mut organizations, mut all) = (Vec::new(), Vec::new());
+        for n in 0..n {
+            let overview: TrusteeOverview = serde_json::from_str(&format!(
+                r#"{{"organization":{{"id":"o{n}","name":"Org {n}"}},"currency":"{}","usages":[
+                    {{"name":"a","usageQuantity":"3","prepayQuantity":"1","prepayPrice":"1","overagePrice":"2.5"}}]}}"#,
+                if n == 0 { "JPY" } else { "USD" }
+            ))
+            .unwrap();
+            let statement = Statement::new(&overview);
+            totals.add(&statement);
+            organizations.push(organization(&format!("o{n}"), Some("Org"), &statement));
+            all.push(details(&overview, &statement));
+        }
+        fleet(organizations, &totals.by_currency(), all, &[("gone".into(), "not found".into())])
+    }
+
+    #[test]
+    fn currencies_stay_apart_and_failures_are_named() {
+        let document = made(3);
+        let summary = &document.sheets[0];
+        let sums: Vec<_> =
+            summary.sums.iter().map(|sum| (sum.currency.as_deref(), sum.value.shown())).collect();
+        assert_eq!(sums, [(Some("JPY"), "6".to_owned()), (Some("USD"), "12.00".to_owned())]);
+        assert!(summary.notes[0].text.contains("gone could not be read"));
+        assert!(summary.charts.is_empty());
+        assert_eq!(document.sheets.len(), 4);
+    }
+
+    #[test]
+    fn of_very_many_the_rows_stand_in_one_sheet() {
+        let document = made(MOST_SHEETS + 1);
+        assert_eq!(document.sheets.len(), 2);
+        let rows = &document.sheets[1];
+        assert_eq!(rows.rows().count(), MOST_SHEETS + 1);
+        assert_eq!(rows.rows().nth(7).unwrap().value(0), &Value::Text("o7".into()));
+        assert_eq!(rows.columns.len(), rows.rows().next().unwrap().cells.len());
+    }
+}
