@@ -17,6 +17,31 @@ use crate::clock::remaining;
 use crate::session::Shared;
 
 /// A run over many organisations; see [`Client::fleet`](crate::Client::fleet).
+///
+/// ```no_run
+/// use std::time::SystemTime;
+///
+/// use billing_core::{Assignment, OrgId, PeriodIndex, Reach};
+/// use billing_hyper::Client;
+/// use futures_util::{StreamExt, pin_mut};
+///
+/// async fn latest(client: &Client, organizations: Vec<OrgId>) -> Result<(), Box<dyn std::error::Error>> {
+///     let (api, now) = (client.environment().api().clone(), SystemTime::now().into());
+///     let assignment = Assignment::new(organizations, Reach::Index(PeriodIndex::new(0)), api, now);
+///     let updates = client.fleet(&assignment).run();
+///     pin_mut!(updates);
+///     while let Some(update) = updates.next().await {
+///         let update = update?;
+///         if let Some(finding) = update.finding {
+///             println!("{}: {:?}", finding.organization, finding.found);
+///         }
+///         eprintln!("{}", update.progress);
+///     }
+///     Ok(())
+/// }
+/// ```
+///
+/// How a run that was killed goes on where it was, the [`journal`](billing_core::fleet::journal) says.
 #[must_use = "it does nothing unless it is run"]
 pub struct Fleet {
     parts: Arc<Parts>,

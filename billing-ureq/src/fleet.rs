@@ -21,6 +21,59 @@ use crate::session::Shared;
 ///
 /// All of it happens on the thread that runs it, but for the exchanges themselves: these have a few threads, which know
 /// nothing else and end with the run.
+///
+/// With a journal a run that was killed goes on where it was:
+///
+/// ```no_run
+/// use std::fs::OpenOptions;
+/// use std::io::{BufRead, BufReader, Seek, SeekFrom, Write};
+/// use std::ops::ControlFlow;
+/// use std::time::SystemTime;
+///
+/// use billing_core::fleet::journal::{Entry, Journal, JournalReader};
+/// use billing_core::{Assignment, OrgId, Reach};
+/// use billing_ureq::Client;
+///
+/// fn year(client: &Client, organizations: Vec<OrgId>) -> Result<(), Box<dyn std::error::Error>> {
+///     let (api, now) = (client.environment().api().clone(), SystemTime::now().into());
+///     let assignment = Assignment::new(organizations, Reach::year(2026)?, api, now);
+///     let mut fleet = client.fleet(&assignment);
+///
+///     // What an earlier run has found, if there was one. (It is about customers: let nobody else read the file.)
+///     let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open("2026.journal")?;
+///     let (mut reader, mut lines, mut line) = (JournalReader::default(), BufReader::new(&file), Vec::new());
+///     while lines.read_until(b'\n', &mut line)? > 0 {
+///         match reader.read(&line)? {
+///             Some(Entry::Assignment(of)) => assignment.is_that_of(&of)?,
+///             Some(Entry::Finding(finding)) => fleet.recall(&finding),
+///             None => {}
+///         }
+///         line.clear();
+///     }
+///     let (mut journal, first, good) = match reader.finish() {
+///         Some((journal, good)) => (journal, String::new(), good),
+///         None => {
+///             let (journal, first) = Journal::begin(&assignment);
+///             (journal, first, 0)
+///         }
+///     };
+///     file.set_len(good)?;
+///     file.seek(SeekFrom::End(0))?;
+///     file.write_all(first.as_bytes())?;
+///
+///     let mut broken = None;
+///     let progress = fleet.run(|update| {
+///         let line = update.finding.as_ref().and_then(|finding| journal.record(finding));
+///         if let Some(Err(error)) = line.map(|line| file.write_all(line.as_bytes()).and_then(|()| file.sync_data())) {
+///             broken = Some(error);
+///             return ControlFlow::Break(());
+///         }
+///         eprintln!("{}", update.progress);
+///         ControlFlow::Continue(())
+///     })?;
+///     broken.map_or(Ok(()), |error| Err(error.into()))
+/// }
+/// ```
 #[derive(Debug)]
 #[must_use = "it does nothing unless it is run"]
 pub struct Fleet {
