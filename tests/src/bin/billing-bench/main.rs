@@ -2,6 +2,7 @@
 //!
 //! ```text
 //!   billing-bench parse FILE REPEAT          bytes in memory to models, REPEAT times
+//!   billing-bench visit FILE REPEAT          the same of a report, resource by resource, keeping none
 //!   billing-bench fetch URL COUNT            a login at the URL's origin, then COUNT calls, one after the other
 //!   billing-bench concurrent URL COUNT       a login, then 20 times COUNT calls at once
 //!
@@ -17,7 +18,7 @@
 //!   resources N      resources of the report, or usages of the overview
 //!   names N          bytes of all their names; of an overview's usages, of name and part number
 //!   dates N          sum of the whole epoch seconds of the resources' dates; of an overview, of its seven dates
-//!   pass_ns T …      (parse) nanoseconds of each pass, without reading the file, the sums and the end of the models
+//!   pass_ns T …      (parse, visit) nanoseconds of each pass, without reading the file, the sums and the end of the models
 //!   drop_ns T …      (parse) nanoseconds that the end of the models took
 //!   call_ns T …      (fetch) nanoseconds of each call, from its arguments to finished models; the first one logs in
 //!   round_ns T …     (concurrent) nanoseconds of each COUNT calls; the first ones connect
@@ -65,6 +66,7 @@ fn run(mut args: Vec<String>) -> Result<()> {
     let times = times.parse()?;
     match &*what {
         "parse" => parse::run(&from, times),
+        "visit" => parse::visit(&from, times),
         "fetch" => fetch::run(&Target::new(&from, roots)?, times, via),
         "concurrent" => concurrent::run(&Target::new(&from, roots)?, times, via),
         _ => Err(USAGE.into()),
@@ -91,5 +93,5 @@ fn print(label: &str, values: &[impl fmt::Display]) {
     println!("{label}{values}");
 }
 
-const USAGE: &str = "usage: billing-bench parse FILE REPEAT | fetch URL COUNT | concurrent URL COUNT \
+const USAGE: &str = "usage: billing-bench parse|visit FILE REPEAT | fetch URL COUNT | concurrent URL COUNT \
     [--via ureq|hyper|bare-ureq|bare-hyper] [--roots platform|FILE]";

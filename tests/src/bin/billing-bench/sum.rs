@@ -1,7 +1,7 @@
 //! What is printed of models, so that no program can leave work out.
 
 use billing_core::Timestamp;
-use billing_core::model::{TrusteeOverview, UsageReport};
+use billing_core::model::{PackedReport, TrusteeOverview, UsageReport};
 
 use crate::print;
 
@@ -28,6 +28,18 @@ impl From<&UsageReport> for Sum {
             sum.resources += 1;
             sum.names += resource.name.as_ref().map_or(0, |name| name.len());
             sum.dates += seconds(resource.date);
+        }
+        sum
+    }
+}
+
+impl From<&PackedReport> for Sum {
+    fn from(report: &PackedReport) -> Self {
+        let mut sum = Self::default();
+        for resource in report.usages().flat_map(|usage| usage.resources()) {
+            sum.resources += 1;
+            sum.names += resource.name().map_or(0, |name| name.len());
+            sum.dates += seconds(resource.date());
         }
         sum
     }
