@@ -28,28 +28,48 @@ pub(crate) fn read(path: &Path) -> Result<Vec<Named>, Failure> {
     if named.is_empty() { Err(refuse("it names no organisation")) } else { Ok(named) }
 }
 
-/// An id a line, after a comma or a tab a name; `#` begins a comment, and a first line that names columns is one too.
+/// An id a line, after a comma, a semicolon or a tab a name; `#` begins a comment, and a first line may name the columns.
 fn parse(text: &str) -> Result<Vec<Named>, String> {
     let mut named = Vec::new();
-    for (number, line) in (1..).zip(text.trim_start_matches('\u{feff}').lines()) {
-        let line = line.trim();
-        if line.is_empty() || line.starts_with('#') {
+    let mut columns = None;
+    let text = text.trim_start_matches('\u{feff}').replace("\r\n", "\n").replace('\r', "\n");
+    for (number, line) in (1..).zip(text.lines()) {
+        // A tab at the beginning is an empty cell.
+        let line = line.trim_matches(' ');
+        if line.trim().is_empty() || line.starts_with('#') {
             continue;
         }
-        let mut cells = cells(line).into_iter();
-        let id = cells.next().unwrap_or_default();
-        if named.is_empty() && COLUMNS.iter().any(|column| id.eq_ignore_ascii_case(column)) {
-            continue;
-        }
-        let id = id.parse().map_err(|error| format!("line {number}: {error}"))?;
-        named.push(Named { id, name: cells.next().filter(|name| !name.is_empty()) });
+        let cells = cells(line);
+        let (id, name) = match columns {
+            Some(columns) => columns,
+            None => {
+                let heading = heading(&cells);
+                let known = *columns.insert(heading.unwrap_or(USUAL));
+                if heading.is_some() {
+                    continue;
+                }
+                known
+            }
+        };
+        let cell = |at: usize| cells.get(at).map(String::as_str).unwrap_or_default();
+        let id = cell(id).parse().map_err(|error| format!("line {number}: {error}"))?;
+        let name = name.map(cell).filter(|name| !name.is_empty());
+        named.push(Named { id, name: name.map(str::to_owned) });
     }
     Ok(named)
 }
 
+/// Where a line that names columns has the ids, and perhaps the names.
+fn heading(cells: &[String]) -> Option<(usize, Option<usize>)> {
+    let at = |names: [&str; 2]| {
+        cells.iter().position(|cell| names.iter().any(|name| cell.eq_ignore_ascii_case(name)))
+    };
+    Some((at(IDS)?, at(NAMES)))
+}
+
 /// The cells of a line, which may be in quotes as in CSV.
 fn cells(line: &str) -> Vec<String> {
-    let delimiter = line.bytes().find(|byte| matches!(byte, b',' | b'\t')).unwrap_or(b',');
+    let delimiter = line.bytes().find(|byte| matches!(byte, b',' | b';' | b'\t')).unwrap_or(b',');
     let mut reader = ReaderBuilder::new()
         .has_headers(false)
         .delimiter(delimiter)
@@ -59,8 +79,11 @@ fn cells(line: &str) -> Vec<String> {
     record.iter().map(str::to_owned).collect()
 }
 
-/// What the column of the ids is called in what this program prints.
-const COLUMNS: [&str; 2] = ["id", "organizationId"];
+/// Where a list without a heading has them.
+const USUAL: (usize, Option<usize>) = (0, Some(1));
+/// What the columns are called in what this program prints.
+const IDS: [&str; 2] = ["id", "organizationId"];
+const NAMES: [&str; 2] = ["name", "organizationName"];
 
 #[cfg(test)]
 mod tests {
@@ -81,6 +104,23 @@ mod tests {
             ]
         );
         assert_eq!(parse("id,name,enabled\no-1,A,true\n").unwrap().len(), 1);
+    }
+
+    #[test]
+    fn nothing_is_lost_whatever_program_wrote_the_list() {
+        for text in [
+            "o-1,A\ro-2,B\r",
+            "\u{feff}id;name\r\no-1;A\r\n\r\no-2;\"B\"\r\n",
+            "name,id\nA,o-1\nB,o-2\n",
+            "organizationId,organizationName,currency\no-1,A,USD\no-2,B,USD\n",
+            "currency\tOrganizationName\torganizationid\n\tA\to-1\nUSD\tB\to-2\n",
+        ] {
+            let read = parse(text).unwrap();
+            let read: Vec<_> = read.iter().map(|n| (n.id.as_str(), n.name.as_deref())).collect();
+            assert_eq!(read, [("o-1", Some("A")), ("o-2", Some("B"))], "{text:?}");
+        }
+        // A second heading is an id like any other.
+        assert_eq!(parse("id\no-1\nid\n").unwrap().len(), 2);
     }
 
     #[test]
