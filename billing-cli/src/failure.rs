@@ -5,7 +5,7 @@ use std::io;
 use std::path::PathBuf;
 
 use billing_core::fleet::Stopped;
-use billing_core::{Error, ErrorKind, Fault, InvalidInput, TransportErrorKind};
+use billing_core::{Error, ErrorKind, Fault, InvalidInput, PeriodIndex, TransportErrorKind};
 
 use crate::args::WRONG_USAGE;
 use crate::profile::ProfileError;
@@ -21,10 +21,14 @@ pub(crate) enum Failure {
     Api(Error),
     /// The sandbox has no such organisation; these are there.
     NoSuchSandboxOrg { error: Error, known: Vec<String> },
+    /// The failure concerns one billing period of several that were asked for.
+    OfPeriod { index: PeriodIndex, failure: Box<Self> },
     /// The answer came, and cannot be shown as asked.
     Unshowable(String),
     /// The answer came, and cannot be written.
     Output { to: Option<PathBuf>, error: io::Error },
+    /// The same of a device or a pipe, which may have taken a part of it.
+    Special { to: PathBuf, error: io::Error },
     /// What was found cannot be written to the journal.
     Journal { path: PathBuf, error: io::Error },
     /// A run over many organisations came to an early end, by something that concerns them all.
@@ -42,11 +46,17 @@ impl Failure {
             Self::Usage(_) => WRONG_USAGE,
             Self::NotLoggedIn(_) => NOT_LOGGED_IN,
             Self::Api(error) | Self::NoSuchSandboxOrg { error, .. } => status_of(error.kind()),
-            Self::Unshowable(_) | Self::Output { .. } | Self::Journal { .. } => OTHER,
+            Self::OfPeriod { failure, .. } => failure.exit_status(),
+            Self::Unshowable(_) | Self::Output { .. } | Self::Special { .. } | Self::Journal { .. } => OTHER,
             Self::Stopped { stopped, .. } => status_of(stopped.error.kind()),
             Self::Partly(_) => 9,
             Self::Overage(_) => 10,
         }
+    }
+
+    /// The same, with the billing period that it is about.
+    pub(crate) fn about(self, index: PeriodIndex) -> Self {
+        Self::OfPeriod { index, failure: Box::new(self) }
     }
 
     /// What else is known of it, for `-v`.
@@ -54,6 +64,7 @@ impl Failure {
         let error = match self {
             Self::Api(error) | Self::NoSuchSandboxOrg { error, .. } => error,
             Self::Stopped { stopped, .. } => &stopped.error,
+            Self::OfPeriod { failure, .. } => return failure.details(),
             _ => return Vec::new(),
         };
         let mut details = vec![format!("operation {}", error.operation().id())];
@@ -91,6 +102,7 @@ impl fmt::Display for Failure {
             Self::NoSuchSandboxOrg { error, known } => {
                 write!(f, "{error}. The sandbox has these organisations and others: {}", known.join(", "))
             }
+            Self::OfPeriod { index, failure } => write!(f, "of period {index}, {failure}"),
             Self::Journal { path, error } => write!(
                 f,
                 "the journal {} cannot be written: {error}. Make room and go on with --resume: what it has is good",
@@ -109,6 +121,9 @@ impl fmt::Display for Failure {
                     "{} cannot be written: {error}. What was there before is as it was; try another place with --output",
                     path.display()
                 )
+            }
+            Self::Special { to, error } => {
+                write!(f, "{} cannot be written: {error}. Write to a file with --output", to.display())
             }
             Self::Output { to: None, error } => {
                 write!(f, "standard output cannot be written: {error}. Write to a file with --output")
@@ -170,17 +185,23 @@ fn advice(error: &Error) -> String {
                 several.join(", ")
             ),
         },
-        ErrorKind::NotFound if error.operation().id().starts_with("get_billing_contract") => {
-            "Check the ids, and that the contract or invoice is our own organisation's: the commands `contracts` and \
-             `invoices` list them"
-                .into()
-        }
         ErrorKind::NotFound => match error.operation().id() {
             "get_billing_trusteebillingoverview_trustor_org_id" => {
-                "Check the id, that the organisation trusts ours, and that it has that billing period".into()
+                "Check the id, that the organisation trusts ours, as `trustors` lists them, and that it has that billing \
+                 period, as `history` shows them"
             }
-            _ => "Check the id".into(),
-        },
+            "get_billing_contract" => "Check the id: `contracts` lists the contracts of our own organisation",
+            "get_billing_contract_billingperiod" => {
+                "Check both ids: `contracts` lists the contracts of our own organisation, `contract` the billing periods \
+                 of one"
+            }
+            "get_billing_contracts_invoice_lines" | "get_billing_contracts_invoice_document" => {
+                "Check the id: `invoices` lists the invoices of our own organisation"
+            }
+            "download_document" => "Run the same command again, which gets a new address for it",
+            _ => "Check --region and --api-url: no id was asked for",
+        }
+        .into(),
         ErrorKind::Decode(_) if error.operation().is_preview() => {
             "Look for a newer version of this program; the other commands are as good as before".into()
         }

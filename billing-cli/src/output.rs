@@ -80,7 +80,7 @@ impl Destination {
                 let written = file.as_mut().map_err(|error| io::Error::from(error.kind()));
                 written
                     .and_then(|file| write_to(file, content))
-                    .map_err(|error| Failure::Output { to: Some(path.clone()), error })
+                    .map_err(|error| Failure::Special { to: path.clone(), error })
             }
         }
     }
@@ -95,7 +95,10 @@ impl Destination {
             Self::Special(path) => (Some(path), None),
             Self::Stdout => (None, None),
         };
-        let failed = |error| Failure::Output { to: to.cloned(), error };
+        let failed = |error| match (to, beside) {
+            (Some(to), None) => Failure::Special { to: to.clone(), error },
+            _ => Failure::Output { to: to.cloned(), error },
+        };
         let mut temporary = match beside {
             Some(path) => Temporary::beside(path).map_err(failed)?,
             None => Temporary::anywhere().map_err(failed)?,
@@ -106,6 +109,11 @@ impl Destination {
             empty.set_len(0)?;
             empty.rewind()?;
             Ok(empty)
+        })
+        .map_err(|failure| match failure {
+            // Whoever fills does not know where it goes.
+            Failure::Output { to: None, error } => failed(error),
+            failure => failure,
         })?;
         match beside {
             Some(path) => temporary.put_in_place(path).map_err(failed)?,

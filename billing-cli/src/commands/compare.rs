@@ -39,7 +39,7 @@ pub(crate) fn run(
     for index in indexes {
         let call = WithBody(TrusteeOverviewCall::new(org.clone()).period(index));
         let answer = backend.exchange(call, options.verbosity());
-        answers.push(answer.map_err(|error| backend.failure(error, &org))?);
+        answers.push(answer.map_err(|error| backend.failure(error, &org).about(index))?);
     }
     let comparison = Comparison::new(answers.iter().map(|answer| &answer.value))
         .map_err(|why| Failure::Unshowable(why.to_string()))?;
@@ -51,21 +51,22 @@ pub(crate) fn run(
         }
     }
     let name = answers.iter().find_map(|answer| answer.value.organization.as_ref()?.name.clone());
-    let compared = Compared { organization: name.unwrap_or_else(|| org.to_string()), answers, comparison };
+    let compared = Compared { org, name, answers, comparison };
     let printed = print(&compared, options, destination)?;
     Ok(Outcome { printed, failure: alarm.ring(options.verbosity()) })
 }
 
 /// Overviews, and what they are beside each other.
 struct Compared {
-    organization: String,
+    org: OrgId,
+    name: Option<String>,
     answers: Vec<Answer<TrusteeOverview>>,
     comparison: Comparison,
 }
 
 impl Found for Compared {
     fn document(&self) -> Document {
-        documents::comparison(&self.organization, &self.comparison)
+        documents::comparison(&self.org, self.name.as_deref(), &self.comparison)
     }
 
     /// What the server said, and apart from it what is computed.

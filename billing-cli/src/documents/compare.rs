@@ -1,6 +1,6 @@
 //! Billing periods side by side.
 
-use billing_core::{Change, ComparedRow, Comparison, Figures};
+use billing_core::{Change, ComparedRow, Comparison, Figures, OrgId};
 
 use super::history::{called, changed};
 use super::overview::left_out;
@@ -9,7 +9,7 @@ use crate::format::document::{
 };
 
 /// What the periods come to, then usage, overage and charges row by row; for spreadsheets all in one row.
-pub(crate) fn comparison(organization: &str, comparison: &Comparison) -> Document {
+pub(crate) fn comparison(org: &OrgId, name: Option<&str>, comparison: &Comparison) -> Document {
     let periods = &comparison.trend.periods;
     let mut currencies: Vec<&str> = periods.iter().filter_map(|period| period.currency.as_deref()).collect();
     currencies.dedup();
@@ -21,8 +21,10 @@ pub(crate) fn comparison(organization: &str, comparison: &Comparison) -> Documen
     let mut sheets = vec![totals(comparison)];
     sheets.extend(MEASURES.iter().map(|measure| rows(comparison, measure.title, &[measure])));
     let all = rows(comparison, "Rows", &MEASURES.iter().collect::<Vec<_>>());
-    sheets.push(Sheet { formats: Formats::SPREADSHEETS, ..all });
-    Document { title: organization.to_owned(), facts, sheets }
+    let context =
+        vec![("organizationId", org.to_string()), ("organizationName", name.unwrap_or_default().to_owned())];
+    sheets.push(Sheet { formats: Formats::SPREADSHEETS, context, ..all });
+    Document { title: name.unwrap_or(org.as_str()).to_owned(), facts, sheets }
 }
 
 /// What is compared of a row.
@@ -154,6 +156,11 @@ impl Measure {
                 Column::made(format!("{key}{suffix}.{called}"), said, kind)
             };
             columns.push(column("", &called, *kind));
+            if *kind == Kind::Money {
+                // A row of CSV has nothing else that says it, and it may differ.
+                let currency = Column::made(format!("currency.{called}"), String::new(), Kind::Text);
+                columns.push(currency.only(Formats::CSV));
+            }
             if n > 0 {
                 let to =
                     |sign: &str| if beside_others { format!("{called} {sign}") } else { sign.to_owned() };
@@ -167,7 +174,7 @@ impl Measure {
     fn cells(&self, comparison: &Comparison, row: &ComparedRow) -> Vec<Cell> {
         let periods = &comparison.trend.periods;
         let Some(figures) = (self.of)(row) else {
-            return vec![Cell::empty(); (periods.len() * 3).saturating_sub(2)];
+            return vec![Cell::empty(); self.columns(comparison, true).len()];
         };
         let mut cells = Vec::new();
         let changes = [None].into_iter().chain(figures.changes.iter().map(Some));
@@ -179,6 +186,9 @@ impl Measure {
             };
             let stands_out = self.tone == Tone::Over && value.is_some_and(|value| value > 0.into());
             cells.push(if stands_out { cell.tone(Tone::Over) } else { cell });
+            if self.kind == Kind::Money {
+                cells.push(Cell::optional_text(currency));
+            }
             let (delta, percent) = match (change, self.kind) {
                 (None, _) => continue,
                 (Some(change), Kind::Money) => changed(change, currency),
