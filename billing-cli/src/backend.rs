@@ -25,6 +25,7 @@ use crate::failure::Failure;
 use crate::log::{self, Verbosity};
 use crate::memory::Memory;
 use crate::progress::Progress;
+use crate::text::count;
 
 /// One of the two, set up.
 pub(crate) enum Backend {
@@ -175,10 +176,13 @@ impl Backend {
         verbosity: Verbosity,
     ) -> Result<Vec<C::Output>, Error> {
         let mut pages = Vec::new();
-        let mut rest = Some(Pages::new(call, self.api(), self.policy()));
+        let first = Pages::new(call, self.api(), self.policy());
+        let progress = Progress::new(first.progress().operation, verbosity);
+        let mut rest = Some(first);
         while let Some(machine) = rest.take() {
-            let turn = self.run(machine, verbosity)?;
+            let turn = self.watched(machine, &progress, verbosity)?;
             pages.push(turn.page);
+            progress.read(&count(pages.len(), "page", "pages"));
             rest = turn.rest;
         }
         Ok(pages)
@@ -192,10 +196,13 @@ impl Backend {
         verbosity: Verbosity,
     ) -> Result<Vec<Finding>, Error> {
         let mut findings = Vec::new();
-        let mut rest = Some(History::new(organization, reach, self.api(), self.policy()));
+        let first = History::new(organization, reach, self.api(), self.policy());
+        let progress = Progress::new(first.progress().operation, verbosity);
+        let mut rest = Some(first);
         while let Some(machine) = rest.take() {
-            let visit = self.run(machine, verbosity)?;
+            let visit = self.watched(machine, &progress, verbosity)?;
             findings.push(visit.finding);
+            progress.read(&count(findings.len(), "period", "periods"));
             rest = visit.rest;
         }
         Ok(findings)
@@ -238,6 +245,16 @@ impl Backend {
 
     fn run<M: Machine>(&mut self, machine: M, verbosity: Verbosity) -> Result<M::Output, Error> {
         let progress = Progress::new(machine.progress().operation, verbosity);
+        self.watched(machine, &progress, verbosity)
+    }
+
+    /// Runs one machine of several that are shown as one.
+    fn watched<M: Machine>(
+        &mut self,
+        machine: M,
+        progress: &Progress,
+        verbosity: Verbosity,
+    ) -> Result<M::Output, Error> {
         let watch = |event: Event<'_>| {
             log::event(&event, verbosity);
             progress.show(&event);

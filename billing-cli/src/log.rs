@@ -34,6 +34,12 @@ pub(crate) fn warning(text: &str, verbosity: Verbosity) {
     }
 }
 
+/// One of several things that failed, while the rest goes on: said however quiet it is to be, because the exit status tells of
+/// it and nothing else might.
+pub(crate) fn trouble(text: &str) {
+    line(&format!("error: {}", printable(text)));
+}
+
 /// What is good to know.
 pub(crate) fn note(text: &str, verbosity: Verbosity) {
     if verbosity >= Verbosity::Normal {

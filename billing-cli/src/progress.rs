@@ -1,6 +1,6 @@
 //! A line on the terminal that says what is being waited for.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::io::{IsTerminal, stderr};
 use std::time::Duration;
 
@@ -15,13 +15,20 @@ pub(crate) struct Progress {
     bar: ProgressBar,
     operation: Operation,
     requests: Cell<u32>,
+    /// Of what comes in parts, how many there are already.
+    read: RefCell<String>,
 }
 
 impl Progress {
     pub(crate) fn new(operation: Operation, verbosity: Verbosity) -> Self {
         let bar = bar("{spinner} {wide_msg} {elapsed}", verbosity);
         bar.set_message(operation.to_string());
-        Self { bar, operation, requests: Cell::new(0) }
+        Self { bar, operation, requests: Cell::new(0), read: RefCell::default() }
+    }
+
+    /// Says from now on what there is already: `3 pages`.
+    pub(crate) fn read(&self, parts: &str) {
+        *self.read.borrow_mut() = format!("{parts} read, ");
     }
 
     pub(crate) fn show(&self, event: &Event<'_>) {
@@ -29,13 +36,14 @@ impl Progress {
             return;
         }
         let Self { operation, requests, .. } = self;
+        let read = self.read.borrow();
         match event {
             Event::Sending(_) => {
                 requests.set(requests.get() + 1);
-                self.bar.set_message(format!("{operation}: asking (request {})", requests.get()));
+                self.bar.set_message(format!("{operation}: {read}asking (request {})", requests.get()));
             }
             Event::Waiting(progress) => {
-                self.bar.set_message(format!("{operation}: {}", progress.explain()));
+                self.bar.set_message(format!("{operation}: {read}{}", progress.explain()));
             }
             _ => {}
         }
@@ -47,14 +55,14 @@ pub(crate) struct FleetBar(ProgressBar);
 
 impl FleetBar {
     pub(crate) fn new(verbosity: Verbosity) -> Self {
-        Self(bar("{spinner} [{bar:24}] {pos}/{len} {wide_msg}", verbosity))
+        Self(bar("{spinner} {bar:8} {wide_msg}", verbosity))
     }
 
     pub(crate) fn show(&self, progress: &FleetProgress) {
         let whole = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
         self.0.set_length(whole(progress.organizations));
         self.0.set_position(whole(progress.done));
-        self.0.set_message(progress.to_string());
+        self.0.set_message(in_short(progress));
     }
 
     /// Says something that stays, above the bar.
@@ -68,6 +76,44 @@ impl Drop for FleetBar {
         self.0.finish_and_clear();
         interrupt::progress_shown(false);
     }
+}
+
+/// A word that the result is being made and written, under the same conditions.
+pub(crate) struct Writing(ProgressBar);
+
+impl Writing {
+    pub(crate) fn new(verbosity: Verbosity) -> Self {
+        let bar = bar("{spinner} {wide_msg} {elapsed}", verbosity);
+        bar.set_message("writing the result");
+        Self(bar)
+    }
+}
+
+impl Drop for Writing {
+    fn drop(&mut self) {
+        self.0.finish_and_clear();
+        interrupt::progress_shown(false);
+    }
+}
+
+/// All of it in the width of a usual terminal, beside the bar: how many are done and failed, how fast, and when it will be
+/// finished; where there is more room, also what all wait for.
+fn in_short(progress: &FleetProgress) -> String {
+    let FleetProgress { at, organizations, done, failed, per_minute, .. } = progress;
+    let failures = if *failed > 0 { format!(", {failed} failed") } else { String::new() };
+    let mut parts = vec![format!("{done} of {organizations}{failures}"), format!("{per_minute} a minute")];
+    if let Some(finishes) = progress.finishes.filter(|_| done < organizations) {
+        let form = if finishes.date_naive() == at.date_naive() { "%H:%M UTC" } else { "%Y-%m-%d %H:%M UTC" };
+        let left = finishes.signed_duration_since(at);
+        let left = match (left.num_hours(), left.num_minutes()) {
+            (0, 0) => format!("{} s", left.num_seconds()),
+            (0, minutes) => format!("{minutes} min"),
+            (hours, minutes) => format!("{hours} h {} min", minutes % 60),
+        };
+        parts.push(format!("ends {}, in {left}", finishes.format(form)));
+    }
+    parts.extend(progress.waiting.as_ref().map(|(waiting, _)| waiting.to_string()));
+    parts.join("; ")
 }
 
 /// A bar by a template, hidden where there is no terminal or something else is said there.
@@ -93,5 +139,53 @@ impl Drop for Progress {
     fn drop(&mut self) {
         self.bar.finish_and_clear();
         interrupt::progress_shown(false);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+    use std::rc::Rc;
+
+    use billing_core::{Assignment, Credentials, Environment, Fleet, Policy, Reach, Session};
+    use chrono::{DateTime, TimeDelta, Utc};
+
+    use super::*;
+
+    fn progress(done: usize, failed: usize, left: Option<TimeDelta>) -> FleetProgress {
+        let at: DateTime<Utc> = "2026-11-02T13:48:03Z".parse().unwrap();
+        let environment = Environment::default();
+        let organization = ["a".parse().unwrap()];
+        let assignment = Assignment::new(organization, Reach::All, environment.api().clone(), at);
+        let session = Session::new(environment, Credentials::access_token("t").unwrap());
+        let mut progress =
+            Fleet::new(&assignment, Policy::default(), Rc::new(RefCell::new(session))).progress(at);
+        (progress.organizations, progress.done, progress.failed, progress.per_minute) =
+            (5000, done, failed, 300);
+        progress.finishes = left.map(|left| at + left);
+        progress
+    }
+
+    #[test]
+    fn a_usual_terminal_has_room_for_the_end() {
+        let seconds = |n| Some(TimeDelta::seconds(n));
+        for (progress, said) in [
+            (progress(0, 0, None), "0 of 5000; 300 a minute"),
+            (progress(12, 0, seconds(990)), "12 of 5000; 300 a minute; ends 14:04 UTC, in 16 min"),
+            (
+                progress(4321, 123, seconds(4800)),
+                "4321 of 5000, 123 failed; 300 a minute; ends 15:08 UTC, in 1 h 20 min",
+            ),
+            (progress(4999, 0, seconds(4)), "4999 of 5000; 300 a minute; ends 13:48 UTC, in 4 s"),
+            (
+                progress(9, 0, seconds(39_600)),
+                "9 of 5000; 300 a minute; ends 2026-11-03 00:48 UTC, in 11 h 0 min",
+            ),
+            (progress(5000, 2, seconds(0)), "5000 of 5000, 2 failed; 300 a minute"),
+        ] {
+            assert_eq!(in_short(&progress), said);
+            // The bar stands before it.
+            assert!("⠋ ████████ ".chars().count() + said.len() <= 80, "{said}");
+        }
     }
 }

@@ -125,6 +125,67 @@ fn the_published_overview_has_an_unknown_charge() {
     assert!(!table.contains("Total: 0"));
 }
 
+/// An overview of the month, with one row that costs `used` in that currency.
+fn month(month: u8, used: u8, currency: &str) -> String {
+    let body = format!(
+        r#"{{"organization":{{"id":"o1","name":"Acme"}},"currency":"{currency}",
+            "billingPeriodStartDate":"2026-{month:02}-01T00:00:00Z","billingPeriodEndDate":"2026-{month:02}-28T23:59:59Z",
+            "usages":[{{"name":"CX","grouping":"device","usageQuantity":"{used}","prepayQuantity":"0","prepayPrice":"0",
+                "overagePrice":"1"}}]}}"#
+    );
+    answer(200, &[], &body)
+}
+
+#[test]
+fn a_period_that_cannot_be_read_is_named_and_no_change_goes_across_it() {
+    let refused = answer(400, &[], &error_body("bad.request"));
+    let server = Server::answering(&[
+        month(11, 9, "USD"),
+        month(10, 7, "USD"),
+        refused,
+        month(8, 4, "USD"),
+        month(7, 2, "USD"),
+        answer(404, &[], &error_body("not.found")),
+    ]);
+    let history = run(server.program(&["history", "o1"]).args(["-q", "--format", "json"]));
+    assert_eq!(history.status, 9);
+    assert!(
+        history.stderr.starts_with("error: the period with index 2 could not be read: "),
+        "{}",
+        history.stderr
+    );
+    let periods: serde_json::Value = serde_json::from_str(&history.stdout).unwrap();
+    let changes: Vec<_> = periods.as_array().unwrap().iter().map(|period| &period["change"]).collect();
+    assert_eq!((&changes[0]["delta"], &changes[2]["delta"]), (&"2".into(), &"2".into()), "{changes:?}");
+    assert!(
+        changes[1]["delta"].is_null() && !changes[1].is_null(),
+        "there is one, and it is unknown: {changes:?}"
+    );
+    assert!(changes[3].is_null());
+}
+
+#[test]
+fn compared_rows_say_whose_they_are_and_in_which_currency() {
+    let server = Server::answering(&[month(11, 9, "EUR"), month(10, 7, "USD")]);
+    let csv = run(&mut server.program(&["compare", "o1", "--periods", "0,1", "--format", "csv"])).stdout;
+    let mut reader = csv::Reader::from_reader(csv.as_bytes());
+    let header = reader.headers().unwrap().clone();
+    let row = reader.records().next().unwrap().unwrap();
+    for (column, cell) in [
+        ("organizationId", "o1"),
+        ("organizationName", "Acme"),
+        ("charge.2026-10-01", "7"),
+        ("currency.2026-10-01", "USD"),
+        ("charge.2026-11-01", "9"),
+        ("currency.2026-11-01", "EUR"),
+        ("chargeChange.2026-11-01", ""),
+        ("usedChange.2026-11-01", "2"),
+    ] {
+        let at = header.iter().position(|name| name == column).unwrap_or_else(|| panic!("{column}: {csv}"));
+        assert_eq!(row.get(at), Some(cell), "{column}: {csv}");
+    }
+}
+
 #[test]
 fn hostile_text_steers_nothing() {
     let body = r#"{"organization":{"name":"\u001b]0;x\u0007Org"},"currency":"\u001b[2J","usages":[

@@ -94,15 +94,24 @@ fn what_cannot_be_read_is_listed_and_the_rest_is_printed() {
     let some = run(program(&["--sandbox"]).args(["fleet", "--orgs", &list, "--format", "csv"]));
     assert_eq!(some.status, 9);
     assert!(some.stdout.contains("Northwind Airlines"), "{}", some.stdout);
-    for said in ["warning: gone-1 (Lost & Found): ", "1 of 3 organisations could not be read"] {
+    for said in ["error: gone-1 (Lost & Found): ", "1 of 3 organisations could not be read"] {
         assert!(some.stderr.contains(said), "{said}: {}", some.stderr);
     }
     let table = folder.fleet(&["--fail-on-overage"]);
     assert_eq!(table.status, 9);
     assert!(table.stdout.contains("! gone-1 (Lost & Found) could not be read"), "{}", table.stdout);
     assert!(table.stderr.contains("overage found in"), "{}", table.stderr);
-    let lines = folder.fleet(&["--format", "ndjson"]);
-    assert_eq!((lines.status, lines.stdout.lines().count()), (9, 2));
+    // Where it is in nothing that is printed it is said all the same, however quiet it is to be.
+    for (format, printed) in [("ndjson", 2), ("csv", 41)] {
+        let quiet = folder.fleet(&["--format", format]);
+        assert_eq!((quiet.status, quiet.stdout.lines().count()), (9, printed), "{format}");
+        assert_eq!(quiet.stderr.lines().count(), 2, "{}", quiet.stderr);
+        assert!(quiet.stderr.starts_with("error: gone-1 (Lost & Found): "), "{}", quiet.stderr);
+    }
+    fs::write(&list, "gone-1\n").unwrap();
+    let none = folder.fleet(&["--format", "csv"]);
+    assert_eq!((none.status, none.stdout.lines().count()), (9, 1));
+    assert!(none.stderr.ends_with("error: 1 of 1 organisation could not be read\n"), "{}", none.stderr);
 }
 
 #[test]
@@ -212,6 +221,7 @@ fn a_full_disk_leaves_what_was_there() {
         let full = folder.fleet(&["--format", format, "-o", "/dev/full"]);
         assert_eq!(full.status, 1, "{format}: {}", full.stderr);
         assert!(full.stderr.contains("/dev/full"), "{}", full.stderr);
+        assert!(!full.stderr.contains("as it was"), "of a device nobody knows: {}", full.stderr);
     }
     let journal = folder.fleet(&["--resume", "/dev/full"]);
     assert!(journal.status == 2 && journal.stderr.contains("/dev/full"), "{}", journal.stderr);

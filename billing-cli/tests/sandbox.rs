@@ -123,6 +123,8 @@ fn wrong_input_is_named_before_anything_is_sent() {
         (&["usage", "--start", "1.10.2026", "--end", "2026-11-01"], "\"1.10.2026\""),
         (&["usage", "--start", "2026-10-01"], "--end"),
         (&["overview", ".."], "\"..\""),
+        (&["history", ORG_ID, "--year", "20266"], "--year \"20266\""),
+        (&["history", ORG_ID, "--from", "2026-02-01", "--to", "2026-01-01"], "--to 2026-01-01: swap"),
         (&["overview", ORG_ID, "--period", "-1"], "\"-1\""),
         (&["overview", ORG_ID, "--region", "atlantis"], "atlantis"),
         (&["regions", "--region", "atlantis"], "atlantis"),
@@ -323,18 +325,29 @@ fn compare_shows_differences_and_refuses_what_is_none() {
 
 #[test]
 fn what_is_not_there_is_not_found() {
-    for line in [
-        vec!["history", "nobody"],
-        vec!["compare", "nobody", "--periods", "0,1"],
-        vec!["contract", "none"],
-        vec!["period", "none", "none"],
-        vec!["invoice-lines", "none"],
-        vec!["invoice-document", "none", "-o", "-"],
+    let invoices = "`invoices` lists the invoices";
+    for (line, advice) in [
+        (vec!["history", "nobody"], ORG_ID),
+        (vec!["compare", "nobody", "--periods", "0,1"], ORG_ID),
+        (vec!["compare", ORG_ID, "--periods", "0,999"], "error: of period 999, "),
+        (vec!["overview", ORG_ID, "--period", "999"], "`history` shows them"),
+        (vec!["contract", "none"], "Check the id: `contracts`"),
+        (vec!["period", "none", "none"], "Check both ids: `contracts`"),
+        (vec!["invoice-lines", "none"], invoices),
+        (vec!["invoice-document", "none", "-o", "-"], invoices),
     ] {
         let missing = sandbox(&line);
         assert_eq!((missing.status, missing.stdout.as_str()), (5, ""), "{line:?}: {}", missing.stderr);
         assert_eq!(missing.stderr.lines().count(), 1, "{}", missing.stderr);
+        assert!(missing.stderr.contains(advice), "{advice}: {}", missing.stderr);
     }
+}
+
+#[test]
+fn a_title_is_said_once() {
+    let lines = sandbox(&["invoice-lines", &ids(&["invoices"])[0]]).stdout;
+    let lines: Vec<&str> = lines.lines().take(2).collect();
+    assert!(lines[0].starts_with("Invoice ") && lines[0] != lines[1], "{lines:?}");
 }
 
 #[test]

@@ -11,7 +11,7 @@ use billing_core::{
 };
 use chrono::TimeDelta;
 
-use super::{list, render, with_statement};
+use super::{deliver, list, render, with_statement};
 use crate::alarm::Alarm;
 use crate::args::{Fleet, Format, Options};
 use crate::backend::Backend;
@@ -20,7 +20,7 @@ use crate::failure::Failure;
 use crate::format::document::{Document, Row, Sheet};
 use crate::format::{csv, json};
 use crate::journal::{self, JournalFile, Opened};
-use crate::log;
+use crate::log::{self, Verbosity};
 use crate::organizations::{self, Named};
 use crate::output::Destination;
 use crate::progress::FleetBar;
@@ -40,6 +40,8 @@ pub(crate) fn run(command: &Fleet, options: &Options, destination: &Destination)
     let mut run = Run::new(&task, command, options);
     if options.format == Format::Ndjson {
         let mut stopped = None;
+        // On a terminal the lines themselves show how it goes on.
+        run.lines_on_terminal = destination.is_terminal();
         let written = destination.stream(|to| match run.follow(task, &mut backend, Some(to)) {
             Ok(()) => Ok(()),
             Err(Failure::Output { error, .. }) => Err(error),
@@ -52,8 +54,7 @@ pub(crate) fn run(command: &Fleet, options: &Options, destination: &Destination)
         stopped.map_or(written, Err)?;
     } else {
         run.follow(task, &mut backend, None)?;
-        let printed = run.print(destination)?;
-        destination.write(&printed)?;
+        deliver(destination, options, || run.print(destination))?;
     }
     run.failure().map_or(Ok(()), Err)
 }
@@ -163,6 +164,8 @@ struct Run<'a> {
     /// Which could not be read, and why.
     failed: Vec<(String, String)>,
     alarm: Option<Alarm>,
+    /// Whether what is found is written to the terminal as it comes.
+    lines_on_terminal: bool,
 }
 
 /// What is kept of an organisation until the end.
@@ -185,6 +188,7 @@ impl<'a> Run<'a> {
             totals: Totals::default(),
             failed: Vec::new(),
             alarm: command.alarm.fail_on_overage.then(Alarm::default),
+            lines_on_terminal: false,
         }
     }
 
@@ -199,9 +203,9 @@ impl<'a> Run<'a> {
         for finding in &known {
             self.take(finding, &mut to, |say| say())?;
         }
-        let bar = FleetBar::new(self.options.verbosity());
-        let mut broken = None;
         let verbosity = self.options.verbosity();
+        let bar = FleetBar::new(if self.lines_on_terminal { Verbosity::Quiet } else { verbosity });
+        let mut broken = None;
         let result = backend.fleet(&assignment, known, verbosity, |update| {
             bar.show(&update.progress);
             let Some(finding) = &update.finding else { return ControlFlow::Continue(()) };
@@ -241,8 +245,7 @@ impl<'a> Run<'a> {
             Some(name) => format!("{id} ({name})"),
             None => id.to_string(),
         };
-        let verbosity = self.options.verbosity();
-        aside(&|| log::warning(&format!("{label}: {why}"), verbosity));
+        aside(&|| log::trouble(&format!("{label}: {why}")));
         self.failed.push((label, why));
         Ok(())
     }
@@ -325,7 +328,8 @@ impl<'a> Run<'a> {
         let of = count(self.places.len(), "organisation", "organisations");
         let overage = overage.map(|overage| format!("; {overage}")).unwrap_or_default();
         let failed = self.failed.len();
-        Some(Failure::Partly(format!("{failed} of {of} could not be read; the rest is printed{overage}")))
+        let rest = if failed < self.places.len() { "; the rest is printed" } else { "" };
+        Some(Failure::Partly(format!("{failed} of {of} could not be read{rest}{overage}")))
     }
 }
 

@@ -3,7 +3,9 @@
 use std::num::NonZeroU32;
 
 use billing_core::history::{Ended, Finding, Found as Visited};
-use billing_core::{BillingPeriod, InvalidInput, OrgId, Period, Reach, Statement, Timestamp, Trend};
+use billing_core::{
+    BillingPeriod, Change, InvalidInput, OrgId, Period, PeriodIndex, Reach, Statement, Timestamp, Trend,
+};
 use chrono::{DateTime, Days, Utc};
 
 use super::{Found, Outcome, print, with_field, with_statement};
@@ -30,10 +32,10 @@ pub(crate) fn run(
     let findings =
         backend.history(org.clone(), reach, verbosity).map_err(|error| backend.failure(error, &org))?;
     let walked = Walked::new(&org, findings);
-    for remark in &walked.remarks {
-        match remark.tone {
-            Tone::Alarm => log::warning(&remark.text, verbosity),
-            _ => log::note(&remark.text, verbosity),
+    for (remark, is_failure) in &walked.remarks {
+        match is_failure {
+            true => log::trouble(remark),
+            false => log::warning(remark, verbosity),
         }
     }
     if walked.periods.is_empty() {
@@ -61,11 +63,17 @@ fn reach(said: &args::Reach) -> Result<Reach, Failure> {
         Failure::Usage(format!("--{what} {text:?} cannot be meant: {instead}"))
     };
     if let (Some(from), Some(to)) = (&said.from, &said.to) {
-        return Ok(Reach::Range(Period::new(Timestamp::from_user(from)?, after(to)?)?));
+        let (begin, end) = (Timestamp::from_user(from)?, after(to)?);
+        return Period::new(begin, end).map(Reach::Range).map_err(|error| match error {
+            InvalidInput::Period { .. } => {
+                Failure::Usage(format!("--from {from} is not before --to {to}: swap or change them"))
+            }
+            error => error.into(),
+        });
     }
     if let Some(year) = &said.year {
-        let year = year.parse().map_err(|_| wrong("year", year, "write 2026"))?;
-        return Ok(Reach::year(year)?);
+        let reach = year.parse().ok().and_then(|year| Reach::year(year).ok());
+        return reach.ok_or_else(|| wrong("year", year, "write 2026"));
     }
     let periods = said.periods.as_deref().unwrap_or(USUAL);
     let n: NonZeroU32 =
@@ -87,33 +95,42 @@ struct Walked {
     /// The newest first.
     periods: Vec<(BillingPeriod, Statement)>,
     failed: usize,
-    /// What else there is to say.
-    remarks: Vec<Note>,
+    /// Which could not be read.
+    unread: Vec<PeriodIndex>,
+    /// What else there is to say, and whether it is that something failed.
+    remarks: Vec<(String, bool)>,
 }
 
 impl Walked {
     fn new(org: &OrgId, findings: Vec<Finding>) -> Self {
-        let mut walked =
-            Self { organization: org.to_string(), periods: Vec::new(), failed: 0, remarks: Vec::new() };
+        let mut walked = Self {
+            organization: org.to_string(),
+            periods: Vec::new(),
+            failed: 0,
+            unread: Vec::new(),
+            remarks: Vec::new(),
+        };
         for Finding { index, found, ended, .. } in findings {
             match found {
                 Visited::Period(period) => walked.take(*period),
                 Visited::Undated(period) => {
-                    walked.say(Tone::Alarm, format!("the period with index {index} was sent without the dates that would tell whether it is one of these"));
+                    let undated = format!(
+                        "the period with index {index} was sent without the dates that would tell whether it is one of these"
+                    );
+                    walked.remarks.push((undated, false));
                     walked.take(*period);
                 }
                 Visited::Failed(error) => {
                     walked.failed += 1;
-                    walked.say(
-                        Tone::Alarm,
-                        format!("the period with index {index} could not be read: {error}"),
-                    );
+                    walked.unread.push(index);
+                    let unread = format!("the period with index {index} could not be read: {error}");
+                    walked.remarks.push((unread, true));
                 }
                 _ => {}
             }
             if let Some(ended @ (Ended::GaveUp | Ended::Circles | Ended::Endless)) = ended {
                 walked.failed += usize::from(ended != Ended::GaveUp);
-                walked.say(Tone::Alarm, format!("{ended}"));
+                walked.remarks.push((ended.to_string(), true));
             }
         }
         let dated = |(period, _): &(BillingPeriod, Statement)| moment(period).is_some();
@@ -131,14 +148,24 @@ impl Walked {
         self.periods.push((period, statement));
     }
 
-    fn say(&mut self, tone: Tone, text: String) {
-        self.remarks.push(Note::new(tone, text));
+    /// How the total of each period changed since the one before it. The earliest has none, and where the one before could not
+    /// be read, the change is unknown: that to one still earlier would pass for it.
+    fn changes(&self) -> Vec<Option<Change>> {
+        let trend = Trend::new(self.periods.iter().map(|(_, statement)| statement.clone()));
+        let indexes: Vec<PeriodIndex> = self.periods.iter().map(|(period, _)| period.index).collect();
+        let gaps = indexes.windows(2).map(|pair| {
+            let between =
+                |unread: &PeriodIndex| pair.iter().min() < Some(unread) && Some(unread) < pair.iter().max();
+            self.unread.iter().any(between)
+        });
+        // The trend has the earliest first.
+        let changes = trend.changes.into_iter().rev().zip(gaps);
+        changes.map(|(change, gap)| Some(if gap { Change::Unknown } else { change })).chain([None]).collect()
     }
 
-    /// Each period in the server's words, with its statement and how its total changed since the one before it.
+    /// Each period in the server's words, with its statement and how its total changed.
     fn objects(&self) -> Result<Vec<String>, Failure> {
-        let trend = Trend::new(self.periods.iter().map(|(_, statement)| statement.clone()));
-        let changes = trend.changes.iter().map(Some).rev().chain([None]);
+        let changes = self.changes();
         let object = |((period, statement), change): (&(BillingPeriod, Statement), _)| {
             let stated = with_statement(&period.overview, &period.body, statement)?;
             with_field(&period.overview, &stated, "change", &change)
@@ -151,8 +178,8 @@ impl Found for Walked {
     fn document(&self) -> Document {
         let periods: Vec<_> =
             self.periods.iter().map(|(period, statement)| (&period.overview, statement)).collect();
-        let remarks = self.remarks.iter().map(|note| Note::new(note.tone, note.text.clone())).collect();
-        documents::history(&self.organization, &periods, remarks)
+        let remarks = self.remarks.iter().map(|(remark, _)| Note::new(Tone::Alarm, remark.clone())).collect();
+        documents::history(&self.organization, &periods, &self.changes(), remarks)
     }
 
     fn json(&self) -> Result<String, Failure> {

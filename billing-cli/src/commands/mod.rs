@@ -27,6 +27,7 @@ use crate::format::grid::{Look, terminal_width};
 use crate::format::paint::Paint;
 use crate::interrupt;
 use crate::output::Destination;
+use crate::progress::Writing;
 
 /// Does what the line asks for.
 pub(crate) fn run(line: Line) -> Result<(), Failure> {
@@ -53,7 +54,7 @@ pub(crate) fn run(line: Line) -> Result<(), Failure> {
         Command::Completions { shell } => shell::completions(*shell).into(),
         Command::Man => shell::man().into(),
     };
-    destination.write(&outcome.printed)?;
+    deliver(&destination, options, || Ok(outcome.printed))?;
     outcome.failure.map_or(Ok(()), Err)
 }
 
@@ -68,6 +69,21 @@ impl From<Vec<u8>> for Outcome {
     fn from(printed: Vec<u8>) -> Self {
         Self { printed, failure: None }
     }
+}
+
+/// Writes what `make` makes, with a word on the terminal while that takes its time.
+fn deliver(
+    destination: &Destination,
+    options: &Options,
+    make: impl FnOnce() -> Result<Vec<u8>, Failure>,
+) -> Result<(), Failure> {
+    let mut writing = Some(Writing::new(options.verbosity()));
+    let made = make()?;
+    if *destination == Destination::Stdout {
+        // It may be the same terminal.
+        writing.take();
+    }
+    destination.write(&made)
 }
 
 /// A workbook on a terminal is of no use to anybody.

@@ -3,7 +3,7 @@
 use billing_core::Period;
 use billing_core::calls::{BillableUsage, PackedBillableUsage};
 
-use super::{body_text, render};
+use super::{body_text, deliver, render};
 use crate::args::{Format, Options, Usage};
 use crate::backend::Backend;
 use crate::documents;
@@ -28,7 +28,7 @@ pub(crate) fn run(command: &Usage, options: &Options, destination: &Destination)
         }
         _ => {
             let report = backend.poll(call, options.verbosity())?;
-            destination.write(&render(&documents::usage(&report), options, destination)?)
+            deliver(destination, options, || render(&documents::usage(&report), options, destination))
         }
     }
 }

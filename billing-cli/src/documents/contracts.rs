@@ -16,13 +16,14 @@ use crate::text::count;
 pub(crate) fn contracts(contracts: &[Contract]) -> Document {
     let columns = vec![
         Column::text("externalNumber", "Number"),
-        Column::text("id", "Id").rank(3),
+        // What the command `contract` wants to be given.
+        Column::text("id", "Id"),
         Column::text("status", "Status"),
         Column::text("commercialModel", "Model").rank(5),
-        Column::text("endCustomer", "End customer"),
+        Column::text("endCustomer", "End customer").rank(1),
         Column::text("billToCustomer", "Billed to").rank(4),
-        Column::date("dateStart", "Start").rank(1),
-        Column::date("dateEnd", "End").rank(2),
+        Column::date("dateStart", "Start").rank(2),
+        Column::date("dateEnd", "End").rank(3),
         Column::text("purchaseOrderNumbers", "Purchase orders").rank(6),
     ];
     let rows = contracts.iter().map(|contract| {
@@ -292,4 +293,30 @@ pub(super) fn unit<'a>(own: Option<&'a UnitOfMeasure>, product: Option<&'a Produ
 fn names(organizations: Option<&[NamedEntity]>) -> Option<String> {
     let name = |organization: &NamedEntity| organization.name.clone().or_else(|| organization.id.clone());
     organizations.map(|all| all.iter().filter_map(name).collect::<Vec<_>>().join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::args::Color;
+    use crate::format::grid::Look;
+    use crate::format::paint::Paint;
+    use crate::format::table;
+
+    #[test]
+    fn a_usual_terminal_shows_the_id_that_the_next_command_wants() {
+        let contract: Contract = serde_json::from_str(
+            r#"{"id":"db1fa071-6cbe-4a54-bf31-1d4c37eeaf64","externalNumber":"Q-100482","status":"Inactive",
+                "commercialModel":"Prepay","endCustomer":{"name":"Contoso Contact Centres"},
+                "dateStart":"2019-04-01","dateEnd":"2034-03-31","purchaseOrderNumbers":["PO-7781"]}"#,
+        )
+        .unwrap();
+        let paint = Paint::new(Color::Never, true, None, None);
+        let table = table::render(&contracts(&[contract]), Look { width: Some(80), paint });
+        for said in
+            ["Q-100482", "db1fa071-6cbe-4a54-bf31-1d4c37eeaf64", "Inactive", "Not shown in this width"]
+        {
+            assert!(table.contains(said), "{said}\n{table}");
+        }
+    }
 }

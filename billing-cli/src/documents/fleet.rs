@@ -78,7 +78,7 @@ fn summary(organizations: Vec<Row>, totals: &[CurrencyTotal], failed: &[(String,
         Column::number("unknown", "Unknown charges").rank(3),
     ];
     let several = totals.len() > 1;
-    let sums = totals.iter().map(|total| {
+    let sums = totals.iter().flat_map(|total| {
         let mut remarks = vec![count(total.statements, "organisation", "organisations")];
         if total.left_out > 0 {
             remarks.push(format!(
@@ -89,11 +89,14 @@ fn summary(organizations: Vec<Row>, totals: &[CurrencyTotal], failed: &[(String,
         if total.without_total > 0 {
             remarks.push(format!("of {} nothing is known", total.without_total));
         }
-        if let Some(charged) = total.charged.filter(|charged| Some(*charged) != total.known) {
-            let shown = Value::money(Some(charged), total.currency.as_deref()).shown();
-            remarks.push(format!("{shown} with the minimum where it applies"));
-        }
-        Sum {
+        let charged = total.charged.filter(|charged| Some(*charged) != total.known).map(|charged| Sum {
+            currency: total.currency.clone(),
+            ..Sum::new(
+                "With the minimum where it applies",
+                Value::money(Some(charged), total.currency.as_deref()),
+            )
+        });
+        let known = Sum {
             currency: total.currency.clone(),
             remark: Some(remarks.join(", ")),
             tone: Tone::Strong,
@@ -102,7 +105,8 @@ fn summary(organizations: Vec<Row>, totals: &[CurrencyTotal], failed: &[(String,
                 only: several.then(|| ("currency", total.currency.clone().unwrap_or_default())),
             }),
             ..Sum::new("Total", Value::money(total.known, total.currency.as_deref()))
-        }
+        };
+        [known].into_iter().chain(charged)
     });
     let failures = failed.iter().map(|(organization, why)| {
         Note::new(Tone::Alarm, format!("! {organization} could not be read: {why}"))
@@ -161,7 +165,7 @@ mod tests {
         let (mut organizations, mut all) = (Vec::new(), Vec::new());
         for n in 0..n {
             let overview: TrusteeOverview = serde_json::from_str(&format!(
-                r#"{{"organization":{{"id":"o{n}","name":"Org {n}"}},"currency":"{}","usages":[
+                r#"{{"organization":{{"id":"o{n}","name":"Org {n}"}},"currency":"{}","minimumMonthlyAmount":"6.5","usages":[
                     {{"name":"a","usageQuantity":"3","prepayQuantity":"1","prepayPrice":"1","overagePrice":"2.5"}}]}}"#,
                 if n == 0 { "JPY" } else { "USD" }
             ))
@@ -180,7 +184,10 @@ mod tests {
         let summary = &document.sheets[0];
         let sums: Vec<_> =
             summary.sums.iter().map(|sum| (sum.currency.as_deref(), sum.value.shown())).collect();
-        assert_eq!(sums, [(Some("JPY"), "6".to_owned()), (Some("USD"), "12.00".to_owned())]);
+        // Rule 11: both, what they come to and what will be charged.
+        let [jpy, usd] = ["JPY", "USD"].map(Some);
+        let shown = [(jpy, "6"), (jpy, "7"), (usd, "12.00"), (usd, "13.00")];
+        assert_eq!(sums, shown.map(|(currency, sum)| (currency, sum.to_owned())));
         assert!(summary.notes[0].text.contains("gone could not be read"));
         assert!(summary.charts.is_empty());
         assert_eq!(document.sheets.len(), 4);

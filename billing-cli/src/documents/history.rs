@@ -10,20 +10,20 @@ use crate::format::document::{
     day, period,
 };
 
-/// The totals of the periods and how they change, then each period's rows. `periods`: the newest first. `organization`: its
-/// name or its id. `remarks`: what else to say of the walk.
+/// The totals of the periods and how they change, then each period's rows. `periods`: the newest first, and `changes` since
+/// the one before of each. `organization`: its name or its id. `remarks`: what else to say of the walk.
 pub(crate) fn history(
     organization: &str,
     periods: &[(&TrusteeOverview, &Statement)],
+    changes: &[Option<Change>],
     remarks: Vec<Note>,
 ) -> Document {
-    let statements = || periods.iter().map(|(_, statement)| (*statement).clone());
-    let trend = Trend::new(statements());
+    let trend = Trend::new(periods.iter().map(|(_, statement)| (*statement).clone()));
     let mut facts = vec![Fact::new("Periods", periods.len().to_string())];
     if let (Some((_, newest)), Some((_, oldest))) = (periods.first(), periods.last()) {
         facts.push(Fact::new("From", period(oldest.period_start, newest.period_end)));
     }
-    let mut sheets = vec![totals(periods, &trend, remarks)];
+    let mut sheets = vec![totals(periods, changes, &trend, remarks)];
     sheets.extend(periods.iter().map(|(overview, statement)| Sheet {
         tab: day(statement.period_start),
         title: period(statement.period_start, statement.period_end),
@@ -39,7 +39,12 @@ pub(crate) fn history(
     Document { title: organization.to_owned(), facts, sheets }
 }
 
-fn totals(periods: &[(&TrusteeOverview, &Statement)], trend: &Trend, remarks: Vec<Note>) -> Sheet {
+fn totals(
+    periods: &[(&TrusteeOverview, &Statement)],
+    changes: &[Option<Change>],
+    trend: &Trend,
+    remarks: Vec<Note>,
+) -> Sheet {
     let columns = vec![
         Column::date("billingPeriodStartDate", "Begins"),
         Column::date("billingPeriodEndDate", "Ends").rank(5),
@@ -52,9 +57,7 @@ fn totals(periods: &[(&TrusteeOverview, &Statement)], trend: &Trend, remarks: Ve
         Column::money("minimum", "Minimum").rank(6),
         Column::number("unknown", "Unknown charges").rank(8),
     ];
-    // The trend has the earliest first, and a change for each period but that.
-    let changes = trend.changes.iter().map(Some).rev().chain([None]);
-    let rows = periods.iter().zip(changes).map(|((_, statement), change)| total(statement, change));
+    let rows = periods.iter().zip(changes).map(|((_, statement), change)| total(statement, change.as_ref()));
     let one_currency = trend.totals.len() == 1;
     let unit = || trend.totals.first().and_then(|total| total.currency.clone());
     let charts = one_currency.then(|| Chart {

@@ -5,7 +5,7 @@ use billing_core::model::{Invoice, InvoiceLine, PaymentStatus};
 
 use super::contracts::{customer, unit};
 use super::sums::by_currency;
-use crate::format::document::{Cell, Column, Document, Fact, Formats, Group, Note, Row, Sheet, Sum, Tone};
+use crate::format::document::{Cell, Column, Document, Formats, Group, Note, Row, Sheet, Sum, Tone};
 use crate::text::count;
 
 /// A row for each invoice, with what they come to and what of it is not paid.
@@ -103,9 +103,5 @@ pub(crate) fn invoice_lines(invoice: &InvoiceId, lines: &[InvoiceLine]) -> Docum
         notes: vec![Note::new(Tone::Strong, count(lines.len(), "line", "lines"))],
         ..Sheet::new("Lines", columns)
     };
-    Document {
-        title: format!("Invoice {invoice}"),
-        facts: vec![Fact::new("Invoice", invoice.as_str())],
-        sheets: vec![sheet],
-    }
+    Document { title: format!("Invoice {invoice}"), facts: Vec::new(), sheets: vec![sheet] }
 }
