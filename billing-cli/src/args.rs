@@ -208,8 +208,8 @@ pub(crate) struct Compare {
 
 #[derive(Debug, Args)]
 pub(crate) struct Fleet {
-    /// The organisations in this file, in place of all that trust ours: an id a line, after a comma or a tab a name; `-` is
-    /// standard input, and what `trustors --format csv` prints will do
+    /// The organisations in this file, in place of all that trust ours: an id a line, after a comma, a semicolon or a tab a
+    /// name; a first line may name the columns, as in what `trustors --format csv` prints. `-` is standard input
     #[arg(long, value_name = "FILE")]
     pub(crate) orgs: Option<PathBuf>,
 
@@ -411,6 +411,14 @@ const LONG_TIMEOUT: Duration = Duration::from_secs(12 * 3600);
 const A_YEAR: Duration = Duration::from_secs(366 * 24 * 3600);
 
 const AFTER_HELP: &str = "\
+A month's close: who trusts us, what each committed to, used and owes, how one of them came to that, what changed, and what \
+was invoiced. With --sandbox it can be tried.
+  genesys-billing trustors
+  genesys-billing fleet --period 1 --resume journal --format xlsx -o close.xlsx
+  genesys-billing history ORG --format html -o history.html
+  genesys-billing compare ORG --periods 2,1
+  genesys-billing invoices --from 2026-10-01 --to 2026-10-31
+
 Credentials come from GENESYSCLOUD_ACCESS_TOKEN, or GENESYSCLOUD_OAUTHCLIENT_ID with GENESYSCLOUD_OAUTHCLIENT_SECRET, \
 or a profile of ~/.gc/config.toml; never from an argument. Flags go before the environment, the environment before the \
 profile.
