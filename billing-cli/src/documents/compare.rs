@@ -1,11 +1,13 @@
 //! Billing periods side by side.
 
-use billing_core::{Change, ComparedRow, Comparison, Figures, OrgId};
+use std::collections::BTreeSet;
+
+use billing_core::{Change, ComparedRow, Comparison, Figures, OrgId, PeriodTotal};
 
 use super::history::{called, changed};
 use super::overview::left_out;
 use crate::format::document::{
-    Cell, Column, Document, Fact, Formats, Group, Kind, Note, Row, Sheet, Tone, Value,
+    Cell, Column, Document, Fact, Formats, Group, Kind, Note, Row, Sheet, Tone, Value, period,
 };
 
 /// What the periods come to, then usage, overage and charges row by row; for spreadsheets all in one row.
@@ -14,10 +16,7 @@ pub(crate) fn comparison(org: &OrgId, name: Option<&str>, comparison: &Compariso
     let mut currencies: Vec<&str> = periods.iter().filter_map(|period| period.currency.as_deref()).collect();
     currencies.dedup();
     let currencies = if currencies.is_empty() { "(not sent)".to_owned() } else { currencies.join(", ") };
-    let facts = vec![
-        Fact::new("Periods from", periods.iter().map(called).collect::<Vec<_>>().join(", ")),
-        Fact::new("Currency", currencies),
-    ];
+    let facts = vec![Fact::new("Periods from", names(periods).join(", ")), Fact::new("Currency", currencies)];
     let mut sheets = vec![totals(comparison)];
     sheets.extend(MEASURES.iter().map(|measure| rows(comparison, measure.title, &[measure])));
     let all = rows(comparison, "Rows", &MEASURES.iter().collect::<Vec<_>>());
@@ -83,9 +82,9 @@ fn totals(comparison: &Comparison) -> Sheet {
         ])
     });
     let mut notes = Vec::new();
-    for period in &trend.periods {
+    for (period, called) in trend.periods.iter().zip(names(&trend.periods)) {
         for (name, why) in left_out(&period.total) {
-            let text = format!("{} leaves out {name}: {why}", called(period));
+            let text = format!("{called} leaves out {name}: {why}");
             notes.push(Note::new(Tone::Alarm, text));
         }
     }
@@ -144,18 +143,26 @@ fn row(comparison: &Comparison, row: &ComparedRow, measures: &[&Measure]) -> Row
     Row { part: row.explains_rollup, cells }
 }
 
+/// What the periods are called: by the day on which each begins, in full where that does not tell them apart.
+fn names(periods: &[PeriodTotal]) -> Vec<String> {
+    let by_day: Vec<String> = periods.iter().map(called).collect();
+    if by_day.iter().collect::<BTreeSet<_>>().len() == periods.len() {
+        return by_day;
+    }
+    periods.iter().map(|p| period(p.period_start, p.period_end)).collect()
+}
+
 impl Measure {
     /// A column for each period, and after each but the first those of its change.
     fn columns(&self, comparison: &Comparison, beside_others: bool) -> Vec<Column> {
         let Self { key, title, kind, .. } = self;
         let mut columns = Vec::new();
-        for (n, period) in comparison.trend.periods.iter().enumerate() {
-            let called = called(period);
+        for (n, called) in names(&comparison.trend.periods).iter().enumerate() {
             let column = |suffix: &str, alone: &str, kind| {
                 let said = if beside_others { format!("{title} {alone}") } else { alone.to_owned() };
                 Column::made(format!("{key}{suffix}.{called}"), said, kind)
             };
-            columns.push(column("", &called, *kind));
+            columns.push(column("", called, *kind));
             if *kind == Kind::Money {
                 // A row of CSV has nothing else that says it, and it may differ.
                 let currency = Column::made(format!("currency.{called}"), String::new(), Kind::Text);
@@ -202,5 +209,45 @@ impl Measure {
             cells.extend([delta, percent]);
         }
         cells
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use billing_core::model::TrusteeOverview;
+
+    use super::*;
+    use crate::format::csv;
+
+    fn csv_of(bodies: [&str; 2]) -> String {
+        let overviews: Vec<TrusteeOverview> =
+            bodies.iter().map(|body| serde_json::from_str(body).unwrap()).collect();
+        let document =
+            comparison(&"o-1".parse().unwrap(), Some("Org"), &Comparison::new(&overviews).unwrap());
+        String::from_utf8(csv::render(&document)).unwrap()
+    }
+
+    fn body(dates: &str, used: &str) -> String {
+        format!(
+            r#"{{{dates}"currency":"USD","usages":[{{"name":"a",
+            "grouping":"device","usageQuantity":"{used}","prepayQuantity":"0","prepayPrice":"0","overagePrice":"1"}}]}}"#
+        )
+    }
+
+    #[test]
+    fn periods_that_begin_on_one_day_are_told_apart() {
+        let to = |day| {
+            format!(
+                r#""billingPeriodStartDate":"2026-10-01T00:00:00Z","billingPeriodEndDate":"2026-10-{day}T23:59:59Z","#
+            )
+        };
+        let text = csv_of([&body(&to(31), "17"), &body(&to(15), "10")]);
+        let (header, row) = text.split_once("\r\n").unwrap();
+        let column = |name: &str| {
+            let at = header.split(',').position(|there| there == name).unwrap_or_else(|| panic!("{header}"));
+            row.split(',').nth(at).unwrap()
+        };
+        assert_eq!(column("used.2026-10-01 to 2026-10-31"), "17");
+        assert_eq!(column("used.2026-10-01 to 2026-10-15"), "10");
     }
 }
