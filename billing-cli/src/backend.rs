@@ -24,6 +24,7 @@ use crate::config;
 use crate::failure::Failure;
 use crate::log::{self, Verbosity};
 use crate::memory::Memory;
+use crate::output::Destination;
 use crate::progress::Progress;
 use crate::text::count;
 
@@ -158,7 +159,7 @@ impl Backend {
         }
         let document = self.run(machine, verbosity)?;
         let written = open().and_then(|mut file| file.write_all(&document.content));
-        written.map_err(|error| Failure::Output { to: None, error })
+        written.map_err(|error| Failure::Output { to: Destination::Stdout, error })
     }
 
     /// What time it is to the server that is asked.

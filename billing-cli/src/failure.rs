@@ -8,6 +8,7 @@ use billing_core::fleet::Stopped;
 use billing_core::{Error, ErrorKind, Fault, InvalidInput, PeriodIndex, TransportErrorKind};
 
 use crate::args::WRONG_USAGE;
+use crate::output::Destination;
 use crate::profile::ProfileError;
 
 /// Why a command did not do what it was asked to.
@@ -26,9 +27,7 @@ pub(crate) enum Failure {
     /// The answer came, and cannot be shown as asked.
     Unshowable(String),
     /// The answer came, and cannot be written.
-    Output { to: Option<PathBuf>, error: io::Error },
-    /// The same of a device or a pipe, which may have taken a part of it.
-    Special { to: PathBuf, error: io::Error },
+    Output { to: Destination, error: io::Error },
     /// What was found cannot be written to the journal.
     Journal { path: PathBuf, error: io::Error },
     /// A run over many organisations came to an early end, by something that concerns them all.
@@ -47,7 +46,7 @@ impl Failure {
             Self::NotLoggedIn(_) => NOT_LOGGED_IN,
             Self::Api(error) | Self::NoSuchSandboxOrg { error, .. } => status_of(error.kind()),
             Self::OfPeriod { failure, .. } => failure.exit_status(),
-            Self::Unshowable(_) | Self::Output { .. } | Self::Special { .. } | Self::Journal { .. } => OTHER,
+            Self::Unshowable(_) | Self::Output { .. } | Self::Journal { .. } => OTHER,
             Self::Stopped { stopped, .. } => status_of(stopped.error.kind()),
             Self::Partly(_) => 9,
             Self::Overage(_) => 10,
@@ -115,19 +114,23 @@ impl fmt::Display for Failure {
                     None => f.write_str(". With --resume FILE, a run can be gone on with"),
                 }
             }
-            Self::Output { to: Some(path), error } => {
-                write!(
+            Self::Output { to, error } => match to {
+                Destination::File(path) => write!(
                     f,
                     "{} cannot be written: {error}. What was there before is as it was; try another place with --output",
                     path.display()
-                )
-            }
-            Self::Special { to, error } => {
-                write!(f, "{} cannot be written: {error}. Write to a file with --output", to.display())
-            }
-            Self::Output { to: None, error } => {
-                write!(f, "standard output cannot be written: {error}. Write to a file with --output")
-            }
+                ),
+                Destination::Special(path) => {
+                    write!(
+                        f,
+                        "{} cannot be written: {error}. Try another place with --output",
+                        path.display()
+                    )
+                }
+                Destination::Stdout => {
+                    write!(f, "standard output cannot be written: {error}. Write to a file with --output")
+                }
+            },
         }
     }
 }
@@ -271,8 +274,10 @@ mod tests {
         assert_eq!(Failure::Unshowable(String::new()).exit_status(), 1);
         assert_eq!(Failure::Partly(String::new()).exit_status(), 9);
         assert_eq!(Failure::Overage(String::new()).exit_status(), 10);
-        let full =
-            Failure::Output { to: Some("/tmp/report.csv".into()), error: io::ErrorKind::StorageFull.into() };
+        let full = Failure::Output {
+            to: Destination::File("/tmp/report.csv".into()),
+            error: io::ErrorKind::StorageFull.into(),
+        };
         assert_eq!(full.exit_status(), 1);
         assert!(full.to_string().contains("/tmp/report.csv"), "{full}");
     }

@@ -10,7 +10,7 @@ use crate::failure::Failure;
 use crate::interrupt;
 
 /// Standard output or a file.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Destination {
     Stdout,
     /// A file that is replaced in one step, so that a failure leaves what was there before.
@@ -41,11 +41,12 @@ impl Destination {
                     return Err(refuse("it names no file"));
                 }
                 // The kind alone: its own text names the temporary file.
-                Self::can_create_beside(path).map_err(|error| match error.kind() {
+                let file = behind(path);
+                Self::can_create_beside(&file).map_err(|error| match error.kind() {
                     io::ErrorKind::NotFound => refuse("there is no such folder; make it, or name another"),
                     kind => refuse(&format!("no file can be made there, {kind}")),
                 })?;
-                Ok(Self::File(path.to_owned()))
+                Ok(Self::File(file))
             }
             Err(error) => Err(refuse(&error.to_string())),
         }
@@ -66,23 +67,19 @@ impl Destination {
         &self,
         content: impl FnOnce(&mut dyn Write) -> io::Result<()>,
     ) -> Result<(), Failure> {
-        match self {
+        let written = match self {
             Self::Stdout => match write_to(&mut io::stdout().lock(), content) {
                 // Whoever reads has seen enough, as `head` has.
                 Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-                written => written.map_err(|error| Failure::Output { to: None, error }),
+                written => written,
             },
-            Self::File(path) => {
-                replace(path, content).map_err(|error| Failure::Output { to: Some(path.clone()), error })
-            }
+            Self::File(path) => replace(path, content),
             Self::Special(path) => {
-                let mut file = fs::OpenOptions::new().write(true).open(path);
-                let written = file.as_mut().map_err(|error| io::Error::from(error.kind()));
-                written
-                    .and_then(|file| write_to(file, content))
-                    .map_err(|error| Failure::Special { to: path.clone(), error })
+                let file = fs::OpenOptions::new().write(true).open(path);
+                file.and_then(|mut file| write_to(&mut file, content))
             }
-        }
+        };
+        written.map_err(|error| self.failed(error))
     }
 
     /// Writes a result that may have to be begun anew: `fill` opens a file that is empty each time, and the last one counts.
@@ -90,18 +87,10 @@ impl Destination {
         &self,
         fill: impl FnOnce(&mut dyn FnMut() -> io::Result<fs::File>) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
-        let (to, beside) = match self {
-            Self::File(path) => (Some(path), Some(path)),
-            Self::Special(path) => (Some(path), None),
-            Self::Stdout => (None, None),
-        };
-        let failed = |error| match (to, beside) {
-            (Some(to), None) => Failure::Special { to: to.clone(), error },
-            _ => Failure::Output { to: to.cloned(), error },
-        };
-        let mut temporary = match beside {
-            Some(path) => Temporary::beside(path).map_err(failed)?,
-            None => Temporary::anywhere().map_err(failed)?,
+        let failed = |error| self.failed(error);
+        let mut temporary = match self {
+            Self::File(path) => Temporary::beside(path).map_err(failed)?,
+            Self::Special(_) | Self::Stdout => Temporary::anywhere().map_err(failed)?,
         };
         let file = temporary.file().try_clone().map_err(failed)?;
         let filled = fill(&mut || {
@@ -110,14 +99,14 @@ impl Destination {
             empty.rewind()?;
             Ok(empty)
         })
+        // Only we know where it was to go.
         .map_err(|failure| match failure {
-            // Whoever fills does not know where it goes.
-            Failure::Output { to: None, error } => failed(error),
-            failure => failure,
+            Failure::Output { error, .. } => failed(error),
+            other => other,
         })?;
-        match beside {
-            Some(path) => temporary.put_in_place(path).map_err(failed)?,
-            None => {
+        match self {
+            Self::File(path) => temporary.put_in_place(path).map_err(failed)?,
+            Self::Special(_) | Self::Stdout => {
                 temporary.file().rewind().map_err(failed)?;
                 self.stream(|to| io::copy(temporary.file(), to).map(drop))?;
             }
@@ -125,8 +114,21 @@ impl Destination {
         Ok(filled)
     }
 
+    fn failed(&self, error: io::Error) -> Failure {
+        Failure::Output { to: self.clone(), error }
+    }
+
     fn can_create_beside(path: &Path) -> io::Result<()> {
         Temporary::beside(path).map(drop)
+    }
+}
+
+/// The file that a link leads to which is not there yet; a path that is no link is the file itself. Links that lead in a circle
+/// are no such thing: the system has refused them before.
+fn behind(path: &Path) -> PathBuf {
+    match (fs::read_link(path), path.parent()) {
+        (Ok(to), Some(folder)) => behind(&folder.join(to)),
+        _ => path.to_owned(),
     }
 }
 
@@ -255,7 +257,7 @@ mod tests {
             to.write_all(&[b'x'; 3 * BUFFER])?;
             Err(io::Error::from(io::ErrorKind::StorageFull))
         });
-        assert!(matches!(failure, Err(Failure::Output { to: Some(_), .. })), "{failure:?}");
+        assert!(matches!(failure, Err(Failure::Output { to: Destination::File(_), .. })), "{failure:?}");
         assert_eq!(fs::read_to_string(&path).unwrap(), "old");
         assert_eq!(names(folder.path()), ["report.csv"]);
     }
@@ -308,9 +310,21 @@ mod tests {
         assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
         assert_eq!(fs::read_to_string(&file).unwrap(), "new");
 
+        // The same where the file is still to be made.
+        fs::remove_file(&file).unwrap();
+        let second = folder.path().join("second");
+        std::os::unix::fs::symlink("link", &second).unwrap();
+        Destination::open(Some(&second)).unwrap().write(b"made").unwrap();
+        assert!(fs::symlink_metadata(&second).unwrap().is_symlink());
+        assert_eq!(fs::read_to_string(&file).unwrap(), "made");
+
         let null = Destination::open(Some(Path::new("/dev/null"))).unwrap();
         assert!(matches!(null, Destination::Special(_)));
         null.write(b"gone").unwrap();
+        #[cfg(target_os = "linux")]
+        let full = Destination::open(Some(Path::new("/dev/full"))).unwrap().write(b"lost").unwrap_err();
+        #[cfg(target_os = "linux")]
+        assert!(!full.to_string().contains("as it was"), "{full}");
         assert!(!fs::metadata("/dev/null").unwrap().is_file());
     }
 }

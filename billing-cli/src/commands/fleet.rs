@@ -275,7 +275,7 @@ impl<'a> Run<'a> {
                     // Whoever reads is to have it now.
                     to.flush()
                 });
-                written.map_err(|error| Failure::Output { to: None, error })?;
+                written.map_err(|error| Failure::Output { to: Destination::Stdout, error })?;
                 Kept::Nothing
             }
             Format::Json => Kept::Text(with_statement(overview, &period.body, &statement)?),
