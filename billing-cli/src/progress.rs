@@ -9,6 +9,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::interrupt;
 use crate::log::Verbosity;
+use crate::text::printable;
 
 /// Shown on standard error when that is a terminal and nothing else is written to it; gone when it is dropped.
 pub(crate) struct Progress {
@@ -43,7 +44,7 @@ impl Progress {
                 self.bar.set_message(format!("{operation}: {read}asking (request {})", requests.get()));
             }
             Event::Waiting(progress) => {
-                self.bar.set_message(format!("{operation}: {read}{}", progress.explain()));
+                self.bar.set_message(message(&format!("{operation}: {read}{}", progress.explain())));
             }
             _ => {}
         }
@@ -62,7 +63,7 @@ impl FleetBar {
         let whole = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
         self.0.set_length(whole(progress.organizations));
         self.0.set_position(whole(progress.done));
-        self.0.set_message(in_short(progress));
+        self.0.set_message(message(&in_short(progress)));
     }
 
     /// Says something that stays, above the bar.
@@ -114,6 +115,11 @@ fn in_short(progress: &FleetProgress) -> String {
     }
     parts.extend(progress.waiting.as_ref().map(|(waiting, _)| waiting.to_string()));
     parts.join("; ")
+}
+
+/// What a bar says. It may hold what the server said, such as a status that is new to us.
+fn message(text: &str) -> String {
+    printable(text).into_owned()
 }
 
 /// A bar by a template, hidden where there is no terminal or something else is said there.
@@ -187,5 +193,10 @@ mod tests {
             // The bar stands before it.
             assert!("⠋ ████████ ".chars().count() + said.len() <= 80, "{said}");
         }
+    }
+
+    #[test]
+    fn what_the_server_said_does_not_steer_the_terminal() {
+        assert_eq!(message("status \u{1b}]0;x\u{7}\r\nagain"), "status \u{fffd}]0;x\u{fffd}  again");
     }
 }

@@ -5,16 +5,22 @@ use std::borrow::Cow;
 /// The text in one line that cannot steer a terminal: without control characters, without those that turn the direction
 /// of writing, and without those that cannot be seen.
 pub(crate) fn printable(text: &str) -> Cow<'_, str> {
-    if text.contains(|c: char| c.is_control() || is_invisible(c)) {
+    if text.contains(steers) {
         let shown = text.chars().map(|c| match c {
             '\t' | '\n' | '\r' => ' ',
-            c if c.is_control() || is_invisible(c) => char::REPLACEMENT_CHARACTER,
+            c if steers(c) => char::REPLACEMENT_CHARACTER,
             c => c,
         });
         Cow::Owned(shown.collect())
     } else {
         Cow::Borrowed(text)
     }
+}
+
+/// Whether a character can do more on a terminal than stand there: one that controls it, turns the direction of writing or
+/// cannot be seen.
+pub(crate) fn steers(c: char) -> bool {
+    c.is_control() || is_invisible(c)
 }
 
 /// `1 row`, `2 rows`.
@@ -24,7 +30,7 @@ pub(crate) fn count(n: usize, one: &str, many: &str) -> String {
 
 fn is_invisible(c: char) -> bool {
     matches!(c,
-        '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'
+        '\u{61c}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'
         | '\u{e0000}'..='\u{e007f}')
 }
 

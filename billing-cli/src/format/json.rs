@@ -7,6 +7,8 @@ use billing_core::model::PackedReport;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use crate::text::steers;
+
 /// `object` with one more field at its end. `object` is the text of a JSON object that has no such field.
 pub(crate) fn with_field(
     object: &str,
@@ -42,21 +44,20 @@ pub(crate) fn compact(json: &str) -> Cow<'_, str> {
 /// The same JSON without what could steer a terminal. Such characters stand in strings only, where an escape says the
 /// same.
 fn for_terminal(json: &str) -> Cow<'_, str> {
-    let steers = |c: char| {
-        (c.is_control() && !matches!(c, '\n' | '\r' | '\t')) || ('\u{202a}'..='\u{202e}').contains(&c)
-    };
+    // Between tokens JSON has white space of its own.
+    let steers = |c: char| steers(c) && !matches!(c, '\n' | '\r' | '\t');
     if !json.contains(steers) {
         return Cow::Borrowed(json);
     }
-    Cow::Owned(json.chars().fold(String::with_capacity(json.len()), |mut text, c| {
+    let mut text = String::with_capacity(json.len());
+    for c in json.chars() {
         if steers(c) {
-            // All of them are in the Basic Multilingual Plane, where one escape is enough.
-            text += &format!("\\u{:04x}", u32::from(c));
+            text.extend(c.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}")));
         } else {
             text.push(c);
         }
-        text
-    }))
+    }
+    Cow::Owned(text)
 }
 
 /// The entities of the pages of a list, each as it stands in its page.
@@ -151,8 +152,8 @@ mod tests {
     #[test]
     fn what_steers_a_terminal_is_escaped() {
         assert_eq!(
-            for_terminal("{\"a\":\"x\u{9b}31m\u{7f}\u{202e}\"}\n"),
-            "{\"a\":\"x\\u009b31m\\u007f\\u202e\"}\n"
+            for_terminal("{\"a\":\"x\u{9b}31m\u{7f}\u{202e}\u{2066}\u{e0041}\"}\n"),
+            "{\"a\":\"x\\u009b31m\\u007f\\u202e\\u2066\\udb40\\udc41\"}\n"
         );
         assert!(matches!(for_terminal("{\"a\": 1}\n"), Cow::Borrowed(_)));
     }
