@@ -246,6 +246,14 @@ impl Sheet {
     /// An empty table that every format shows.
     pub(crate) fn new(title: impl Into<String>, columns: Vec<Column>) -> Self {
         let title = title.into();
+        // Cells are found by the keys of their columns.
+        debug_assert!(
+            columns
+                .iter()
+                .enumerate()
+                .all(|(n, column)| columns[..n].iter().all(|other| other.key != column.key)),
+            "two columns of {title:?} have the same key"
+        );
         Self {
             tab: title.clone(),
             title,
@@ -446,12 +454,11 @@ impl Cell {
 
 impl Value {
     pub(crate) fn money(amount: Option<Decimal>, currency: Option<&str>) -> Self {
-        let digits = rounded(Decimal::ZERO, currency).scale();
-        amount.map_or(Self::Unknown, |amount| Self::Money(amount, digits))
+        amount.map_or(Self::Unknown, |amount| Self::Money(amount, money_digits(amount, currency)))
     }
 
     pub(crate) fn money_delta(delta: Decimal, currency: Option<&str>) -> Self {
-        Self::MoneyDelta(delta, rounded(Decimal::ZERO, currency).scale())
+        Self::MoneyDelta(delta, money_digits(delta, currency))
     }
 
     /// As people read it.
@@ -558,6 +565,16 @@ fn in_digits(amount: Decimal, digits: u32) -> Decimal {
     shown
 }
 
+/// With how many decimals an amount is shown: those of the minor unit. Without a currency nobody knows what may be rounded
+/// off, so nothing is.
+fn money_digits(amount: Decimal, currency: Option<&str>) -> u32 {
+    let minor_unit = rounded(Decimal::ZERO, currency).scale();
+    match currency.is_some_and(|currency| !currency.trim().is_empty()) {
+        true => minor_unit,
+        false => minor_unit.max(amount.normalize().scale()),
+    }
+}
+
 /// For what came without a name.
 pub(crate) const NO_NAME: &str = "(no name)";
 
@@ -582,6 +599,11 @@ mod tests {
             (Value::money(Some(Decimal::new(1005, 3)), Some("USD")), "1.01", "1.005"),
             (Value::money(Some(Decimal::new(-15, 1)), Some("JPY")), "-2", "-1.5"),
             (Value::money(None, Some("USD")), "unknown", ""),
+            // Dollars have two decimals and dinars three: without a currency all are shown.
+            (Value::money(Some(Decimal::new(12345, 3)), None), "12.345", "12.345"),
+            (Value::money(Some(Decimal::new(1, 3)), Some(" ")), "0.001", "0.001"),
+            (Value::money(Some(Decimal::new(1500, 3)), None), "1.50", "1.500"),
+            (Value::money_delta(Decimal::new(-1, 3), None), "-0.001", "-0.001"),
             (Value::Percent(Decimal::new(1225, 2)), "+12.3 %", "12.25"),
             (Value::Delta(Decimal::new(-30, 1)), "-3", "-3.0"),
             (Value::money_delta(Decimal::ONE, Some("USD")), "+1.00", "1"),

@@ -79,7 +79,7 @@ impl Bars<'_> {
         let first = FIRST + u32::try_from(self.rows.start).ok()?;
         let last = FIRST + u32::try_from(self.rows.end).ok()? - 1;
         // The library takes a text with a `!` for the address of a cell, and a grouping may be named anything.
-        let title = printable(self.title).replace('!', " ");
+        let title = shortened(&printable(self.title).replace('!', " "));
         let mut chart = Chart::new(self.kind);
         for (name, (column, _), color) in series {
             chart
@@ -121,6 +121,15 @@ fn titled(chart: &document::Chart, unit: Option<&str>) -> String {
     unit.map_or_else(|| chart.title.to_owned(), |unit| format!("{} ({unit})", chart.title))
 }
 
+/// A title that has room over a chart, and in the 255 characters that Excel allows to what is read out of it.
+fn shortened(title: &str) -> String {
+    match title.char_indices().nth(LONGEST_TITLE) {
+        Some((end, _)) => format!("{}…", title.get(..end).unwrap_or_default()),
+        None => title.to_owned(),
+    }
+}
+
+const LONGEST_TITLE: usize = 100;
 /// In pixels, as all of these.
 const WIDTH: u32 = 640;
 const GAP: u32 = 20;
