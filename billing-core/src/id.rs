@@ -89,6 +89,20 @@ path_id! {
     pub struct OrgId
 }
 
+impl OrgId {
+    /// What the organisation goes by: ids that differ in case only are one organisation's, so look them up by this.
+    ///
+    /// ```
+    /// use billing_core::OrgId;
+    /// let [one, same] = ["ORG-1", "org-1"].map(|id| id.parse::<OrgId>().map(|id| id.folded()));
+    /// assert_eq!(one?, same?);
+    /// # Ok::<(), billing_core::InvalidInput>(())
+    /// ```
+    pub fn folded(&self) -> String {
+        self.as_str().to_ascii_lowercase()
+    }
+}
+
 path_id! {
     /// The id of a contract; what holds of an [`OrgId`] holds of it.
     pub struct ContractId

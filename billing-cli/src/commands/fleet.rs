@@ -84,7 +84,7 @@ impl Task {
             }
             (None, _) => trustors(backend, options)?,
         };
-        let name = |named: &Named| Some((folded(&named.id), named.name.clone()?));
+        let name = |named: &Named| Some((named.id.folded(), named.name.clone()?));
         let names = named.iter().filter_map(name).collect();
         let ids = named.into_iter().map(|named| named.id);
         let wanted = Assignment::new(ids, reach, backend.api(), backend.now());
@@ -183,7 +183,7 @@ impl<'a> Run<'a> {
         Self {
             options,
             names: task.names.clone(),
-            places: organizations.iter().map(folded).zip(0..).collect(),
+            places: organizations.iter().map(OrgId::folded).zip(0..).collect(),
             kept: organizations.iter().map(|_| Kept::Nothing).collect(),
             totals: Totals::default(),
             failed: Vec::new(),
@@ -241,7 +241,7 @@ impl<'a> Run<'a> {
             Found::Failed(error) => error.to_string(),
             _ => "there is no such billing period".to_owned(),
         };
-        let label = match self.names.get(&folded(id)) {
+        let label = match self.names.get(&id.folded()) {
             Some(name) => format!("{id} ({name})"),
             None => id.to_string(),
         };
@@ -259,7 +259,7 @@ impl<'a> Run<'a> {
         let overview = &period.overview;
         let statement = Statement::new(overview);
         let sent = overview.organization.as_ref().and_then(|organization| organization.name.as_deref());
-        let name = sent.or_else(|| self.names.get(&folded(id)).map(String::as_str));
+        let name = sent.or_else(|| self.names.get(&id.folded()).map(String::as_str));
         self.totals.add(&statement);
         if let Some(alarm) = &mut self.alarm {
             alarm.look(Some(name.unwrap_or(id.as_str())), &statement);
@@ -284,7 +284,7 @@ impl<'a> Run<'a> {
             Format::Html | Format::Xlsx => Kept::Rows(row(), Box::new(details())),
             Format::Table => Kept::Row(row()),
         };
-        if let Some(place) = self.places.get(&folded(id)).and_then(|place| self.kept.get_mut(*place)) {
+        if let Some(place) = self.places.get(&id.folded()).and_then(|place| self.kept.get_mut(*place)) {
             *place = kept;
         }
         Ok(())
@@ -335,11 +335,6 @@ impl<'a> Run<'a> {
 
 fn alone(sheet: Sheet) -> Document {
     Document { title: String::new(), facts: Vec::new(), sheets: vec![sheet] }
-}
-
-/// What an organisation goes by: ids that differ in case only are one.
-fn folded(id: &OrgId) -> String {
-    id.as_str().to_ascii_lowercase()
 }
 
 /// A journal that is older than this may be of another period.

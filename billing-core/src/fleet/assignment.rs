@@ -33,7 +33,7 @@ impl Assignment {
         begun: DateTime<Utc>,
     ) -> Self {
         let mut seen = BTreeSet::new();
-        let organizations = organizations.into_iter().filter(|id| seen.insert(folded(id))).collect();
+        let organizations = organizations.into_iter().filter(|id| seen.insert(id.folded())).collect();
         Self { api, reach, begun: begun.into(), organizations }
     }
 
@@ -54,19 +54,15 @@ impl Assignment {
         if self.reach != other.reach {
             return Err(AnotherRun::Reach(self.reach, other.reach));
         }
-        let set =
-            |assignment: &Self| -> BTreeSet<String> { assignment.organizations.iter().map(folded).collect() };
+        let set = |assignment: &Self| -> BTreeSet<String> {
+            assignment.organizations.iter().map(OrgId::folded).collect()
+        };
         let (here, there) = (set(self), set(other));
         match (here.difference(&there).count(), there.difference(&here).count()) {
             (0, 0) => Ok(()),
             (missing, more) => Err(AnotherRun::Organizations { missing, more }),
         }
     }
-}
-
-/// What an organisation goes by.
-pub(super) fn folded(id: &OrgId) -> String {
-    id.as_str().to_ascii_lowercase()
 }
 
 /// In what two runs differ.

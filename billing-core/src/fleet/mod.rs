@@ -73,7 +73,6 @@ use crate::{
     Access, Authorized, BaseUrl, Error, ErrorKind, Fault, Machine, OrgId, PeriodIndex, Policy, Reply,
     Request, Sent, Step, Waiting,
 };
-use assignment::folded;
 use progress::{Speedometer, finishes};
 
 pub use assignment::{AnotherRun, Assignment};
@@ -222,9 +221,9 @@ impl<A: Access> Fleet<A> {
     /// Takes in, before the first step, what is known already: a finding of a journal. It is neither asked for nor found again.
     pub fn recall(&mut self, finding: &Finding) {
         if self.places.is_empty() {
-            self.places = self.organizations.iter().map(folded).zip(0..).collect();
+            self.places = self.organizations.iter().map(OrgId::folded).zip(0..).collect();
         }
-        let Some(place) = self.places.get(&folded(&finding.organization)) else { return };
+        let Some(place) = self.places.get(&finding.organization.folded()) else { return };
         let brief = match (&finding.found, finding.ended) {
             (Found::Period(period) | Found::Undated(period), _) => Brief::Period(Dates::of(&period.overview)),
             (Found::Outside(dates) | Found::Repeated(dates), _) => Brief::Period(*dates),
