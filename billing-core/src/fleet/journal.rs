@@ -115,7 +115,8 @@ pub enum Entry {
 }
 
 impl JournalReader {
-    /// Reads the next line, with its end. `None` for one that has none, which is the last and does not count.
+    /// Reads the next line, with its end. `None` for one that has none, which is the last and does not count; as a first line
+    /// only where it is the beginning of one.
     ///
     /// # Errors
     /// When it is not a line of a journal as it was written.
@@ -125,6 +126,10 @@ impl JournalReader {
             return Err(refuse("it follows one that has no end"));
         }
         if line.last() != Some(&b'\n') {
+            // A first line that is torn is the beginning of ours, or the file is somebody else's and not to be cut.
+            if self.journal.is_none() && !(line.starts_with(BEGINNING) || BEGINNING.starts_with(line)) {
+                return Err(JournalError::NoJournal);
+            }
             self.torn = true;
             return Ok(None);
         }
@@ -296,6 +301,8 @@ fn unpacked(text: &str) -> Option<Bytes> {
 
 const FORMAT: &str = "billing-core fleet journal";
 const VERSION: u32 = 1;
+/// What the first line begins with, in every version.
+const BEGINNING: &[u8] = br#"{"format":"billing-core fleet journal","#;
 /// What stands between a line and its checksum.
 const CHECK: &str = ",\"check\":\"";
 /// The same with the checksum, the quote, the brace and the end of the line.

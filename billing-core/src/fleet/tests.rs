@@ -506,6 +506,30 @@ fn a_journal_that_is_not_as_it_was_written_is_refused() {
 }
 
 #[test]
+fn a_file_without_a_line_end_is_a_journal_only_where_it_begins_as_one() {
+    let (_, first) = Journal::begin(&assignment(4, latest()));
+    // Killed while it wrote its first line, at any byte of it.
+    for killed in 0..first.len() {
+        let (assignment, _, begun) = read(&first[..killed]).unwrap();
+        assert!(assignment.is_none() && begun.is_none(), "{killed}");
+    }
+    let lead = r#"{"format":"billing-core fleet journal""#;
+    for foreign in [
+        r#"{"currency":"USD","usages":[]}"#,
+        "org-1",
+        " ",
+        "\0\0\0",
+        &lead.replace("fleet", "fly"),
+        &lead[1..],
+    ] {
+        assert_eq!(read(foreign).unwrap_err(), JournalError::NoJournal, "{foreign:?}");
+    }
+    let mut reader = JournalReader::default();
+    assert_eq!(reader.read(b"\xff\xd8\xff").unwrap_err(), JournalError::NoJournal);
+    assert!(reader.finish().is_none());
+}
+
+#[test]
 fn a_journal_of_another_version_says_so() {
     let line = r#"{"format":"billing-core fleet journal","version":2,"assignment":"whatever""#;
     let check = crate::checkpoint::checksum(crate::checkpoint::CHECKSUM, line.as_bytes());
