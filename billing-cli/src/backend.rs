@@ -5,16 +5,15 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::ops::ControlFlow;
 use std::rc::Rc;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use billing_core::calls::Call;
-use billing_core::fleet::{FleetStep, FleetUpdate, Stopped};
+use billing_core::fleet::{self, FleetUpdate, Stopped};
 use billing_core::history::Finding;
 use billing_core::sandbox::Sandbox;
 use billing_core::{
     Assignment, Authorized, BaseUrl, Completions, DocumentUrl, Download, Error, ErrorKind, Event, Exchange,
-    Fleet, FleetProgress, History, Machine, Observed, OrgId, Page, Pages, Policy, Poll, Reach, Report,
-    Session,
+    FleetProgress, History, Machine, Observed, OrgId, Page, Pages, Policy, Poll, Reach, Report, Session,
 };
 use billing_ureq::{Client, TlsRoots};
 use chrono::{DateTime, TimeDelta, Utc};
@@ -75,13 +74,11 @@ impl Backend {
         call: C,
         verbosity: Verbosity,
     ) -> Result<C::Output, Error> {
-        let (machine, before) = match self {
-            Self::Cloud(client, memory) => (client.poll(call), memory.recall()),
-            Self::Sandbox(simulated) => {
-                let api = simulated.sandbox.environment().api().clone();
-                (Poll::new(call, api, simulated.policy.clone()), Completions::default())
-            }
+        let before = match self {
+            Self::Cloud(_, memory) => memory.recall(),
+            Self::Sandbox(_) => Completions::default(),
         };
+        let machine = Poll::new(call, self.api(), self.policy());
         let Observed { report, completion } = self.run(machine.learning(&before), verbosity)?;
         if let Self::Cloud(_, memory) = self {
             memory.keep(completion);
@@ -91,52 +88,16 @@ impl Backend {
 
     /// Makes one call.
     pub(crate) fn exchange<C: Call>(&mut self, call: C, verbosity: Verbosity) -> Result<C::Output, Error> {
-        let machine = match self {
-            Self::Cloud(client, _) => client.exchange(call),
-            Self::Sandbox(simulated) => {
-                Exchange::new(call, simulated.sandbox.environment().api().clone(), simulated.policy.clone())
-            }
-        };
-        self.run(machine, verbosity)
+        self.run(Exchange::new(call, self.api(), self.policy()), verbosity)
     }
 
-    /// Asks for the periods of many organisations; `known` is found already. `on` is told of each finding and of the progress,
-    /// and says whether to go on.
-    pub(crate) fn fleet(
-        &mut self,
-        assignment: &Assignment,
-        known: Vec<Finding>,
-        verbosity: Verbosity,
-        mut on: impl FnMut(FleetUpdate) -> ControlFlow<()>,
-    ) -> Result<FleetProgress, Stopped> {
-        let watch = |event: Event<'_>| log::event(&event, verbosity);
+    /// Begins to ask for the periods of many organisations. Nothing is sent before it is run.
+    pub(crate) fn fleet(&mut self, assignment: &Assignment) -> Fleet<'_> {
         match self {
-            Self::Cloud(client, _) => {
-                let mut fleet = client.fleet(assignment);
-                known.into_iter().for_each(|finding| fleet.recall(&finding));
-                fleet.run_watched(on, watch)
-            }
+            Self::Cloud(client, _) => Fleet::Cloud(client.fleet(assignment)),
             Self::Sandbox(simulated) => {
-                let Simulated { sandbox, session, policy, now } = &mut **simulated;
-                let mut fleet = Fleet::new(assignment, policy.clone(), session.clone());
-                known.into_iter().for_each(|finding| fleet.recall(&finding));
-                loop {
-                    match fleet.step(*now) {
-                        FleetStep::Send(request, flight) => {
-                            watch(Event::Sending(&request));
-                            let reply = sandbox.reply(&request, *now);
-                            watch(Event::received(&request, &reply, Duration::ZERO));
-                            fleet.receive(flight, reply, *now);
-                        }
-                        FleetStep::Found(finding) => {
-                            if on(fleet.update(Some(finding), *now)).is_break() {
-                                return Ok(fleet.progress(*now));
-                            }
-                        }
-                        FleetStep::Wait(until) => *now = until.unwrap_or(*now).max(*now),
-                        FleetStep::Done(result) => return result.map(|()| fleet.progress(*now)),
-                    }
-                }
+                let (policy, session) = (simulated.policy.clone(), simulated.session.clone());
+                Fleet::Sandbox(fleet::Fleet::new(assignment, policy, session), simulated)
             }
         }
     }
@@ -226,9 +187,10 @@ impl Backend {
         }
     }
 
+    /// That of one operation.
     fn policy(&self) -> Policy {
         match self {
-            Self::Cloud(client, _) => client.policy().clone(),
+            Self::Cloud(client, _) => client.drawn_policy(),
             Self::Sandbox(simulated) => simulated.policy.clone(),
         }
     }
@@ -270,6 +232,35 @@ impl Backend {
     }
 }
 
+/// A run over many organisations.
+pub(crate) enum Fleet<'a> {
+    Cloud(billing_ureq::Fleet),
+    Sandbox(fleet::Fleet<Rc<RefCell<Session>>>, &'a mut Simulated),
+}
+
+impl Fleet<'_> {
+    /// Takes in what is known already: it is not asked for again.
+    pub(crate) fn recall(&mut self, finding: &Finding) {
+        match self {
+            Self::Cloud(fleet) => fleet.recall(finding),
+            Self::Sandbox(fleet, _) => fleet.recall(finding),
+        }
+    }
+
+    /// Runs it. `on` is told of each finding and of the progress, and says whether to go on.
+    pub(crate) fn run(
+        self,
+        verbosity: Verbosity,
+        on: impl FnMut(FleetUpdate) -> ControlFlow<()>,
+    ) -> Result<FleetProgress, Stopped> {
+        let watch = |event: Event<'_>| log::event(&event, verbosity);
+        match self {
+            Self::Cloud(fleet) => fleet.run_watched(on, watch),
+            Self::Sandbox(fleet, Simulated { sandbox, now, .. }) => sandbox.run_fleet(fleet, now, on, watch),
+        }
+    }
+}
+
 impl Simulated {
     fn new(options: &Options) -> Self {
         let sandbox = Sandbox::new(SEED);
@@ -298,6 +289,9 @@ const START: i64 = 1_793_610_000;
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
+    use billing_core::{Credentials, Environment};
     use clap::Parser;
 
     use super::*;
@@ -310,5 +304,18 @@ mod tests {
         assert_eq!(simulated.now.to_rfc3339(), "2026-11-02T09:00:00+00:00");
         assert_eq!(simulated.policy.deadline.unwrap().to_rfc3339(), "2026-11-02T09:01:00+00:00");
         assert_eq!(simulated.policy.max_body, 1 << 30);
+    }
+
+    #[test]
+    fn each_operation_at_the_cloud_draws_a_seed_and_in_the_sandbox_none_does() {
+        let options = Line::try_parse_from(["x", "--no-history", "regions"]).unwrap().options;
+        let credentials = Credentials::client("id", "secret").unwrap();
+        let client = || Client::new(Environment::default(), credentials.clone()).unwrap();
+        let [one, other] = [(); 2].map(|()| Backend::Cloud(client(), Memory::new(&options)));
+        // Drawn at random: that two of four are the same happens once in 10¹⁸ runs.
+        let seeds = [&one, &one, &other, &other].map(|backend| backend.policy().seed);
+        assert_eq!(BTreeSet::from(seeds).len(), 4, "{seeds:?}");
+        let sandbox = Backend::Sandbox(Box::new(Simulated::new(&options)));
+        assert_eq!(sandbox.policy(), sandbox.policy());
     }
 }

@@ -69,6 +69,12 @@ impl Client {
         &self.0.policy
     }
 
+    /// The policy for one operation, as each of the client's own has one: with a seed that is drawn anew, so that those who
+    /// fail together do not all try again at the same moment.
+    pub fn drawn_policy(&self) -> Policy {
+        Policy { seed: self.0.seed.fetch_add(1, Ordering::Relaxed), ..self.0.policy.clone() }
+    }
+
     /// The billable usage of one's own organisation in a period. Ready when the report is complete.
     ///
     /// # Errors
@@ -205,11 +211,6 @@ impl Client {
 
     pub(crate) fn from_parts(parts: Parts) -> Self {
         Self(Arc::new(parts))
-    }
-
-    /// The policy, with a seed of its own for one operation.
-    pub(crate) fn drawn_policy(&self) -> Policy {
-        Policy { seed: self.0.seed.fetch_add(1, Ordering::Relaxed), ..self.0.policy.clone() }
     }
 }
 

@@ -206,7 +206,9 @@ impl<'a> Run<'a> {
         let verbosity = self.options.verbosity();
         let bar = FleetBar::new(if self.lines_on_terminal { Verbosity::Quiet } else { verbosity });
         let mut broken = None;
-        let result = backend.fleet(&assignment, known, verbosity, |update| {
+        let mut fleet = backend.fleet(&assignment);
+        known.iter().for_each(|finding| fleet.recall(finding));
+        let result = fleet.run(verbosity, |update| {
             bar.show(&update.progress);
             let Some(finding) = &update.finding else { return ControlFlow::Continue(()) };
             // First what cannot be asked for again without asking twice.

@@ -69,14 +69,16 @@ mod tokens;
 mod trustors;
 
 use std::borrow::Cow;
+use std::ops::ControlFlow;
 use std::time::Duration;
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use http::Request;
 
+use crate::fleet::{Fleet, FleetProgress, FleetStep, FleetUpdate, Stopped};
 use crate::timestamp::after;
-use crate::{BaseUrl, Credentials, Environment, Error, Event, Machine, OrgId, Reply, Step};
+use crate::{Access, BaseUrl, Credentials, Environment, Error, Event, Machine, OrgId, Reply, Step};
 use fault::Faults;
 use quota::Quota;
 use route::Route;
@@ -262,15 +264,7 @@ impl Sandbox {
         loop {
             step = match step {
                 Step::Send(request, sent) => {
-                    watch(Event::Sending(&request));
-                    let answer = self.respond(request.http(), *now);
-                    let elapsed = match &answer {
-                        Answer::Silence => request.timeout(*now),
-                        _ => Duration::ZERO,
-                    };
-                    let reply = answer.into_reply(request.max_body());
-                    *now = after(*now, elapsed);
-                    watch(Event::received(&request, &reply, elapsed));
+                    let reply = self.perform(&request, now, &mut watch);
                     sent.receive(reply, *now)
                 }
                 Step::Wait(until, machine) => {
@@ -281,6 +275,58 @@ impl Sandbox {
                 Step::Done(result) => return result,
             }
         }
+    }
+
+    /// Runs a fleet to its end in the same way, one request after the other. `on_update` is told of each finding as it comes
+    /// and before each wait, and stops the run by [`ControlFlow::Break`].
+    ///
+    /// # Errors
+    /// When something concerns every organisation. What goes wrong with one is among the findings.
+    pub fn run_fleet<A: Access>(
+        &mut self,
+        mut fleet: Fleet<A>,
+        now: &mut DateTime<Utc>,
+        mut on_update: impl FnMut(FleetUpdate) -> ControlFlow<()>,
+        mut watch: impl FnMut(Event<'_>),
+    ) -> Result<FleetProgress, Stopped> {
+        loop {
+            let update = match fleet.step(*now) {
+                FleetStep::Send(request, flight) => {
+                    let reply = self.perform(&request, now, &mut watch);
+                    fleet.receive(flight, reply, *now);
+                    continue;
+                }
+                FleetStep::Found(finding) => fleet.update(Some(finding), *now),
+                FleetStep::Wait(until) => {
+                    let update = fleet.update(None, *now);
+                    *now = until.unwrap_or(*now).max(*now);
+                    update
+                }
+                FleetStep::Done(result) => return result.map(|()| fleet.progress(*now)),
+            };
+            if on_update(update).is_break() {
+                return Ok(fleet.progress(*now));
+            }
+        }
+    }
+
+    /// The exchange of a run, which moves `now` by the time that it takes.
+    fn perform(
+        &mut self,
+        request: &crate::Request,
+        now: &mut DateTime<Utc>,
+        watch: &mut impl FnMut(Event<'_>),
+    ) -> Reply {
+        watch(Event::Sending(request));
+        let answer = self.respond(request.http(), *now);
+        let elapsed = match &answer {
+            Answer::Silence => request.timeout(*now),
+            _ => Duration::ZERO,
+        };
+        let reply = answer.into_reply(request.max_body());
+        *now = after(*now, elapsed);
+        watch(Event::received(request, &reply, elapsed));
+        reply
     }
 
     /// Queues a fault: the next request that `on` covers meets it. Faults wait in line; each request meets one at most,

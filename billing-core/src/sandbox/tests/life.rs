@@ -1,6 +1,10 @@
 //! Whole lives of machines against the sandbox, in virtual time: the decision table from end to end.
 
+use std::ops::ControlFlow;
+
 use super::*;
+use crate::fleet::{Assignment, Fleet, FleetUpdate};
+use crate::history::{Found, Reach};
 use crate::model::ReportStatus;
 use crate::timestamp::between;
 use crate::{ErrorKind, TransportErrorKind, Waiting};
@@ -43,6 +47,46 @@ fn a_poll_gets_over_what_passes() {
     for fault in [Fault::Status(429), Fault::Html(502), Fault::Reset, Fault::Silence, Fault::TruncatedBody] {
         assert_eq!(outcome([(Target::Login, fault.clone())]).unwrap(), clean, "{fault:?}");
     }
+}
+
+#[test]
+fn a_fleet_runs_to_its_end_as_a_machine_does() {
+    let run = |faults: &[(Target, Fault)], enough: usize| {
+        let mut sandbox = Sandbox::new(7).trustors(40);
+        faults.iter().for_each(|(on, fault)| sandbox.fail(*on, fault.clone()));
+        let session = Rc::new(RefCell::new(Session::new(sandbox.environment(), sandbox.credentials())));
+        let organizations = sandbox.all_trustors().map(|(id, _)| id);
+        let (latest, api) = (Reach::Index(PeriodIndex::new(0)), sandbox.environment().api().clone());
+        let assignment = Assignment::new(organizations, latest, api, start());
+        let fleet = Fleet::new(&assignment, Policy::default(), session);
+        let (mut now, mut found, mut waits, mut events) = (start(), Vec::new(), 0, 0);
+        let told = |update: FleetUpdate| {
+            match update.finding {
+                Some(finding) => {
+                    found.push((finding.organization, matches!(finding.found, Found::Failed(_))))
+                }
+                None => waits += 1,
+            }
+            if found.len() < enough { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        };
+        let ended = sandbox.run_fleet(fleet, &mut now, told, |_| events += 1);
+        assert_eq!(events, 2 * sandbox.log().len(), "each request and each reply is told of");
+        (ended.map(|progress| progress.done), found, waits, between(start(), now))
+    };
+    let (done, found, _, took) = run(&[], 1000);
+    assert_eq!((done.unwrap(), found.len(), took), (40, 40, Duration::ZERO));
+    assert!(found.iter().all(|(_, failed)| !failed));
+    // A silence costs its time, a throttle is waited out and told of, and what fails for good is found.
+    let (done, found, waits, took) =
+        run(&[(Target::Overview, Fault::Silence), (Target::Overview, Fault::Status(429))], 1000);
+    assert_eq!((done.unwrap(), found.len()), (40, 40));
+    assert!(waits > 0 && took >= Duration::from_secs(60), "{waits} {took:?}");
+    let (_, found, ..) = run(&[(Target::Overview, Fault::Status(400))], 1000);
+    assert_eq!(found.iter().filter(|(_, failed)| *failed).count(), 1);
+    let (done, found, ..) = run(&[], 7);
+    assert_eq!((done.unwrap(), found.len()), (7, 7), "it is stopped");
+    let (done, ..) = run(&[(Target::Login, Fault::Status(401))], 1000);
+    assert!(done.unwrap_err().error.to_string().contains("401"));
 }
 
 #[test]
