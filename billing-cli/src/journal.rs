@@ -1,9 +1,10 @@
 //! The file behind `--resume`: what a run over many organisations has found, so that another goes on where it was stopped.
 //!
-//! Each line is written whole by one write, so that a run that is killed leaves at most its last line without an end, which
-//! is asked for again. The file is its owner's alone: it holds the figures of customers.
+//! Each line is written whole by one write and is on the disk before the next is. So whatever ends a run, a lost power supply
+//! too, leaves at most its last line without an end, which is asked for again. While it is open the file is locked: the lines
+//! of two runs would spoil it. It is its owner's alone, whatever it was before: it holds the figures of customers.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, BufRead, BufReader, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
@@ -15,82 +16,76 @@ use crate::failure::Failure;
 
 /// A journal that is being written.
 pub(crate) struct JournalFile {
-    path: PathBuf,
-    file: File,
+    place: Place,
     journal: Journal,
 }
 
-/// A journal as it was found.
+/// A journal as it was found. Nothing of the file is changed before a run begins it or goes on with it.
 pub(crate) enum Opened {
     /// Nothing was begun yet.
     New(NewJournal),
-    /// A run to go on with: what it was to find out, and what it has found.
-    Old { assignment: Assignment, findings: Vec<Finding>, file: JournalFile },
+    /// A run to go on with.
+    Old(OldJournal),
 }
 
 /// A file that has nothing in it.
-pub(crate) struct NewJournal {
-    path: PathBuf,
-    file: File,
+pub(crate) struct NewJournal(Place);
+
+/// A run that was stopped.
+pub(crate) struct OldJournal {
+    /// What it was to find out.
+    pub(crate) assignment: Assignment,
+    /// How much it has found.
+    pub(crate) known: usize,
+    place: Place,
 }
 
-/// Opens the file, or makes it.
+/// Opens the file, or makes it, and reads it through.
 pub(crate) fn open(path: &Path) -> Result<Opened, Failure> {
-    let refuse = |why: &str| Failure::Usage(format!("--resume {}: {why}", path.display()));
-    if path.metadata().is_ok_and(|there| !there.is_file()) {
-        return Err(refuse("it is no file"));
-    }
-    let mut options = OpenOptions::new();
-    options.read(true).write(true).create(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(path).map_err(|error| refuse(&format!("it cannot be opened, {error}")))?;
-
-    let mut reader = JournalReader::default();
-    let (mut assignment, mut findings) = (None, Vec::new());
-    let mut lines = BufReader::new(&file);
-    let mut line = Vec::new();
-    loop {
-        line.clear();
-        let length = lines.read_until(b'\n', &mut line);
-        if length.map_err(|error| refuse(&format!("it cannot be read, {error}")))? == 0 {
-            break;
+    let place = Place::open(path)?;
+    let (mut assignment, mut known) = (None, 0);
+    place.read(|entry| {
+        match entry {
+            Entry::Assignment(read) => assignment = Some(read),
+            Entry::Finding(_) => known += 1,
         }
-        match reader.read(&line).map_err(|error| refuse(&error.to_string()))? {
-            Some(Entry::Assignment(read)) => assignment = Some(read),
-            Some(Entry::Finding(finding)) => findings.push(finding),
-            None => {}
-        }
-    }
-    let path = path.to_owned();
-    match assignment.zip(reader.finish()) {
-        Some((assignment, (journal, good))) => {
-            cut(&mut file, good).map_err(|error| refuse(&format!("it cannot be written, {error}")))?;
-            Ok(Opened::Old { assignment, findings, file: JournalFile { path, file, journal } })
-        }
-        None => {
-            cut(&mut file, 0).map_err(|error| refuse(&format!("it cannot be written, {error}")))?;
-            Ok(Opened::New(NewJournal { path, file }))
-        }
-    }
-}
-
-/// Without the line that was being written when the run was killed; what comes next goes after the rest.
-fn cut(file: &mut File, good: u64) -> io::Result<()> {
-    if file.metadata()?.len() != good {
-        file.set_len(good)?;
-    }
-    file.seek(SeekFrom::Start(good)).map(drop)
+        Ok(())
+    })?;
+    Ok(match assignment {
+        Some(assignment) => Opened::Old(OldJournal { assignment, known, place }),
+        None => Opened::New(NewJournal(place)),
+    })
 }
 
 impl NewJournal {
     /// Begins it.
     pub(crate) fn begin(self, assignment: &Assignment) -> Result<JournalFile, Failure> {
-        let Self { path, file } = self;
         let (journal, first) = Journal::begin(assignment);
-        let mut begun = JournalFile { path, file, journal };
+        let mut begun = JournalFile { place: self.0.written_from(0)?, journal };
         begun.write(&first)?;
         Ok(begun)
+    }
+}
+
+impl OldJournal {
+    /// Goes on with it. `on` is told what it has, one by one, as all of it may be more than the memory is to hold.
+    pub(crate) fn go_on(
+        self,
+        mut on: impl FnMut(&Finding) -> Result<(), Failure>,
+    ) -> Result<JournalFile, Failure> {
+        let end = self.place.read(|entry| match entry {
+            Entry::Assignment(_) => Ok(()),
+            Entry::Finding(finding) => on(&finding),
+        })?;
+        let Some((journal, good)) = end else {
+            return Err(self.refused("it was changed while it was read"));
+        };
+        Ok(JournalFile { place: self.place.written_from(good)?, journal })
+    }
+
+    /// Why it is not gone on with.
+    pub(crate) fn refused(&self, why: &str) -> Failure {
+        self.place.refused(why)
     }
 }
 
@@ -103,27 +98,91 @@ impl JournalFile {
         }
     }
 
-    /// Why it is not gone on with.
-    pub(crate) fn refused(&self, why: &str) -> Failure {
-        Failure::Usage(format!("--resume {}: {why}", self.path.display()))
-    }
-
     pub(crate) fn how_to_go_on(&self) -> String {
-        format!("What was found is in {}: the same command goes on from there", self.path.display())
-    }
-
-    /// At the end: onto the disk.
-    pub(crate) fn finish(&self) -> Result<(), Failure> {
-        self.file.sync_all().map_err(|error| self.failed(error))
+        format!("What was found is in {}: the same command goes on from there", self.place.path.display())
     }
 
     fn write(&mut self, line: &str) -> Result<(), Failure> {
-        self.file.write_all(line.as_bytes()).map_err(|error| self.failed(error))
+        let Place { path, file } = &mut self.place;
+        let written = file.write_all(line.as_bytes()).and_then(|()| file.sync_data());
+        written.map_err(|error| Failure::Journal { path: path.clone(), error })
+    }
+}
+
+/// The file and its lock.
+struct Place {
+    path: PathBuf,
+    file: File,
+}
+
+impl Place {
+    fn open(path: &Path) -> Result<Self, Failure> {
+        if path.metadata().is_ok_and(|there| !there.is_file()) {
+            return Err(refused(path, "it is no file"));
+        }
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let file =
+            options.open(path).map_err(|error| refused(path, &format!("it cannot be opened, {error}")))?;
+        match file.try_lock() {
+            Ok(()) => Ok(Self { path: path.to_owned(), file }),
+            Err(TryLockError::WouldBlock) => Err(refused(path, "another run is writing it")),
+            Err(TryLockError::Error(error)) => Err(refused(path, &format!("it cannot be locked, {error}"))),
+        }
     }
 
-    fn failed(&self, error: io::Error) -> Failure {
-        Failure::Journal { path: self.path.clone(), error }
+    /// Reads it from its beginning and tells `on` of each entry. Returns what the reader ends with.
+    fn read(
+        &self,
+        mut on: impl FnMut(Entry) -> Result<(), Failure>,
+    ) -> Result<Option<(Journal, u64)>, Failure> {
+        let unreadable = |error| self.refused(&format!("it cannot be read, {error}"));
+        let (mut reader, mut lines, mut line) =
+            (JournalReader::default(), BufReader::new(&self.file), Vec::new());
+        lines.rewind().map_err(unreadable)?;
+        while lines.read_until(b'\n', &mut line).map_err(unreadable)? > 0 {
+            if let Some(entry) = reader.read(&line).map_err(|error| self.refused(&error.to_string()))? {
+                on(entry)?;
+            }
+            line.clear();
+        }
+        Ok(reader.finish())
     }
+
+    /// Its owner's, and without the line that was being written when the run was killed; what comes next goes after the rest.
+    fn written_from(mut self, good: u64) -> Result<Self, Failure> {
+        let prepared = make_private(&self.file)
+            .and_then(|()| self.file.set_len(good))
+            .and_then(|()| self.file.seek(SeekFrom::Start(good)));
+        prepared.map_err(|error| self.refused(&format!("it cannot be written, {error}")))?;
+        Ok(self)
+    }
+
+    fn refused(&self, why: &str) -> Failure {
+        refused(&self.path, why)
+    }
+}
+
+fn refused(path: &Path, why: &str) -> Failure {
+    Failure::Usage(format!("--resume {}: {why}", path.display()))
+}
+
+#[cfg(unix)]
+fn make_private(file: &File) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    let mut permissions = file.metadata()?.permissions();
+    if permissions.mode() & 0o077 == 0 {
+        return Ok(());
+    }
+    permissions.set_mode(0o600);
+    file.set_permissions(permissions)
+}
+
+#[cfg(not(unix))]
+fn make_private(_: &File) -> io::Result<()> {
+    Ok(())
 }
 
 #[cfg(test)]
@@ -139,40 +198,77 @@ mod tests {
         Assignment::new(organizations, Reach::Index(PeriodIndex::new(0)), api, DateTime::UNIX_EPOCH)
     }
 
+    #[cfg(unix)]
     #[test]
     fn a_journal_is_its_owners_and_can_be_gone_on_with() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("journal");
+        std::fs::write(&path, "").unwrap();
+        open_to_others(&path);
         let Opened::New(new) = open(&path).unwrap() else { panic!("there is nothing yet") };
-        new.begin(&assignment()).unwrap().finish().unwrap();
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::PermissionsExt;
-            assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600);
-        }
+        assert!(is_open_to_others(&path), "it is not ours before it is begun");
+        drop(new.begin(&assignment()).unwrap());
+        assert!(!is_open_to_others(&path));
         let whole = std::fs::read(&path).unwrap();
         // Killed while it wrote the next line.
-        std::fs::write(&path, [&whole[..], b"{\"organization\":\"a"].concat()).unwrap();
-        let Opened::Old { assignment: read, findings, .. } = open(&path).unwrap() else { panic!() };
-        assert_eq!((read, findings.len()), (assignment(), 0));
+        let torn = [&whole[..], b"{\"organization\":\"a"].concat();
+        std::fs::write(&path, &torn).unwrap();
+        open_to_others(&path);
+        let Opened::Old(old) = open(&path).unwrap() else { panic!("it was begun") };
+        assert_eq!((&old.assignment, old.known), (&assignment(), 0));
+        assert_eq!(std::fs::read(&path).unwrap(), torn, "it is not gone on with yet");
+        drop(old.go_on(|_| panic!("nothing was found")).unwrap());
         assert_eq!(std::fs::read(&path).unwrap(), whole, "the torn line is gone");
+        assert!(!is_open_to_others(&path));
         // Killed while it wrote the first one.
         std::fs::write(&path, &whole[..10]).unwrap();
-        assert!(matches!(open(&path).unwrap(), Opened::New(_)));
-        assert_eq!(std::fs::read(&path).unwrap(), b"");
+        let Opened::New(new) = open(&path).unwrap() else { panic!("nothing was begun") };
+        drop(new.begin(&assignment()).unwrap());
+        assert_eq!(std::fs::read(&path).unwrap(), whole);
     }
 
+    #[cfg(unix)]
     #[test]
     fn what_is_no_journal_stays_as_it_is() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("notes.txt");
-        std::fs::write(&path, "my notes\n").unwrap();
-        let Err(refused) = open(&path) else { panic!("it is no journal") };
-        assert!(refused.exit_status() == 2 && refused.to_string().contains("no journal"), "{refused}");
-        assert_eq!(std::fs::read(&path).unwrap(), b"my notes\n");
+        for notes in [&b"my notes\n"[..], b"my notes", b"{\"currency\":\"USD\"}", b"\x7fELF\x02\x01\0"] {
+            std::fs::write(&path, notes).unwrap();
+            open_to_others(&path);
+            let Err(refused) = open(&path) else { panic!("it is no journal") };
+            assert!(refused.exit_status() == 2 && refused.to_string().contains("no journal"), "{refused}");
+            assert_eq!(std::fs::read(&path).unwrap(), notes);
+            assert!(is_open_to_others(&path));
+        }
         for wrong in [folder.path().to_owned(), folder.path().join("none/journal")] {
             let Err(refused) = open(&wrong) else { panic!("{wrong:?}") };
             assert!(refused.to_string().contains(&wrong.display().to_string()), "{refused}");
         }
+    }
+
+    #[test]
+    fn one_run_writes_at_a_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("journal");
+        let Ok(Opened::New(new)) = open(&path) else { panic!("there is nothing yet") };
+        let refuses =
+            || open(&path).is_err_and(|refused| refused.to_string().ends_with("another run is writing it"));
+        assert!(refuses(), "it is open");
+        let written = new.begin(&assignment()).unwrap();
+        assert!(refuses(), "it is written");
+        drop(written);
+        assert!(matches!(open(&path), Ok(Opened::Old(_))));
+    }
+
+    #[cfg(unix)]
+    fn open_to_others(path: &Path) {
+        use std::os::unix::fs::PermissionsExt;
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o644)).unwrap();
+    }
+
+    #[cfg(unix)]
+    fn is_open_to_others(path: &Path) -> bool {
+        use std::os::unix::fs::PermissionsExt;
+        path.metadata().unwrap().permissions().mode() & 0o077 != 0
     }
 }

@@ -123,6 +123,19 @@ impl Destination {
     }
 }
 
+/// Whether both are one file, whatever they are called and whether it is there yet.
+pub(crate) fn is_same_file(one: &Path, other: &Path) -> bool {
+    let place = |path: &Path| match path.canonicalize() {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let file = behind(path);
+            let folder = folder(&file).canonicalize();
+            folder.ok().zip(file.file_name()).map_or(file.clone(), |(folder, name)| folder.join(name))
+        }
+        canonical => canonical.unwrap_or_else(|_| path.to_owned()),
+    };
+    place(one) == place(other)
+}
+
 /// The file that a link leads to which is not there yet; a path that is no link is the file itself. Links that lead in a circle
 /// are no such thing: the system has refused them before.
 fn behind(path: &Path) -> PathBuf {
@@ -147,6 +160,13 @@ pub(crate) fn replace_private(path: &Path, content: &[u8]) -> io::Result<()> {
     temporary.rename(path)
 }
 
+fn folder(path: &Path) -> &Path {
+    match path.parent() {
+        Some(folder) if folder != Path::new("") => folder,
+        _ => Path::new("."),
+    }
+}
+
 fn write_to(to: &mut impl Write, content: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
     let mut buffered = BufWriter::with_capacity(BUFFER, to);
     content(&mut buffered)?;
@@ -160,12 +180,8 @@ struct Temporary(Option<(fs::File, TempPath)>);
 
 impl Temporary {
     fn beside(path: &Path) -> io::Result<Self> {
-        let folder = match path.parent() {
-            Some(folder) if folder != Path::new("") => folder,
-            _ => Path::new("."),
-        };
         let mut registered = interrupt::temporary();
-        let file = NamedTempFile::with_prefix_in(".genesys-billing-", folder)?;
+        let file = NamedTempFile::with_prefix_in(".genesys-billing-", folder(path))?;
         *registered = Some(file.path().to_owned());
         drop(registered);
         Ok(Self(Some(file.into_parts())))
@@ -291,6 +307,28 @@ mod tests {
             assert!(failure.to_string().contains(path.to_str().unwrap()), "{failure}");
         }
         assert!(names(folder.path()).is_empty());
+    }
+
+    #[test]
+    fn a_file_is_the_same_by_any_of_its_names() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        let around = folder.path().join("..").join(folder.path().file_name().unwrap()).join("one");
+        assert!(is_same_file(&at("one"), &around), "it is not there yet");
+        assert!(!is_same_file(&at("one"), &at("other")));
+        fs::write(at("one"), "").unwrap();
+        assert!(is_same_file(&at("one"), &around));
+        assert!(is_same_file(Path::new("Cargo.toml"), Path::new("./Cargo.toml")));
+        assert!(!is_same_file(Path::new("Cargo.toml"), &at("Cargo.toml")));
+        #[cfg(unix)]
+        {
+            let link = |to: &str, name: &str| std::os::unix::fs::symlink(at(to), at(name)).unwrap();
+            link("one", "link");
+            link("none", "to-none");
+            link("circle", "circle");
+            assert!(is_same_file(&at("link"), &at("one")) && is_same_file(&at("to-none"), &at("none")));
+            assert!(!is_same_file(&at("circle"), &at("one")));
+        }
     }
 
     #[test]

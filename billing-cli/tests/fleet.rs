@@ -163,6 +163,43 @@ fn a_run_goes_on_from_its_journal_and_from_no_other() {
     fs::write(&journal, "{}\n").unwrap();
     refused(&["fleet", "--resume", &file], "no journal");
     refused(&["fleet", "--resume", &file, "-o", &file], "same file");
+    let roundabout = folder.at("../").join(folder.0.path().file_name().unwrap()).join("journal");
+    refused(&["fleet", "--resume", &file, "-o", text(&roundabout)], "same file");
+    #[cfg(unix)]
+    for (link, to) in [("link", "journal"), ("to-none", "none-yet")] {
+        std::os::unix::fs::symlink(folder.at(to), folder.at(link)).unwrap();
+        refused(&["fleet", "--resume", text(&folder.at(link)), "-o", text(&folder.at(to))], "same file");
+    }
+}
+
+#[test]
+fn what_is_no_journal_or_is_another_runs_stays_as_it_is() {
+    let folder = Folder::new(2);
+    let file = folder.at("file");
+    let resume = ["--resume", text(&file)];
+    for foreign in ["{\"what\":\"a line without an end\"}", "\u{1}\u{2}", "notes\n"] {
+        fs::write(&file, foreign).unwrap();
+        let refused = folder.fleet(&resume);
+        assert!(refused.status == 2 && refused.stderr.contains("no journal"), "{}", refused.stderr);
+        assert_eq!(fs::read_to_string(&file).unwrap(), foreign);
+    }
+    fs::remove_file(&file).unwrap();
+    assert_eq!(folder.fleet(&[&resume[..], &["--region", "atlantis"]].concat()).status, 2);
+    assert!(!file.exists(), "nothing is made for a line that cannot be meant");
+
+    assert_eq!(folder.fleet(&resume).status, 0);
+    let torn = fs::read_to_string(&file).unwrap() + "{\"organiz";
+    fs::write(&file, &torn).unwrap();
+    assert_eq!(folder.fleet(&[&resume[..], &["--period", "1"]].concat()).status, 2);
+    assert_eq!(fs::read_to_string(&file).unwrap(), torn, "another run's is not even cut");
+
+    let writing = fs::File::open(&file).unwrap();
+    writing.lock().unwrap();
+    let second = folder.fleet(&resume);
+    assert_eq!((second.status, second.stdout.as_str()), (2, ""), "{}", second.stderr);
+    assert!(second.stderr.contains("another run is writing it"), "{}", second.stderr);
+    drop(writing);
+    assert_eq!(folder.fleet(&resume).status, 0);
 }
 
 #[test]

@@ -41,6 +41,7 @@ use crate::session::Shared;
 ///
 ///     // What an earlier run has found, if there was one. (It is about customers: let nobody else read the file.)
 ///     let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open("2026.journal")?;
+///     file.try_lock()?; // The lines of two runs would spoil it.
 ///     let (mut reader, mut lines, mut line) = (JournalReader::default(), BufReader::new(&file), Vec::new());
 ///     while lines.read_until(b'\n', &mut line)? > 0 {
 ///         match reader.read(&line)? {
@@ -60,6 +61,7 @@ use crate::session::Shared;
 ///     file.set_len(good)?;
 ///     file.seek(SeekFrom::End(0))?;
 ///     file.write_all(first.as_bytes())?;
+///     file.sync_data()?;
 ///
 ///     let mut broken = None;
 ///     let progress = fleet.run(|update| {

@@ -19,23 +19,25 @@ use crate::documents;
 use crate::failure::Failure;
 use crate::format::document::{Document, Row, Sheet};
 use crate::format::{csv, json};
-use crate::journal::{self, JournalFile, Opened};
+use crate::journal::{self, JournalFile, OldJournal, Opened};
 use crate::log::{self, Verbosity};
 use crate::organizations::{self, Named};
-use crate::output::Destination;
+use crate::output::{Destination, is_same_file};
 use crate::progress::FleetBar;
 use crate::text::count;
 
 pub(crate) fn run(command: &Fleet, options: &Options, destination: &Destination) -> Result<(), Failure> {
     let reach = Reach::Index(command.period.parse::<PeriodIndex>()?);
-    if command.resume.is_some() && command.resume == options.output {
+    if let (Some(journal), Destination::File(result)) = (&command.resume, destination)
+        && is_same_file(journal, result)
+    {
         return Err(Failure::Usage(
             "--resume and --output name the same file: the journal is not the result".into(),
         ));
     }
     let named = command.orgs.as_deref().map(organizations::read).transpose()?;
-    let opened = command.resume.as_deref().map(journal::open).transpose()?;
     let mut backend = Backend::new(options)?;
+    let opened = command.resume.as_deref().map(journal::open).transpose()?;
     let task = Task::new(named, reach, opened, &mut backend, options)?;
     let mut run = Run::new(&task, command, options);
     if options.format == Format::Ndjson {
@@ -59,13 +61,13 @@ pub(crate) fn run(command: &Fleet, options: &Options, destination: &Destination)
     run.failure().map_or(Ok(()), Err)
 }
 
-/// What is to be found out, and what of it is known.
+/// What is to be found out.
 struct Task {
     assignment: Assignment,
     /// Names by id, from the list of the organisations.
     names: HashMap<String, String>,
-    known: Vec<Finding>,
-    journal: Option<JournalFile>,
+    /// What of it is known, if a journal is kept.
+    journal: Option<Opened>,
 }
 
 impl Task {
@@ -79,8 +81,9 @@ impl Task {
     ) -> Result<Self, Failure> {
         let named = match (named, &opened) {
             (Some(named), _) => named,
-            (None, Some(Opened::Old { assignment, .. })) => {
-                assignment.organizations().iter().map(|id| Named { id: id.clone(), name: None }).collect()
+            (None, Some(Opened::Old(old))) => {
+                let ids = old.assignment.organizations().iter().cloned();
+                ids.map(|id| Named { id, name: None }).collect()
             }
             (None, _) => trustors(backend, options)?,
         };
@@ -88,37 +91,27 @@ impl Task {
         let names = named.iter().filter_map(name).collect();
         let ids = named.into_iter().map(|named| named.id);
         let wanted = Assignment::new(ids, reach, backend.api(), backend.now());
-        let (assignment, known, journal) = match opened {
-            None => (wanted, Vec::new(), None),
-            Some(Opened::New(new)) => {
-                let journal = new.begin(&wanted)?;
-                (wanted, Vec::new(), Some(journal))
+        let assignment = match &opened {
+            Some(Opened::Old(old)) => {
+                old.assignment.is_that_of(&wanted).map_err(|why| old.refused(&why.to_string()))?;
+                go_on(old, backend, options)?;
+                old.assignment.clone()
             }
-            Some(Opened::Old { assignment, findings, file }) => {
-                assignment.is_that_of(&wanted).map_err(|why| file.refused(&why.to_string()))?;
-                go_on(&assignment, &findings, &file, backend, options)?;
-                (assignment, findings, Some(file))
-            }
+            _ => wanted,
         };
         if assignment.organizations().is_empty() {
             log::note("there is no organisation that trusts ours", options.verbosity());
         }
-        Ok(Self { assignment, names, known, journal })
+        Ok(Self { assignment, names, journal: opened })
     }
 }
 
 /// Looks at how old a journal is: some days later an index may mean another period.
-fn go_on(
-    assignment: &Assignment,
-    findings: &[Finding],
-    file: &JournalFile,
-    backend: &Backend,
-    options: &Options,
-) -> Result<(), Failure> {
-    let age = Timestamp::from(backend.now()).instant() - assignment.begun.instant();
-    let begun = assignment.begun.instant().format("%Y-%m-%d %H:%M UTC");
+fn go_on(old: &OldJournal, backend: &Backend, options: &Options) -> Result<(), Failure> {
+    let age = Timestamp::from(backend.now()).instant() - old.assignment.begun.instant();
+    let begun = old.assignment.begun.instant().format("%Y-%m-%d %H:%M UTC");
     if age > STALE {
-        return Err(file.refused(&format!(
+        return Err(old.refused(&format!(
             "its run was begun on {begun}, and by now the server may mean another period by the same index: remove it, or \
              name another"
         )));
@@ -129,9 +122,9 @@ fn go_on(
         );
         log::warning(&said, options.verbosity());
     }
-    let all = count(assignment.organizations().len(), "organisation", "organisations");
+    let all = count(old.assignment.organizations().len(), "organisation", "organisations");
     log::note(
-        &format!("going on with the run of {begun}: {} of {all} known", findings.len()),
+        &format!("going on with the run of {begun}: {} of {all} known", old.known),
         options.verbosity(),
     );
     Ok(())
@@ -199,15 +192,19 @@ impl<'a> Run<'a> {
         backend: &mut Backend,
         mut to: Option<&mut dyn Write>,
     ) -> Result<(), Failure> {
-        let Task { assignment, known, mut journal, .. } = task;
-        for finding in &known {
-            self.take(finding, &mut to, |say| say())?;
-        }
+        let Task { assignment, journal, .. } = task;
+        let mut fleet = backend.fleet(&assignment);
+        let mut journal = match journal {
+            None => None,
+            Some(Opened::New(new)) => Some(new.begin(&assignment)?),
+            Some(Opened::Old(old)) => Some(old.go_on(|finding| {
+                fleet.recall(finding);
+                self.take(finding, &mut to, |say| say())
+            })?),
+        };
         let verbosity = self.options.verbosity();
         let bar = FleetBar::new(if self.lines_on_terminal { Verbosity::Quiet } else { verbosity });
         let mut broken = None;
-        let mut fleet = backend.fleet(&assignment);
-        known.iter().for_each(|finding| fleet.recall(finding));
         let result = fleet.run(verbosity, |update| {
             bar.show(&update.progress);
             let Some(finding) = &update.finding else { return ControlFlow::Continue(()) };
@@ -226,8 +223,7 @@ impl<'a> Run<'a> {
             return Err(failure);
         }
         let kept = journal.as_ref().map(JournalFile::how_to_go_on);
-        result.map_err(|stopped| Failure::Stopped { stopped, kept })?;
-        journal.map_or(Ok(()), |journal| journal.finish())
+        result.map(drop).map_err(|stopped| Failure::Stopped { stopped, kept })
     }
 
     /// Takes in what was found. `aside`: how something is said while a bar is shown.

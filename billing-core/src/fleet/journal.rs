@@ -7,9 +7,15 @@
 //! only.
 //!
 //! Each line ends with a checksum over itself and all before it. A last line without its end was being written when the run
-//! was killed; it is dropped, and asked for again. Anything else that is not as it was written (a line that is changed,
+//! was killed; it is dropped, and asked for again. So a run that is killed loses nothing where each line is written by one
+//! write, and one whose machine loses its power loses nothing where each line is on the disk ([`File::sync_data`]) before the
+//! next is written; otherwise a line may be missing before one that is there, which is refused. Two runs in one journal spoil
+//! it: lock it while it is open ([`File::try_lock`]). Anything else that is not as it was written (a line that is changed,
 //! missing, doubled, or moved) is refused. The checksum guards against accidents, not against an enemy who can write your
 //! files.
+//!
+//! [`File::sync_data`]: std::fs::File::sync_data
+//! [`File::try_lock`]: std::fs::File::try_lock
 //!
 //! Bodies are compressed, large ones to a tenth, and encoded in Base64: `jq -r '.found.period' | base64 -d | gunzip` shows one.
 //!
