@@ -11,6 +11,10 @@ const OVERVIEW: [&str; 2] = ["overview", "9d750d63-95ae-4df7-8955-2bca7152ca19"]
 
 const PUBLISHED: &str = include_str!("trustee-overview.json");
 
+/// An overview that does not say whose it is.
+const NOBODYS: &str = r#"{"currency":"USD","billingPeriodStartDate":"2026-10-01T00:00:00Z",
+    "billingPeriodEndDate":"2026-10-31T23:59:59Z","usages":[{"name":"CX 1","usageQuantity":"3","prepayQuantity":"1"}]}"#;
+
 fn error_body(code: &str) -> String {
     format!(r#"{{"message":"it says {code}","code":"{code}","contextId":"ctx"}}"#)
 }
@@ -183,6 +187,19 @@ fn compared_rows_say_whose_they_are_and_in_which_currency() {
     ] {
         let at = header.iter().position(|name| name == column).unwrap_or_else(|| panic!("{column}: {csv}"));
         assert_eq!(row.get(at), Some(cell), "{column}: {csv}");
+    }
+}
+
+#[test]
+fn a_history_that_is_not_whole_still_tells_of_overage() {
+    let answers =
+        [answer(200, &[], NOBODYS), answer(400, &[], &error_body("bad.request")), answer(404, &[], "{}")];
+    let server = Server::answering(&answers);
+    let line = ["history", OVERVIEW[1], "--periods", "3", "--fail-on-overage"];
+    let partly = run(&mut server.program(&line));
+    assert_eq!(partly.status, 9, "{}", partly.stderr);
+    for said in ["1 billing period of", "the rest is printed; overage found in 1 row: ", "CX 1 by 2"] {
+        assert!(partly.stderr.contains(said), "{said}: {}", partly.stderr);
     }
 }
 

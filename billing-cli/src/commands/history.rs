@@ -50,11 +50,14 @@ pub(crate) fn run(
     }
     let printed = print(&walked, options, destination)?;
     let overage = alarm.ring(verbosity);
-    let partly = (walked.failed > 0).then(|| {
+    let failure = if walked.failed > 0 {
         let failed = count(walked.failed, "billing period", "billing periods");
-        Failure::Partly(format!("{failed} of {org} could not be read; the rest is printed"))
-    });
-    Ok(Outcome { printed, failure: partly.or(overage) })
+        let overage = overage.map(|overage| format!("; {overage}")).unwrap_or_default();
+        Some(Failure::Partly(format!("{failed} of {org} could not be read; the rest is printed{overage}")))
+    } else {
+        overage
+    };
+    Ok(Outcome { printed, failure })
 }
 
 /// The latest year's worth, if nothing is said.
