@@ -4,15 +4,47 @@ use std::io::{self, Read};
 use std::path::Path;
 
 use billing_core::OrgId;
+use billing_core::model::TrusteeOverview;
 use csv::{ReaderBuilder, Trim};
+use serde::Serialize;
 
 use crate::failure::Failure;
 
-/// An organisation that is asked about.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// An organisation that is asked about. The answer need not say whose it is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct Named {
     pub(crate) id: OrgId,
+    /// What we know of its name before it is asked about.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) name: Option<String>,
+}
+
+impl Named {
+    /// What the answer calls it, or else what we do.
+    pub(crate) fn id_in<'a>(&'a self, overview: &'a TrusteeOverview) -> &'a str {
+        let sent = overview.organization.as_ref().and_then(|organization| organization.id.as_deref());
+        sent.unwrap_or(self.id.as_str())
+    }
+
+    /// The same of its name, if anybody says one.
+    pub(crate) fn name_in<'a>(&'a self, overview: &'a TrusteeOverview) -> Option<&'a str> {
+        let sent = overview.organization.as_ref().and_then(|organization| organization.name.as_deref());
+        sent.or(self.name.as_deref())
+    }
+
+    /// Whether we know something of it that the answer does not say.
+    pub(crate) fn adds_to(&self, overview: &TrusteeOverview) -> bool {
+        let sent = overview.organization.as_ref();
+        let says_id = sent.is_some_and(|organization| organization.id.is_some());
+        let says_name = sent.is_some_and(|organization| organization.name.is_some());
+        !says_id || (!says_name && self.name.is_some())
+    }
+}
+
+impl From<OrgId> for Named {
+    fn from(id: OrgId) -> Self {
+        Self { id, name: None }
+    }
 }
 
 /// Reads the file; `-` is standard input.
@@ -86,8 +118,30 @@ const IDS: [&str; 2] = ["id", "organizationId"];
 const NAMES: [&str; 2] = ["name", "organizationName"];
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
+
+    /// Somebody, for documents of an answer that need not say whose it is.
+    pub(crate) fn asked() -> Named {
+        "asked-1".parse::<OrgId>().unwrap().into()
+    }
+
+    #[test]
+    fn an_answer_that_does_not_say_whose_it_is_is_that_of_who_was_asked() {
+        let named = Named { name: Some("Listed".to_owned()), ..asked() };
+        for (organization, said, adds) in [
+            ("null", ("asked-1", Some("Listed")), true),
+            (r#"{"id":"sent-1","name":"Sent"}"#, ("sent-1", Some("Sent")), false),
+            (r#"{"id":"sent-1"}"#, ("sent-1", Some("Listed")), true),
+            (r#"{"name":"Sent"}"#, ("asked-1", Some("Sent")), true),
+        ] {
+            let overview = serde_json::from_str(&format!(r#"{{"organization":{organization}}}"#)).unwrap();
+            assert_eq!((named.id_in(&overview), named.name_in(&overview)), said);
+            assert_eq!(named.adds_to(&overview), adds, "{organization}");
+        }
+        let overview = serde_json::from_str(r#"{"organization":{"id":"sent-1"}}"#).unwrap();
+        assert_eq!((asked().name_in(&overview), asked().adds_to(&overview)), (None, false));
+    }
 
     #[test]
     fn ids_names_and_comments() {

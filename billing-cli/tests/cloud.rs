@@ -204,6 +204,36 @@ fn a_history_that_is_not_whole_still_tells_of_overage() {
 }
 
 #[test]
+fn an_answer_that_does_not_say_whose_it_is_has_the_id_that_was_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let list = folder.path().join("orgs.csv");
+    std::fs::write(&list, format!("{},Listed\n", OVERVIEW[1])).unwrap();
+    let server = Server::answering(&[answer(200, &[], NOBODYS)]);
+    let lines: [&[&str]; 3] = [
+        &OVERVIEW,
+        &["history", OVERVIEW[1], "--periods", "1"],
+        &["fleet", "--orgs", list.to_str().unwrap()],
+    ];
+    for line in lines {
+        let name = if line[0] == "fleet" { Some("Listed") } else { None };
+        let made = |format: &str| run(server.program(line).args(["-q", "--format", format])).stdout;
+        for format in ["json", "ndjson"] {
+            let json: serde_json::Value = serde_json::from_str(&made(format)).unwrap();
+            let json = json.get(0).unwrap_or(&json);
+            assert_eq!(
+                (json["asked"]["id"].as_str(), json["asked"]["name"].as_str()),
+                (Some(OVERVIEW[1]), name)
+            );
+            assert!(json["statement"].is_object() && json.get("organization").is_none(), "{json}");
+        }
+        let csv = made("csv");
+        let row = format!("{},{},2026-10-01", OVERVIEW[1], name.unwrap_or_default());
+        assert!(csv.lines().skip(1).all(|line| line.starts_with(&row)), "{csv}");
+        assert!(csv.lines().count() > 1 && made("table").contains(name.unwrap_or(OVERVIEW[1])), "{line:?}");
+    }
+}
+
+#[test]
 fn hostile_text_steers_nothing() {
     let body = r#"{"organization":{"name":"\u001b]0;x\u0007Org"},"currency":"\u001b[2J","usages":[
         {"name":"=cmd|' /C calc'!A0\u001b[31m","grouping":"\u001b[8m","usageQuantity":"\u001b"}]}"#;

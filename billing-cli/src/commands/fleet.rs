@@ -83,7 +83,7 @@ impl Task {
             (Some(named), _) => named,
             (None, Some(Opened::Old(old))) => {
                 let ids = old.assignment.organizations().iter().cloned();
-                ids.map(|id| Named { id, name: None }).collect()
+                ids.map(Named::from).collect()
             }
             (None, _) => trustors(backend, options)?,
         };
@@ -256,17 +256,17 @@ impl<'a> Run<'a> {
     ) -> Result<(), Failure> {
         let overview = &period.overview;
         let statement = Statement::new(overview);
-        let sent = overview.organization.as_ref().and_then(|organization| organization.name.as_deref());
-        let name = sent.or_else(|| self.names.get(&id.folded()).map(String::as_str));
+        let asked = Named { id: id.clone(), name: self.names.get(&id.folded()).cloned() };
         self.totals.add(&statement);
         if let Some(alarm) = &mut self.alarm {
-            alarm.look(Some(name.unwrap_or(id.as_str())), &statement);
+            let of = asked.name_in(overview).unwrap_or_else(|| asked.id_in(overview));
+            alarm.look(Some(of), &statement);
         }
-        let row = || documents::organization(id.as_str(), name, &statement);
-        let details = || documents::details(overview, &statement);
+        let row = || documents::organization(&asked, overview, &statement);
+        let details = || documents::details(&asked, overview, &statement);
         let kept = match self.options.format {
             Format::Ndjson => {
-                let object = with_statement(overview, &period.body, &statement)?;
+                let object = with_statement(&asked, overview, &period.body, &statement)?;
                 let line = json::lines(&[object]);
                 let written = to.as_mut().map_or(Ok(()), |to| {
                     json::deliver(&line, false, &mut **to)?;
@@ -276,7 +276,7 @@ impl<'a> Run<'a> {
                 written.map_err(|error| Failure::Output { to: Destination::Stdout, error })?;
                 Kept::Nothing
             }
-            Format::Json => Kept::Text(with_statement(overview, &period.body, &statement)?),
+            Format::Json => Kept::Text(with_statement(&asked, overview, &period.body, &statement)?),
             Format::Csv => Kept::Text(csv::rows(&alone(details()))),
             Format::Html if self.kept.len() > documents::MOST_SHEETS => Kept::Row(row()),
             Format::Html | Format::Xlsx => Kept::Rows(row(), Box::new(details())),
@@ -305,8 +305,7 @@ impl<'a> Run<'a> {
         match self.options.format {
             Format::Json => Ok(super::json(&json::array(&texts), destination)),
             Format::Csv => {
-                let none = billing_core::model::TrusteeOverview::default();
-                let mut csv = csv::header(&alone(documents::details(&none, &Statement::new(&none))));
+                let mut csv = csv::header(&alone(documents::no_details()));
                 texts.iter().for_each(|text| csv.push_str(text));
                 Ok(csv.into_bytes())
             }

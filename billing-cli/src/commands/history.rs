@@ -17,6 +17,7 @@ use crate::failure::Failure;
 use crate::format::document::{Document, Note, Tone};
 use crate::format::json;
 use crate::log;
+use crate::organizations::Named;
 use crate::output::Destination;
 use crate::text::count;
 
@@ -94,7 +95,7 @@ fn after(text: &str) -> Result<DateTime<Utc>, InvalidInput> {
 
 /// What a walk has found.
 struct Walked {
-    organization: String,
+    asked: Named,
     /// The newest first.
     periods: Vec<(BillingPeriod, Statement)>,
     failed: usize,
@@ -107,7 +108,7 @@ struct Walked {
 impl Walked {
     fn new(org: &OrgId, findings: Vec<Finding>) -> Self {
         let mut walked = Self {
-            organization: org.to_string(),
+            asked: org.clone().into(),
             periods: Vec::new(),
             failed: 0,
             unread: Vec::new(),
@@ -140,9 +141,6 @@ impl Walked {
         if walked.periods.iter().all(dated) {
             walked.periods.sort_by_key(|(period, _)| std::cmp::Reverse(moment(period)));
         }
-        let name =
-            walked.periods.iter().find_map(|(period, _)| period.overview.organization.as_ref()?.name.clone());
-        walked.organization = name.unwrap_or(walked.organization);
         walked
     }
 
@@ -170,7 +168,7 @@ impl Walked {
     fn objects(&self) -> Result<Vec<String>, Failure> {
         let changes = self.changes();
         let object = |((period, statement), change): (&(BillingPeriod, Statement), _)| {
-            let stated = with_statement(&period.overview, &period.body, statement)?;
+            let stated = with_statement(&self.asked, &period.overview, &period.body, statement)?;
             with_field(&period.overview, &stated, "change", &change)
         };
         self.periods.iter().zip(changes).map(object).collect()
@@ -182,7 +180,7 @@ impl Found for Walked {
         let periods: Vec<_> =
             self.periods.iter().map(|(period, statement)| (&period.overview, statement)).collect();
         let remarks = self.remarks.iter().map(|(remark, _)| Note::new(Tone::Alarm, remark.clone())).collect();
-        documents::history(&self.organization, &periods, &self.changes(), remarks)
+        documents::history(&self.asked, &periods, &self.changes(), remarks)
     }
 
     fn json(&self) -> Result<String, Failure> {

@@ -26,6 +26,7 @@ use crate::format::document::Document;
 use crate::format::grid::{Look, terminal_width};
 use crate::format::paint::Paint;
 use crate::interrupt;
+use crate::organizations::Named;
 use crate::output::Destination;
 use crate::progress::Writing;
 
@@ -140,9 +141,19 @@ fn render(document: &Document, options: &Options, destination: &Destination) -> 
     })
 }
 
-/// An overview in JSON, with what its statement says in a field of its own.
-fn with_statement(overview: &TrusteeOverview, body: &[u8], statement: &Statement) -> Result<String, Failure> {
-    with_field(overview, body_text(body)?, "statement", statement)
+/// An overview in JSON, with what its statement says in a field of its own, and where it does not say whose it is, in another
+/// whom we have asked about.
+fn with_statement(
+    asked: &Named,
+    overview: &TrusteeOverview,
+    body: &[u8],
+    statement: &Statement,
+) -> Result<String, Failure> {
+    let stated = with_field(overview, body_text(body)?, "statement", statement)?;
+    match asked.adds_to(overview) {
+        true => with_field(overview, &stated, "asked", asked),
+        false => Ok(stated),
+    }
 }
 
 /// The JSON of an overview with a field that is ours. Should the server come to send one of that name, both are kept.

@@ -11,6 +11,7 @@ use crate::backend::Backend;
 use crate::documents;
 use crate::failure::Failure;
 use crate::format::document::Document;
+use crate::organizations::Named;
 use crate::output::Destination;
 
 pub(crate) fn run(
@@ -23,27 +24,29 @@ pub(crate) fn run(
     let mut backend = Backend::new(options)?;
     let call = WithBody(TrusteeOverviewCall::new(org.clone()).period(period));
     let answer = backend.exchange(call, options.verbosity()).map_err(|error| backend.failure(error, &org))?;
+    let asked = Named::from(org);
     let statement = Statement::new(&answer.value);
     let mut alarm = Alarm::default();
     if command.alarm.fail_on_overage {
         alarm.look(None, &statement);
     }
-    let printed = print(&Stated { answer, statement }, options, destination)?;
+    let printed = print(&Stated { asked, answer, statement }, options, destination)?;
     Ok(Outcome { printed, failure: alarm.ring(options.verbosity()) })
 }
 
 /// An overview with its statement.
 struct Stated {
+    asked: Named,
     answer: Answer<TrusteeOverview>,
     statement: Statement,
 }
 
 impl Found for Stated {
     fn document(&self) -> Document {
-        documents::overview(&self.answer.value, &self.statement)
+        documents::overview(&self.asked, &self.answer.value, &self.statement)
     }
 
     fn json(&self) -> Result<String, Failure> {
-        with_statement(&self.answer.value, &self.answer.body, &self.statement)
+        with_statement(&self.asked, &self.answer.value, &self.answer.body, &self.statement)
     }
 }

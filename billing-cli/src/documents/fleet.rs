@@ -8,10 +8,11 @@ use super::overview::rows;
 use crate::format::document::{
     Adds, Cell, Chart, Column, Document, Fact, Formats, Group, Note, Row, Sheet, Shows, Sum, Tone, Value,
 };
+use crate::organizations::Named;
 use crate::text::count;
 
 /// One organisation in one row.
-pub(crate) fn organization(id: &str, name: Option<&str>, statement: &Statement) -> Row {
+pub(crate) fn organization(asked: &Named, overview: &TrusteeOverview, statement: &Statement) -> Row {
     let currency = statement.currency.as_deref();
     let over = statement.lines().filter(|line| line.overage > Some(Decimal::ZERO)).count();
     let unknown = statement.total.left_out.len() + statement.third_party.left_out.len();
@@ -25,8 +26,8 @@ pub(crate) fn organization(id: &str, name: Option<&str>, statement: &Statement) 
     let has_third_party = statement.lines().any(|line| line.third_party);
     let third_party = Cell::money(statement.third_party.known, currency);
     Row::new(vec![
-        Cell::name(name),
-        Cell::text(id),
+        Cell::name(asked.name_in(overview)),
+        Cell::text(asked.id_in(overview)),
         Cell::of_period(statement.period_start),
         Cell::of_period(statement.period_end),
         Cell::optional_text(currency),
@@ -40,8 +41,15 @@ pub(crate) fn organization(id: &str, name: Option<&str>, statement: &Statement) 
 }
 
 /// The rows of an organisation, as a table of its own.
-pub(crate) fn details(overview: &TrusteeOverview, statement: &Statement) -> Sheet {
-    Sheet { folded: true, formats: Formats::SPREADSHEETS.and(Formats::HTML), ..rows(overview, statement) }
+pub(crate) fn details(asked: &Named, overview: &TrusteeOverview, statement: &Statement) -> Sheet {
+    let formats = Formats::SPREADSHEETS.and(Formats::HTML);
+    Sheet { folded: true, formats, ..rows(Some(asked), overview, statement) }
+}
+
+/// The same of no organisation: the columns, without a row.
+pub(crate) fn no_details() -> Sheet {
+    let none = TrusteeOverview::default();
+    rows(None, &none, &Statement::new(&none))
 }
 
 /// All organisations. `details`: the rows of each. `failed`: which could not be read, and why.
@@ -172,8 +180,9 @@ mod tests {
             .unwrap();
             let statement = Statement::new(&overview);
             totals.add(&statement);
-            organizations.push(organization(&format!("o{n}"), Some("Org"), &statement));
-            all.push(details(&overview, &statement));
+            let asked = Named::from("another".parse::<billing_core::OrgId>().unwrap());
+            organizations.push(organization(&asked, &overview, &statement));
+            all.push(details(&asked, &overview, &statement));
         }
         fleet(organizations, &totals.by_currency(), all, &[("gone".into(), "not found".into())])
     }

@@ -9,11 +9,12 @@ use crate::format::document::{
     Adds, Cell, Chart, Column, Document, Fact, Formats, Group, Note, Row, Sheet, Shows, Sum, Tone, Value,
     day, period,
 };
+use crate::organizations::Named;
 
 /// The totals of the periods and how they change, then each period's rows. `periods`: the newest first, and `changes` since
-/// the one before of each. `organization`: its name or its id. `remarks`: what else to say of the walk.
+/// the one before of each. `remarks`: what else to say of the walk.
 pub(crate) fn history(
-    organization: &str,
+    asked: &Named,
     periods: &[(&TrusteeOverview, &Statement)],
     changes: &[Option<Change>],
     remarks: Vec<Note>,
@@ -29,14 +30,15 @@ pub(crate) fn history(
         title: period(statement.period_start, statement.period_end),
         folded: true,
         formats: Formats::SPREADSHEETS.and(Formats::HTML),
-        ..rows(overview, statement)
+        ..rows(Some(asked), overview, statement)
     }));
     if periods.is_empty() {
         // The columns are the same without a row.
         let none = TrusteeOverview::default();
-        sheets.push(Sheet { formats: Formats::CSV, ..rows(&none, &Statement::new(&none)) });
+        sheets.push(Sheet { formats: Formats::CSV, ..rows(None, &none, &Statement::new(&none)) });
     }
-    Document { title: organization.to_owned(), facts, sheets }
+    let name = periods.iter().find_map(|(overview, _)| asked.name_in(overview));
+    Document { title: name.unwrap_or(asked.id.as_str()).to_owned(), facts, sheets }
 }
 
 fn totals(

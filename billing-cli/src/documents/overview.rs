@@ -8,27 +8,28 @@ use crate::format::document::{
     Adds, Cell, Chart, Column, Document, Fact, Formats, Group, NO_NAME, Note, Row, Sheet, Shows, Sum, Tone,
     Value, day, period,
 };
+use crate::organizations::Named;
 use crate::text::count;
 
 /// The rows by section with the statement's lines, and each section in one row.
-pub(crate) fn overview(overview: &TrusteeOverview, statement: &Statement) -> Document {
-    let mut rows = rows(overview, statement);
+pub(crate) fn overview(asked: &Named, overview: &TrusteeOverview, statement: &Statement) -> Document {
+    let mut rows = rows(Some(asked), overview, statement);
     let (title, facts) = (rows.title, std::mem::take(&mut rows.facts));
     rows.title = "Usage and charges".to_owned();
     Document { title, facts, sheets: vec![rows, sections(statement)] }
 }
 
-/// A sheet of an organisation and a period of its own: each row of its overview, with what it comes to.
-pub(super) fn rows(overview: &TrusteeOverview, statement: &Statement) -> Sheet {
-    let organization = overview.organization.as_ref();
-    let id = organization.and_then(|o| o.id.as_deref());
-    let name = organization.and_then(|o| o.name.as_deref()).unwrap_or("Unnamed organisation");
+/// A sheet of an organisation and a period of its own: each row of its overview, with what it comes to. `asked`: whose it is,
+/// unless it is nobody's and has no rows.
+pub(super) fn rows(asked: Option<&Named>, overview: &TrusteeOverview, statement: &Statement) -> Sheet {
+    let id = asked.map(|asked| asked.id_in(overview)).unwrap_or_default();
+    let name = asked.and_then(|asked| asked.name_in(overview));
     let currency = statement.currency.as_deref();
     let [start, end] =
         [statement.period_start, statement.period_end].map(|date| date.map(|date| date.to_string()));
     let context = [
-        ("organizationId", id.map(str::to_owned)),
-        ("organizationName", organization.and_then(|o| o.name.clone())),
+        ("organizationId", Some(id.to_owned())),
+        ("organizationName", name.map(str::to_owned)),
         ("billingPeriodStartDate", start),
         ("billingPeriodEndDate", end),
         ("currency", statement.currency.clone()),
@@ -46,7 +47,7 @@ pub(super) fn rows(overview: &TrusteeOverview, statement: &Statement) -> Sheet {
         }
     }
     Sheet {
-        facts: facts(overview, statement),
+        facts: facts(id, overview, statement),
         context: context.map(|(key, value)| (key, value.unwrap_or_default())).into(),
         groups,
         sums: sums(statement),
@@ -61,11 +62,11 @@ pub(super) fn rows(overview: &TrusteeOverview, statement: &Statement) -> Sheet {
                 about: ["unitOfMeasureType", "billedBy"],
             },
         }],
-        ..Sheet::new(name, columns())
+        ..Sheet::new(name.unwrap_or(id), columns())
     }
 }
 
-fn facts(overview: &TrusteeOverview, statement: &Statement) -> Vec<Fact> {
+fn facts(id: &str, overview: &TrusteeOverview, statement: &Statement) -> Vec<Fact> {
     let mut facts = vec![Fact::new("Billing period", period(statement.period_start, statement.period_end))];
     if let Some(subscription) = &overview.subscription_type {
         facts.push(Fact::new("Subscription", subscription.to_string()));
@@ -74,9 +75,7 @@ fn facts(overview: &TrusteeOverview, statement: &Statement) -> Vec<Fact> {
     if overview.in_ramp_period == Some(true) {
         facts.push(Fact::new("Ramp period", format!("until {}", day(overview.ramp_period_end_date))));
     }
-    if let Some(id) = overview.organization.as_ref().and_then(|o| o.id.as_deref()) {
-        facts.push(Fact::new("Organisation id", id));
-    }
+    facts.push(Fact::new("Organisation id", id));
     facts
 }
 

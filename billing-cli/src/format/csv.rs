@@ -163,6 +163,7 @@ mod tests {
     use super::*;
     use crate::documents;
     use crate::format::document::{Cell, Column, Group, Row};
+    use crate::organizations::tests::asked;
 
     #[test]
     fn cells_that_would_run_are_made_harmless() {
@@ -216,7 +217,8 @@ mod tests {
                 {"name":"a","grouping":"fair-use","usageQuantity":"1"}]}"#,
         )
         .unwrap();
-        let text = String::from_utf8(render(&documents::overview(&o, &Statement::new(&o)))).unwrap();
+        let text =
+            String::from_utf8(render(&documents::overview(&asked(), &o, &Statement::new(&o)))).unwrap();
         let rows: Vec<&str> = text.split("\r\n").collect();
         assert_eq!(rows.len(), 5);
         assert_eq!(

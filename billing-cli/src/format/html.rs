@@ -278,6 +278,7 @@ mod tests {
     use super::*;
     use crate::documents;
     use crate::format::document::{Chart, Shows};
+    use crate::organizations::tests::asked;
 
     const ATTACKS: [&str; 5] = [
         "</script><img src=x onerror=alert(1)>",
@@ -289,7 +290,7 @@ mod tests {
 
     fn page(json: &str) -> String {
         let o: TrusteeOverview = serde_json::from_str(json).unwrap();
-        render(&documents::overview(&o, &Statement::new(&o)))
+        render(&documents::overview(&asked(), &o, &Statement::new(&o)))
     }
 
     /// The tags of a page, without what is between them.

@@ -126,6 +126,7 @@ mod tests {
     use crate::args::Color;
     use crate::documents;
     use crate::format::paint::Paint;
+    use crate::organizations::tests::asked;
 
     fn look(width: Option<u16>) -> Look {
         Look { width, paint: Paint::new(Color::Never, false, None, None) }
@@ -133,7 +134,7 @@ mod tests {
 
     fn shown(json: &str, width: Option<u16>) -> String {
         let o: TrusteeOverview = serde_json::from_str(json).unwrap();
-        render(&documents::overview(&o, &Statement::new(&o)), look(width))
+        render(&documents::overview(&asked(), &o, &Statement::new(&o)), look(width))
     }
 
     fn usage(report: &UsageReport) -> String {

@@ -485,6 +485,7 @@ mod tests {
     use super::*;
     use crate::documents;
     use crate::format::document::Column;
+    use crate::organizations::tests::asked;
 
     const HOSTILE: &str = r#"{"organization":{"id":"o1","name":"Evil/[Corp]: 'History'"},"currency":"U\"&A1","usages":[
         {"name":"=HYPERLINK(\"http://x\")","partNumber":"0012","grouping":"=Sheet1!A1","usageQuantity":"13.000",
@@ -497,7 +498,7 @@ mod tests {
 
     fn workbook(json: &str) -> Vec<u8> {
         let o: TrusteeOverview = serde_json::from_str(json).unwrap();
-        render(&documents::overview(&o, &Statement::new(&o))).unwrap()
+        render(&documents::overview(&asked(), &o, &Statement::new(&o))).unwrap()
     }
 
     fn open(bytes: &[u8]) -> Xlsx<Cursor<&[u8]>> {
