@@ -269,7 +269,7 @@ impl<'a> Run<'a> {
                 let object = with_statement(&asked, overview, &period.body, &statement)?;
                 let line = json::lines(&[object]);
                 let written = to.as_mut().map_or(Ok(()), |to| {
-                    json::deliver(&line, false, &mut **to)?;
+                    json::deliver(&line, self.lines_on_terminal, &mut **to)?;
                     // Whoever reads is to have it now.
                     to.flush()
                 });
@@ -338,3 +338,40 @@ fn alone(sheet: Sheet) -> Document {
 const OLD: TimeDelta = TimeDelta::days(1);
 /// A journal that is older than this is not gone on with.
 const STALE: TimeDelta = TimeDelta::days(7);
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::args::{Command, Line};
+
+    #[test]
+    fn what_an_organization_is_called_does_not_steer_the_terminal() {
+        let line = Line::try_parse_from(["x", "--sandbox", "-q", "--format", "ndjson", "fleet"]).unwrap();
+        let (options, Command::Fleet(command)) = (line.options, line.command) else { panic!("it is fleet") };
+        let mut backend = Backend::new(&options).unwrap();
+        let org: OrgId = billing_core::sandbox::ORG_ID.parse().unwrap();
+        let latest = Reach::Index(PeriodIndex::new(0));
+        let mut finding = backend.history(org.clone(), latest, options.verbosity()).unwrap().remove(0);
+        let Found::Period(period) = &mut finding.found else { panic!("it has one") };
+        period.body = "{\"organization\":{\"name\":\"A\u{9b}31m\u{202e}B\"}}".into();
+        period.overview = serde_json::from_slice(&period.body).unwrap();
+
+        let mut written = |on_terminal: bool| {
+            let assignment = Assignment::new([org.clone()], latest, backend.api(), backend.now());
+            let task = Task { assignment, names: HashMap::new(), journal: None };
+            let mut run = Run::new(&task, &command, &options);
+            run.lines_on_terminal = on_terminal;
+            let mut out = Vec::new();
+            run.take(&finding, &mut Some(&mut out), |say| say()).unwrap();
+            String::from_utf8(out).unwrap()
+        };
+        assert!(
+            written(true).starts_with(r#"{"organization":{"name":"A\u009b31m\u202eB"}"#),
+            "{}",
+            written(true)
+        );
+        assert!(written(false).contains("A\u{9b}31m\u{202e}B"), "in a pipe it is as it came");
+    }
+}
