@@ -30,8 +30,9 @@ pub(crate) enum Failure {
     Output { to: Destination, error: io::Error },
     /// What was found cannot be written to the journal.
     Journal { path: PathBuf, error: io::Error },
-    /// A run over many organisations came to an early end, by something that concerns them all.
-    Stopped { stopped: Stopped, kept: Option<String> },
+    /// A run over many organisations came to an early end, by something that concerns them all. `rest`: what became of what was
+    /// found.
+    Stopped { stopped: Stopped, rest: String },
     /// Everything that came is printed, but not all of it came.
     Partly(String),
     /// Everything is printed, and there is overage in it, of which `--fail-on-overage` wants to be told.
@@ -107,13 +108,7 @@ impl fmt::Display for Failure {
                 "the journal {} cannot be written: {error}. Make room and go on with --resume: what it has is good",
                 path.display()
             ),
-            Self::Stopped { stopped, kept } => {
-                write!(f, "{stopped}. {}", advice(&stopped.error))?;
-                match kept {
-                    Some(kept) => write!(f, ". {kept}"),
-                    None => f.write_str(". With --resume FILE, a run can be gone on with"),
-                }
-            }
+            Self::Stopped { stopped, rest } => write!(f, "{stopped}. {}. {rest}", advice(&stopped.error)),
             Self::Output { to, error } => match to {
                 Destination::File(path) => write!(
                     f,

@@ -247,6 +247,38 @@ fn a_run_that_has_to_come_back_later_says_how_to_go_on() {
     assert_eq!(fs::read_to_string(&result).unwrap().lines().count(), 700);
 }
 
+#[test]
+fn a_run_that_is_stopped_prints_what_it_has_found_and_that_it_is_not_all() {
+    let folder = Folder::new(320);
+    let stopped = |more: &[&str]| {
+        let stopped = folder.fleet(&[more, &["--timeout", "30s"]].concat());
+        assert_eq!((stopped.status, stopped.stderr.lines().count()), (6, 1), "{}", stopped.stderr);
+        assert!(stopped.stderr.contains("--resume FILE"), "{}", stopped.stderr);
+        stopped
+    };
+    let csv = stopped(&["--format", "csv"]);
+    let mut reader = csv::Reader::from_reader(csv.stdout.as_bytes());
+    let ids: std::collections::BTreeSet<_> = reader.records().map(|row| row.unwrap()[0].to_owned()).collect();
+    let found = ids.len();
+    assert!((200..320).contains(&found), "{found}");
+    let incomplete = format!("What is printed is incomplete: {found} of 320 organisations");
+    assert!(csv.stderr.contains(&incomplete), "{}", csv.stderr);
+    let json: Value = serde_json::from_str(&stopped(&["--format", "json"]).stdout).unwrap();
+    assert_eq!(json.as_array().unwrap().len(), found);
+    let table = stopped(&["--fail-on-overage"]);
+    assert!(table.stderr.contains("; overage found in"), "{}", table.stderr);
+    for said in [format!("Read {found} of 320 organisations"), format!("{} of 320", 320 - found)] {
+        assert!(table.stdout.contains(&said), "{said}");
+    }
+    assert_eq!(stopped(&["--format", "ndjson"]).stdout.lines().count(), found);
+
+    let old = folder.at("old.csv");
+    fs::write(&old, "what was there").unwrap();
+    let kept = stopped(&["--format", "csv", "-o", text(&old)]);
+    assert!(kept.stderr.contains("old.csv is not written"), "{}", kept.stderr);
+    assert_eq!((kept.stdout.as_str(), fs::read_to_string(&old).unwrap().as_str()), ("", "what was there"));
+}
+
 #[cfg(unix)]
 #[test]
 fn a_full_disk_leaves_what_was_there() {

@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use std::ops::ControlFlow;
 
 use billing_core::calls::TrustorsCall;
+use billing_core::fleet::Stopped;
 use billing_core::history::{Finding, Found};
 use billing_core::{
     Assignment, BillingPeriod, OrgId, PageSize, PeriodIndex, Reach, Statement, Timestamp, Totals,
@@ -40,25 +41,42 @@ pub(crate) fn run(command: &Fleet, options: &Options, destination: &Destination)
     let opened = command.resume.as_deref().map(journal::open).transpose()?;
     let task = Task::new(named, reach, opened, &mut backend, options)?;
     let mut run = Run::new(&task, command, options);
-    if options.format == Format::Ndjson {
-        let mut stopped = None;
+    let early = if options.format == Format::Ndjson {
+        let mut ended = Ok(None);
         // On a terminal the lines themselves show how it goes on.
         run.lines_on_terminal = destination.is_terminal();
         let written = destination.stream(|to| match run.follow(task, &mut backend, Some(to)) {
-            Ok(()) => Ok(()),
+            Ok(None) => Ok(()),
             Err(Failure::Output { error, .. }) => Err(error),
             // A file is not put in its place for a run that did not come to its end.
-            Err(failure) => {
-                stopped = Some(failure);
+            other => {
+                ended = other;
                 Err(io::ErrorKind::Other.into())
             }
         });
-        stopped.map_or(written, Err)?;
+        match ended? {
+            None => {
+                written?;
+                None
+            }
+            early => early,
+        }
     } else {
-        run.follow(task, &mut backend, None)?;
-        deliver(destination, options, || run.print(destination))?;
-    }
-    run.failure().map_or(Ok(()), Err)
+        let early = run.follow(task, &mut backend, None)?;
+        // What was found in hours is not thrown away; but a file is written whole or not at all.
+        let in_part = run.read > 0 && !matches!(destination, Destination::File(_));
+        if early.is_none() || in_part {
+            deliver(destination, options, || run.print(destination))?;
+        }
+        early
+    };
+    run.failure(early, destination).map_or(Ok(()), Err)
+}
+
+/// What ended a run before its end, and how it can be gone on with.
+struct Early {
+    stopped: Stopped,
+    how_to_go_on: String,
 }
 
 /// What is to be found out.
@@ -153,6 +171,8 @@ struct Run<'a> {
     /// Where in the list an organisation stands.
     places: HashMap<String, usize>,
     kept: Vec<Kept>,
+    /// How many could be read.
+    read: usize,
     totals: Totals,
     /// Which could not be read, and why.
     failed: Vec<(String, String)>,
@@ -178,6 +198,7 @@ impl<'a> Run<'a> {
             names: task.names.clone(),
             places: organizations.iter().map(OrgId::folded).zip(0..).collect(),
             kept: organizations.iter().map(|_| Kept::Nothing).collect(),
+            read: 0,
             totals: Totals::default(),
             failed: Vec::new(),
             alarm: command.alarm.fail_on_overage.then(Alarm::default),
@@ -185,13 +206,14 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Runs it to its end. `to`: where each finding is written as it comes, if anywhere.
+    /// Runs it to its end, or until something concerns all organisations. `to`: where each finding is written as it comes, if
+    /// anywhere.
     fn follow(
         &mut self,
         task: Task,
         backend: &mut Backend,
         mut to: Option<&mut dyn Write>,
-    ) -> Result<(), Failure> {
+    ) -> Result<Option<Early>, Failure> {
         let Task { assignment, journal, .. } = task;
         let mut fleet = backend.fleet(&assignment);
         let mut journal = match journal {
@@ -222,8 +244,13 @@ impl<'a> Run<'a> {
         if let Some(failure) = broken {
             return Err(failure);
         }
-        let kept = journal.as_ref().map(JournalFile::how_to_go_on);
-        result.map(drop).map_err(|stopped| Failure::Stopped { stopped, kept })
+        Ok(result.err().map(|stopped| {
+            let how_to_go_on = match &journal {
+                Some(journal) => journal.how_to_go_on(),
+                None => "With --resume FILE, a run can be gone on with".to_owned(),
+            };
+            Early { stopped, how_to_go_on }
+        }))
     }
 
     /// Takes in what was found. `aside`: how something is said while a bar is shown.
@@ -257,6 +284,7 @@ impl<'a> Run<'a> {
         let overview = &period.overview;
         let statement = Statement::new(overview);
         let asked = Named { id: id.clone(), name: self.names.get(&id.folded()).cloned() };
+        self.read += 1;
         self.totals.add(&statement);
         if let Some(alarm) = &mut self.alarm {
             let of = asked.name_in(overview).unwrap_or_else(|| asked.id_in(overview));
@@ -310,20 +338,36 @@ impl<'a> Run<'a> {
                 Ok(csv.into_bytes())
             }
             _ => {
-                let document = documents::fleet(rows, &self.totals.by_currency(), sheets, &self.failed);
+                let document = documents::fleet(
+                    rows,
+                    &self.totals.by_currency(),
+                    sheets,
+                    &self.failed,
+                    self.places.len(),
+                );
                 render(&document, self.options, destination)
             }
         }
     }
 
     /// What the program ends with although everything there is was printed.
-    fn failure(self) -> Option<Failure> {
+    fn failure(self, early: Option<Early>, destination: &Destination) -> Option<Failure> {
         let overage = self.alarm.and_then(|alarm| alarm.ring(self.options.verbosity()));
-        if self.failed.is_empty() {
+        if early.is_none() && self.failed.is_empty() {
             return overage;
         }
         let of = count(self.places.len(), "organisation", "organisations");
         let overage = overage.map(|overage| format!("; {overage}")).unwrap_or_default();
+        if let Some(Early { stopped, how_to_go_on }) = early {
+            let result = match destination {
+                Destination::File(path) => {
+                    format!("{} is not written, as it would not be whole", path.display())
+                }
+                _ if self.read == 0 => "Nothing is printed".to_owned(),
+                _ => format!("What is printed is incomplete: {} of {of}", self.read),
+            };
+            return Some(Failure::Stopped { stopped, rest: format!("{result}{overage}. {how_to_go_on}") });
+        }
         let failed = self.failed.len();
         let rest = if failed < self.places.len() { "; the rest is printed" } else { "" };
         Some(Failure::Partly(format!("{failed} of {of} could not be read{rest}{overage}")))

@@ -52,26 +52,43 @@ pub(crate) fn no_details() -> Sheet {
     rows(None, &none, &Statement::new(&none))
 }
 
-/// All organisations. `details`: the rows of each. `failed`: which could not be read, and why.
+/// All organisations. `details`: the rows of each. `failed`: which could not be read, and why. `of`: how many there are, which
+/// is more where the run was stopped before its end.
 pub(crate) fn fleet(
     organizations: Vec<Row>,
     totals: &[CurrencyTotal],
     details: Vec<Sheet>,
     failed: &[(String, String)],
+    of: usize,
 ) -> Document {
-    let read = count(organizations.len(), "organisation", "organisations");
-    let missing =
+    let unread =
         if failed.is_empty() { String::new() } else { format!("; {} could not be read", failed.len()) };
-    let facts = vec![Fact::new("Read", format!("{read}{missing}"))];
-    let mut sheets = vec![summary(organizations, totals, failed)];
+    let missing = of.saturating_sub(organizations.len() + failed.len());
+    let (read, notes) = match missing {
+        0 => (count(organizations.len(), "organisation", "organisations"), Vec::new()),
+        _ => {
+            let of = count(of, "organisation", "organisations");
+            let stopped = format!(
+                "! This is incomplete: the run was stopped before its end, and {missing} of {of} are missing"
+            );
+            (format!("{} of {of}", organizations.len()), vec![Note::new(Tone::Alarm, stopped)])
+        }
+    };
+    let facts = vec![Fact::new("Read", format!("{read}{unread}"))];
+    let mut sheets = vec![summary(organizations, totals, failed, notes)];
     sheets.extend(match details.len() {
         0..=MOST_SHEETS => details,
         _ => vec![together(details)],
     });
-    Document { title: "Organisations that trust ours".to_owned(), facts, sheets }
+    Document { title: "Overviews of organisations".to_owned(), facts, sheets }
 }
 
-fn summary(organizations: Vec<Row>, totals: &[CurrencyTotal], failed: &[(String, String)]) -> Sheet {
+fn summary(
+    organizations: Vec<Row>,
+    totals: &[CurrencyTotal],
+    failed: &[(String, String)],
+    mut notes: Vec<Note>,
+) -> Sheet {
     let columns = vec![
         Column::text("organizationName", "Organisation"),
         Column::text("organizationId", "Id").rank(9).aside(),
@@ -116,9 +133,10 @@ fn summary(organizations: Vec<Row>, totals: &[CurrencyTotal], failed: &[(String,
         };
         [known].into_iter().chain(charged)
     });
-    let failures = failed.iter().map(|(organization, why)| {
+    notes.extend(failed.iter().map(|(organization, why)| {
         Note::new(Tone::Alarm, format!("! {organization} could not be read: {why}"))
-    });
+    }));
+    notes.push(Note::new(Tone::Faint, NOT_INCLUDED));
     let one_currency = || totals.first().and_then(|total| total.currency.clone());
     let chart = || Chart {
         title: "Overage by organisation",
@@ -129,7 +147,7 @@ fn summary(organizations: Vec<Row>, totals: &[CurrencyTotal], failed: &[(String,
         tab: "Organisations".to_owned(),
         formats: Formats::TABLE.and(Formats::XLSX).and(Formats::HTML),
         sums: sums.collect(),
-        notes: failures.chain([Note::new(Tone::Faint, NOT_INCLUDED)]).collect(),
+        notes,
         // Money of different currencies makes no picture.
         charts: (!several).then(chart).into_iter().collect(),
         groups: vec![Group { heading: None, rows: organizations }],
@@ -184,7 +202,7 @@ mod tests {
             organizations.push(organization(&asked, &overview, &statement));
             all.push(details(&asked, &overview, &statement));
         }
-        fleet(organizations, &totals.by_currency(), all, &[("gone".into(), "not found".into())])
+        fleet(organizations, &totals.by_currency(), all, &[("gone".into(), "not found".into())], n + 1)
     }
 
     #[test]
@@ -200,6 +218,19 @@ mod tests {
         assert!(summary.notes[0].text.contains("gone could not be read"));
         assert!(summary.charts.is_empty());
         assert_eq!(document.sheets.len(), 4);
+        assert_eq!(document.facts[0].value, "3 organisations; 1 could not be read");
+    }
+
+    #[test]
+    fn a_run_that_was_stopped_says_what_is_missing() {
+        let document = fleet(Vec::new(), &[], Vec::new(), &[("gone".into(), "not found".into())], 7);
+        assert_eq!(document.facts[0].value, "0 of 7 organisations; 1 could not be read");
+        let note = &document.sheets[0].notes[0];
+        assert!(
+            note.tone == Tone::Alarm && note.text.contains("6 of 7 organisations are missing"),
+            "{}",
+            note.text
+        );
     }
 
     #[test]
