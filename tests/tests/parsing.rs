@@ -2,8 +2,10 @@
 //! case that it found.
 
 use billing_core::Timestamp;
-use billing_core::calls::{BillableUsage, Call, PackedBillableUsage, TrusteeOverviewCall};
-use billing_core::model::{TrusteeOverview, UsageReport};
+use billing_core::calls::{
+    BillableUsage, Call, ContractsCall, PackedBillableUsage, TrusteeOverviewCall, TrustorsCall,
+};
+use billing_core::model::{ContractList, TrusteeOverview, TrustorList, UsageReport};
 use billing_core::{DecodeError, Period};
 use chrono::{DateTime, Datelike, Utc};
 use proptest::prelude::*;
@@ -31,6 +33,23 @@ proptest! {
         let body = edited(body, &edits);
         let plain = serde_json::from_slice::<TrusteeOverview>(&body);
         same(read(TrusteeOverviewCall::new("org".parse().unwrap()), &body), plain)?;
+    }
+
+    /// Whole tokens change places, go, come twice or come anew, as no change of a byte or two makes them.
+    #[test]
+    fn whatever_happens_to_tokens_it_is_what_serde_json_reads(body in prop::sample::select(BODIES), edits in token_edits()) {
+        let body = tokens_edited(body, &edits);
+        let call = BillableUsage::new(period());
+        let report = read(call.clone(), body.as_bytes());
+        let packed = read(PackedBillableUsage(call), body.as_bytes());
+        prop_assert_eq!(packed.err(), report.as_ref().err().cloned());
+        same(report, serde_json::from_str(&body))?;
+        same(read(TrusteeOverviewCall::new("org".parse().unwrap()), body.as_bytes()), serde_json::from_str(&body))?;
+        // A page without its list is refused beyond what JSON says.
+        let trustors = serde_json::from_str(&body).ok().filter(|page: &TrustorList| page.entities.is_some());
+        prop_assert_eq!(read(TrustorsCall::new(), body.as_bytes()).ok(), trustors);
+        let contracts = serde_json::from_str(&body).ok().filter(|page: &ContractList| page.entities.is_some());
+        prop_assert_eq!(read(ContractsCall::new(), body.as_bytes()).ok(), contracts);
     }
 
     #[test]
@@ -104,6 +123,101 @@ fn edited(text: String, edits: &[Edit]) -> Vec<u8> {
     }
     String::from_iter(chars).into_bytes()
 }
+
+/// One change of a list of tokens: where, how, with what of them, and with what else.
+type TokenEdit = (prop::sample::Index, u8, prop::sample::Index, &'static str);
+
+fn token_edits() -> impl Strategy<Value = Vec<TokenEdit>> {
+    let index = any::<prop::sample::Index>;
+    prop::collection::vec((index(), 0..5_u8, index(), prop::sample::select(TOKENS)), 1..4)
+}
+
+fn tokens_edited(body: &str, edits: &[TokenEdit]) -> String {
+    let mut tokens = tokens(body);
+    for (at, how, other, new) in edits {
+        if tokens.is_empty() {
+            break;
+        }
+        let (at, other) = (at.index(tokens.len()), other.index(tokens.len()));
+        match how {
+            0 => drop(tokens.remove(at)),
+            1 => tokens.insert(at, tokens[other]),
+            2 => tokens.swap(at, other),
+            3 => tokens[at] = new,
+            _ => tokens.insert(at, new),
+        }
+    }
+    tokens.concat()
+}
+
+/// Strings, the marks between them, and what else stands between two marks.
+fn tokens(mut body: &str) -> Vec<&str> {
+    let mut tokens = Vec::new();
+    while let Some(first) = body.chars().next() {
+        let length = match first {
+            '"' => {
+                let mut escaped = false;
+                let end = body[1..].find(|c| {
+                    let ends = c == '"' && !escaped;
+                    escaped = c == '\\' && !escaped;
+                    ends
+                });
+                end.map_or(body.len(), |end| end + 2)
+            }
+            '{' | '}' | '[' | ']' | ',' | ':' => 1,
+            _ => body.find(['"', '{', '}', '[', ']', ',', ':']).unwrap_or(body.len()),
+        };
+        let (token, rest) = body.split_at(length);
+        tokens.push(token);
+        body = rest;
+    }
+    tokens
+}
+
+const BODIES: &[&str] = &[
+    r#"{"organization":{"id":"o1"},"currency":"EUR","enabledProducts":["a","b"],"subscriptionType":"PREPAY","rampPeriodEndDate":"2018-08-31T23:59:59+00:00","inRampPeriod":false,"minimumMonthlyAmount":1e5,"usages":[{"name":"x","usageQuantity":12.50,"prepayQuantity":"-0","isThirdParty":true,"isCancellable":null}]}"#,
+    r#"{"entities":[{"id":"t1","enabled":true,"dateCreated":"2024-02-29T00:00:00Z","dateStart":"2026-01-01","status":"Active","x":[1e2],"billingPeriods":[{"id":"p","dateStart":"2026-01-01"}],"plans":[{"items":[{"quantity":1.50}]}],"organization":{"id":"o1"}}],"pageSize":25,"pageNumber":-0,"pageCount":2.0,"total": 26,"nextUri":"/api?pageNumber=2"}"#,
+    r#"{"status":"Complete","usages":[{"name":"CX","totalUsage":"1.0","resources":[{"name":"a","date":"2025-02-30T00:00:00.000Z"},{"name":"b","date":"2025-07-01T03:19:11.696Z"},{"name":"c","date":"2025-07-01T03:19:60.696Z"},{}]},null],"x":{"a":[1,-0,1e400,01,"\ud83d\ude00","\ud83d"]}}"#,
+    r#"{"status":"Complete","usages":[{"name":"CX","totalUsage":-1.0e5,"resources":[{"name":"b","date":"2025-07-01T03:19:11.696Z"},{"name":"c","date":"2025-07-01T03:19:11.696Z","x":null}]}],"x":{"a":[1,-0,"\ud83d\ude00"]},"x":2}"#,
+    r#"{"status":"Complete","usages":[{"resources":[{"name":"a","date":"2025-02-30T00:00:00.000Z"},{"name":"b","date":"2025-07-01T03:19:11.696Z"}]}]}"#,
+];
+
+const TOKENS: &[&str] = &[
+    "{",
+    "}",
+    "[",
+    "]",
+    ",",
+    ":",
+    "{}",
+    "[]",
+    "null",
+    "true",
+    "0",
+    "-",
+    "01",
+    "-0",
+    "1.",
+    "1e400",
+    " ",
+    "\u{feff}",
+    "\\",
+    r#""a""#,
+    r#""name""#,
+    r#""date""#,
+    r#""status""#,
+    r#""usages""#,
+    r#""resources""#,
+    r#""totalUsage""#,
+    r#""entities""#,
+    r#""\ud800""#,
+    r#""\u0000""#,
+    "\"\u{7f}\"",
+    r#""2025-02-30T00:00:00.000Z""#,
+    r#""2025-07-01T03:19:11.696Z""#,
+    r#"{"name":"a","date":"2025-02-30T00:00:00.000Z"}"#,
+    r#"{"name":"a","date":"2025-07-01T03:19:11.696Z"}"#,
+];
 
 fn date() -> impl Strategy<Value = String> {
     prop_oneof![

@@ -154,9 +154,14 @@ macro_rules! model {
 
             impl<'a> Scan<'a> for $name {
                 fn scan(scanner: &mut Scanner<'a>) -> Option<Self> {
-                    $( if let Some(model) = $shape(scanner) {
-                        return Some(model);
-                    } )?
+                    $(
+                        // On a copy: a shape that gives up half way leaves the scanner where it was.
+                        let mut ahead = *scanner;
+                        if let Some(model) = $shape(&mut ahead) {
+                            *scanner = ahead;
+                            return Some(model);
+                        }
+                    )?
                     let (mut model, mut seen) = <(Self, Seen)>::default();
                     scanner.object(|scanner, name| model.scan_field(name, &mut seen, scanner))?;
                     Some(model)

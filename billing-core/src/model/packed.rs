@@ -397,6 +397,7 @@ mod tests {
             r#"{"usages":[{"name":"a","name":"b"}]}"#,
             r#"{"usages":[{"resources":[{"name":"a","date":"2025-02-30T00:00:00.000Z"}]}]}"#,
             r#"{"usages":[{"resources":[{"name":"a","date":"2025-02-01T00:00:60.000Z"}]}]}"#,
+            r#"{"usages":[{"resources":[{"name":"a","date":"2025-02-30T00:00:00.000Z"}{"name":"b"}]}]}"#,
             r#"{"usages":[{"resources":[{"name":"a","date":null,"name":null}]}]}"#,
             r#"{"usages":[{"resources":[{"date":"abc","date2":"0123456789"}]}]}"#,
             r#"{"usages":[{"resources":[{"name":"a","date":"abc","date2":"01234567"}]}]}"#,

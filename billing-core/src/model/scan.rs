@@ -351,7 +351,7 @@ mod tests {
     use serde::de::DeserializeOwned;
 
     use super::*;
-    use crate::model::{ContractList, InvoiceList, TrusteeOverview, TrustorList, UsageReport};
+    use crate::model::{ContractList, InvoiceList, TrusteeOverview, TrustorList, UsageReport, UsageResource};
 
     /// The scanner takes what `serde_json` takes, all of it, and as the same.
     fn same<T: for<'a> Scan<'a> + DeserializeOwned + PartialEq + std::fmt::Debug>(text: &str) {
@@ -441,6 +441,21 @@ mod tests {
                     check(&format!("{before}{new}{after}"));
                     check(&format!("{before}{new}{c}{after}"));
                 }
+            }
+        }
+    }
+
+    #[test]
+    fn a_resource_of_an_impossible_date_does_not_give_way_to_the_one_behind_it() {
+        let possible = r#"{"name":"b","date":"2025-07-01T03:19:11.696Z"}"#;
+        for impossible in ["2025-02-30T00:00:00.000Z", "2025-07-01T24:00:00.000Z", "2025-07-01T00:00:61.000Z"]
+        {
+            let impossible = format!(r#"{{"name":"a","date":"{impossible}"}}"#);
+            for between in ["", ",", " "] {
+                same::<Vec<UsageResource>>(&format!("[{impossible}{between}{possible}]"));
+                same::<UsageReport>(&format!(
+                    r#"{{"usages":[{{"resources":[{impossible}{between}{possible},{possible}]}}]}}"#
+                ));
             }
         }
     }
