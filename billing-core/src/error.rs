@@ -304,7 +304,7 @@ pub struct DecodeError {
 impl DecodeError {
     /// An error at a place in the body: a path such as `usages[3].resources[0].date`, or a line and column.
     pub fn new(place: impl Into<String>, reason: impl Into<String>) -> Self {
-        Self { place: place.into(), reason: printable(&reason.into()) }
+        Self { place: printable(&place.into()), reason: printable(&reason.into()) }
     }
 
     /// Where in the body.

@@ -63,9 +63,9 @@ impl Call for Login<'_> {
             access_token: String,
             expires_in: Option<serde_json::Value>,
         }
-        // The reason is not passed on: it quotes what it cannot read, and that could be the token.
+        // Neither place nor reason is passed on: they quote what cannot be read, and that could be the token.
         let body: Body = decode(response.body())
-            .map_err(|error| DecodeError::new(error.place(), "the login's answer holds no access token"))?;
+            .map_err(|_| DecodeError::new("access_token", "the login's answer holds no access token"))?;
         let bearer = Bearer::new(Secret::new(body.access_token))
             .ok_or_else(|| DecodeError::new("access_token", "the token cannot stand in a header"))?;
         // A lifetime in another form than whole seconds is no reason to do without the token: a 401 renews it too.
@@ -147,6 +147,19 @@ mod tests {
         }
         for bad in ["{}", "<html>", r#"{"access_token":""}"#, r#"{"access_token":"a\r\nX-Evil: 1"}"#] {
             assert!(parse(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn rule_9_an_answer_that_cannot_be_read_is_not_quoted() {
+        for bad in [
+            r#"{"t0ken":tru}"#,
+            r#"{"access_token":{"t0ken":1}}"#,
+            r#"["t0ken"]"#,
+            r#"{"access_token":"t0ken","t0ken":}"#,
+        ] {
+            let error = parse(bad).unwrap_err();
+            assert!(!format!("{error} {error:?}").contains("t0ken"), "{error}");
         }
     }
 }

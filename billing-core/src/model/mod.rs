@@ -58,16 +58,15 @@ pub(crate) fn decode<T: serde::de::DeserializeOwned>(body: &[u8]) -> Result<T, c
     })?;
     serde_json::from_str(text).map_err(|first| {
         let mut deserializer = serde_json::Deserializer::from_str(text);
-        match serde_path_to_error::deserialize::<_, T>(&mut deserializer) {
+        let within = serde_path_to_error::deserialize::<_, T>(&mut deserializer).err();
+        within
+            .map(|error| crate::DecodeError::new(error.path().to_string(), error.inner().to_string()))
             // A field can have an empty name, and a path of such names says nothing.
-            Err(error) if error.path().to_string().contains(|c| c != '.') => {
-                crate::DecodeError::new(error.path().to_string(), error.inner().to_string())
-            }
-            _ => {
+            .filter(|error| error.place().contains(|c| c != '.' && c != ' '))
+            .unwrap_or_else(|| {
                 let place = format!("line {} column {}", first.line(), first.column());
                 crate::DecodeError::new(place, first.to_string())
-            }
-        }
+            })
     })
 }
 
@@ -270,6 +269,16 @@ mod tests {
         assert!(place(br#"{"status":7}"#).starts_with("at status: "));
         assert!(place(br#"[]"#).contains("UsageReport"));
         assert!(place(br#"{"":x}"#).starts_with("at line 1"), "{}", place(br#"{"":x}"#));
+    }
+
+    #[test]
+    fn rule_12_the_place_is_of_the_servers_words_and_cannot_steer_a_terminal() {
+        let text = place(b"{\"\\u001b[2J\\r\\nfake\\u202e\":tru}");
+        assert!(text.starts_with("at [2J fake: "), "{text:?}");
+        assert!(!text.contains(|c: char| c.is_control() || c == '\u{202e}'), "{text:?}");
+        // Where nothing is left of it, the line and the column are the place.
+        let text = place(b"{\"\\u001b\\u0000\":tru}");
+        assert!(text.starts_with("at line 1 column "), "{text:?}");
     }
 
     #[test]
