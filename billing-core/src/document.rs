@@ -49,18 +49,19 @@ impl DocumentUrl {
         self.shown.starts_with("http://")
     }
 
-    /// What of it no error may repeat, the longer texts first: the whole, its query, and the values in that, as they are
-    /// written and as they are meant.
+    /// What of it no error may repeat, the longer texts first: the whole, what is beyond the host, path and query apart, and
+    /// the values in the query, each as it is written and as it is meant.
     pub(crate) fn secrets(&self) -> Vec<Secret> {
         let address = self.expose();
-        let query = address.split_once('?').map_or("", |(_, query)| query);
-        let values = query.split('&').map(|pair| pair.split_once('=').map_or(pair, |(_, value)| value));
-        let values = values
-            .flat_map(|value| [value.to_owned(), percent_decode_str(value).decode_utf8_lossy().into_owned()]);
         let beyond_host = address.splitn(4, '/').nth(3).unwrap_or_default();
-        let mut texts: Vec<String> = [address, beyond_host, query].map(str::to_owned).into();
-        texts.extend(values);
+        let (path, query) = beyond_host.split_once('?').unwrap_or((beyond_host, ""));
+        let values = query.split('&').map(|pair| pair.split_once('=').map_or(pair, |(_, value)| value));
+        let written = [address, beyond_host, path, query].into_iter().chain(values);
+        let meant = |text| percent_decode_str(text).decode_utf8_lossy().into_owned();
+        let mut texts: Vec<String> = written.flat_map(|text| [text.to_owned(), meant(text)]).collect();
         texts.retain(|text| text.len() >= TELLING);
+        texts.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
+        texts.dedup();
         texts.into_iter().map(Secret::new).collect()
     }
 }
@@ -93,14 +94,22 @@ mod tests {
             secrets,
             [
                 "https://x.y/a/b.pdf?v=1&X-Signature=abc%2Fdef%3D&raw-signature",
+                "https://x.y/a/b.pdf?v=1&X-Signature=abc/def=&raw-signature",
                 "a/b.pdf?v=1&X-Signature=abc%2Fdef%3D&raw-signature",
+                "a/b.pdf?v=1&X-Signature=abc/def=&raw-signature",
                 "v=1&X-Signature=abc%2Fdef%3D&raw-signature",
+                "v=1&X-Signature=abc/def=&raw-signature",
+                "raw-signature",
                 "abc%2Fdef%3D",
                 "abc/def=",
-                "raw-signature",
-                "raw-signature",
             ]
         );
+        // The signature can stand in the path as well, and a store names what it does not find without the query.
+        let url = DocumentUrl::read("https://x.y/a/s1g%2Bnature%3D/1.pdf?v=1".to_owned()).unwrap();
+        let secrets = url.secrets();
+        for path in ["a/s1g%2Bnature%3D/1.pdf", "a/s1g+nature=/1.pdf"] {
+            assert!(secrets.iter().any(|secret| secret.expose() == path), "{path}");
+        }
         assert!(DocumentUrl::read("https://x.y".to_owned()).unwrap().secrets().len() == 1);
     }
 
