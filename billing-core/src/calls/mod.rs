@@ -16,6 +16,7 @@ mod organization;
 mod trustee_overview;
 mod trustors;
 
+use std::fmt;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -90,8 +91,9 @@ pub trait Call {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WithBody<C>(pub C);
 
-/// What [`WithBody`] yields.
-#[derive(Clone, Debug, PartialEq)]
+/// What [`WithBody`] yields. Its `Debug` does not show the body, which can be long, and of a call that
+/// [is secret](Call::is_secret) is one.
+#[derive(Clone, PartialEq)]
 pub struct Answer<T> {
     /// The answer as a model.
     pub value: T,
@@ -128,6 +130,13 @@ impl<C: Call> Call for WithBody<C> {
 
     fn document(&self) -> Option<&DocumentUrl> {
         self.0.document()
+    }
+}
+
+impl<T: fmt::Debug> fmt::Debug for Answer<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let body = format_args!("{} bytes", self.body.len());
+        f.debug_struct("Answer").field("value", &self.value).field("body", &body).finish()
     }
 }
 
@@ -198,5 +207,15 @@ mod tests {
         let answer = with_body.parse(&Response::new(body.into())).unwrap();
         assert_eq!((&answer.body[..], answer.status()), (body.as_bytes(), Some(&ReportStatus::Complete)));
         assert!(with_body.parse(&Response::new("<html>".into())).is_err());
+    }
+
+    #[test]
+    fn rule_9_an_answer_that_is_a_secret_is_not_shown_by_its_body() {
+        let call = WithBody(InvoiceDocumentCall::new("i-1".parse().unwrap()));
+        let body = r#"{"url":"https://files.example.com/?s1gnature"}"#;
+        let answer = call.parse(&Response::new(body.into())).unwrap();
+        let shown = format!("{answer:?} {answer:#?}");
+        assert!(shown.contains("https://files.example.com/…") && shown.contains("46 bytes"), "{shown}");
+        assert!(!shown.contains("s1gnature"), "{shown}");
     }
 }
