@@ -311,6 +311,11 @@ impl DecodeError {
     pub fn place(&self) -> &str {
         &self.place
     }
+
+    /// The same without `secrets`, which place and reason may quote of a body that sends them back.
+    pub(crate) fn without(self, secrets: &[&Secret]) -> Self {
+        Self { place: redacted(self.place, secrets), reason: redacted(self.reason, secrets) }
+    }
 }
 
 impl fmt::Display for DecodeError {
@@ -351,10 +356,11 @@ impl Evidence {
         }
     }
 
-    /// What the head of a response says, where its body is in order.
-    pub(crate) fn of_head<B>(response: &Response<B>) -> Self {
+    /// What the head of a response says, without `secrets`, where its body is in order.
+    pub(crate) fn of_head<B>(response: &Response<B>, secrets: &[&Secret]) -> Self {
         let header = response.headers().get("inin-correlation-id").and_then(|v| v.to_str().ok());
-        Self { status: Some(response.status()), correlation_id: header.map(printable), ..Self::default() }
+        let correlation_id = header.map(|id| printable(&redacted(id.to_owned(), secrets)));
+        Self { status: Some(response.status()), correlation_id, ..Self::default() }
     }
 
     /// The server's code, if it sent one.
@@ -363,7 +369,7 @@ impl Evidence {
     }
 
     /// What the transport says, without `secrets`.
-    pub(crate) fn of_transport(error: TransportError, secrets: &[Secret]) -> Self {
+    pub(crate) fn of_transport(error: TransportError, secrets: &[&Secret]) -> Self {
         Self { transport: Some(error.without(secrets)), ..Self::default() }
     }
 }

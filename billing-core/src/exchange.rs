@@ -150,22 +150,20 @@ impl<C: Call> Exchange<C> {
         self.state.requests = self.state.requests.saturating_add(1).saturating_add(others);
         let judgement = judge(&self.call, &reply);
         let hint = reply.as_ref().ok().and_then(|response| retry_after(response.headers(), now));
+        let mut secrets = self.call.document().map(DocumentUrl::secrets).unwrap_or_default();
+        secrets.extend(token);
+        let secrets: Vec<_> = secrets.iter().collect();
         let evidence = match reply {
             // What is accepted is no evidence of a failure; its body is not searched for one.
-            Ok(response) if matches!(judgement, Judgement::Accepted(_)) => Evidence::of_head(&response),
+            Ok(response) if matches!(judgement, Judgement::Accepted(_)) => {
+                Evidence::of_head(&response, &secrets)
+            }
             // It should have been a secret, and could be one nearly.
             Ok(response) if self.call.is_secret() && self.call.accepts(response.status()) => {
-                Evidence::of_head(&response)
+                Evidence::of_head(&response, &secrets)
             }
-            Ok(response) => {
-                let mut secrets = self.call.document().map(DocumentUrl::secrets).unwrap_or_default();
-                secrets.extend(token);
-                Evidence::of_response(&response, &secrets.iter().collect::<Vec<_>>())
-            }
-            Err(error) => {
-                let secrets = self.call.document().map(DocumentUrl::secrets).unwrap_or_default();
-                Evidence::of_transport(error, &secrets)
-            }
+            Ok(response) => Evidence::of_response(&response, &secrets),
+            Err(error) => Evidence::of_transport(error, &secrets),
         };
         let (n, seed, policy) = (self.state.requests, self.policy.seed, &self.policy);
         let (wait, hint, waiting, timing) = match judgement {
@@ -186,7 +184,7 @@ impl<C: Call> Exchange<C> {
             Judgement::Unreadable(error) => {
                 let k = self.state.unreadable;
                 if k >= policy.unreadable {
-                    return Err(self.error(ErrorKind::Decode(error), evidence));
+                    return Err(self.error(ErrorKind::Decode(error.without(&secrets)), evidence));
                 }
                 self.state.unreadable += 1;
                 (policy.retries.wait(k, seed, n), hint, Waiting::Retry(Trouble::Unreadable), Timing::Backoff)
@@ -330,9 +328,13 @@ const LONGEST_OWN_WAIT: Duration = Duration::from_secs(120);
 
 #[cfg(test)]
 mod tests {
+    use std::cell::RefCell;
+    use std::rc::Rc;
+
     use super::*;
     use crate::TransportErrorKind as Kind;
-    use crate::testing::{exchange, lost, reply, run, script, start};
+    use crate::testing::{IN_PROGRESS, exchange, lost, poll, reply, run, script, start};
+    use crate::{Authorized, Credentials, Environment, Session};
 
     const OVERVIEW: &str = r#"{"currency":"EUR"}"#;
 
@@ -358,6 +360,39 @@ mod tests {
         for kind in [Kind::Dns, Kind::Connect, Kind::Timeout, Kind::Reset, Kind::Malformed] {
             assert_eq!(kind_after(&[lost(kind)]), (Some(ErrorKind::Transport(kind)), 6), "{kind:?}");
         }
+    }
+
+    #[test]
+    fn rule_9_a_token_that_the_server_sends_back_is_in_no_error_of_a_good_answer_either() {
+        let shown = |error: &Error| format!("{error} {error:?} {:?}", std::error::Error::source(error));
+        let told = |policy: Policy, replies: &[crate::Reply]| {
+            let credentials = Credentials::access_token("t0kent0ken").unwrap();
+            let session = Rc::new(RefCell::new(Session::new(Environment::default(), credentials)));
+            let run = script(Authorized::new(poll(policy), session), replies);
+            assert!(!shown(run.error()).contains("t0kent0ken"), "{}", run.error());
+            run.error().clone()
+        };
+        let echoed = "inin-correlation-id: id of t0kent0ken";
+        // By the deadline of a poll, of which the last answer was in order.
+        let hurried = Policy { overall: Duration::from_secs(5), ..Policy::default() };
+        let error = told(hurried, &[reply(200, echoed, IN_PROGRESS)]);
+        assert!(matches!(error.kind(), ErrorKind::Deadline(_)), "{error}");
+        assert_eq!(error.correlation_id(), Some("id of [secret]"));
+        // By what cannot be read, and where.
+        for body in [r#"{"status":{"t0kent0ken":1}}"#, r#"{"usages":"t0kent0ken"}"#, r#"{"t0kent0ken":tru}"#]
+        {
+            let error = told(Policy::default(), &[reply(200, echoed, body)]);
+            assert!(matches!(error.kind(), ErrorKind::Decode(_)), "{error}");
+        }
+        let cut = crate::TransportError::new(Kind::Truncated, "after t0kent0ken");
+        told(Policy::default(), &[Err(cut)]);
+        told(Policy::default(), &[Err(crate::TransportError::new(Kind::Reset, "after t0kent0ken"))]);
+        // Of a login that cannot be read: the client's secret.
+        let credentials = Credentials::client("id", "s3cr3ts3cr3t").unwrap();
+        let session = Rc::new(RefCell::new(Session::new(Environment::default(), credentials)));
+        let echoed = "inin-correlation-id: s3cr3ts3cr3t";
+        let run = script(Authorized::new(poll(Policy::default()), session), &[reply(200, echoed, "{}")]);
+        assert!(!shown(run.error()).contains("s3cr3ts3cr3t"), "{}", run.error());
     }
 
     #[test]

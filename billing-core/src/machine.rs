@@ -286,7 +286,7 @@ impl TransportError {
     }
 
     /// The same, unless it repeats a secret: then no more than its kind.
-    pub(crate) fn without(self, secrets: &[Secret]) -> Self {
+    pub(crate) fn without(self, secrets: &[&Secret]) -> Self {
         let tells = |text: &str| secrets.iter().any(|secret| text.contains(secret.expose()));
         let mut chain = std::iter::successors(
             self.source.as_ref().map(|source| &**source as &(dyn std::error::Error + 'static)),

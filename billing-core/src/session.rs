@@ -226,17 +226,18 @@ impl Session {
         };
         let judgement = judge(&Login { id, secret }, &reply);
         let hint = reply.as_ref().ok().and_then(|response| retry_after(response.headers(), now));
+        let secrets = [secret, &Login { id, secret }.pair()];
         let evidence = match reply {
             // Good or nearly good, its body holds a token: nothing of it is kept, and its memory is overwritten.
             Ok(response) if response.status().is_success() => {
-                let evidence = Evidence::of_head(&response);
+                let evidence = Evidence::of_head(&response, &secrets);
                 if let Ok(mut body) = response.into_body().try_into_mut() {
                     body.zeroize();
                 }
                 evidence
             }
-            Ok(response) => Evidence::of_response(&response, &[secret, &Login { id, secret }.pair()]),
-            Err(error) => Evidence::of_transport(error, &[]),
+            Ok(response) => Evidence::of_response(&response, &secrets),
+            Err(error) => Evidence::of_transport(error, &secrets),
         };
         let (failure, wait) = match judgement {
             Judgement::Accepted(token) => return self.accept(token, now),
