@@ -26,9 +26,10 @@ use std::fmt;
 use rust_decimal::Decimal;
 use serde::ser::Serializer;
 
+use crate::history::Dates;
 use crate::model::TrusteeOverview;
 use crate::statement::{ROLLUP_PART, folded, sum};
-use crate::trend::{is_same_currency, moment};
+use crate::trend::is_same_currency;
 use crate::{Change, Line, NOT_INCLUDED, Section, SectionLines, Statement, Timestamp, Trend};
 
 /// Periods of one organisation side by side.
@@ -125,16 +126,13 @@ impl Comparison {
         if periods.iter().any(|period| end(period).is_none()) {
             return Err(NotComparable::Undated);
         }
-        let statements: Vec<Statement> = periods.iter().map(|period| Statement::new(period)).collect();
-        for pair in statements.windows(2) {
-            let same = |a: Option<_>, b: Option<_>| a.is_none() || b.is_none() || a == b;
-            if let [a, b] = pair
-                && moment(a) == moment(b)
-                && same(a.period_start, b.period_start)
-            {
-                return Err(NotComparable::SamePeriod(dates(a)));
+        let dates: Vec<Dates> = periods.iter().map(|period| Dates::of(period)).collect();
+        for (index, one) in dates.iter().enumerate() {
+            if dates.iter().skip(index + 1).any(|other| one.is_same_period(*other)) {
+                return Err(NotComparable::SamePeriod(one.to_string()));
             }
         }
+        let statements: Vec<Statement> = periods.iter().map(|period| Statement::new(period)).collect();
         Ok(Self {
             rows: rows(&periods, &statements),
             mixed_currencies: statements.windows(2).any(|pair| match pair {
@@ -300,11 +298,6 @@ fn are_alike(unit: &str, other: &str) -> bool {
 
 fn end(period: &TrusteeOverview) -> Option<Timestamp> {
     period.billing_period_end_date.or(period.billing_period_start_date)
-}
-
-fn dates(statement: &Statement) -> String {
-    let text = |date: Option<Timestamp>| date.map_or_else(|| "?".to_owned(), |t| t.date().to_string());
-    format!("{} to {}", text(statement.period_start), text(statement.period_end))
 }
 
 fn texts<S: Serializer>(values: &[Option<Decimal>], serializer: S) -> Result<S::Ok, S::Error> {
@@ -498,6 +491,16 @@ mod tests {
                 .to_string()
                 .contains("2026-05-01 to 2026-05-28")
         );
+        // However the server writes its dates, and wherever the two stand.
+        let mut again = may.clone();
+        again.billing_period_end_date = "2026-05-28T23:59:59.999Z".parse().ok();
+        assert!(matches!(refused(&[may.clone(), again.clone()]), NotComparable::SamePeriod(_)));
+        let mut longer = may.clone();
+        longer.billing_period_start_date = "2026-04-20T00:00:00Z".parse().ok();
+        again.billing_period_start_date = None;
+        for periods in [[&may, &longer, &may], [&longer, &june, &again]] {
+            assert!(matches!(Comparison::new(periods).unwrap_err(), NotComparable::SamePeriod(_)));
+        }
         let of = |period: &TrusteeOverview, id: &str| {
             let organization = NamedEntity { id: Some(id.into()), ..NamedEntity::default() };
             TrusteeOverview { organization: Some(organization), ..period.clone() }

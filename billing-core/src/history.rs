@@ -57,6 +57,7 @@ use crate::exchange::{Exchange, Next, Taken};
 use crate::machine::{Hold, Received, sealed};
 use crate::model::TrusteeOverview;
 use crate::progress::Progress;
+use crate::timestamp::before;
 use crate::{
     BaseUrl, Error, ErrorKind, InvalidInput, Machine, OrgId, Period, PeriodIndex, Policy, Sent, Step,
     Timestamp,
@@ -333,6 +334,18 @@ impl Dates {
         Self { start: overview.billing_period_start_date, end: overview.billing_period_end_date }
     }
 
+    /// Whether these are of one period. An end comes with and without fractions of a second, so that it is the last day that
+    /// decides; where one of the two has no end, the first day. Without such a day in common they are not known to be.
+    pub(crate) fn is_same_period(self, other: Self) -> bool {
+        // An end that is a midnight is one that is not inclusive.
+        let last_day = |end: Timestamp| before(end.instant(), Duration::from_nanos(1)).date_naive();
+        match (self.end, other.end, self.start, other.start) {
+            (Some(end), Some(other), ..) => last_day(end) == last_day(other),
+            (.., Some(start), Some(other)) => start.date() == other.date(),
+            _ => false,
+        }
+    }
+
     fn place(self, range: Period) -> Place {
         let Self { start, end } = self;
         // An end that is the very beginning of the range is one that is not inclusive.
@@ -493,10 +506,10 @@ impl Walk {
             // It stands for the period that it would have been.
             Brief::Failed | Brief::Nothing | Brief::Fatal => return Sort::Undated,
         };
+        if self.seen.iter().any(|seen| seen.is_same_period(dates)) {
+            return Sort::Repeated;
+        }
         if dates != Dates::default() {
-            if self.seen.contains(&dates) {
-                return Sort::Repeated;
-            }
             self.seen.push(dates);
         }
         let Reach::Range(range) = self.reach else { return Sort::Wanted };
@@ -743,6 +756,45 @@ mod tests {
             ]
         );
         assert_eq!(ended.unwrap(), Ended::BeforeRange);
+    }
+
+    #[test]
+    fn a_period_is_the_same_one_however_its_end_is_written() {
+        let dates = |start: &str, end: &str| Dates { start: start.parse().ok(), end: end.parse().ok() };
+        let may = dates("2026-05-01T00:00:00Z", "2026-05-31T23:59:59Z");
+        for same in [
+            may,
+            dates("2026-05-01T00:00:00.000Z", "2026-05-31T23:59:59.999Z"),
+            dates("2026-05-01T00:00:00Z", "2026-06-01T00:00:00Z"),
+            dates("", "2026-05-31T23:59:59.999999Z"),
+            dates("2026-05-01T00:00:00.000Z", ""),
+        ] {
+            assert!(may.is_same_period(same) && same.is_same_period(may), "{same:?}");
+        }
+        for other in [
+            dates("2026-04-01T00:00:00Z", "2026-04-30T23:59:59.999Z"),
+            dates("2026-06-01T00:00:00Z", "2026-06-30T23:59:59Z"),
+            dates("", "2026-04-30T23:59:59Z"),
+            dates("2026-06-01T00:00:00Z", ""),
+            Dates::default(),
+        ] {
+            assert!(!may.is_same_period(other) && !other.is_same_period(may), "{other:?}");
+        }
+        // Of what is not known nothing is the same.
+        let (start, end) = (dates("2026-05-01T00:00:00Z", ""), dates("", "2026-05-31T23:59:59Z"));
+        assert!(!start.is_same_period(end) && !Dates::default().is_same_period(Dates::default()));
+
+        // A new period begins after the first answer, and the second writes its dates otherwise.
+        let server = |index: u32| {
+            let (month, fraction) = (8 - index.max(1), if index == 0 { ".999" } else { "" });
+            let body = format!(
+                r#"{{"billingPeriodStartDate":"2026-{month:02}-01T00:00:00{fraction}Z",
+                     "billingPeriodEndDate":"2026-{month:02}-28T23:59:59{fraction}Z"}}"#
+            );
+            reply(200, "", &body)
+        };
+        let (words, ended) = walk(periods(3), server);
+        assert_eq!((words[1].as_str(), words.len(), ended.unwrap()), ("repeated", 4, Ended::Enough));
     }
 
     #[test]

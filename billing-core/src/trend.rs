@@ -262,7 +262,7 @@ impl CurrencyTotal {
 }
 
 /// By what periods are ordered: their end, or where none was sent their beginning.
-pub(crate) fn moment(statement: &Statement) -> Option<Timestamp> {
+fn moment(statement: &Statement) -> Option<Timestamp> {
     statement.period_end.or(statement.period_start)
 }
 
