@@ -316,6 +316,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::calls::LOGIN;
     use crate::testing::{Run, exchange, lost, poll, reply, run, start};
     use crate::timestamp::after;
     use crate::{
@@ -596,6 +597,36 @@ mod tests {
         assert!(is_login(&request));
         assert!(matches!(sent.receive(reply(501, "", ""), later), Step::Done(Err(_))));
         assert!(matches!(held.step(until), Step::Send(request, _) if is_login(&request)));
+    }
+
+    #[test]
+    fn what_a_login_leaves_no_time_for_fails_by_the_login() {
+        let hurried = Policy { overall: Duration::from_secs(60), ..Policy::default() };
+        for (hint, patient) in [("retry-after: 180", true), ("", false)] {
+            let run = run(Authorized::new(exchange(hurried.clone()), shared(client())), |request, _| {
+                assert!(is_login(request));
+                reply(429, hint, "")
+            });
+            let error = run.error();
+            assert_eq!(
+                (error.operation(), error.status().map(|s| s.as_u16())),
+                (LOGIN, Some(429)),
+                "{error}"
+            );
+            assert_eq!(error.retry_at().is_some(), patient, "{error}");
+            assert!(error.to_string().contains("login"), "{error}");
+        }
+        // One who wakes up too late after it, too.
+        let Step::Send(_, sent) = Authorized::new(exchange(hurried), shared(client())).step(start()) else {
+            panic!("a login")
+        };
+        let Step::Wait(_, held) = sent.receive(reply(429, "retry-after: 30", ""), start()) else {
+            panic!("a wait")
+        };
+        let Step::Done(Err(error)) = held.step(after(start(), Duration::from_secs(60))) else {
+            panic!("an error")
+        };
+        assert_eq!(error.operation(), LOGIN);
     }
 
     #[test]

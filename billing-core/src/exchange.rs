@@ -14,7 +14,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::calls::Call;
+use crate::calls::{Call, LOGIN};
 use crate::decision::{Judgement, judge};
 use crate::error::Evidence;
 use crate::machine::{Hold, NotBefore, Received, Request, Sent, sealed};
@@ -124,7 +124,7 @@ impl<C: Call> Exchange<C> {
         self.state.started.get_or_insert(now);
         let deadline = *self.state.deadline.get_or_insert(self.policy.deadline_from(now));
         if now >= deadline {
-            return Err(self.error(ErrorKind::Deadline(deadline), self.state.last.clone()));
+            return Err(self.waited(&self.state.waiting, ErrorKind::Deadline(deadline)));
         }
         if let Some(wake) = self.state.wake.filter(|wake| *wake > now) {
             return Ok(Next::Wait(wake));
@@ -232,17 +232,23 @@ impl<C: Call> Exchange<C> {
         let deadline = self.state.deadline.unwrap_or(DateTime::<Utc>::MAX_UTC);
         let patience = after(now, self.policy.patience);
         if let Some(hint) = hint.filter(|hint| *hint > patience || *hint >= deadline) {
-            return Err(self.error(ErrorKind::Deferred(hint), self.state.last.clone()));
+            return Err(self.waited(&waiting, ErrorKind::Deferred(hint)));
         }
         let wake = hint.map_or(due, |hint| hint.max(due));
         // At the deadline itself nothing is sent any more.
         if wake >= deadline {
-            return Err(self.error(ErrorKind::Deadline(deadline), self.state.last.clone()));
+            return Err(self.waited(&waiting, ErrorKind::Deadline(deadline)));
         }
         self.state.wake = Some(wake);
         self.state.waiting = waiting;
         self.state.timing = if wake > due { Timing::Hint } else { timing };
         Ok(())
+    }
+
+    /// The error of one who has no time for what is waited for. What a login is in the way of is not what fails.
+    fn waited(&self, waiting: &Waiting, kind: ErrorKind) -> Error {
+        let operation = if *waiting == Waiting::Login { LOGIN } else { self.call.operation() };
+        Error::new(kind, operation, self.state.last.clone()).after(self.state.requests)
     }
 
     pub(crate) fn progress(&self) -> Progress {

@@ -264,6 +264,17 @@ fn a_login_that_is_refused_or_fails_ends_the_run() {
 }
 
 #[test]
+fn a_login_that_wants_nobody_before_some_time_ends_the_run_and_fails_no_organisation() {
+    let mut fleet = fleet(1000, latest());
+    let FleetStep::Send(login, flight) = fleet.step(start()) else { panic!("a login") };
+    assert_eq!(login.operation(), LOGIN);
+    fleet.receive(flight, reply(503, "retry-after: 180", ""), start());
+    let FleetStep::Done(Err(stopped)) = fleet.step(start()) else { panic!("the end") };
+    assert_eq!(stopped.error.operation(), LOGIN);
+    assert_eq!(stopped.error.retry_at(), Some(after(start(), Duration::from_secs(180))));
+}
+
+#[test]
 fn a_hundred_failures_in_a_row_end_the_run() {
     let mut ill = fleet(1000, latest());
     let one = run(&mut ill, &mut |n, index, _| if n < 300 { overview(n, index) } else { reply(500, "", "") });
