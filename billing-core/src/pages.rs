@@ -244,16 +244,18 @@ fn resolve(next: &str, here: &Uri, api: &BaseUrl) -> Result<String, &'static str
 /// Path and query of the page after the page `here`, which the server calls number `this` of `of`, if there is one.
 fn numbered(here: &Uri, this: Option<u64>, of: u64) -> Result<Option<String>, &'static str> {
     let pairs = || here.query().unwrap_or_default().split('&').filter(|pair| !pair.is_empty());
-    let asked = pairs().find_map(|pair| pair.strip_prefix("pageNumber=")).map_or(Ok(1), str::parse::<u64>);
+    let asked = pairs().find_map(|pair| pair.strip_prefix("pageNumber=")).map(str::parse::<u64>).transpose();
     let asked = asked.map_err(|_| "the number of the page cannot be read from its address")?;
-    if this.is_some_and(|this| this != asked) {
+    if asked.is_some() && this.is_some_and(|this| Some(this) != asked) {
         return Err("the server answers with another page than the one that was asked for");
     }
-    if asked >= of {
+    // An address without a number is that of the first page, or of one that the server has led to by other means.
+    let here_is = asked.or(this).unwrap_or(1);
+    if here_is >= of {
         return Ok(None);
     }
     let others = pairs().filter(|pair| !pair.starts_with("pageNumber="));
-    let number = format!("pageNumber={}", asked + 1);
+    let number = format!("pageNumber={}", here_is + 1);
     let query: Vec<&str> = others.chain([&*number]).collect();
     Ok(Some(format!("{}?{}", here.path(), query.join("&"))))
 }
@@ -429,6 +431,30 @@ mod tests {
             "{error}"
         );
         assert_eq!(asked.len(), 2);
+    }
+
+    #[test]
+    fn a_page_whose_address_has_no_number_has_that_of_its_body() {
+        let here: Uri = "/api/v2/numbers?cursor=abc".parse().unwrap();
+        assert_eq!(numbered(&here, Some(2), 2), Ok(None));
+        let third = "/api/v2/numbers?cursor=abc&pageNumber=3".to_owned();
+        assert_eq!(numbered(&here, Some(2), 4), Ok(Some(third)));
+        // A list that leads by cursor to its last page, and counts all of them.
+        let (mut asked, mut rest) =
+            (0, Some(Pages::new(Numbers, "https://api.x".parse().unwrap(), Policy::default())));
+        while let Some(pages) = rest {
+            let turn = run(pages, |_, _| {
+                asked += 1;
+                let next = if asked == 1 { r#","nextUri":"/api/v2/numbers?cursor=abc""# } else { "" };
+                reply(
+                    200,
+                    "",
+                    &format!(r#"{{"entities":[{asked}],"pageNumber":{asked},"pageCount":2{next}}}"#),
+                )
+            });
+            rest = turn.result.unwrap().rest;
+        }
+        assert_eq!(asked, 2);
     }
 
     #[test]
