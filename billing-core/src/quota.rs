@@ -78,7 +78,10 @@ pub(crate) struct Quota {
 struct Window {
     allowed: u32,
     began: DateTime<Utc>,
+    /// Not before it is over: by then the next one has begun, or begins with the next request.
     ends: DateTime<Utc>,
+    /// How long windows are, as far as the server has shown.
+    length: Duration,
     /// Requests of ours that can count in this window.
     ours: u32,
     /// Requests of others, as far as the server's count shows them.
@@ -157,7 +160,7 @@ impl Quota {
                     usable: window.allowed.saturating_sub(rise.max(window.foreign_before)),
                     free: if parked.is_some() { 0 } else { free },
                     ends: parked.map_or(window.ends, |parked| parked.max(window.ends)).max(now),
-                    length: USUAL_WINDOW,
+                    length: window.length,
                 }
             }
             (None, Some(_)) => Pace::Spaced(self.spacing),
@@ -201,7 +204,8 @@ impl Quota {
         now: DateTime<Utc>,
     ) -> Option<NotBefore> {
         let sent = self.in_flight.remove(&ticket).unwrap_or(now);
-        let announced = Announced::read(headers, now);
+        let length = self.window.as_ref().map_or(USUAL_WINDOW, |window| window.length);
+        let announced = Announced::read(headers, length, now);
         match (&announced, &mut self.window) {
             (Some(announced), _) => self.learn(announced, sent, now),
             // The server's own answer, and no page of a gateway's.
@@ -251,6 +255,7 @@ impl Quota {
                 allowed: announced.allowed,
                 began: now,
                 ends: announced.ends,
+                length: announced.left.max(USUAL_WINDOW),
                 ours,
                 foreign,
                 foreign_at_first: foreign,
@@ -267,6 +272,9 @@ impl Quota {
             // It may be of the window before, and says nothing certain of this one.
             return;
         }
+        // Nowhere but at its beginning does a window say how long it is.
+        let seen_in_this = if window.confirmed { window.length } else { USUAL_WINDOW };
+        window.length = seen_in_this.max(announced.left);
         // The end as if the answer had been made when its request was sent: its delay makes no new window of the old one.
         let earliest_end = before(announced.ends, between(sent, now));
         if window.confirmed && between(window.ends, earliest_end) > SAME_WINDOW {
@@ -359,16 +367,23 @@ fn hold(not_before: NotBefore, waiting: Waiting, evidence: Option<Evidence>) -> 
 struct Announced {
     allowed: u32,
     count: u32,
+    /// When the window is over at the latest, however the server rounds.
     ends: DateTime<Utc>,
+    /// How long that is, as the server says it.
+    left: Duration,
 }
 
 impl Announced {
-    fn read(headers: &HeaderMap, now: DateTime<Utc>) -> Option<Self> {
+    /// `length` is how long windows are, as far as is known.
+    fn read(headers: &HeaderMap, length: Duration, now: DateTime<Utc>) -> Option<Self> {
         let number = |name: &str| headers.get(name)?.to_str().ok()?.trim().parse::<u32>().ok();
         let (allowed, count) = (number("inin-ratelimit-allowed")?, number("inin-ratelimit-count")?);
         // A quota of nothing or a window without end is no rate limit that one could keep.
         let reset = number("inin-ratelimit-reset").filter(|reset| *reset <= LONGEST_WINDOW && allowed > 0)?;
-        Some(Self { allowed, count, ends: after(now, Duration::from_secs(reset.into())) })
+        let left = Duration::from_secs(reset.into());
+        // Rounded down, it leaves out up to a second; but no more is left of a window than its length.
+        let most = if left == length && length == USUAL_WINDOW { left } else { left + ROUNDED };
+        Some(Self { allowed, count, ends: after(now, most), left })
     }
 }
 
@@ -382,6 +397,8 @@ const SAME_WINDOW: Duration = Duration::from_secs(5);
 /// The length of a window that no answer has confirmed yet; the published limits are by the minute.
 const USUAL_WINDOW: Duration = Duration::from_secs(60);
 const LONGEST_WINDOW: u32 = 24 * 3600;
+/// Whether the server rounds the seconds until the end of a window up or down is not known.
+const ROUNDED: Duration = Duration::from_secs(1);
 
 #[cfg(test)]
 mod tests {
@@ -581,7 +598,7 @@ mod tests {
         let mut both = headers(10, 10, 50);
         both.extend(retry_after(3));
         let wait = throttle(&mut quota, ticket, &both, 43.0);
-        assert!((50.25..=50.5).contains(&wait), "{wait}");
+        assert!((51.25..=51.5).contains(&wait), "50 s may be rounded down: {wait}");
 
         // The window is known from before, though this answer does not speak of it.
         let mut quota = unpaced();
@@ -734,7 +751,48 @@ mod tests {
         let mut quota = unpaced();
         let first = send(&mut quota, 0.0);
         ok(&mut quota, first, &headers(2, 2, 7200), 0.0);
-        assert!(quota.admit(at(7199.0)).is_err() && quota.admit(at(7201.0)).is_ok());
+        assert!(quota.admit(at(7201.2)).is_err() && quota.admit(at(7201.3)).is_ok());
+    }
+
+    #[test]
+    fn seconds_that_are_rounded_down_make_no_window_shorter() {
+        // Windows by the clock, of which 30.9 s are left at the first answer.
+        let mut quota = unpaced();
+        let first = send(&mut quota, 0.0);
+        ok(&mut quota, first, &headers(1, 1, 30), 0.0);
+        assert_eq!(burst(&mut quota, 31.2).len(), 0);
+        let second = burst(&mut quota, 31.5);
+        assert_eq!(second.len(), 1);
+        // This one began with the request, so that nothing was rounded: it is not waited for longer than it takes.
+        ok(&mut quota, second[0], &headers(1, 1, 60), 31.5);
+        assert_eq!(burst(&mut quota, 91.7).len(), 0);
+        assert_eq!(burst(&mut quota, 92.0).len(), 1);
+        // Where windows are longer, a minute that is left is rounded like any other time.
+        let mut quota = unpaced();
+        let first = send(&mut quota, 0.0);
+        ok(&mut quota, first, &headers(2, 1, 100), 0.0);
+        let second = send(&mut quota, 40.5);
+        ok(&mut quota, second, &headers(2, 2, 60), 40.5);
+        assert_eq!(burst(&mut quota, 101.2).len(), 0);
+        assert_eq!(burst(&mut quota, 101.5).len(), 2);
+    }
+
+    #[test]
+    fn the_pace_is_by_windows_as_long_as_the_server_shows_them() {
+        let length = |quota: &Quota| match quota.pace(at(0.0)) {
+            Pace::Window { length, .. } => length.as_secs(),
+            other => panic!("{other:?}"),
+        };
+        let mut quota = unpaced();
+        let tickets = [send(&mut quota, 0.0), send(&mut quota, 0.0)];
+        ok(&mut quota, tickets[0], &headers(9, 1, 7200), 0.0);
+        ok(&mut quota, tickets[1], &headers(9, 2, 7100), 100.0);
+        assert_eq!(length(&quota), 7200);
+        // In a new window the first answer says it anew.
+        let next = send(&mut quota, 7202.0);
+        assert_eq!(length(&quota), 7200);
+        ok(&mut quota, next, &headers(9, 1, 59), 7203.0);
+        assert_eq!(length(&quota), 60);
     }
 
     #[test]

@@ -20,14 +20,49 @@ fn attempt(seed: u64, scenario: &Scenario) -> Report {
 
 #[test]
 fn five_thousand_organisations_take_no_longer_than_the_quota_does() {
-    for (seed, fixed) in [(1, false), (2, true), (3, false)] {
-        let scenario = Scenario { quota: Quota { allowed: 300, fixed, of_client: false }, ..latest(5_000) };
+    for (seed, fixed, rounded_down) in
+        [(1, false, false), (2, true, false), (3, false, true), (4, true, true), (5, false, false)]
+    {
+        let quota = Quota { allowed: 300, fixed, of_client: false, rounded_down };
+        let scenario = Scenario { quota, ..latest(5_000) };
         let report = attempt(seed, &scenario);
         println!("{report}");
         assert_eq!((report.requests, report.throttled, report.logins), (5_000, 0, 1), "{report}");
         // The last window has 200 requests, 16 at a time, of 0.7 s at most.
         let last_answers = 13 * 700;
         assert!(report.time <= report.floor * 102 / 100 + last_answers, "{report}");
+    }
+}
+
+#[test]
+fn alone_it_is_never_refused_whichever_way_the_server_rounds_its_seconds() {
+    for seed in 0..10 {
+        for (fixed, rounded_down) in [(false, false), (false, true), (true, false), (true, true)] {
+            for (at_once, delay) in [(8, (5, 50)), (16, (50, 300)), (64, (100, 2_000)), (64, (5, 300))] {
+                let quota = Quota { allowed: 30, fixed, of_client: false, rounded_down };
+                let scenario = Scenario { quota, at_once, delay, ..latest(200) };
+                let report = attempt(seed, &scenario);
+                assert_eq!(
+                    (report.requests, report.throttled),
+                    (200, 0),
+                    "{report}\nseed {seed}, {scenario:#?}"
+                );
+                // Seven windows, of which one can lie partly before it began; and the last answers.
+                assert!(report.time <= report.floor * 102 / 100 + 4 * delay.1, "{report}\n{scenario:#?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn beside_a_stranger_who_uses_a_third_fewer_than_one_in_a_thousand_are_refused() {
+    for stranger in [Stranger::Steady(100), Stranger::Bursts(100)] {
+        for rounded_down in [false, true] {
+            let quota = Quota { allowed: 300, fixed: false, of_client: false, rounded_down };
+            let report = attempt(1, &Scenario { quota, stranger, ..latest(5_000) });
+            println!("{stranger:?}, rounded down: {rounded_down}: {report}");
+            assert!(report.throttled * 1_000 < report.requests, "{report}");
+        }
     }
 }
 
@@ -65,7 +100,12 @@ fn whatever_goes_wrong_nothing_is_asked_for_twice_that_was_answered_and_nothing_
             if rng.permille(300) { vec![(outage, outage + rng.millis(60_000))] } else { Vec::new() };
         let scenario = Scenario {
             at_once: 1 + rng.index(20),
-            quota: Quota { allowed, fixed: rng.permille(300), of_client: rng.permille(300) },
+            quota: Quota {
+                allowed,
+                fixed: rng.permille(300),
+                of_client: rng.permille(300),
+                rounded_down: rng.permille(500),
+            },
             // One who takes all of a quota leaves nothing to be asked with.
             stranger: if allowed < 60 { Stranger::Nobody } else { rng.pick(&strangers) },
             delay: rng.pick(&[(0, 0), (5, 50), (150, 350), (100, 5_000)]),

@@ -80,7 +80,7 @@ use crate::fleet::{Fleet, FleetProgress, FleetStep, FleetUpdate, Stopped};
 use crate::timestamp::after;
 use crate::{Access, BaseUrl, Credentials, Environment, Error, Event, Machine, OrgId, Reply, Step};
 use fault::Faults;
-use quota::Quota;
+use quota::{Quota, Rounding};
 use route::Route;
 use server::{Readiness, Server, Settings};
 
@@ -136,6 +136,13 @@ impl Sandbox {
     #[must_use = "the sandbox is not changed in place"]
     pub fn quota(self, allowed: u32, window: Duration) -> Self {
         self.with(|settings| settings.quota = Some(Quota { allowed, window }))
+    }
+
+    /// Whether the seconds until a window's end are rounded down, in `inin-ratelimit-reset` and in the `Retry-After` of its
+    /// 429s. They are rounded up; what the real server does is not known.
+    #[must_use = "the sandbox is not changed in place"]
+    pub fn resets_rounded_down(self, on: bool) -> Self {
+        self.with(|settings| settings.rounding = if on { Rounding::Down } else { Rounding::Up })
     }
 
     /// Without any quota, and without the headers that tell of one.

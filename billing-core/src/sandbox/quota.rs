@@ -14,6 +14,13 @@ pub(super) struct Quota {
     pub(super) window: Duration,
 }
 
+/// Which way the seconds until the end of a window are made whole ones. Which the real server does is not known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Rounding {
+    Up,
+    Down,
+}
+
 /// The requests of one token in its present window.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Window {
@@ -33,7 +40,12 @@ pub(super) struct Counted {
 }
 
 impl Quota {
-    pub(super) fn count(self, window: &mut Option<Window>, now: DateTime<Utc>) -> Counted {
+    pub(super) fn count(
+        self,
+        rounding: Rounding,
+        window: &mut Option<Window>,
+        now: DateTime<Utc>,
+    ) -> Counted {
         let fresh = Window { ends: after(now, self.window), count: 0 };
         let window = match window {
             Some(window) if now < window.ends => window,
@@ -47,7 +59,7 @@ impl Quota {
         Counted {
             allowed: self.allowed,
             count: window.count,
-            reset: left.as_secs() + u64::from(left.subsec_nanos() > 0),
+            reset: left.as_secs() + u64::from(rounding == Rounding::Up && left.subsec_nanos() > 0),
             over,
         }
     }

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::draws::Draws;
 use super::envelope::{Envelope, Refusal};
-use super::quota::{Counted, Quota};
+use super::quota::{Counted, Quota, Rounding};
 use super::route::{Route, parameter};
 use super::tokens::Tokens;
 use super::{contracts, documents, invoices, organizations, reports, trustors};
@@ -33,6 +33,7 @@ pub(super) struct Settings {
     pub(super) readiness: Readiness,
     pub(super) token_lifetime: Duration,
     pub(super) quota: Option<Quota>,
+    pub(super) rounding: Rounding,
     pub(super) gzip: bool,
     pub(super) mixed_dates: bool,
     pub(super) trustors: u32,
@@ -66,6 +67,7 @@ impl Server {
                 readiness: Readiness::After(Duration::from_secs(10)),
                 token_lifetime: Duration::from_secs(24 * 3600),
                 quota: Some(Quota { allowed: 300, window: Duration::from_secs(60) }),
+                rounding: Rounding::Up,
                 gzip: true,
                 mixed_dates: true,
                 trustors: 5_000,
@@ -123,7 +125,8 @@ impl Server {
                 return envelope.error(&Refusal::new(StatusCode::UNAUTHORIZED, code, message));
             }
         };
-        let counted = self.settings.quota.map(|quota| quota.count(&mut token.window, envelope.now));
+        let rounding = self.settings.rounding;
+        let counted = self.settings.quota.map(|quota| quota.count(rounding, &mut token.window, envelope.now));
         let mut response = match counted.filter(|counted| counted.over) {
             Some(counted) => throttle(envelope, counted),
             None => match self.answer(route, request, envelope.now) {

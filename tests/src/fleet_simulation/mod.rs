@@ -54,6 +54,8 @@ pub struct Quota {
     pub fixed: bool,
     /// Whether it counts for all tokens of the client together.
     pub of_client: bool,
+    /// Whether the seconds until a window's end are rounded down, and not up.
+    pub rounded_down: bool,
 }
 
 /// What somebody else does with the token.
@@ -74,7 +76,7 @@ impl Scenario {
             organizations,
             reach,
             at_once: 16,
-            quota: Quota { allowed: 300, fixed: false, of_client: false },
+            quota: Quota { allowed: 300, fixed: false, of_client: false, rounded_down: false },
             stranger: Stranger::Nobody,
             delay: (150, 350),
             token_lifetime: 86_400_000,

@@ -128,7 +128,9 @@ impl Server {
         let window = quota.window(&mut self.tokens[counted].window, now);
         let over = window.count >= quota.allowed;
         window.count += u32::from(!over);
-        let (count, reset) = (window.count, (window.end - now + 999) / 1000);
+        let left = window.end - now;
+        let reset = if quota.rounded_down { left / 1000 } else { (left + 999) / 1000 };
+        let count = window.count;
         self.requests += 1;
         self.throttled += u64::from(over);
         let mut response = if over {

@@ -70,6 +70,8 @@ pub(super) struct Quota {
     pub(super) fixed: bool,
     /// Whether the server tells of it.
     pub(super) told: bool,
+    /// Whether the seconds until a window's end are rounded down, and not up.
+    pub(super) rounded_down: bool,
 }
 
 /// What a session has.
@@ -99,6 +101,7 @@ impl Scenario {
             window: rng.pick(&[5_000, 60_000, 60_000, 60_000, 100_000]),
             fixed: rng.permille(300),
             told: rng.permille(900),
+            rounded_down: rng.permille(500),
         });
         let most_slots = rng.pick(&[2, 6, 6, 16, 40]);
         Self {

@@ -70,6 +70,7 @@ impl Server {
         if scenario.sandbox {
             let mut sandbox = Sandbox::new(rng.draw())
                 .report_takes(Duration::from_millis(scenario.report.unsigned_abs()))
+                .resets_rounded_down(scenario.quota.is_some_and(|quota| quota.rounded_down))
                 .gzip(scenario.gzip);
             sandbox = match scenario.quota.filter(|quota| quota.told) {
                 Some(q) => sandbox.quota(q.allowed, Duration::from_millis(q.window.unsigned_abs())),
@@ -178,7 +179,8 @@ impl Model {
             let refused = token.window.1 >= quota.allowed;
             token.window.1 += u32::from(!refused);
             over = Some(refused);
-            let reset = (token.window.0 - at + 999) / 1000;
+            let left = token.window.0 - at;
+            let reset = if quota.rounded_down { left / 1000 } else { (left + 999) / 1000 };
             if quota.told {
                 headers.insert("inin-ratelimit-allowed", HeaderValue::from(quota.allowed));
                 headers.insert("inin-ratelimit-count", HeaderValue::from(token.window.1));

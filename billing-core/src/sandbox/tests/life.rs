@@ -170,18 +170,20 @@ fn an_exchange_survives_a_bad_day() {
 
 #[test]
 fn a_session_keeps_the_quota_without_a_429() {
-    let mut sandbox = Sandbox::new(1).quota(10, seconds(60));
-    let session = session(&sandbox);
-    let mut now = start();
-    for index in 0..25 {
-        let call = TrusteeOverviewCall::new(ORG_ID.parse().unwrap()).period(PeriodIndex::new(index));
-        let exchange = Exchange::new(call, sandbox.environment().api().clone(), Policy::default());
-        sandbox.run(Authorized::new(exchange, session.clone()), &mut now, |_| {}).unwrap();
+    for down in [false, true] {
+        let mut sandbox = Sandbox::new(1).quota(10, seconds(60)).resets_rounded_down(down);
+        let session = session(&sandbox);
+        let mut now = start();
+        for index in 0..25 {
+            let call = TrusteeOverviewCall::new(ORG_ID.parse().unwrap()).period(PeriodIndex::new(index));
+            let exchange = Exchange::new(call, sandbox.environment().api().clone(), Policy::default());
+            sandbox.run(Authorized::new(exchange, session.clone()), &mut now, |_| {}).unwrap();
+        }
+        assert!(sandbox.log().iter().all(|entry| entry.outcome == Outcome::Status(200)));
+        assert_eq!(sandbox.log().len(), 26);
+        // Two windows, and a little after each.
+        assert!(between(start(), now) <= seconds(122), "{now}");
     }
-    assert!(sandbox.log().iter().all(|entry| entry.outcome == Outcome::Status(200)));
-    assert_eq!(sandbox.log().len(), 26);
-    // Two windows, and a little after each.
-    assert!(between(start(), now) <= seconds(122), "{now}");
 }
 
 #[test]

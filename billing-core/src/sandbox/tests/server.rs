@@ -172,6 +172,23 @@ fn the_quota_is_announced_and_enforced() {
     assert_eq!(ask(&second, 22).1, [3, 1, 61]);
     assert_eq!(ask(&first, 61).1, [3, 1, 61]);
 
+    // Whole seconds until the end, from either side.
+    for (down, said) in [(false, "61"), (true, "60")] {
+        let mut sandbox = Sandbox::new(1).quota(1, seconds(61)).resets_rounded_down(down);
+        let token = token(&mut sandbox, start());
+        let mut ask = |millis: u64| {
+            let now = after(start(), Duration::from_millis(millis));
+            whole(sandbox.respond(&get(&path, &token), now))
+        };
+        assert_eq!(ask(0).headers()["inin-ratelimit-reset"], "61");
+        let refused = ask(1);
+        assert_eq!(refused.status().as_u16(), 429);
+        for header in ["inin-ratelimit-reset", "retry-after"] {
+            assert_eq!(refused.headers()[header], said, "{down}");
+        }
+        assert_eq!(ask(61_000).status().as_u16(), 200);
+    }
+
     let mut free = Sandbox::new(1).without_quota();
     let token = token(&mut free, start());
     let response = whole(free.respond(&get(&path, &token), start()));
