@@ -428,6 +428,13 @@ pub(crate) enum Brief {
     Fatal,
 }
 
+impl Brief {
+    /// Whether both are of one period.
+    pub(crate) fn is_same_period(self, other: Self) -> bool {
+        matches!((self, other), (Self::Period(one), Self::Period(other)) if one.is_same_period(other))
+    }
+}
+
 /// What a period is to a walk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Sort {

@@ -57,6 +57,7 @@
 
 mod assignment;
 pub mod journal;
+mod known;
 mod progress;
 #[cfg(test)]
 mod tests;
@@ -73,6 +74,7 @@ use crate::{
     Access, Authorized, BaseUrl, Error, ErrorKind, Fault, Machine, OrgId, PeriodIndex, Policy, Reply,
     Request, Sent, Step, Waiting,
 };
+use known::Known;
 use progress::{Speedometer, finishes};
 
 pub use assignment::{AnotherRun, Assignment};
@@ -107,11 +109,13 @@ pub struct Fleet<A: Access> {
     /// The session's revision when last looked at.
     revision: u64,
 
-    /// What a journal knows, by organisation and index, and until the first step where each organisation stands.
-    known: BTreeMap<usize, BTreeMap<u32, Brief>>,
+    /// What a journal knows of each organisation, and until the first step where each of these stands.
+    known: BTreeMap<usize, Known>,
     places: BTreeMap<String, usize>,
-    /// Organisations whose turn came before, in the run of the journal.
+    /// Organisations whose turn came before, in the run of the journal; and those of them that are not finished, whose turn
+    /// comes first in this.
     recalled: BTreeSet<usize>,
+    unfinished: VecDeque<usize>,
     outgoing: VecDeque<(Box<Request>, Flight)>,
     found: VecDeque<Finding>,
     /// Organisations that are begun and have something that could not be read.
@@ -198,6 +202,7 @@ impl<A: Access> Fleet<A> {
             known: BTreeMap::new(),
             places: BTreeMap::new(),
             recalled: BTreeSet::new(),
+            unfinished: VecDeque::new(),
             outgoing: VecDeque::new(),
             found: VecDeque::new(),
             spoiled: BTreeSet::new(),
@@ -218,21 +223,16 @@ impl<A: Access> Fleet<A> {
         Self { at_once: requests.max(1), ..self }
     }
 
-    /// Takes in, before the first step, what is known already: a finding of a journal. It is neither asked for nor found again.
+    /// Takes in, before the first step, what is known already: the findings of a journal, in their order. What was found is
+    /// neither asked for nor found again; where the server has begun a new period since, it is looked for one index further on.
     pub fn recall(&mut self, finding: &Finding) {
         if self.places.is_empty() {
             self.places = self.organizations.iter().map(OrgId::folded).zip(0..).collect();
         }
         let Some(place) = self.places.get(&finding.organization.folded()) else { return };
-        let brief = match (&finding.found, finding.ended) {
-            (Found::Period(period) | Found::Undated(period), _) => Brief::Period(Dates::of(&period.overview)),
-            (Found::Outside(dates) | Found::Repeated(dates), _) => Brief::Period(*dates),
-            (Found::Nothing, _) => Brief::Nothing,
-            (Found::Failed(_), Some(Ended::Failed)) => Brief::Fatal,
-            (Found::Failed(_), _) => Brief::Failed,
-        };
+        let brief = brief(finding);
         self.answered |= matches!(brief, Brief::Period(_) | Brief::Nothing);
-        self.known.entry(*place).or_default().insert(finding.index.get(), brief);
+        self.known.entry(*place).or_default().note(finding.index.get(), brief);
     }
 
     /// Goes on at `now`, with whatever is next.
@@ -300,7 +300,7 @@ impl<A: Access> Fleet<A> {
         self.parked.values().any(|(_, machine)| machine.awaits_login())
     }
 
-    /// Finds out, at the first step, which organisations the journal has done with.
+    /// Finds out, at the first step, which organisations the journal has done with, and which not.
     fn begin(&mut self, now: DateTime<Utc>) {
         if self.begun.is_some() {
             return;
@@ -312,8 +312,7 @@ impl<A: Access> Fleet<A> {
         for place in known {
             let Some(history) = self.history(place) else { continue };
             match self.skip_known(place, history) {
-                // Begun before, it comes before those that are not.
-                Ok(history) => self.ready.push_back((place, history)),
+                Ok(_) => self.unfinished.push_back(place),
                 Err(_) => self.end(place),
             }
             self.recalled.insert(place);
@@ -330,8 +329,8 @@ impl<A: Access> Fleet<A> {
 
     /// Takes a walk past what is known already.
     fn skip_known(&mut self, place: usize, mut history: History) -> Result<History, Ended> {
-        let Some(known) = self.known.get_mut(&place) else { return Ok(history) };
-        while let Some(brief) = known.remove(&history.next_index().get()) {
+        let Some(known) = self.known.get(&place) else { return Ok(history) };
+        while let Some(brief) = known.at(history.next_index().get()) {
             if matches!(brief, Brief::Failed | Brief::Fatal) {
                 self.spoiled.insert(place);
             }
@@ -356,6 +355,11 @@ impl<A: Access> Fleet<A> {
     fn next_organization(&mut self) -> Option<(usize, History)> {
         if self.open() >= self.at_once.saturating_mul(OPEN) {
             return None;
+        }
+        if let Some(place) = self.unfinished.pop_front() {
+            // What is known has not ended its walk at the first step, and does not now.
+            let history = self.history(place)?;
+            return Some((place, self.skip_known(place, history).ok()?));
         }
         while self.recalled.remove(&self.next) {
             self.next += 1;
@@ -406,6 +410,12 @@ impl<A: Access> Fleet<A> {
         match &finding.found {
             Found::Failed(error) => self.fails(place, error),
             _ => (self.failing, self.answered) = (0, true),
+        }
+        let known = self.known.get_mut(&place);
+        if known.is_some_and(|known| known.note(finding.index.get(), brief(&finding)))
+            && let Found::Period(period) | Found::Undated(period) = &finding.found
+        {
+            finding.found = Found::Repeated(Dates::of(&period.overview));
         }
         match rest.map(|rest| self.skip_known(place, rest)) {
             Some(Ok(rest)) => self.ready.push_back((place, rest)),
@@ -528,6 +538,17 @@ impl fmt::Display for Stopped {
 impl std::error::Error for Stopped {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         Some(&self.error)
+    }
+}
+
+/// What a finding says, as far as a walk that goes on has to know.
+fn brief(finding: &Finding) -> Brief {
+    match (&finding.found, finding.ended) {
+        (Found::Period(period) | Found::Undated(period), _) => Brief::Period(Dates::of(&period.overview)),
+        (Found::Outside(dates) | Found::Repeated(dates), _) => Brief::Period(*dates),
+        (Found::Nothing, _) => Brief::Nothing,
+        (Found::Failed(_), Some(Ended::Failed)) => Brief::Fatal,
+        (Found::Failed(_), _) => Brief::Failed,
     }
 }
 

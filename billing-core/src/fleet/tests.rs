@@ -457,6 +457,111 @@ fn a_journal_keeps_what_was_found_as_it_was() {
     assert!(!lines.concat().contains("t0ken") && !lines.concat().contains("s3cret"));
 }
 
+/// A server that has the months back to January 2026, of which the latest is that of the number, counted from there.
+fn months(latest: u32, index: u32) -> Reply {
+    match latest.checked_sub(index) {
+        Some(month) => overview(0, 11 - month),
+        None => reply(404, "", ""),
+    }
+}
+
+/// The months that were found, each as often as it was.
+fn months_found(findings: &[Finding]) -> Vec<String> {
+    let periods = findings.iter().filter(|finding| matches!(finding.found, Found::Period(_)));
+    let mut months: Vec<String> = periods.map(word).collect();
+    months.sort();
+    months
+}
+
+#[test]
+fn after_a_new_period_has_begun_no_walk_that_goes_on_leaves_one_out() {
+    let july = 6;
+    let range = crate::Period::from_user("2026-02-01", "2026-08-01").unwrap();
+    for reach in [periods(5), Reach::Range(range), Reach::All] {
+        // Whichever indexes could not be read, wherever it was killed, and however many periods have begun meanwhile.
+        for holes in 0..32_u32 {
+            let first = run(&mut fleet(1, reach), &mut |_, index, _| {
+                if index < 5 && holes & 1 << index != 0 { reply(500, "", "") } else { months(july, index) }
+            });
+            let lines = journal(&assignment(1, reach), &first);
+            for (killed, later) in
+                (1..=lines.len()).flat_map(|killed| [(killed, 0), (killed, 1), (killed, 2)])
+            {
+                let case = format!("{reach}, holes {holes:05b}, killed at line {killed}, {later} later");
+                let text = lines[..killed].concat();
+                let (_, mut findings, rest) = read(&text).unwrap();
+                // Killed once more after each finding, so that what is known is of before and after.
+                let (mut journal, mut lives) = (rest.unwrap().0, 0);
+                let done = loop {
+                    let mut fleet = fleet(1, reach);
+                    findings.iter().for_each(|finding| fleet.recall(finding));
+                    let life = run_until(&mut fleet, 1, &mut |_, index, _| months(july + later, index));
+                    findings.extend(
+                        life.findings.iter().filter(|finding| journal.record(finding).is_some()).cloned(),
+                    );
+                    lives += 1;
+                    assert!(lives < 20, "{case}");
+                    if life.end.is_some() {
+                        break fleet.progress(start()).done;
+                    }
+                };
+                assert_eq!(done, 1);
+                let found = months_found(&findings);
+                let newest = found.last().unwrap()[5..7].parse::<u32>().unwrap() - 1;
+                assert!((july..=july + later).contains(&newest), "{case}: {found:?}");
+                let (counted, expected) = match reach {
+                    Reach::All => (&found[..], months_named(0..=newest)),
+                    Reach::Range(_) => (&found[..], months_named(1..=july)),
+                    // Once there are as many as were asked for, older ones may be known that are no more of them.
+                    _ => (&found[found.len().saturating_sub(5)..], months_named(newest - 4..=newest)),
+                };
+                assert_eq!(counted, expected, "{case}");
+                assert!(found.windows(2).all(|two| two[0] != two[1]), "{case}: {found:?}");
+            }
+        }
+    }
+}
+
+fn months_named(months: std::ops::RangeInclusive<u32>) -> Vec<String> {
+    months.map(|n| format!("2026-{:02}-01", n + 1)).collect()
+}
+
+#[test]
+fn a_gap_between_two_periods_costs_a_walk_that_goes_on_one_request_and_no_period() {
+    // Nothing in April and May.
+    let gap = |index: u32| months(6, if index < 2 { index } else { index + 2 });
+    let reach = periods(5);
+    let first = run(&mut fleet(1, reach), &mut |_, index, _| {
+        if index == 1 { reply(500, "", "") } else { gap(index) }
+    });
+    let (_, before, _) = read(&journal(&assignment(1, reach), &first).concat()).unwrap();
+    let mut fleet = fleet(1, reach);
+    before.iter().for_each(|finding| fleet.recall(finding));
+    let again = run(&mut fleet, &mut |_, index, _| gap(index));
+    assert_eq!(again.asked, [(0, 1), (0, 2)]);
+    assert!(matches!(again.findings[1].found, Found::Repeated(_)));
+    let all: Vec<Finding> = before.into_iter().chain(again.findings).collect();
+    assert_eq!(months_found(&all).len(), 5);
+}
+
+#[test]
+fn no_more_walks_of_a_journal_are_begun_at_once_than_others() {
+    let mut fleet = fleet(1000, periods(2)).at_once(1);
+    for place in 0..500 {
+        let index = PeriodIndex::new(0);
+        let found = Found::Outside(Dates { start: "2026-01-01T00:00:00Z".parse().ok(), end: None });
+        let organization = format!("org-{place}").parse().unwrap();
+        fleet.recall(&Finding { organization, index, found, ended: None });
+    }
+    let run = run(&mut fleet, &mut healthy);
+    assert!(run.end.unwrap().is_ok());
+    assert!(run.most_open <= 4, "{}", run.most_open);
+    // Those that were begun before come first.
+    let turns: Vec<usize> = run.asked.iter().map(|(place, _)| *place).collect();
+    assert_eq!(turns[..500], (0..500).collect::<Vec<_>>());
+    assert_eq!((turns.len(), run.found.len()), (1500, 1500));
+}
+
 #[test]
 fn a_range_is_resumed_with_what_is_outside_of_it() {
     let year = Reach::year(2025).unwrap();

@@ -1,0 +1,66 @@
+//! What a journal knows of one organisation's periods, by the indexes that they have now.
+//!
+//! Once the server has begun a new period, each is found one index further on. A walk that goes on notices it by what it finds
+//! where nothing was known. Then it looks on, index by index, until it meets a period that was known: by as much as that has
+//! moved, all others have.
+
+use std::collections::BTreeMap;
+
+use crate::history::{Brief, Dates};
+use crate::timestamp::between;
+
+/// See the [module's text](self).
+#[derive(Clone, Debug, Default)]
+pub(super) struct Known {
+    by_index: BTreeMap<u32, Brief>,
+    /// What has moved nobody knows how far, by the indexes of before.
+    adrift: BTreeMap<u32, Brief>,
+}
+
+impl Known {
+    /// What is under an index.
+    pub(super) fn at(&self, index: u32) -> Option<Brief> {
+        self.by_index.get(&index).copied()
+    }
+
+    /// Takes in what was found under an index, after all that was found before. Whether it is a period that was known, and not
+    /// gone past yet.
+    pub(super) fn note(&mut self, index: u32, found: Brief) -> bool {
+        let mut beyond = self.by_index.split_off(&index.saturating_add(1));
+        let former = beyond
+            .iter()
+            .chain(&self.adrift)
+            .find_map(|(at, known)| known.is_same_period(found).then_some(*at));
+        if let Some(former) = former {
+            beyond.append(&mut self.adrift);
+            let moved = |at: u32| at.checked_add(index)?.checked_sub(former);
+            let behind = beyond.into_iter().filter(|(at, _)| *at > former);
+            self.by_index.extend(behind.filter_map(|(at, brief)| Some((moved(at)?, brief))));
+        } else if self.has_moved(index, found, beyond.get(&index.saturating_add(1))) {
+            self.adrift.append(&mut beyond);
+        } else {
+            self.by_index.append(&mut beyond);
+        }
+        self.by_index.insert(index, found);
+        former.is_some()
+    }
+
+    /// Whether what was found under an index does not go together with what was known before it, or under the `next`.
+    fn has_moved(&self, index: u32, found: Brief, next: Option<&Brief>) -> bool {
+        self.by_index.range(..index).any(|(_, known)| known.is_same_period(found))
+            || next.is_some_and(|next| leaves_out(found, *next))
+    }
+}
+
+/// Whether there is a period between one and what was known behind it: time for half of one at least.
+fn leaves_out(newer: Brief, older: Brief) -> bool {
+    let (
+        Brief::Period(Dates { start: Some(start), end: Some(end) }),
+        Brief::Period(Dates { end: Some(last), .. }),
+    ) = (newer, older)
+    else {
+        return false;
+    };
+    let [start, end, last] = [start, end, last].map(|time| time.instant());
+    between(last, start).max(between(start, last)) > between(start, end) / 2
+}
