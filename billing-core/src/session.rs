@@ -158,9 +158,8 @@ impl Session {
     /// May a request go out at `now`? `since` is the [`Session::episode`] at the time it first asked.
     pub(crate) fn admit(&mut self, since: u64, outgoing: &Request, now: DateTime<Utc>) -> Admission {
         if !self.environment.api().is_origin_of(outgoing.http().uri()) {
-            let reason = "its address is not that of the configured API, so it was not sent";
             return Admission::Never(Error::new(
-                ErrorKind::Unsendable(reason),
+                ErrorKind::Unsendable(ANOTHER_API),
                 outgoing.operation(),
                 Evidence::default(),
             ));
@@ -433,6 +432,8 @@ pub(crate) enum Observed {
 }
 
 /// A token is used for this long at least; a 401 renews it too.
+/// Why a request does not go out that is not for the API of the environment.
+pub(crate) const ANOTHER_API: &str = "its address is not that of the configured API, so it was not sent";
 const SHORTEST_LIFETIME: Duration = Duration::from_secs(30);
 const THROTTLE_FLOOR: Duration = Duration::from_secs(1);
 /// A token's answer is a few hundred bytes.

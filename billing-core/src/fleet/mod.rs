@@ -19,8 +19,8 @@
 //! * **Bounded.** At most [`Fleet::at_once`] requests are out and four times as many organisations begun, of which those that
 //!   wait hold no answer. How many organisations there are costs the list of their ids.
 //! * **Apart.** What goes wrong with one organisation is found with its id, and the others go on. What concerns all ends the
-//!   run early: a login that is refused, a token that is, a permission that the token lacks, a server that wants nobody back
-//!   before some time, and a hundred failures in a row of server or network.
+//!   run early: a login that is refused, a token that is, a permission that the token lacks, an API that is not the session's,
+//!   a server that wants nobody back before some time, and a hundred failures in a row of server or network.
 //!
 //! ```
 //! use std::{cell::RefCell, rc::Rc};
@@ -70,6 +70,7 @@ use http::StatusCode;
 
 use crate::calls::LOGIN;
 use crate::history::{Brief, Dates, Ended, Finding, Found, History, Reach, Visit};
+use crate::session::ANOTHER_API;
 use crate::{
     Access, Authorized, BaseUrl, Error, ErrorKind, Fault, Machine, OrgId, PeriodIndex, Policy, Reply,
     Request, Sent, Step, Waiting,
@@ -477,6 +478,8 @@ impl<A: Access> Fleet<A> {
         match error.kind() {
             _ if error.operation() == LOGIN => true,
             ErrorKind::Unauthorized | ErrorKind::LoginRefused => true,
+            // An id that is too long for an address is one organisation's own.
+            ErrorKind::Unsendable(reason) => *reason == ANOTHER_API,
             // Those who were answered show that the token has the permission.
             ErrorKind::Forbidden => lacks_permission && !self.answered,
             ErrorKind::Deadline(deadline) => Some(*deadline) == self.policy.deadline,

@@ -563,6 +563,46 @@ fn no_more_walks_of_a_journal_are_begun_at_once_than_others() {
 }
 
 #[test]
+fn an_assignment_of_another_api_ends_the_run_and_fails_no_organisation() {
+    let organizations = (0..1000).map(|n| format!("org-{n}").parse().unwrap());
+    let elsewhere = "https://api.mypurecloud.de".parse().unwrap();
+    let assignment = Assignment::new(organizations, latest(), elsewhere, start());
+    let mut fleet = Fleet::new(&assignment, Policy::default(), session());
+    let run = run(&mut fleet, &mut |_, _, _| panic!("nothing may be sent"));
+    assert!(matches!(stopped(&run).error.kind(), ErrorKind::Unsendable(_)), "{}", stopped(&run));
+    assert!(run.found.is_empty() && run.asked.is_empty() && run.logins == 0);
+}
+
+#[test]
+fn an_id_that_is_too_long_for_an_address_is_one_organisations_own() {
+    let long = "x".repeat(70_000);
+    let organizations = ["org-0", &long, "org-2"].map(|id| id.parse().unwrap());
+    let assignment = Assignment::new(organizations, latest(), Environment::default().api().clone(), start());
+    let mut fleet = Fleet::new(&assignment, Policy::default(), session());
+    let mut ends = Vec::new();
+    let now = start();
+    let mut out = Vec::new();
+    loop {
+        match fleet.step(now) {
+            FleetStep::Send(request, flight) => out.push((request, flight)),
+            FleetStep::Found(finding) => ends.push(finding),
+            FleetStep::Wait(_) => {
+                let (request, flight) = out.pop().unwrap();
+                let login = request.operation() == LOGIN;
+                fleet.receive(
+                    flight,
+                    if login { reply(200, "", r#"{"access_token":"t"}"#) } else { overview(0, 0) },
+                    now,
+                );
+            }
+            FleetStep::Done(end) => break end.unwrap(),
+        }
+    }
+    let failed: Vec<_> = ends.iter().filter(|finding| matches!(finding.found, Found::Failed(_))).collect();
+    assert_eq!((ends.len(), failed.len(), failed[0].organization.as_str()), (3, 1, &*long));
+}
+
+#[test]
 fn a_range_is_resumed_with_what_is_outside_of_it() {
     let year = Reach::year(2025).unwrap();
     let whole = run(&mut fleet(3, year), &mut healthy);
