@@ -40,6 +40,10 @@ pub enum TlsRoots {
     Bundled,
     /// The operating system's trust store, which is where a company's own roots usually are. It is read when it is needed:
     /// with the first connection under TLS, or never.
+    ///
+    /// On Unix systems other than Apple's and Android, the variables `SSL_CERT_FILE` (one file) and `SSL_CERT_DIR`
+    /// (directories, with colons between them) of the process environment name other places. As soon as one of them is
+    /// set, what they name is trusted and nothing else.
     Platform,
     /// These certificates and no others, in PEM form.
     Pem(Vec<u8>),

@@ -3,6 +3,8 @@
 //! Most systems have it twice: as one file that holds all certificates, and as a directory with a file for each. To read
 //! the one takes half a millisecond, to read the other four times as long, and only where an administrator has added to
 //! the directory alone is there more in it. What the file does not vouch for is therefore judged again by all there is.
+//!
+//! The file must hold nothing that is not among all there is, or more would be trusted than the system says.
 
 use std::sync::{Arc, OnceLock};
 
@@ -13,12 +15,15 @@ use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{DigitallySignedStruct, Error, SignatureScheme};
 use rustls_platform_verifier::Verifier;
 
+#[cfg(all(unix, not(any(target_vendor = "apple", target_os = "android"))))]
+mod bundle;
+
 /// Judges certificates by the system's trust store.
 #[derive(Debug)]
 pub(crate) struct SystemRoots {
     provider: Arc<CryptoProvider>,
-    file: OnceLock<Option<Arc<WebPkiServerVerifier>>>,
-    all: OnceLock<Result<Verifier, Error>>,
+    file: OnceLock<Arc<WebPkiServerVerifier>>,
+    all: OnceLock<Verifier>,
 }
 
 impl SystemRoots {
@@ -28,12 +33,12 @@ impl SystemRoots {
 
     /// By the one file, if the system has one.
     fn file(&self) -> Option<&WebPkiServerVerifier> {
-        self.file.get_or_init(|| in_one_file(&self.provider)).as_deref()
+        get_or_try(&self.file, || bundle::verifier(&self.provider).ok_or(())).ok().map(|file| &**file)
     }
 
     /// By all there is, in whatever way the system keeps it.
     fn all(&self) -> Result<&Verifier, Error> {
-        self.all.get_or_init(|| Verifier::new(self.provider.clone())).as_ref().map_err(Clone::clone)
+        get_or_try(&self.all, || Verifier::new(self.provider.clone()))
     }
 }
 
@@ -79,19 +84,40 @@ impl ServerCertVerifier for SystemRoots {
     }
 }
 
-#[cfg(all(unix, not(any(target_vendor = "apple", target_os = "android"))))]
-fn in_one_file(provider: &Arc<CryptoProvider>) -> Option<Arc<WebPkiServerVerifier>> {
-    use rustls::RootCertStore;
-    use rustls::pki_types::pem::PemObject;
-
-    let file = openssl_probe::probe().cert_file?;
-    let mut roots = RootCertStore::empty();
-    roots.add_parsable_certificates(CertificateDer::pem_file_iter(file).ok()?.flatten());
-    WebPkiServerVerifier::builder_with_provider(roots.into(), provider.clone()).build().ok()
+/// What is there already, else what is made now. Should it fail, as where there are too many open files, the next one who
+/// comes tries again.
+pub(crate) fn get_or_try<T, E>(kept: &OnceLock<T>, make: impl FnOnce() -> Result<T, E>) -> Result<&T, E> {
+    match kept.get() {
+        Some(value) => Ok(value),
+        None => {
+            let made = make()?;
+            Ok(kept.get_or_init(|| made))
+        }
+    }
 }
 
 /// Elsewhere the system judges for itself.
 #[cfg(not(all(unix, not(any(target_vendor = "apple", target_os = "android")))))]
-fn in_one_file(_: &Arc<CryptoProvider>) -> Option<Arc<WebPkiServerVerifier>> {
-    None
+mod bundle {
+    use std::sync::Arc;
+
+    use rustls::client::WebPkiServerVerifier;
+    use rustls::crypto::CryptoProvider;
+
+    pub(super) fn verifier(_: &Arc<CryptoProvider>) -> Option<Arc<WebPkiServerVerifier>> {
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_could_not_be_read_is_read_again_and_what_could_is_kept() {
+        let kept = OnceLock::new();
+        assert_eq!(get_or_try(&kept, || Err("too many open files")), Err("too many open files"));
+        assert_eq!(get_or_try(&kept, || Ok::<u8, &str>(1)), Ok(&1));
+        assert_eq!(get_or_try(&kept, || Err("not asked")), Ok(&1));
+    }
 }

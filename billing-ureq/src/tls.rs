@@ -8,6 +8,7 @@ use std::io::{Read, Write};
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
+use http::Uri;
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
@@ -17,7 +18,7 @@ use ureq::unversioned::transport::{
     time,
 };
 
-use crate::roots::SystemRoots;
+use crate::roots::{SystemRoots, get_or_try};
 
 /// Whose certificates are trusted, read as far as can fail.
 #[derive(Debug)]
@@ -31,7 +32,7 @@ pub(crate) enum Roots {
 #[derive(Debug)]
 pub(crate) struct Tls {
     roots: Roots,
-    config: OnceLock<Result<Arc<ClientConfig>, rustls::Error>>,
+    config: OnceLock<Arc<ClientConfig>>,
 }
 
 impl Tls {
@@ -40,7 +41,7 @@ impl Tls {
     }
 
     fn config(&self) -> Result<Arc<ClientConfig>, rustls::Error> {
-        self.config.get_or_init(|| trusting(&self.roots).map(Arc::new)).clone()
+        get_or_try(&self.config, || trusting(&self.roots).map(Arc::new)).cloned()
     }
 }
 
@@ -56,8 +57,7 @@ impl<T: Transport> Connector<T> for Tls {
             Some(way) if details.needs_tls() && !way.is_tls() => way,
             other => return Ok(other.map(Either::A)),
         };
-        let host = details.uri.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
-        let name = ServerName::try_from(host.to_owned()).map_err(|e| Error::Other(e.into()))?;
+        let name = server_name(details.uri)?;
         let failed = |e: rustls::Error| Error::Other(e.into());
         let mut tls = ClientConnection::new(self.config().map_err(failed)?, name).map_err(failed)?;
         let way: Box<dyn Transport> = Box::new(way);
@@ -108,6 +108,12 @@ impl std::fmt::Debug for Secured {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Secured").finish_non_exhaustive()
     }
+}
+
+/// What the certificate must be for.
+pub(crate) fn server_name(uri: &Uri) -> Result<ServerName<'static>, Error> {
+    let host = uri.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
+    ServerName::try_from(host.to_owned()).map_err(|e| Error::Other(e.into()))
 }
 
 /// The process's own cryptography where it has chosen one, else ring.

@@ -16,13 +16,13 @@ pub fn program() -> Command {
     let mut command = Command::new(binary());
     for (name, _) in std::env::vars_os() {
         let text = name.to_string_lossy().to_ascii_uppercase();
-        let own = text.starts_with("GENESYSCLOUD_") || text.ends_with("_PROXY");
-        if own || text == "NO_COLOR" || text == "XDG_CACHE_HOME" {
+        let own = ["GENESYSCLOUD_", "SSL_CERT_"].iter().any(|start| text.starts_with(start));
+        if own || text.ends_with("_PROXY") || text == "NO_COLOR" || text == "XDG_CACHE_HOME" {
             command.env_remove(&name);
         }
     }
     // No profile either, and nothing that other runs have kept.
-    command.env("HOME", std::env::temp_dir().join("billing-tests-no-home")).stdin(Stdio::null());
+    command.env("HOME", concat!(env!("CARGO_MANIFEST_DIR"), "/no-home")).stdin(Stdio::null());
     command
 }
 

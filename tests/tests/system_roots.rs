@@ -1,14 +1,15 @@
-//! Whom the program trusts: the system's trust store, as one file and as a directory. OpenSSL's two variables say where
-//! those are.
+//! Whom the program trusts: the system's trust store, as one file and as directories. OpenSSL's two variables say where
+//! those are, on the systems that heed them.
+#![cfg(all(unix, not(any(target_vendor = "apple", target_os = "android"))))]
 
-use std::path::Path;
+use std::ffi::OsStr;
 
 use billing_tests::certificates::Authority;
 use billing_tests::program::{program, stderr};
 use billing_tests::raw_server::{RawServer, TRUSTOR};
 
 /// Asks a server of `by` for an overview, and says how that ended.
-fn ask(by: &Authority, file: &Path, directory: &Path) -> Result<(), String> {
+fn ask(by: &Authority, file: Option<&OsStr>, directories: Option<&OsStr>) -> Result<(), String> {
     let config = by.server();
     let server = RawServer::start(move |_, wire| {
         if wire.start_tls(&config) {
@@ -16,12 +17,16 @@ fn ask(by: &Authority, file: &Path, directory: &Path) -> Result<(), String> {
         }
     });
     let address = format!("https://{}", server.address());
-    let output = program()
+    let mut program = program();
+    for (name, place) in [("SSL_CERT_FILE", file), ("SSL_CERT_DIR", directories)] {
+        if let Some(place) = place {
+            program.env(name, place);
+        }
+    }
+    let output = program
         .env("GENESYSCLOUD_ACCESS_TOKEN", "tok-0")
         .env("GENESYSCLOUD_API_URL", &address)
         .env("GENESYSCLOUD_LOGIN_URL", &address)
-        .env("SSL_CERT_FILE", file)
-        .env("SSL_CERT_DIR", directory)
         .args(["overview", TRUSTOR])
         .output()
         .unwrap();
@@ -29,23 +34,44 @@ fn ask(by: &Authority, file: &Path, directory: &Path) -> Result<(), String> {
 }
 
 #[test]
-fn the_file_and_the_directory_are_trusted_and_nobody_else() {
+fn the_file_and_the_directories_are_trusted_and_nobody_else() {
     let place = tempfile::tempdir().unwrap();
-    let (file, directory) = (place.path().join("all.pem"), place.path().join("each"));
-    let (in_file, in_directory, nowhere) = (Authority::new(), Authority::new(), Authority::new());
+    let (in_file, in_one, in_other, nowhere) =
+        (Authority::new(), Authority::new(), Authority::new(), Authority::new());
+    let file = place.path().join("all.pem");
     std::fs::write(&file, in_file.pem()).unwrap();
-    std::fs::create_dir(&directory).unwrap();
-    std::fs::write(directory.join("one.pem"), in_directory.pem()).unwrap();
+    let folders = [("one", &in_one), ("other", &in_other)].map(|(name, authority)| {
+        let folder = place.path().join(name);
+        std::fs::create_dir(&folder).unwrap();
+        std::fs::write(folder.join("root.pem"), authority.pem()).unwrap();
+        folder
+    });
+    let both = std::env::join_paths(&folders).unwrap();
+    let [one, _] = &folders;
 
-    let by = |authority| ask(authority, &file, &directory);
-    assert_eq!((by(&in_file), by(&in_directory)), (Ok(()), Ok(())));
-    let refused = by(&nowhere).unwrap_err();
-    assert!(refused.contains("no trusted TLS connection"), "{refused}");
-
-    // One of the two is enough.
+    // What is named is trusted, one place or several, even if there is nothing in another.
     let missing = place.path().join("missing");
-    assert_eq!(ask(&in_file, &file, &missing), Ok(()));
-    assert_eq!(ask(&in_directory, &missing, &directory), Ok(()));
-    let refused = ask(&in_file, &missing, &missing).unwrap_err();
-    assert!(refused.contains("no trusted TLS connection"), "{refused}");
+    let (file, one, both) = (Some(file.as_os_str()), Some(one.as_os_str()), Some(both.as_os_str()));
+    let missing = Some(missing.as_os_str());
+    for (authority, file, directories) in [
+        (&in_file, file, None),
+        (&in_file, file, missing),
+        (&in_one, None, both),
+        (&in_other, file, both),
+        (&in_one, missing, one),
+    ] {
+        assert_eq!(ask(authority, file, directories), Ok(()));
+    }
+    // What is not named is not, and nothing makes up for a place that is missing.
+    for (authority, file, directories) in [
+        (&nowhere, None, None),
+        (&nowhere, file, both),
+        (&in_one, file, None),
+        (&in_file, None, one),
+        (&in_other, file, one),
+        (&in_file, missing, None),
+    ] {
+        let error = ask(authority, file, directories).unwrap_err();
+        assert!(error.contains("no trusted TLS connection"), "{error}");
+    }
 }
