@@ -14,6 +14,8 @@ use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver
 use ureq::unversioned::transport::time::{self, Duration};
 use ureq::unversioned::transport::{ConnectionDetails, Connector, NextTimeout};
 
+use crate::tls::server_name;
+
 /// In place of a resolver: every host has an address, which is not known yet.
 #[derive(Debug)]
 pub(crate) struct Later;
@@ -43,6 +45,10 @@ impl<C: Connector> Connector for LookingUp<C> {
     type Out = C::Out;
 
     fn connect(&self, details: &ConnectionDetails<'_>, chained: Option<()>) -> Result<Option<C::Out>, Error> {
+        // A name that no certificate can be for is none to look up, and not one that may be there later.
+        if details.needs_tls() {
+            server_name(details.uri)?;
+        }
         let (mut addrs, mut now, mut timeout) = (details.addrs.clone(), details.now, details.timeout);
         // A target that its proxy looks up has no address, and a proxy has had its own looked up.
         if addrs[..] == [NOT_YET] {

@@ -135,6 +135,7 @@ impl Transport {
         let result = match self {
             Self::Ureq => blocking(
                 billing_ureq::Client::builder(environment, credentials)
+                    .no_proxy()
                     .policy(policy)
                     .pacing(pacing)
                     .seed(SEED)
@@ -147,6 +148,7 @@ impl Transport {
                     tokio::runtime::Runtime::new().unwrap_or_else(|error| panic!("no runtime: {error}"));
                 runtime.block_on(async {
                     let client = billing_hyper::Client::builder(environment, credentials)
+                        .no_proxy()
                         .policy(policy)
                         .pacing(pacing)
                         .seed(SEED)

@@ -64,7 +64,7 @@ fn environment(server: &FakeServer) -> billing_core::Environment {
 fn of_ureq() {
     let server = FakeServer::start(Sandbox::new(7).in_progress_answers(0), Utc::now);
     let credentials = server.sandbox().credentials();
-    let client = billing_ureq::Client::new(environment(&server), credentials).unwrap();
+    let client = billing_ureq::Client::builder(environment(&server), credentials).no_proxy().build().unwrap();
     client.usage_report(Period::from_user("2026-10-01", "2026-11-01").unwrap()).unwrap();
     client.trustee_overview(ORG_ID.parse().unwrap(), Some(PeriodIndex::new(3))).unwrap();
     check(&server);
@@ -75,7 +75,8 @@ fn of_hyper() {
     let server = FakeServer::start(Sandbox::new(7).in_progress_answers(0), Utc::now);
     let credentials = server.sandbox().credentials();
     tokio::runtime::Runtime::new().unwrap().block_on(async {
-        let client = billing_hyper::Client::new(environment(&server), credentials).unwrap();
+        let client =
+            billing_hyper::Client::builder(environment(&server), credentials).no_proxy().build().unwrap();
         client.usage_report(Period::from_user("2026-10-01", "2026-11-01").unwrap()).await.unwrap();
         client.trustee_overview(ORG_ID.parse().unwrap(), Some(PeriodIndex::new(3))).await.unwrap();
     });

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use billing_core::{Credentials, Environment, Error, ErrorKind, Policy, TransportErrorKind as Kind};
+use billing_core::{BaseUrl, Credentials, Environment, Error, ErrorKind, Policy, TransportErrorKind as Kind};
 use rustls::HandshakeKind;
 
 use crate::driver::{BuildError, Builder, Client, TlsRoots};
@@ -42,8 +42,15 @@ fn nobody_listens() {
 
 #[test]
 fn no_such_host() {
-    let nowhere = support::environment("https://nonexistent.invalid");
-    assert_eq!(failure(client(nowhere).policy(once_within(20_000))), Kind::Dns);
+    let nowhere = format!("http://{}", support::no_host());
+    let nowhere = BaseUrl::dangerously_without_tls(&nowhere).expect("an address");
+    assert_eq!(failure(client(Environment::new(nowhere.clone(), nowhere))), Kind::Dns);
+}
+
+#[test]
+fn a_name_that_no_certificate_can_be_for() {
+    let nowhere = support::environment(&format!("https://{}", support::no_host()));
+    assert_eq!(failure(client(nowhere)), Kind::Tls);
 }
 
 #[test]

@@ -123,6 +123,11 @@ pub fn refusing() -> Environment {
     environment(&format!("http://{address}"))
 }
 
+/// A host that no resolver asks anybody for: the first part of its name is a character too long.
+pub fn no_host() -> String {
+    format!("{}.invalid", "x".repeat(64))
+}
+
 pub fn environment(base: &str) -> Environment {
     let base: BaseUrl = base.parse().unwrap();
     Environment::new(base.clone(), base)
