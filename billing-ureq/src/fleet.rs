@@ -85,8 +85,8 @@ pub struct Fleet {
 }
 
 impl Fleet {
-    /// So many threads are the default.
-    pub const AT_ONCE: usize = 8;
+    /// So many requests out at a time, each with a thread, are the default.
+    pub const AT_ONCE: usize = fleet::Fleet::<Shared>::AT_ONCE;
 
     pub(crate) fn new(client: Client, assignment: &Assignment) -> Self {
         let fleet = fleet::Fleet::new(assignment, client.drawn_policy(), client.parts().session.clone());
