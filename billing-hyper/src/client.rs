@@ -6,20 +6,19 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use billing_core::calls::{BillableUsage, Call, TrusteeOverviewCall};
-use billing_core::history::Finding;
 use billing_core::model::{TrusteeOverview, UsageReport};
 use billing_core::{
     Assignment, Credentials, Environment, Error, Event, Exchange, History, Machine, OrgId, Period,
     PeriodIndex, Policy, Poll, Progress, Reach, Report,
 };
 use futures_core::Stream;
-use futures_util::stream;
+use futures_util::{StreamExt, stream};
 
 use crate::clock::Clock;
 use crate::run::{Collect, Perform, Run};
 use crate::session::Shared;
 use crate::transport::Transport;
-use crate::{BuildError, Builder, Fleet};
+use crate::{BuildError, Builder, Fleet, Walk};
 
 /// A client with one session, which all its clones share.
 #[derive(Clone)]
@@ -100,35 +99,20 @@ impl Client {
         trustor: OrgId,
         period: Option<PeriodIndex>,
     ) -> Result<TrusteeOverview, Error> {
-        let latest = TrusteeOverviewCall::new(trustor);
-        let call = match period {
-            Some(index) => latest.period(index),
-            None => latest,
-        };
-        self.run(self.exchange(call)).await
+        self.run(self.exchange(TrusteeOverviewCall::new(trustor).period(period))).await
     }
 
-    /// The billing periods of a trustor organisation, back in time, each fetched when it is asked for.
+    /// The billing periods of a trustor organisation, back in time, each fetched when it is polled for.
     ///
     /// An index that cannot be read is a finding like any other; an error, after which nothing comes, is what every index
     /// would meet, such as a 404 for the first one: there is no such organisation.
-    pub fn history(
-        &self,
-        trustor: OrgId,
-        reach: Reach,
-    ) -> impl Stream<Item = Result<Finding, Error>> + Send + 'static + use<> {
+    pub fn history(&self, trustor: OrgId, reach: Reach) -> Walk {
         self.walk(History::new(trustor, reach, self.environment().api().clone(), self.drawn_policy()))
     }
 
-    /// The same for a walk that was begun elsewhere, and saved. (To save one, run its turns with [`Client::run`].)
-    pub fn walk(
-        &self,
-        history: History,
-    ) -> impl Stream<Item = Result<Finding, Error>> + Send + 'static + use<> {
-        stream::unfold((self.clone(), Some(history)), async |(client, rest)| match client.run(rest?).await {
-            Ok(visit) => Some((Ok(visit.finding), (client, visit.rest))),
-            Err(error) => Some((Err(error), (client, None))),
-        })
+    /// The same for a walk that was begun elsewhere, and saved.
+    pub fn walk(&self, history: History) -> Walk {
+        Walk::new(self.clone(), history)
     }
 
     /// A run over many organisations, paced by the quota.
@@ -190,7 +174,7 @@ impl Client {
         M: Machine<Output: Send> + Send + 'static,
     {
         let begin = Watched::New(self.0.clone(), machine);
-        stream::unfold(begin, async |watched| {
+        let updates = stream::unfold(begin, async |watched| {
             let (mut run, mut told) = match watched {
                 Watched::New(parts, machine) => (Run::begin(parts, machine), false),
                 Watched::Told(run) => (run, true),
@@ -206,7 +190,8 @@ impl Client {
                     ControlFlow::Break(result) => return Some((Update::Done(result), Watched::Over)),
                 };
             }
-        })
+        });
+        updates.fuse()
     }
 
     pub(crate) fn from_parts(parts: Parts) -> Self {

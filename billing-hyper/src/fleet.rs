@@ -83,14 +83,15 @@ impl Fleet {
     ) -> impl Stream<Item = Result<FleetUpdate, Stopped>> + Send + 'static {
         let Self { parts, fleet } = self;
         let begin = Running { parts, fleet, out: FuturesUnordered::new(), told: false, watch };
-        stream::unfold(Some(begin), async |running| {
+        let updates = stream::unfold(Some(begin), async |running| {
             let mut running = running?;
             match running.next().await {
                 Some(Ok(update)) => Some((Ok(update), Some(running))),
                 Some(Err(stopped)) => Some((Err(stopped), None)),
                 None => None,
             }
-        })
+        });
+        updates.fuse()
     }
 }
 

@@ -49,15 +49,18 @@ mod client;
 mod clock;
 mod connect;
 mod fleet;
+mod history;
 mod listing;
 mod operations;
 mod run;
 mod session;
 mod transport;
+mod turns;
 
 pub use billing_core;
 pub use builder::{BuildError, Builder, TlsRoots};
 pub use client::{Client, Update};
 pub use clock::{Clock, Sleep};
 pub use fleet::Fleet;
+pub use history::Walk;
 pub use listing::{Entities, Listing};

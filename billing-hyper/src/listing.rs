@@ -10,6 +10,7 @@ use billing_core::{Error, Page, Pages, Turn};
 use futures_core::Stream;
 
 use crate::Client;
+use crate::turns::Turns;
 
 /// A list, as a stream of its pages, each of which is fetched when it is asked for; from [`Client::list`] and its like.
 ///
@@ -31,23 +32,16 @@ use crate::Client;
 /// # }
 /// ```
 #[must_use = "nothing is fetched before it is polled"]
-pub struct Listing<C: Call> {
-    client: Client,
-    rest: Option<Pages<C>>,
-    turning: Option<Turning<C>>,
-    failed: bool,
-}
-
-type Turning<C> = Pin<Box<dyn Future<Output = Result<Turn<C>, Error>> + Send>>;
+pub struct Listing<C: Call>(Turns<Pages<C>, Turn<C>>);
 
 impl<C: Call<Output: Page> + Clone> Listing<C> {
     pub(crate) fn new(client: Client, pages: Pages<C>) -> Self {
-        Self { client, rest: Some(pages), turning: None, failed: false }
+        Self(Turns::new(client, pages))
     }
 
     /// What has not been read yet; `None` at the end of the list.
     pub fn rest(&self) -> Option<&Pages<C>> {
-        self.rest.as_ref()
+        self.0.rest()
     }
 
     /// What is on the pages, one by one.
@@ -63,35 +57,13 @@ where
     type Item = Result<C::Output, Error>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let Self { client, rest, turning, failed } = &mut *self;
-        let Some(pages) = rest.as_ref().filter(|_| !*failed) else {
-            return Poll::Ready(None);
-        };
-        let turn = turning.get_or_insert_with(|| {
-            let (client, pages) = (client.clone(), pages.clone());
-            Box::pin(async move { client.run(pages).await })
-        });
-        let turned = ready!(turn.as_mut().poll(cx));
-        *turning = None;
-        Poll::Ready(Some(match turned {
-            Ok(turn) => {
-                *rest = turn.rest;
-                Ok(turn.page)
-            }
-            Err(error) => {
-                *failed = true;
-                Err(error)
-            }
-        }))
+        self.0.poll_next(cx, |turn| (turn.page, turn.rest))
     }
 }
 
-/// What is pinned is in a box of its own.
-impl<C: Call> Unpin for Listing<C> {}
-
 impl<C: Call> fmt::Debug for Listing<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Listing").field("client", &self.client).finish_non_exhaustive()
+        f.debug_struct("Listing").field("client", &self.0.client).finish_non_exhaustive()
     }
 }
 

@@ -7,11 +7,14 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use billing_core::calls::{InvoiceDocumentCall, TrusteeOverviewCall};
+use billing_core::fleet::{FleetUpdate, Stopped};
 use billing_core::model::TrusteeOverview;
-use billing_core::{Credentials, Environment, Error, ErrorKind, Event, Pacing, Period, Policy, Waiting};
+use billing_core::{
+    Assignment, Credentials, Environment, Error, ErrorKind, Event, Pacing, Period, Policy, Reach, Waiting,
+};
 use billing_hyper::{Builder, Client, Clock, Sleep, Update};
 use chrono::{DateTime, TimeDelta, Utc};
-use futures_util::{StreamExt, future};
+use futures_util::{Stream, StreamExt, future};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
@@ -174,6 +177,54 @@ async fn a_stream_of_a_failure_ends_with_it() {
     assert!(!before.is_empty() && before.iter().all(|update| matches!(update, Update::Progress(_))));
 }
 
+/// Reads a stream to its end, looks twice whether anything comes after it, and gives what came before.
+async fn all_of<T>(stream: impl Stream<Item = T>) -> Vec<T> {
+    let mut stream = std::pin::pin!(stream);
+    let items = stream.by_ref().collect().await;
+    for _ in 0..2 {
+        assert!(stream.next().await.is_none(), "something after the end");
+    }
+    items
+}
+
+#[tokio::test]
+async fn a_stream_that_has_ended_may_be_polled_again() {
+    let latest = Reach::Index(0.try_into().expect("an index"));
+    let good = Server::http(|head, wire| match head.contains("/billableusage") {
+        true => respond(wire, 200, "", r#"{"status":"Complete","usages":[]}"#),
+        false => answers(head, wire),
+    });
+    let refusing = Server::http(|_, wire| respond(wire, 401, "", r#"{"error":"invalid_client"}"#));
+    for (server, good) in [(good, 1), (refusing, 0)] {
+        let client = client(server.environment("http")).build().expect("a client");
+        let is_good = |update: &Update<TrusteeOverview>| matches!(update, Update::Done(Ok(_)));
+        let updates = all_of(client.watch(client.exchange(overview()))).await;
+        assert_eq!((updates.len(), updates.iter().filter(|update| is_good(update)).count()), (1, good));
+        let updates = all_of(client.watch_usage_report(october())).await;
+        let is_good = |update: &&Update<_>| matches!(update, Update::Done(Ok(_)));
+        assert_eq!((updates.len(), updates.iter().filter(is_good).count()), (1, good));
+
+        let findings = all_of(client.history(TRUSTOR.parse().expect("an id"), latest)).await;
+        assert_eq!((findings.len(), findings.iter().flatten().count()), (1, good));
+        let mut walk = client.history(TRUSTOR.parse().expect("an id"), latest);
+        let findings = all_of(client.walk(walk.rest().expect("all of it").clone())).await;
+        assert_eq!((findings.len(), findings.iter().flatten().count()), (1, good));
+        // After an error the rest is what failed.
+        all_of(&mut walk).await;
+        assert_eq!(walk.rest().is_none(), good == 1);
+
+        let api = client.environment().api().clone();
+        let assignment =
+            Assignment::new([TRUSTOR.parse().expect("an id")], latest, api, VirtualClock::new().now());
+        let found = |updates: Vec<Result<FleetUpdate, Stopped>>| {
+            assert_eq!(updates.last().expect("an item").is_ok(), good == 1);
+            updates.into_iter().flatten().filter(|update| update.finding.is_some()).count()
+        };
+        assert_eq!(found(all_of(client.fleet(&assignment).run()).await), good);
+        assert_eq!(found(all_of(client.fleet(&assignment).run_watched(|_| ())).await), good);
+    }
+}
+
 #[tokio::test]
 async fn a_watcher_hears_of_everything_in_order() {
     let server = Server::http(answers);
@@ -278,6 +329,7 @@ fn a_client_is_shared_and_its_futures_are_sent() {
     sent(client.trustee_overview(TRUSTOR.parse().expect("an id"), None));
     sent(client.run_watched(client.exchange(overview()), |_| ()));
     sent(client.watch(client.exchange(overview())));
+    sent(client.history(TRUSTOR.parse().expect("an id"), Reach::All));
     sent(client.trustors());
     sent(client.trustors().entities());
     let document = || client.document(InvoiceDocumentCall::new(TRUSTOR.parse().expect("an id")));

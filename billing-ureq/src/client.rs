@@ -96,12 +96,7 @@ impl Client {
         trustor: OrgId,
         period: Option<PeriodIndex>,
     ) -> Result<TrusteeOverview, Error> {
-        let latest = TrusteeOverviewCall::new(trustor);
-        let call = match period {
-            Some(index) => latest.period(index),
-            None => latest,
-        };
-        self.run(self.exchange(call))
+        self.run(self.exchange(TrusteeOverviewCall::new(trustor).period(period)))
     }
 
     /// The billing periods of a trustor organisation, back in time, each fetched when it is read.

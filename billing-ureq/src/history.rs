@@ -9,20 +9,22 @@ use crate::Client;
 
 /// The billing periods of an organisation, each asked for when it is read; see [`Client::history`].
 ///
-/// After an error it yields nothing more.
+/// Whoever wants to go on later saves [`Walk::rest`], and gives it to [`Client::walk`]. An error ends it; the rest is then
+/// the period that failed and what comes after.
 #[derive(Clone, Debug)]
 #[must_use = "an iterator does nothing unless it is read"]
 pub struct Walk {
     client: Client,
     rest: Option<History>,
+    failed: bool,
 }
 
 impl Walk {
     pub(crate) fn new(client: Client, history: History) -> Self {
-        Self { client, rest: Some(history) }
+        Self { client, rest: Some(history), failed: false }
     }
 
-    /// The machine for what was not read yet, which can be saved and given to [`Client::walk`]; `None` at the end.
+    /// The machine for what has not been read yet; `None` at the end of the walk.
     pub fn rest(&self) -> Option<&History> {
         self.rest.as_ref()
     }
@@ -32,11 +34,17 @@ impl Iterator for Walk {
     type Item = Result<Finding, Error>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let history = self.rest.take()?;
-        Some(self.client.run(history).map(|visit| {
-            self.rest = visit.rest;
-            visit.finding
-        }))
+        let history = self.rest.clone().filter(|_| !self.failed)?;
+        Some(match self.client.run(history) {
+            Ok(visit) => {
+                self.rest = visit.rest;
+                Ok(visit.finding)
+            }
+            Err(error) => {
+                self.failed = true;
+                Err(error)
+            }
+        })
     }
 }
 

@@ -59,6 +59,7 @@ fn throttled(log: &[Logged]) -> usize {
 fn ureq_client(server: &FakeServer, time: &VirtualTime) -> billing_ureq::Client {
     let credentials = server.sandbox().credentials();
     billing_ureq::Client::builder(server.environment().unwrap(), credentials)
+        .no_proxy()
         .clock(time.clone())
         .build()
         .unwrap()
@@ -67,6 +68,7 @@ fn ureq_client(server: &FakeServer, time: &VirtualTime) -> billing_ureq::Client 
 fn hyper_client(server: &FakeServer, time: &VirtualTime) -> billing_hyper::Client {
     let credentials = server.sandbox().credentials();
     billing_hyper::Client::builder(server.environment().unwrap(), credentials)
+        .no_proxy()
         .clock(time.clone())
         .build()
         .unwrap()
@@ -145,16 +147,51 @@ fn an_unknown_organisation_is_one_error_and_nothing_after_it() {
 }
 
 #[test]
-fn a_walk_is_saved_and_gone_on_with() {
+fn ureq_a_walk_is_saved_and_gone_on_with() {
     let time = start();
     let server = serve(Sandbox::new(7), &time);
     let client = ureq_client(&server, &time);
     let mut walk = client.history(ORG_ID.parse().unwrap(), Reach::Periods(4.try_into().unwrap()));
     let mut lines: Vec<String> = walk.by_ref().take(2).map(|finding| told(&finding.unwrap())).collect();
     let saved = serde_json::to_string(walk.rest().unwrap()).unwrap();
-    let rest = client.walk(serde_json::from_str(&saved).unwrap());
-    lines.extend(rest.map(|finding| told(&finding.unwrap())));
-    assert_eq!((lines.len(), overviews(server.sandbox().log())), (4, 4));
+    let mut rest = client.walk(serde_json::from_str(&saved).unwrap());
+
+    // An error ends it, and the rest begins with the period that failed.
+    server.sandbox().fail(Target::Overview, Fault::Status(403));
+    assert_eq!(rest.next().unwrap().unwrap_err().kind(), &ErrorKind::Forbidden);
+    assert!(rest.next().is_none());
+    let mut rest = client.walk(rest.rest().unwrap().clone());
+    lines.extend(rest.by_ref().map(|finding| told(&finding.unwrap())));
+    assert!(rest.rest().is_none() && rest.next().is_none());
+    assert_eq!((lines.len(), overviews(server.sandbox().log())), (4, 5));
+}
+
+#[test]
+fn hyper_a_walk_is_saved_and_gone_on_with() {
+    let time = start();
+    let server = serve(Sandbox::new(7), &time);
+    tokio::runtime::Runtime::new().unwrap().block_on(async {
+        let client = hyper_client(&server, &time);
+        let mut walk = client.history(ORG_ID.parse().unwrap(), Reach::Periods(4.try_into().unwrap()));
+        // A period stays on its way when nobody waits for it any more.
+        let mut polled = Box::pin(walk.next());
+        assert!(futures_util::poll!(polled.as_mut()).is_pending());
+        drop(polled);
+        let first = walk.by_ref().take(2).map(|finding| told(&finding.unwrap()));
+        let mut lines: Vec<String> = first.collect().await;
+        assert_eq!(overviews(server.sandbox().log()), 2);
+        let saved = serde_json::to_string(walk.rest().unwrap()).unwrap();
+        let mut rest = client.walk(serde_json::from_str(&saved).unwrap());
+
+        server.sandbox().fail(Target::Overview, Fault::Status(403));
+        assert_eq!(rest.next().await.unwrap().unwrap_err().kind(), &ErrorKind::Forbidden);
+        assert!(rest.next().await.is_none());
+        let mut rest = client.walk(rest.rest().unwrap().clone());
+        let others: Vec<String> = rest.by_ref().map(|finding| told(&finding.unwrap())).collect().await;
+        lines.extend(others);
+        assert!(rest.rest().is_none() && rest.next().await.is_none());
+        assert_eq!((lines.len(), overviews(server.sandbox().log())), (4, 5));
+    });
 }
 
 /// A run, as each transport makes it, until so many findings.

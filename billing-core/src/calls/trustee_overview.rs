@@ -23,10 +23,10 @@ impl TrusteeOverviewCall {
         Self { trustor, period: None }
     }
 
-    /// The overview of the billing period with that index.
+    /// The overview of the billing period with that index; of the latest one if it is `None`.
     #[must_use = "the call is not changed in place"]
-    pub fn period(self, index: PeriodIndex) -> Self {
-        Self { period: Some(index), ..self }
+    pub fn period(self, index: impl Into<Option<PeriodIndex>>) -> Self {
+        Self { period: index.into(), ..self }
     }
 }
 
@@ -74,6 +74,11 @@ mod tests {
             uri(&call),
             "https://gateway.example.com/genesys/api/v2/billing/trusteebillingoverview/\
              9d750d63-95ae-4df7-8955-2bca7152ca19"
+        );
+        assert_eq!(uri(&call.clone().period(PeriodIndex::new(3)).period(None)), uri(&call));
+        assert_eq!(
+            uri(&call.clone().period(Some(PeriodIndex::new(3)))),
+            uri(&call) + "?billingPeriodIndex=3"
         );
         assert_eq!(
             wire(&call.period(PeriodIndex::new(0)).request(&api).unwrap()),

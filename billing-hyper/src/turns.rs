@@ -1,0 +1,64 @@
+//! A machine whose every run gives a part and the machine for the rest, run as the parts are asked for.
+
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use billing_core::{Error, Machine};
+
+use crate::Client;
+
+/// What a stream of such parts consists of.
+pub(crate) struct Turns<M, O> {
+    pub(crate) client: Client,
+    rest: Option<M>,
+    turning: Option<Turning<O>>,
+    failed: bool,
+}
+
+type Turning<O> = Pin<Box<dyn Future<Output = Result<O, Error>> + Send>>;
+
+impl<M: Machine> Turns<M, M::Output> {
+    pub(crate) fn new(client: Client, machine: M) -> Self {
+        Self { client, rest: Some(machine), turning: None, failed: false }
+    }
+
+    /// The machine for what has not been read yet, the part that failed included; `None` at the end.
+    pub(crate) fn rest(&self) -> Option<&M> {
+        self.rest.as_ref()
+    }
+
+    /// Goes on to the next part, which `split` parts from the rest.
+    pub(crate) fn poll_next<T>(
+        &mut self,
+        cx: &mut Context<'_>,
+        split: impl FnOnce(M::Output) -> (T, Option<M>),
+    ) -> Poll<Option<Result<T, Error>>>
+    where
+        M: Machine<Output: Send> + Clone + Send + 'static,
+    {
+        let Self { client, rest, turning, failed } = self;
+        let Some(machine) = rest.as_ref().filter(|_| !*failed) else {
+            return Poll::Ready(None);
+        };
+        let turn = turning.get_or_insert_with(|| {
+            let (client, machine) = (client.clone(), machine.clone());
+            Box::pin(async move { client.run(machine).await })
+        });
+        let turned = ready!(turn.as_mut().poll(cx));
+        *turning = None;
+        Poll::Ready(Some(match turned {
+            Ok(output) => {
+                let (part, after) = split(output);
+                *rest = after;
+                Ok(part)
+            }
+            Err(error) => {
+                *failed = true;
+                Err(error)
+            }
+        }))
+    }
+}
+
+/// What is pinned is in a box of its own.
+impl<M, O> Unpin for Turns<M, O> {}
