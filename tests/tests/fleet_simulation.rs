@@ -70,6 +70,7 @@ fn beside_a_stranger_who_uses_a_third_fewer_than_one_in_a_thousand_are_refused()
 fn killed_at_every_moment_a_small_fleet_asks_for_nothing_twice_and_misses_nothing() {
     let scenario = Scenario { odd: true, at_once: 4, ..periods(24, 4) };
     let acts = attempt(1, &scenario).acts;
+    assert!(acts > 2 * 24 * 4, "a request and its answer for each period: {acts}");
     for kill in 1..=acts {
         attempt(kill, &Scenario { kills: vec![kill], ..scenario.clone() });
     }
