@@ -5,114 +5,96 @@
 //! an enemy who can write your files the session's check of the address guards, so that a token never goes to a host that
 //! a checkpoint names.
 
-use std::borrow::Cow;
-
-use serde::de::{DeserializeOwned, Error as _};
+use serde::de::{DeserializeOwned, Error as _, IgnoredAny};
 use serde::ser::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::{Map, Value};
 
-use crate::calls::Call;
-use crate::exchange::Exchange;
-use crate::poll::{Poll, Polls, Report, Tick};
+use crate::Operation;
 
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Saved<'a, E> {
-    format: Cow<'a, str>,
-    version: u32,
-    operation: Cow<'a, str>,
-    exchange: E,
-    polls: Polls,
-    check: String,
+/// What something is saved as. Whenever its layout changes, so does the version.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Format {
+    pub(crate) name: &'static str,
+    pub(crate) version: u32,
 }
 
-impl<C: Call<Output: Report> + Serialize> Serialize for Poll<C> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        Saved {
-            format: FORMAT.into(),
-            version: VERSION,
-            operation: self.exchange.operation().id().into(),
-            exchange: &self.exchange,
-            polls: self.polls.clone(),
-            check: check(self).map_err(S::Error::custom)?,
-        }
-        .serialize(serializer)
+impl Format {
+    /// Saves `state`, which is the whole of something, with the operation that it is of where it could be of several.
+    pub(crate) fn seal<T: Serialize, S: Serializer>(
+        self,
+        operation: Option<Operation>,
+        state: &T,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        let Self { name: format, version } = self;
+        let operation = operation.map(|operation| operation.id());
+        let check = check(operation, state).map_err(S::Error::custom)?;
+        Sealed { format, version, operation, saved: state, check }.serialize(serializer)
     }
-}
 
-impl<'de, C: Call<Output: Report> + Serialize + DeserializeOwned> Deserialize<'de> for Poll<C> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let saved = Saved::<Exchange<Tick<C>>>::deserialize(deserializer)?;
-        if saved.format != FORMAT {
-            return Err(D::Error::custom("this is no saved poll"));
-        }
-        if saved.version != VERSION {
+    /// What [`Format::seal`] has saved. `operation` says of which operation it is.
+    pub(crate) fn unseal<'de, T: Serialize + DeserializeOwned, D: Deserializer<'de>>(
+        self,
+        operation: impl Fn(&T) -> Option<Operation>,
+        deserializer: D,
+    ) -> Result<T, D::Error> {
+        let Self { name, version } = self;
+        // Nothing is known of the layout of another version, so that the version is looked at before anything else.
+        let all = Map::deserialize(deserializer)?;
+        let found = all.get("version").and_then(Value::as_u64);
+        let Some(found) = found.filter(|_| all.get("format").and_then(Value::as_str) == Some(name)) else {
+            return Err(D::Error::custom(format_args!("this is no saved {name:?}")));
+        };
+        if found != u64::from(version) {
             return Err(D::Error::custom(format_args!(
-                "the poll was saved in version {} of the format, this program reads version {VERSION}",
-                saved.version
+                "it was saved in version {found} of the format, this program reads version {version}"
             )));
         }
-        let poll = Self { exchange: saved.exchange, polls: saved.polls };
-        let operation = poll.exchange.operation().id();
-        if saved.operation != operation {
-            return Err(D::Error::custom(format_args!(
-                "a saved {:?} is not a {operation:?}",
-                saved.operation
-            )));
+        let Unsealed { operation: of, saved, check: said, .. } =
+            serde_json::from_value(Value::Object(all)).map_err(D::Error::custom)?;
+        let saved: T = serde_json::from_value(saved).map_err(|error| match &of {
+            Some(of) => D::Error::custom(format_args!("{error}, in a saved {of:?}")),
+            None => D::Error::custom(error),
+        })?;
+        let expected = operation(&saved).map(|operation| operation.id());
+        if of.as_deref() != expected {
+            let [of, expected] = [of.as_deref(), expected].map(Option::unwrap_or_default);
+            return Err(D::Error::custom(format_args!("a saved {of:?} is not a {expected:?}")));
         }
-        if saved.check != check(&poll).map_err(D::Error::custom)? {
-            return Err(D::Error::custom("the saved poll was changed since: its checksum is wrong"));
+        if said != check(expected, &saved).map_err(D::Error::custom)? {
+            return Err(D::Error::custom("it was changed since it was saved: its checksum is wrong"));
         }
-        Ok(poll)
+        Ok(saved)
     }
 }
 
-/// The checksum of what a poll is, however it is laid out in the file.
-fn check<C: Call<Output: Report> + Serialize>(poll: &Poll<C>) -> Result<String, serde_json::Error> {
-    checksum_of(&(poll.exchange.operation().id(), &poll.exchange, &poll.polls))
-}
-
-/// Another machine, whose whole state is `value`, as it is saved under the name `format`.
-pub(crate) fn seal<T: Serialize, S: Serializer>(
-    format: &str,
-    value: &T,
-    serializer: S,
-) -> Result<S::Ok, S::Error> {
-    let check = checksum_of(value).map_err(S::Error::custom)?;
-    Sealed { format: format.into(), version: VERSION, saved: value, check }.serialize(serializer)
-}
-
-/// What [`seal`] has saved under that name.
-pub(crate) fn unseal<'de, T: Serialize + DeserializeOwned, D: Deserializer<'de>>(
-    format: &str,
-    deserializer: D,
-) -> Result<T, D::Error> {
-    let Sealed { format: found, version, saved, check } = Sealed::<T>::deserialize(deserializer)?;
-    if found != format {
-        return Err(D::Error::custom(format_args!("this is no saved {format:?}")));
-    }
-    if version != VERSION {
-        return Err(D::Error::custom(format_args!(
-            "it was saved in version {version} of the format, this program reads version {VERSION}"
-        )));
-    }
-    if check != checksum_of(&saved).map_err(D::Error::custom)? {
-        return Err(D::Error::custom("it was changed since it was saved: its checksum is wrong"));
-    }
-    Ok(saved)
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Serialize)]
 struct Sealed<'a, T> {
-    format: Cow<'a, str>,
+    format: &'a str,
     version: u32,
-    saved: T,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    operation: Option<&'a str>,
+    saved: &'a T,
     check: String,
 }
 
-fn checksum_of(value: &impl Serialize) -> Result<String, serde_json::Error> {
-    Ok(format!("{:016x}", checksum(CHECKSUM, serde_json::to_string(value)?.as_bytes())))
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Unsealed {
+    #[serde(rename = "format")]
+    _format: IgnoredAny,
+    #[serde(rename = "version")]
+    _version: IgnoredAny,
+    operation: Option<String>,
+    saved: Value,
+    check: String,
+}
+
+/// The checksum of what is saved, however it is laid out in the file.
+fn check(operation: Option<&str>, saved: &impl Serialize) -> Result<String, serde_json::Error> {
+    let text = serde_json::to_string(&(operation, saved))?;
+    Ok(format!("{:016x}", checksum(CHECKSUM, text.as_bytes())))
 }
 
 /// FNV-1a over `bytes`, going on from the checksum of what was before them, which is [`CHECKSUM`] where nothing was.
@@ -121,16 +103,15 @@ pub(crate) fn checksum(before: u64, bytes: &[u8]) -> u64 {
 }
 
 pub(crate) const CHECKSUM: u64 = 0xcbf2_9ce4_8422_2325;
-const FORMAT: &str = "billing-core poll";
-const VERSION: u32 = 1;
 
 #[cfg(test)]
 mod tests {
     use chrono::{DateTime, Utc};
 
     use super::*;
-    use crate::calls::BillableUsage;
-    use crate::{BaseUrl, Environment, Machine, Period, Policy, Step};
+    use crate::calls::{BillableUsage, Call, ContractsCall, InvoiceLinesCall};
+    use crate::testing::{reply, script};
+    use crate::{BaseUrl, Environment, Exchange, Machine, Pages, Period, Policy, Poll, Step};
 
     fn parked() -> Poll<BillableUsage> {
         let now: DateTime<Utc> = "2026-11-02T09:00:00Z".parse().unwrap();
@@ -160,8 +141,10 @@ mod tests {
     fn foreign_edited_and_other_versions_are_refused() {
         let text = serde_json::to_string(&parked()).unwrap();
         for (from, to, why) in [
-            ("\"version\":1", "\"version\":2", "version 2"),
-            ("billing-core poll", "another poll", "no saved poll"),
+            ("\"version\":2", "\"version\":1", "version 1"),
+            ("billing-core poll", "another poll", "no saved \"billing-core poll\""),
+            // Another version may have any layout, within and without.
+            ("\"version\":2", "\"version\":3,\"more\":1", "version 3"),
             ("get_billing_reports_billableusage", "get_other", "is not a"),
             ("api.mypurecloud.com", "api.evil.example", "checksum"),
             ("\"unready\":1", "\"unready\":0", "checksum"),
@@ -172,9 +155,77 @@ mod tests {
             let error = restore(&text.replace(from, to)).unwrap_err();
             assert!(error.contains(why), "{to}: {error}");
         }
-        for other in ["", "{}", "[]", "null", "{\"format\":\"billing-core poll\"}"] {
+        let later =
+            text.replace("\"version\":2", "\"version\":3").replace("\"unready\":1", "\"unready\":[1]");
+        assert!(restore(&later).unwrap_err().contains("version 3"));
+        let before = r#"{"format":"billing-core poll","version":1,"operation":"x","exchange":{},"polls":{},"check":"0"}"#;
+        assert!(restore(before).unwrap_err().contains("version 1"));
+        for other in ["", "{}", "[]", "null", "{\"format\":\"billing-core poll\"}", "{\"version\":2}"] {
             assert!(restore(other).is_err());
         }
         let _: BaseUrl = "https://api.mypurecloud.com".parse().unwrap();
+    }
+
+    /// A call that holds the same as that for an invoice's lines.
+    #[derive(Debug, Serialize, Deserialize)]
+    #[serde(transparent)]
+    struct Other(InvoiceLinesCall);
+
+    impl Call for Other {
+        type Output = <InvoiceLinesCall as Call>::Output;
+
+        fn operation(&self) -> Operation {
+            Operation::new("get_other", "other", &[])
+        }
+
+        fn request(&self, api: &BaseUrl) -> Result<http::Request<bytes::Bytes>, http::Error> {
+            self.0.request(api)
+        }
+
+        fn parse(&self, response: &http::Response<bytes::Bytes>) -> Result<Self::Output, crate::DecodeError> {
+            self.0.parse(response)
+        }
+    }
+
+    #[test]
+    fn a_call_and_a_list_are_refused_when_they_are_foreign_edited_or_of_another_version() {
+        fn refuses<M: Machine + Serialize + DeserializeOwned>(saved: &str, edits: &[(&str, &str, &str)]) {
+            let restored: M = serde_json::from_str(saved).unwrap();
+            assert_eq!(serde_json::to_string(&restored).unwrap(), saved);
+            for (from, to, why) in edits {
+                assert!(saved.contains(from), "{from} in {saved}");
+                let error =
+                    serde_json::from_str::<M>(&saved.replacen(from, to, 1)).err().unwrap().to_string();
+                assert!(error.contains(why), "{to}: {error}");
+            }
+        }
+        let api = Environment::default().api().clone();
+        let lines = InvoiceLinesCall::new("inv-1".parse().unwrap());
+        let call = serde_json::to_string(&Exchange::new(lines, api.clone(), Policy::default())).unwrap();
+        refuses::<Exchange<InvoiceLinesCall>>(
+            &call,
+            &[
+                ("\"version\":1", "\"version\":2", "version 2"),
+                ("billing-core exchange", "billing-core list", "no saved"),
+                ("inv-1", "inv-2", "checksum"),
+                ("api.mypurecloud.com", "api.evil.example", "checksum"),
+                ("\"requests\":0", "\"requests\":9", "checksum"),
+            ],
+        );
+        let error = serde_json::from_str::<Exchange<Other>>(&call).unwrap_err().to_string();
+        assert!(error.contains("is not a"), "{error}");
+
+        let page = reply(200, "", r#"{"entities":[],"nextUri":"/api/v2/billing/contracts?after=c2"}"#);
+        let list = script(Pages::new(ContractsCall::new(), api, Policy::default()), &[page]);
+        let rest = serde_json::to_string(&list.result.unwrap().rest.unwrap()).unwrap();
+        refuses::<Pages<ContractsCall>>(
+            &rest,
+            &[
+                ("\"version\":1", "\"version\":2", "version 2"),
+                ("billing-core list", "billing-core poll", "no saved"),
+                ("after=c2", "after=c3", "checksum"),
+                ("\"seen\":[", "\"seen\":[\"/x\",", "checksum"),
+            ],
+        );
     }
 }

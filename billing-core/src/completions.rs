@@ -1,13 +1,13 @@
 //! Completions: what was seen of how long reports take, for schedules that learn from it.
 
-use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::collections::btree_set;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::checkpoint::Format;
 use crate::timestamp::{after, millis, whole_millis};
 
 /// How long one report took, as far as its polls saw: longer than until one answer, no longer than until another.
@@ -49,7 +49,7 @@ impl Completion {
 /// [schedule learns from](crate::PollSchedule::learned), for the caller to keep between runs.
 ///
 /// It holds times and nothing else: no organisation, no name, no figure, no secret. It can be saved with serde; the saved
-/// form names its format and a version, and what is not of them is refused. Histories of several processes or machines
+/// form names its format and a version and has a checksum, and what is not of them is refused. Histories of several processes or machines
 /// [merge](Completions::merge) to the same whatever the order, and however often. Keep one for each kind of report whose
 /// times have something to do with each other.
 ///
@@ -124,34 +124,15 @@ impl<'a> IntoIterator for &'a Completions {
     }
 }
 
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Saved<'a> {
-    format: Cow<'a, str>,
-    version: u32,
-    completions: Vec<Completion>,
-}
-
 impl Serialize for Completions {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let completions = self.0.iter().copied().collect();
-        Saved { format: FORMAT.into(), version: VERSION, completions }.serialize(serializer)
+        FORMAT.seal(None, &self.0, serializer)
     }
 }
 
 impl<'de> Deserialize<'de> for Completions {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let saved = Saved::deserialize(deserializer)?;
-        if saved.format != FORMAT {
-            return Err(de::Error::custom("this is no history of completions"));
-        }
-        if saved.version != VERSION {
-            return Err(de::Error::custom(format_args!(
-                "the history was saved in version {} of the format, this program reads version {VERSION}",
-                saved.version
-            )));
-        }
-        let mut completions = Self(saved.completions.into_iter().collect());
+        let mut completions = Self(FORMAT.unseal(|_| None, deserializer)?);
         completions.trim();
         Ok(completions)
     }
@@ -176,8 +157,7 @@ impl TryFrom<Unchecked> for Completion {
     }
 }
 
-const FORMAT: &str = "billing-core completions";
-const VERSION: u32 = 1;
+const FORMAT: Format = Format { name: "billing-core completions", version: 2 };
 
 const A_DAY: Duration = Duration::from_secs(24 * 3600);
 
@@ -249,15 +229,18 @@ mod tests {
         assert_eq!(serde_json::from_str::<Completions>(&text).unwrap(), history);
         assert_eq!(
             text,
-            r#"{"format":"billing-core completions","version":1,"completions":[{"at":"2026-10-26T07:33:20Z","after":0,"by":2000},{"at":"2026-10-26T07:33:23Z","after":8000,"by":12345}]}"#
+            r#"{"format":"billing-core completions","version":2,"saved":[{"at":"2026-10-26T07:33:20Z","after":0,"by":2000},{"at":"2026-10-26T07:33:23Z","after":8000,"by":12345}],"check":"489c4bda0597ebae"}"#
         );
         for (from, to, why) in [
-            ("completions\",", "poll\",", "no history"),
-            ("\"version\":1", "\"version\":2", "version 2"),
+            ("completions\",", "poll\",", "no saved"),
+            ("\"version\":2", "\"version\":3", "version 3"),
+            // A later version may have any layout.
+            ("\"version\":2", "\"version\":3,\"kinds\":{}", "version 3"),
+            ("\"by\":2000", "\"by\":2001", "checksum"),
             ("\"by\":2000", "\"by\":0", "cannot be complete"),
             ("\"by\":2000", "\"by\":-1", "invalid value"),
             ("\"by\":2000", "\"by\":2000,\"org\":1", "unknown field"),
-            ("\"version\":1", "\"version\":1,\"org\":1", "unknown field"),
+            ("\"version\":2", "\"version\":2,\"org\":1", "unknown field"),
         ] {
             assert!(text.contains(from), "{from} in {text}");
             let error =
@@ -269,8 +252,9 @@ mod tests {
     #[test]
     fn a_saved_history_that_is_too_long_is_cut() {
         let entries: Vec<_> = (0..100).map(|n| seen(n, 0, 2000)).collect();
-        let entries = serde_json::to_string(&entries).unwrap();
-        let text = format!(r#"{{"format":"billing-core completions","version":1,"completions":{entries}}}"#);
+        let mut text = Vec::new();
+        FORMAT.seal(None, &entries, &mut serde_json::Serializer::new(&mut text)).unwrap();
+        let text = String::from_utf8(text).unwrap();
         let history: Completions = serde_json::from_str(&text).unwrap();
         assert_eq!((history.len(), *history.iter().next().unwrap()), (32, seen(68, 0, 2000)));
     }

@@ -30,7 +30,7 @@ use http::{Request, Response};
 
 use crate::calls::{AGENT, Call};
 use crate::error::Evidence;
-use crate::exchange::{Exchange, Taken, into_step};
+use crate::exchange::{Attempts, Taken, into_step};
 use crate::machine::{Hold, Received, sealed};
 use crate::passage::length;
 use crate::progress::Progress;
@@ -39,8 +39,8 @@ use crate::{BaseUrl, DecodeError, DocumentUrl, Error, ErrorKind, Fault, Machine,
 /// Asks where a document is, and fetches it; see the [module's text](self).
 ///
 /// # Bound
-/// At most four [`Exchange`]s, with their bounds: one for an address and one for the document, and both once more where
-/// the address is refused. All of it has one deadline.
+/// At most four [`Exchange`](crate::Exchange)s, with their bounds: one for an address and one for the document, and both once
+/// more where the address is refused. All of it has one deadline.
 ///
 /// It cannot be saved, because the address that it holds is a secret.
 #[derive(Clone, Debug)]
@@ -52,8 +52,8 @@ pub struct Download<C> {
 
 #[derive(Clone, Debug)]
 enum Stage<C> {
-    Locating(Exchange<C>),
-    Fetching(Exchange<Fetch>),
+    Locating(Attempts<C>),
+    Fetching(Attempts<Fetch>),
 }
 
 /// A document that is whole.
@@ -69,7 +69,7 @@ pub struct Document {
 impl<C: Call<Output = DocumentUrl> + Clone> Download<C> {
     /// The document whose address `locate` asks for, under the address `api`.
     pub fn new(locate: C, api: BaseUrl, policy: Policy) -> Self {
-        let exchange = Exchange::new(locate.clone(), api, policy);
+        let exchange = Attempts::new(locate.clone(), api, policy);
         Self { locate, stage: Stage::Locating(exchange), renewed: false }
     }
 
@@ -137,8 +137,8 @@ impl<C: Call<Output = DocumentUrl> + Clone> sealed::Machine for Download<C> {
 
     fn held(mut self, hold: Hold, now: DateTime<Utc>) -> Step<Self> {
         let next = match &mut self.stage {
-            Stage::Locating(exchange) => exchange.hold(hold, now).and_then(|()| exchange.proceed(now)),
-            Stage::Fetching(exchange) => exchange.hold(hold, now).and_then(|()| exchange.proceed(now)),
+            Stage::Locating(exchange) => exchange.held(hold, now),
+            Stage::Fetching(exchange) => exchange.held(hold, now),
         };
         into_step(next, self)
     }

@@ -12,9 +12,11 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use serde::{Deserialize, Serialize};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::calls::{Call, LOGIN};
+use crate::checkpoint::Format;
 use crate::decision::{Judgement, judge};
 use crate::error::Evidence;
 use crate::machine::{Hold, NotBefore, Received, Request, Sent, sealed};
@@ -29,9 +31,20 @@ use crate::{BaseUrl, DocumentUrl, Error, ErrorKind, Machine, Operation, Policy, 
 /// Between two answers that the call accepts there are at most 5 transient failures in a row, each followed by at most 2
 /// unreadable answers in a row; every 429 is followed by a wait of at least a second, so that there are at most as many
 /// as the seconds until the deadline. What a session adds, [`Authorized`](crate::Authorized) says.
+#[derive(Clone, Debug)]
+pub struct Exchange<C>(Attempts<C>);
+
+impl<C: Call> Exchange<C> {
+    /// The call, to be made under the address `api`.
+    pub fn new(call: C, api: BaseUrl, policy: Policy) -> Self {
+        Self(Attempts::new(call, api, policy))
+    }
+}
+
+/// What an exchange is, alone or as a part of another machine.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Exchange<C> {
+pub(crate) struct Attempts<C> {
     pub(crate) call: C,
     pub(crate) api: BaseUrl,
     pub(crate) policy: Policy,
@@ -70,9 +83,8 @@ pub(crate) enum Taken<T> {
     Again,
 }
 
-impl<C: Call> Exchange<C> {
-    /// The call, to be made under the address `api`.
-    pub fn new(call: C, api: BaseUrl, policy: Policy) -> Self {
+impl<C: Call> Attempts<C> {
+    pub(crate) fn new(call: C, api: BaseUrl, policy: Policy) -> Self {
         let state = State {
             started: None,
             deadline: None,
@@ -95,10 +107,10 @@ impl<C: Call> Exchange<C> {
     }
 
     /// Another call as the next part of the same operation: under the same deadline, and counted with it.
-    pub(crate) fn followed_by<D: Call>(&self, call: D) -> Exchange<D> {
+    pub(crate) fn followed_by<D: Call>(&self, call: D) -> Attempts<D> {
         let State { started, deadline, requests, .. } = self.state;
-        let next = Exchange::new(call, self.api.clone(), self.policy.clone());
-        Exchange { state: State { started, deadline, requests, ..next.state }, ..next }
+        let next = Attempts::new(call, self.api.clone(), self.policy.clone());
+        Attempts { state: State { started, deadline, requests, ..next.state }, ..next }
     }
 
     /// When it began: at its first step.
@@ -208,12 +220,13 @@ impl<C: Call> Exchange<C> {
     }
 
     /// Takes back a request that was not sent because it has to wait.
-    pub(crate) fn hold(&mut self, hold: Hold, now: DateTime<Utc>) -> Result<(), Error> {
+    pub(crate) fn held(&mut self, hold: Hold, now: DateTime<Utc>) -> Result<Next, Error> {
         if let Some(evidence) = hold.evidence {
             self.state.last = evidence;
         }
         let NotBefore { until, asked } = hold.not_before;
-        self.rest(until, asked, (hold.waiting, Timing::Session), now)
+        self.rest(until, asked, (hold.waiting, Timing::Session), now)?;
+        self.proceed(now)
     }
 
     /// Keeps what the last answer said, for the error if there is no time for another.
@@ -294,26 +307,38 @@ impl<C: Call> Machine for Exchange<C> {
     type Output = C::Output;
 
     fn step(mut self, now: DateTime<Utc>) -> Step<Self> {
-        into_step(self.wake(now), self)
+        into_step(self.0.wake(now), self)
     }
 
     fn progress(&self) -> Progress {
-        Self::progress(self)
+        self.0.progress()
     }
 }
 
 impl<C: Call> sealed::Machine for Exchange<C> {
     fn received(mut self, received: Received, now: DateTime<Utc>) -> Step<Self> {
-        match self.take(received, Duration::ZERO, now) {
+        match self.0.take(received, Duration::ZERO, now) {
             Ok(Taken::Value(value, _, _)) => Step::Done(Ok(value)),
-            Ok(Taken::Again) => into_step(self.proceed(now), self),
+            Ok(Taken::Again) => into_step(self.0.proceed(now), self),
             Err(error) => Step::Done(Err(error)),
         }
     }
 
     fn held(mut self, hold: Hold, now: DateTime<Utc>) -> Step<Self> {
-        let next = self.hold(hold, now).and_then(|()| self.proceed(now));
+        let next = self.0.held(hold, now);
         into_step(next, self)
+    }
+}
+
+impl<C: Call + Serialize> Serialize for Exchange<C> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        FORMAT.seal(Some(self.0.operation()), &self.0, serializer)
+    }
+}
+
+impl<'de, C: Call + Serialize + DeserializeOwned> Deserialize<'de> for Exchange<C> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        FORMAT.unseal(|attempts| Some(Attempts::operation(attempts)), deserializer).map(Self)
     }
 }
 
@@ -331,6 +356,7 @@ const THROTTLE_FLOOR: Duration = Duration::from_secs(1);
 const A_LITTLE: Duration = Duration::from_secs(1);
 /// The longest wait that is our own idea: after a 429 without headers.
 const LONGEST_OWN_WAIT: Duration = Duration::from_secs(120);
+const FORMAT: Format = Format { name: "billing-core exchange", version: 1 };
 
 #[cfg(test)]
 mod tests {

@@ -52,8 +52,8 @@ use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::calls::{Answer, LOGIN, TrusteeOverviewCall, WithBody};
-use crate::checkpoint::{seal, unseal};
-use crate::exchange::{Exchange, Next, Taken};
+use crate::checkpoint::Format;
+use crate::exchange::{Attempts, Next, Taken};
 use crate::machine::{Hold, Received, sealed};
 use crate::model::TrusteeOverview;
 use crate::progress::Progress;
@@ -111,8 +111,8 @@ impl fmt::Display for Reach {
 /// organisation.
 ///
 /// # Bound
-/// Each turn is one [`Exchange`], with its bound; there are at most [`History::MOST`] turns. After [`History::FAILURES`]
-/// failed indexes in a row, or as many that are the same period again, the walk ends and says so.
+/// Each turn is one [`Exchange`](crate::Exchange), with its bound; there are at most [`History::MOST`] turns. After
+/// [`History::FAILURES`] failed indexes in a row, or as many that are the same period again, the walk ends and says so.
 #[derive(Clone, Debug)]
 #[must_use = "a machine does nothing unless it is stepped"]
 pub struct History(State);
@@ -214,7 +214,7 @@ impl History {
     pub fn new(organization: OrgId, reach: Reach, api: BaseUrl, policy: Policy) -> Self {
         let walk = Walk::new(reach);
         let call = WithBody(TrusteeOverviewCall::new(organization.clone()).period(walk.index()));
-        Self(State { organization, walk, exchange: Exchange::new(call, api, policy) })
+        Self(State { organization, walk, exchange: Attempts::new(call, api, policy) })
     }
 
     /// The organisation.
@@ -239,7 +239,7 @@ impl History {
         }
         let State { organization, walk, exchange } = self.0;
         let call = WithBody(TrusteeOverviewCall::new(organization.clone()).period(walk.index()));
-        let exchange = Exchange::new(call, exchange.api, exchange.policy);
+        let exchange = Attempts::new(call, exchange.api, exchange.policy);
         Ok(Self(State { organization, walk, exchange }))
     }
 
@@ -312,20 +312,20 @@ impl sealed::Machine for History {
     }
 
     fn held(mut self, hold: Hold, now: DateTime<Utc>) -> Step<Self> {
-        let next = self.0.exchange.hold(hold, now).and_then(|()| self.0.exchange.proceed(now));
+        let next = self.0.exchange.held(hold, now);
         self.go(next)
     }
 }
 
 impl Serialize for History {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        seal(FORMAT, &self.0, serializer)
+        FORMAT.seal(None, &self.0, serializer)
     }
 }
 
 impl<'de> Deserialize<'de> for History {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        unseal(FORMAT, deserializer).map(Self)
+        FORMAT.unseal(|_| None, deserializer).map(Self)
     }
 }
 
@@ -398,7 +398,7 @@ impl fmt::Display for Ended {
 struct State {
     organization: OrgId,
     walk: Walk,
-    exchange: Exchange<WithBody<TrusteeOverviewCall>>,
+    exchange: Attempts<WithBody<TrusteeOverviewCall>>,
 }
 
 /// Where a walk stands: what it is for and what it has seen, without any exchange.
@@ -549,7 +549,7 @@ fn meets_every_index(error: &Error) -> bool {
     always || error.operation() == LOGIN
 }
 
-const FORMAT: &str = "billing-core history";
+const FORMAT: Format = Format { name: "billing-core history", version: 2 };
 
 #[cfg(test)]
 mod tests {
@@ -879,7 +879,8 @@ mod tests {
         assert_eq!(restored.progress(), parked.progress());
         assert!(matches!(restored.step(until), Step::Send(..)));
         for (from, to, why) in [
-            ("\"version\":1", "\"version\":9", "version 9"),
+            ("\"version\":2", "\"version\":9", "version 9"),
+            ("\"version\":2", "\"version\":9,\"more\":1", "version 9"),
             ("billing-core history", "billing-core poll", "no saved"),
             ("api.mypurecloud.com", "api.evil.example", "checksum"),
             ("\"next\":0", "\"next\":1", "checksum"),

@@ -13,11 +13,13 @@ use std::time::Duration;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use http::{Request, Response, StatusCode, Uri};
-use serde::{Deserialize, Serialize};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::calls::Call;
+use crate::checkpoint::Format;
 use crate::error::Evidence;
-use crate::exchange::{Exchange, Taken, into_step};
+use crate::exchange::{Attempts, Taken, into_step};
 use crate::machine::{Hold, Received, sealed};
 use crate::progress::Progress;
 use crate::{BaseUrl, DecodeError, DocumentUrl, Error, ErrorKind, Machine, Operation, Policy, Step};
@@ -76,14 +78,9 @@ impl<'a> Onward<'a> {
 /// next number is asked for, by the query parameter `pageNumber`; a server that then answers with another number is an error.
 ///
 /// # Bound
-/// Each turn is one [`Exchange`], with its bound; there are at most [`Pages::MOST`] turns.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Pages<C> {
-    exchange: Exchange<Leaf<C>>,
-    /// The addresses of the pages so far.
-    seen: Vec<String>,
-}
+/// Each turn is one [`Exchange`](crate::Exchange), with its bound; there are at most [`Pages::MOST`] turns.
+#[derive(Clone, Debug)]
+pub struct Pages<C>(State<C>);
 
 /// One page, and the machine for the rest of the list.
 #[derive(Clone, Debug)]
@@ -100,17 +97,18 @@ impl<C: Call<Output: Page> + Clone> Pages<C> {
 
     /// The list that `call` begins, under the address `api`.
     pub fn new(call: C, api: BaseUrl, policy: Policy) -> Self {
-        Self { exchange: Exchange::new(Leaf { call, at: None }, api, policy), seen: Vec::new() }
+        let exchange = Attempts::new(Leaf { call, at: None }, api, policy);
+        Self(State { exchange, seen: Vec::new() })
     }
 
     /// The pages read so far.
     pub fn turned(&self) -> usize {
-        self.seen.len()
+        self.0.seen.len()
     }
 
     /// What comes after a page.
     fn turn(self, page: C::Output, evidence: Evidence) -> Result<Turn<C>, Error> {
-        let Self { exchange, mut seen } = self;
+        let State { exchange, mut seen } = self.0;
         let onward = page.onward();
         if onward == Onward::End {
             return Ok(Turn { page, rest: None });
@@ -138,8 +136,8 @@ impl<C: Call<Output: Page> + Clone> Pages<C> {
             return Err(astray("the list has no end"));
         }
         let leaf = Leaf { call: exchange.call.call.clone(), at: Some(next) };
-        let exchange = Exchange::new(leaf, exchange.api.clone(), exchange.policy.clone());
-        Ok(Turn { page, rest: Some(Self { exchange, seen }) })
+        let exchange = Attempts::new(leaf, exchange.api.clone(), exchange.policy.clone());
+        Ok(Turn { page, rest: Some(Self(State { exchange, seen })) })
     }
 }
 
@@ -147,27 +145,48 @@ impl<C: Call<Output: Page> + Clone> Machine for Pages<C> {
     type Output = Turn<C>;
 
     fn step(mut self, now: DateTime<Utc>) -> Step<Self> {
-        into_step(self.exchange.wake(now), self)
+        into_step(self.0.exchange.wake(now), self)
     }
 
     fn progress(&self) -> Progress {
-        self.exchange.progress()
+        self.0.exchange.progress()
     }
 }
 
 impl<C: Call<Output: Page> + Clone> sealed::Machine for Pages<C> {
     fn received(mut self, received: Received, now: DateTime<Utc>) -> Step<Self> {
-        match self.exchange.take(received, Duration::ZERO, now) {
+        match self.0.exchange.take(received, Duration::ZERO, now) {
             Ok(Taken::Value(page, _, evidence)) => Step::Done(self.turn(page, evidence)),
-            Ok(Taken::Again) => into_step(self.exchange.proceed(now), self),
+            Ok(Taken::Again) => into_step(self.0.exchange.proceed(now), self),
             Err(error) => Step::Done(Err(error)),
         }
     }
 
     fn held(mut self, hold: Hold, now: DateTime<Utc>) -> Step<Self> {
-        let next = self.exchange.hold(hold, now).and_then(|()| self.exchange.proceed(now));
+        let next = self.0.exchange.held(hold, now);
         into_step(next, self)
     }
+}
+
+impl<C: Call + Serialize> Serialize for Pages<C> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        FORMAT.seal(Some(self.0.exchange.operation()), &self.0, serializer)
+    }
+}
+
+impl<'de, C: Call + Serialize + DeserializeOwned> Deserialize<'de> for Pages<C> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        FORMAT.unseal(|state: &State<C>| Some(state.exchange.operation()), deserializer).map(Self)
+    }
+}
+
+/// Everything that a list under way is.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct State<C> {
+    exchange: Attempts<Leaf<C>>,
+    /// The addresses of the pages so far.
+    seen: Vec<String>,
 }
 
 /// One page: the call's own request at first, then the address that the page before gave.
@@ -263,6 +282,8 @@ fn numbered(here: &Uri, this: Option<u64>, of: u64) -> Result<Option<String>, &'
 fn target(uri: &Uri) -> String {
     uri.path_and_query().map_or_else(|| uri.path().to_owned(), |target| target.as_str().to_owned())
 }
+
+const FORMAT: Format = Format { name: "billing-core list", version: 1 };
 
 #[cfg(test)]
 mod tests {

@@ -48,11 +48,13 @@ use std::time::Duration;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use http::{Response, StatusCode};
-use serde::{Deserialize, Serialize};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::calls::{Answer, Call};
+use crate::checkpoint::Format;
 use crate::error::Evidence;
-use crate::exchange::{Exchange, Taken, into_step};
+use crate::exchange::{Attempts, Taken, into_step};
 use crate::machine::{Hold, Received, sealed};
 use crate::model::ReportStatus;
 use crate::policy::POLL_FLOOR;
@@ -86,14 +88,14 @@ impl<T: Report> Report for Answer<T> {
 /// [`Authorized`](crate::Authorized) says.
 #[derive(Clone, Debug)]
 pub struct Poll<C> {
-    pub(crate) exchange: Exchange<Tick<C>>,
-    pub(crate) polls: Polls,
+    exchange: Attempts<Tick<C>>,
+    polls: Polls,
 }
 
 /// What a poll remembers beside its exchange.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Polls {
+struct Polls {
     /// Answers so far that were not complete.
     unready: u32,
     /// How old the report was at the last of these, counted from the first request, in whole milliseconds.
@@ -106,7 +108,7 @@ pub(crate) struct Polls {
 impl<C: Call<Output: Report>> Poll<C> {
     /// Asks under the address `api`.
     pub fn new(call: C, api: BaseUrl, policy: Policy) -> Self {
-        Self { exchange: Exchange::new(Tick(call), api, policy), polls: Polls::default() }
+        Self { exchange: Attempts::new(Tick(call), api, policy), polls: Polls::default() }
     }
 
     /// What it asks for.
@@ -197,9 +199,32 @@ impl<C: Call<Output: Report>> sealed::Machine for Poll<C> {
     }
 
     fn held(mut self, hold: Hold, now: DateTime<Utc>) -> Step<Self> {
-        let next = self.exchange.hold(hold, now).and_then(|()| self.exchange.proceed(now));
+        let next = self.exchange.held(hold, now);
         into_step(next, self)
     }
+}
+
+impl<C: Call<Output: Report> + Serialize> Serialize for Poll<C> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let saved = Saved { exchange: &self.exchange, polls: &self.polls };
+        FORMAT.seal(Some(self.exchange.operation()), &saved, serializer)
+    }
+}
+
+impl<'de, C: Call<Output: Report> + Serialize + DeserializeOwned> Deserialize<'de> for Poll<C> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let operation = |saved: &Saved<Attempts<Tick<C>>, Polls>| Some(saved.exchange.operation());
+        let Saved { exchange, polls } = FORMAT.unseal(operation, deserializer)?;
+        Ok(Self { exchange, polls })
+    }
+}
+
+/// Everything that a poll is.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Saved<E, P> {
+    exchange: E,
+    polls: P,
 }
 
 /// One poll: the call itself, but an answer that is not complete is an answer too.
@@ -257,6 +282,7 @@ impl<C: Call<Output: Report>> Call for Tick<C> {
 
 /// So many answers in a row with a status that is neither `InProgress` nor `Complete` end a poll.
 const UNHEARD_OF_LIMIT: u32 = 3;
+const FORMAT: Format = Format { name: "billing-core poll", version: 2 };
 
 #[cfg(test)]
 mod tests {
