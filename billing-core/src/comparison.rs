@@ -28,7 +28,7 @@ use serde::ser::Serializer;
 
 use crate::history::Dates;
 use crate::model::TrusteeOverview;
-use crate::statement::{ROLLUP_PART, folded, sum};
+use crate::statement::{folded, sum};
 use crate::trend::is_same_currency;
 use crate::{Change, Line, NOT_INCLUDED, Section, SectionLines, Statement, Timestamp, Trend};
 
@@ -180,7 +180,7 @@ impl Key {
             part_number: folded(line.part_number.as_deref()),
             name: folded(line.name.as_deref()),
             third_party: line.third_party,
-            explains_rollup: explains_rollup(line),
+            explains_rollup: line.explains_rollup,
         }
     }
 }
@@ -271,7 +271,7 @@ fn compared(row: &Row<'_>, periods: &[&TrusteeOverview], statements: &[Statement
         (Some(a), Some(b)) => is_same_currency(a, b),
         _ => false,
     };
-    let explains_rollup = explains_rollup(line);
+    let explains_rollup = line.explains_rollup;
     ComparedRow {
         section: (*section).clone(),
         name: line.name.clone(),
@@ -285,10 +285,6 @@ fn compared(row: &Row<'_>, periods: &[&TrusteeOverview], statements: &[Statement
         overage: (!explains_rollup).then(|| figures(|cell| cell.overage, &one_unit)),
         charge: (!explains_rollup).then(|| figures(|cell| cell.charge, &one_currency)),
     }
-}
-
-fn explains_rollup(line: &Line) -> bool {
-    line.grouping.as_deref().is_some_and(|grouping| folded(Some(grouping)) == ROLLUP_PART)
 }
 
 /// Whether quantities in these units can be compared: where one is not sent, they can.

@@ -133,6 +133,10 @@ pub struct Line {
     /// What was used beyond committed and included (rule 4); `None` where that is unknown, or the line explains another.
     #[serde(serialize_with = "optional_text")]
     pub overage: Option<Decimal>,
+    /// Whether it is a part that explains a total (rules 6 and 7), so that it has neither an overage nor a charge of its own;
+    /// also where its total was not sent.
+    #[serde(skip)]
+    pub explains_rollup: bool,
     /// What it costs.
     #[serde(flatten)]
     pub charge: Charge,
@@ -162,7 +166,7 @@ pub enum Unknown {
     NoAllowance,
     /// The quantity of the allowance is missing or no number.
     UnreadableAllowance,
-    /// The allowance is shared with an earlier row of the same name whose own need is unknown.
+    /// The allowance is shared with an earlier row whose own need is unknown.
     SharedAllowance,
     /// The result has more digits than can be held exactly.
     TooLong,
@@ -170,7 +174,7 @@ pub enum Unknown {
     NoRollup,
 }
 
-/// A `fair-use` row: an allowance on the rows of the same name (rule 3).
+/// A `fair-use` row: an allowance on the rows of the same name, or on AI tokens (rules 3 and 7).
 #[derive(Clone, Debug, PartialEq, serde::Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
@@ -245,28 +249,30 @@ pub const NOT_INCLUDED: &str = "Tax and telco usage are not included.";
 impl Statement {
     /// Computes the statement of an overview.
     ///
-    /// Several rows that share the name of an allowance share it: each takes what it needs in the order in which the
-    /// server sent them, those of third parties after the others, and the last takes the rest, so that no unit is granted
-    /// twice.
+    /// Several rows that share an allowance each take what they need of it in the order in which the server sent them, those
+    /// of third parties after the others, and the last takes the rest, so that no unit is granted twice.
     pub fn new(overview: &TrusteeOverview) -> Self {
-        let rows: Vec<Row<'_>> = overview.usages().iter().enumerate().map(Row::read).collect();
+        let mut rows: Vec<Row<'_>> = overview.usages().iter().enumerate().map(Row::read).collect();
+        let rollups = Rollups::of(&rows);
+        // Rule 7: beside the total of AI tokens, what else there is of them explains it.
+        for row in rows.iter_mut().filter(|row| row.kind == Kind::Use && row.is_of_ai_tokens()) {
+            if rollups.explained_by(row) {
+                row.kind = Kind::Part;
+            }
+        }
         let mut grants = Grants::of(&rows);
-        // Rule 6: which total a part belongs to is not sent. A part often has neither the part number nor the name by
-        // which its total is known to be of AI tokens, so any total will do.
-        let has_rollup = rows.iter().any(Row::is_rollup);
 
         // What others bill takes of an allowance only what our own rows leave, wherever the server lists it.
         let mut outcomes: BTreeMap<usize, Outcome> = BTreeMap::new();
         for third_party in [false, true] {
-            for row in rows.iter().filter(|row| row.kind == Kind::Use && row.is_third_party() == third_party)
-            {
+            for row in rows.iter().filter(|row| row.is_charged() && row.is_third_party() == third_party) {
                 outcomes.insert(row.index, Outcome::of(row, &mut grants));
             }
         }
 
         let mut sections: BTreeMap<Section, SectionLines> = BTreeMap::new();
         for row in rows.iter().filter(|row| row.kind != Kind::Allowance) {
-            let outcome = outcomes.remove(&row.index).unwrap_or_else(|| match has_rollup {
+            let outcome = outcomes.remove(&row.index).unwrap_or_else(|| match rollups.explained_by(row) {
                 true => Outcome::explains(Charge::InRollup),
                 // Without its total it would vanish from the sum unseen.
                 false => Outcome::explains(Charge::Unknown(Unknown::NoRollup)),
@@ -289,7 +295,7 @@ impl Statement {
             currency: overview.currency.clone(),
             period_start: overview.billing_period_start_date,
             period_end: overview.billing_period_end_date,
-            allowances: allowances(&rows),
+            allowances: rows.iter().filter_map(|row| Allowance::read(row, &grants)).collect(),
             sections,
             total,
             third_party,
@@ -386,7 +392,7 @@ impl Serialize for Section {
 
 impl Line {
     fn new(row: &Row<'_>, outcome: Outcome) -> Self {
-        let Row { index, sent: row, .. } = *row;
+        let Row { index, sent: row, kind, .. } = *row;
         Self {
             row: index,
             name: row.name.clone(),
@@ -402,6 +408,7 @@ impl Line {
             notes: row.usage_notes.clone(),
             included: outcome.included,
             overage: outcome.overage,
+            explains_rollup: kind == Kind::Part,
             charge: outcome.charge,
         }
     }
@@ -521,6 +528,20 @@ impl Total {
     }
 }
 
+impl Allowance {
+    /// Rule 3: listed whether or not it applies, so that none is lost. `None` for a row of another kind.
+    fn read(row: &Row<'_>, grants: &Grants) -> Option<Self> {
+        (row.kind == Kind::Allowance).then(|| Self {
+            row: row.index,
+            name: row.sent.name.clone(),
+            part_number: row.sent.part_number.clone(),
+            unit: row.sent.unit_of_measure_type.clone(),
+            quantity: grant_of(row.sent).cloned(),
+            applied: grants.applied.contains(&row.index),
+        })
+    }
+}
+
 impl Minimum {
     fn beside(total: &Total, amount: Amount) -> Self {
         let verdict = match (total.known, amount.decimal()) {
@@ -544,9 +565,11 @@ struct Row<'a> {
 
 #[derive(Clone, Copy, PartialEq)]
 enum Kind {
-    /// Something used and charged; a rollup is one, for all of its parts.
+    /// Something used and charged.
     Use,
-    /// A part that explains a rollup (rule 6).
+    /// A total, charged for all of its parts.
+    Rollup,
+    /// A part that explains a rollup (rules 6 and 7).
     Part,
     /// An allowance (rule 3).
     Allowance,
@@ -558,6 +581,7 @@ impl<'a> Row<'a> {
         let name = folded(sent.name.as_deref());
         let kind = match folded(Some(grouping)).as_str() {
             FAIR_USE => Kind::Allowance,
+            ROLLUP => Kind::Rollup,
             ROLLUP_PART => Kind::Part,
             _ => Kind::Use,
         };
@@ -575,18 +599,36 @@ impl<'a> Row<'a> {
         self.sent.is_third_party == Some(true)
     }
 
-    /// Whether parts may explain it.
-    fn is_rollup(&self) -> bool {
-        self.kind == Kind::Use && matches!(self.section, Section::Rollups | Section::AiTokens)
+    fn is_charged(&self) -> bool {
+        matches!(self.kind, Kind::Use | Kind::Rollup)
     }
 
-    /// What an allowance on this row is on; `None` for a row without a name, as such rows have nothing in common.
-    fn grant_on(&self) -> Option<GrantOn> {
-        match (&self.section, self.name.as_str()) {
-            (Section::AiTokens, _) => Some(GrantOn::AiTokens),
-            (_, "") => None,
-            (_, name) => Some(GrantOn::Name(name.to_owned())),
-        }
+    fn is_of_ai_tokens(&self) -> bool {
+        self.section == Section::AiTokens
+    }
+
+    /// What a grant on this row is on: its name (rule 3), and all AI tokens (rule 7). Rows without a name have none in common.
+    fn granted_on(&self) -> impl Iterator<Item = GrantOn> {
+        let name = (!self.name.is_empty()).then(|| GrantOn::Name(self.name.clone()));
+        name.into_iter().chain(self.is_of_ai_tokens().then_some(GrantOn::AiTokens))
+    }
+}
+
+/// The totals that were sent (rule 6), each by whether it is of third parties and whether of AI tokens.
+struct Rollups(BTreeSet<(bool, bool)>);
+
+impl Rollups {
+    fn of(rows: &[Row<'_>]) -> Self {
+        let rollups = rows.iter().filter(|row| row.kind == Kind::Rollup);
+        Self(rollups.map(|row| (row.is_third_party(), row.is_of_ai_tokens())).collect())
+    }
+
+    /// Whether `row` explains one of them, if it is a part. Which total a part belongs to is not sent: to one of the same
+    /// biller, and of AI tokens if it is of these itself. A part of AI tokens often has neither the part number nor the name
+    /// by which it would be known, so that any other part may be of any total.
+    fn explained_by(&self, row: &Row<'_>) -> bool {
+        let sent = |of_ai_tokens| self.0.contains(&(row.is_third_party(), of_ai_tokens));
+        sent(true) || (sent(false) && !row.is_of_ai_tokens())
     }
 }
 
@@ -651,12 +693,16 @@ fn number(field: &'static str, amount: Option<&Amount>) -> Result<Decimal, Unkno
 }
 
 /// The allowances of an overview, and what is left of them while its rows take from them.
-struct Grants(BTreeMap<GrantOn, Grant>);
+struct Grants {
+    grants: BTreeMap<GrantOn, Grant>,
+    /// The rows of the allowances that are in them.
+    applied: BTreeSet<usize>,
+}
 
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
 enum GrantOn {
-    AiTokens,
     Name(String),
+    AiTokens,
 }
 
 struct Grant {
@@ -667,79 +713,74 @@ struct Grant {
 
 impl Grants {
     fn of(rows: &[Row<'_>]) -> Self {
-        let mut grants: BTreeMap<GrantOn, Grant> = BTreeMap::new();
-        let uses = || rows.iter().filter(|row| row.kind == Kind::Use);
-        // Rule 3 holds for AI tokens too: an allowance that only shares their name is on them.
-        let ai_names: BTreeSet<&str> = uses()
-            .filter(|row| row.section == Section::AiTokens && !row.name.is_empty())
-            .map(|row| row.name.as_str())
-            .collect();
+        let mut takers: BTreeMap<GrantOn, usize> = BTreeMap::new();
+        for on in rows.iter().filter(|row| row.is_charged()).flat_map(Row::granted_on) {
+            *takers.entry(on).or_default() += 1;
+        }
+        // Rule 3 holds for AI tokens too: an allowance that shares the name of a row that explains them is on them.
+        let of_ai_tokens = |row: &&Row<'_>| row.kind != Kind::Allowance && row.is_of_ai_tokens();
+        let ai_names: BTreeSet<&str> =
+            rows.iter().filter(of_ai_tokens).map(|row| row.name.as_str()).filter(|n| !n.is_empty()).collect();
+
+        let (mut grants, mut applied) = (BTreeMap::new(), BTreeSet::new());
         for row in rows.iter().filter(|row| row.kind == Kind::Allowance) {
-            let on = match ai_names.contains(row.name.as_str()) {
-                true => Some(GrantOn::AiTokens),
-                false => row.grant_on(),
-            };
-            let Some(on) = on else { continue };
+            // By its name first; what is known to be on AI tokens is on all of them where no row has that name.
+            let shares_name = ai_names.contains(row.name.as_str()).then_some(GrantOn::AiTokens);
+            let on = row.granted_on().chain(shares_name).find_map(|on| takers.get_key_value(&on));
+            let Some((on, &takers)) = on else { continue };
+            applied.insert(row.index);
             let quantity = quantity_of_grant(row.sent).ok_or(Unknown::UnreadableAllowance);
-            let grant = grants.entry(on).or_insert(Grant { left: Ok(Decimal::ZERO), takers: 0 });
-            // Two grants on the same name are two grants.
+            let grant = grants.entry(on.clone()).or_insert(Grant { left: Ok(Decimal::ZERO), takers });
+            // Two grants on the same rows are two grants.
             grant.left = match (&grant.left, quantity) {
                 (Ok(a), Ok(b)) => sum(*a, b).ok_or(Unknown::TooLong),
                 (Err(reason), _) => Err(reason.clone()),
                 (_, Err(reason)) => Err(reason),
             };
         }
-        for row in uses() {
-            if let Some(grant) = row.grant_on().and_then(|on| grants.get_mut(&on)) {
-                grant.takers += 1;
-            }
-        }
-        Self(grants)
+        Self { grants, applied }
     }
 
-    /// What `row` gets, where it uses `beyond` its commitment. A row that shares its allowance takes what it needs and
-    /// leaves the rest to the next; the last one takes it all, so that a row of its own has the whole allowance.
+    /// What `row` gets, where it uses `beyond` its commitment.
     fn take(&mut self, row: &Row<'_>, beyond: Option<Decimal>) -> Result<Decimal, Unknown> {
-        let Some(grant) = row.grant_on().and_then(|on| self.0.get_mut(&on)) else {
-            // Rule 7: no guess at 250 or 350.
-            return match row.section {
-                Section::AiTokens => Err(Unknown::NoAllowance),
-                _ => Ok(Decimal::ZERO),
-            };
-        };
-        grant.takers = grant.takers.saturating_sub(1);
-        let left = grant.left.clone()?;
-        if grant.takers == 0 {
-            return Ok(left);
+        let mut needs = beyond.map(|beyond| beyond.max(Decimal::ZERO));
+        let mut included = None;
+        for on in row.granted_on() {
+            let Some(grant) = self.grants.get_mut(&on) else { continue };
+            let takes = grant.take(needs);
+            needs = needs.zip(takes.as_ref().ok()).and_then(|(needs, takes)| sum(needs, -*takes));
+            needs = needs.map(|needs| needs.max(Decimal::ZERO));
+            included = Some(match included.unwrap_or(Ok(Decimal::ZERO)) {
+                Ok(before) => takes.and_then(|takes| sum(before, takes).ok_or(Unknown::TooLong)),
+                Err(reason) => Err(reason),
+            });
         }
-        let Some(beyond) = beyond else {
-            // How much this row needs is unknown, and so is what it leaves.
-            grant.left = Err(Unknown::SharedAllowance);
-            return Err(Unknown::SharedAllowance);
-        };
-        let takes = beyond.max(Decimal::ZERO).min(left);
-        grant.left = sum(left, -takes).ok_or(Unknown::TooLong);
-        Ok(takes)
+        included.unwrap_or(match row.section {
+            // Rule 7: no guess at 250 or 350.
+            Section::AiTokens => Err(Unknown::NoAllowance),
+            _ => Ok(Decimal::ZERO),
+        })
     }
 }
 
-/// Rule 3: listed whether or not they apply, so that none is lost.
-fn allowances(rows: &[Row<'_>]) -> Vec<Allowance> {
-    let uses = || rows.iter().filter(|row| row.kind == Kind::Use);
-    let on: BTreeSet<GrantOn> = uses().filter_map(Row::grant_on).collect();
-    let names: BTreeSet<&str> = uses().map(|row| row.name.as_str()).filter(|name| !name.is_empty()).collect();
-    rows.iter()
-        .filter(|row| row.kind == Kind::Allowance)
-        .map(|row| Allowance {
-            row: row.index,
-            name: row.sent.name.clone(),
-            part_number: row.sent.part_number.clone(),
-            unit: row.sent.unit_of_measure_type.clone(),
-            quantity: grant_of(row.sent).cloned(),
-            applied: names.contains(row.name.as_str())
-                || row.grant_on().is_some_and(|grant| on.contains(&grant)),
-        })
-        .collect()
+impl Grant {
+    /// What a row gets that needs so much. One that shares it takes what it needs and leaves the rest to the next; the last
+    /// one takes it all, so that a row of its own has the whole allowance.
+    fn take(&mut self, needs: Option<Decimal>) -> Result<Decimal, Unknown> {
+        self.takers = self.takers.saturating_sub(1);
+        let left = self.left.clone()?;
+        if self.takers == 0 {
+            return Ok(left);
+        }
+        let Some(needs) = needs else {
+            // How much this row needs is unknown, and so is what it leaves.
+            self.left = Err(Unknown::SharedAllowance);
+            return Err(Unknown::SharedAllowance);
+        };
+        let takes = needs.min(left);
+        self.left = sum(left, -takes).ok_or(Unknown::TooLong);
+        Ok(takes)
+    }
 }
 
 /// The quantity of an allowance: its `usageQuantity`, or where only a `prepayQuantity` was sent, that.
@@ -808,7 +849,7 @@ fn minor_unit(currency: Option<&str>) -> u32 {
 
 const FAIR_USE: &str = "fair-use";
 const ROLLUP: &str = "rollup";
-pub(crate) const ROLLUP_PART: &str = "rollup-usage";
+const ROLLUP_PART: &str = "rollup-usage";
 /// Folded as [`folded`] does.
 const AI_TOKENS_PART: &str = "gc-170-nv-aitc";
 
@@ -1047,6 +1088,38 @@ mod tests {
     }
 
     #[test]
+    fn rule_06_a_part_is_not_explained_by_a_total_that_is_not_its_own() {
+        let part = |s: &Statement, row: usize| line(s, row).charge.clone();
+        let left_out = Charge::Unknown(Unknown::NoRollup);
+        // Of somebody else who bills.
+        let mut o = overview(&["Messages|rollup|10|10|1|2", "SMS|rollup-usage|20|0|1|2"]);
+        for third_parties in [[true, false], [false, true]] {
+            for (row, third_party) in o.usages.as_mut().unwrap().iter_mut().zip(third_parties) {
+                row.is_third_party = Some(third_party);
+            }
+            let s = Statement::new(&o);
+            assert_eq!((part(&s, 1), line(&s, 1).explains_rollup), (left_out.clone(), true));
+            assert!(!s.total.is_complete() || !s.third_party.is_complete());
+        }
+        o.usages.as_mut().unwrap().iter_mut().for_each(|row| row.is_third_party = Some(true));
+        assert_eq!(part(&Statement::new(&o), 1), Charge::InRollup);
+        // What is of AI tokens by its part number is no total by that, not even of AI tokens.
+        let mut o = overview(&[
+            "AI Tokens|resource|10|10|1|2",
+            "AI Tokens|fair-use|0|-|-|-",
+            "SMS|rollup-usage|20|0|1|2",
+            "AI Tokens, Copilot|rollup-usage|10|0|1|2",
+        ]);
+        o.usages.as_mut().unwrap()[0].part_number = Some("GC-170-NV-AITC".into());
+        let s = Statement::new(&o);
+        assert_eq!((text(s.total.known), s.total.left_out.len()), ("10".into(), 2));
+        assert_eq!((part(&s, 2), part(&s, 3)), (left_out.clone(), left_out.clone()));
+        // And what is of AI tokens is no part of another total.
+        let s = statement(&["Messages|rollup|10|10|1|2", "AI Tokens, Copilot|rollup-usage|10|0|1|2"]);
+        assert_eq!(part(&s, 1), left_out);
+    }
+
+    #[test]
     fn rule_06_a_part_without_its_total_is_left_out_and_said() {
         let s = statement(&["SMS|rollup-usage|20|0|1|2", "a|device|1|0|0|1"]);
         assert_eq!(text(s.total.known), "1");
@@ -1079,6 +1152,99 @@ mod tests {
         ]);
         assert_eq!(outcome(&s, 0), ["250", "550", "475"]);
         assert_eq!((s.sections.len(), text(s.total.known)), (1, "475".into()));
+    }
+
+    #[test]
+    fn rule_07_beside_their_rollup_other_rows_of_ai_tokens_explain_it() {
+        let sent = |rows: &[&str], by_part_number: &[usize]| {
+            let mut o = overview(rows);
+            for row in by_part_number {
+                o.usages.as_mut().unwrap()[*row].part_number = Some("GC-170-NV-AITC".into());
+            }
+            o
+        };
+        let rows = [
+            "AI Experience Tokens|billable-app-org-license|1500|1000|1|2",
+            "AI Experience Tokens|rollup|1500|1000|1|2",
+            "Copilot|rollup-usage|1500|0|1|2",
+            "AI Experience Tokens|fair-use|250|-|-|-",
+        ];
+        let mut o = sent(&rows, &[0]);
+        let s = Statement::new(&o);
+        assert_eq!(outcome(&s, 1), ["250", "250", "1500"]);
+        assert_eq!((&line(&s, 0).charge, line(&s, 0).explains_rollup), (&Charge::InRollup, true));
+        assert_eq!((text(s.total.known), s.total.is_complete()), ("1500".into(), true));
+        // An allowance of its name is one on AI tokens as well.
+        let s = Statement::new(&sent(
+            &["a|resource|9|0|1|2", "AI Tokens|rollup|9|0|1|2", "a|fair-use|4|-|-|-"],
+            &[0],
+        ));
+        assert_eq!((outcome(&s, 1), s.allowances[0].applied), (["4", "5", "10"].map(String::from), true));
+        // The rollup of somebody else who bills is not its total.
+        o.usages.as_mut().unwrap()[1].is_third_party = Some(true);
+        let s = Statement::new(&o);
+        assert_eq!((text(s.total.known), s.third_party.known.is_some()), ("1500".into(), true));
+        assert_eq!(line(&s, 2).charge, Charge::Unknown(Unknown::NoRollup));
+        // Nor is one that is not of AI tokens.
+        let s = Statement::new(&sent(
+            &["AI|resource|9|0|1|2", "Mail|rollup|1|0|0|1", "x|fair-use|9|-|-|-"],
+            &[0, 2],
+        ));
+        assert_eq!((text(s.total.known), s.total.is_complete()), ("1".into(), true));
+        assert_eq!(line(&s, 0).charge, Charge::Known(Decimal::ZERO));
+    }
+
+    #[test]
+    fn rule_07_several_rollups_of_ai_tokens_are_several_totals() {
+        let s = statement(&[
+            "AI Tokens, Copilot|rollup|30|0|0|1",
+            "AI Tokens, Agents|rollup|20|0|0|1",
+            "AI Tokens|fair-use|40|-|-|-",
+        ]);
+        assert_eq!(
+            (outcome(&s, 0)[0].as_str(), outcome(&s, 1)),
+            ("30", ["10", "10", "10"].map(String::from))
+        );
+        // Where the allowance has the name of one of them, that of the other is not known.
+        let s = statement(&[
+            "AI Tokens, Copilot|rollup|30|0|0|1",
+            "AI Tokens, Agents|rollup|20|0|0|1",
+            "AI Tokens, Agents|fair-use|40|-|-|-",
+        ]);
+        assert_eq!(outcome(&s, 1), ["40", "0", "0"]);
+        assert_eq!(s.total.left_out[0].because, Unknown::NoAllowance);
+    }
+
+    #[test]
+    fn rule_03_an_allowance_is_on_the_rows_of_its_name_before_it_is_on_ai_tokens() {
+        let s = statement(&["AI Tokens|resource|100|0|0|1", "AI Tokens|fair-use|50|-|-|-"]);
+        assert_eq!((outcome(&s, 0), s.allowances[0].applied), (["50", "50", "50"].map(String::from), true));
+        // All rows of the name share it, those of AI tokens with the others.
+        let by_part_number = |rows: &[&str], row: usize| {
+            let mut o = overview(rows);
+            o.usages.as_mut().unwrap()[row].part_number = Some("GC-170-NV-AITC".into());
+            Statement::new(&o)
+        };
+        let s = by_part_number(
+            &["Tokens|resource|100|0|0|1", "Tokens|resource|10|0|0|1", "Tokens|fair-use|110|-|-|-"],
+            1,
+        );
+        assert_eq!((outcome(&s, 0)[0].as_str(), outcome(&s, 1)[0].as_str()), ("100", "10"));
+        // One of another name that is on AI tokens comes on top.
+        let s = by_part_number(
+            &[
+                "Tokens|resource|100|0|0|1",
+                "Tokens|resource|10|0|0|1",
+                "Tokens|fair-use|103|-|-|-",
+                "AI tokens|fair-use|5|-|-|-",
+            ],
+            1,
+        );
+        assert_eq!((outcome(&s, 0)[0].as_str(), outcome(&s, 1)[0].as_str()), ("100", "8"));
+        assert_eq!((text(s.total.known), s.allowances.iter().all(|a| a.applied)), ("2".into(), true));
+        // What is granted on nothing is not applied.
+        let s = statement(&["Tokens|resource|100|0|0|1", "AI Tokens|fair-use|50|-|-|-"]);
+        assert_eq!((outcome(&s, 0)[0].as_str(), s.allowances[0].applied), ("0", false));
     }
 
     #[test]

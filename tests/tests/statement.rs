@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use billing_core::model::{OverviewUsage, TrusteeOverview};
-use billing_core::{Amount, Charge, Line, Section, Statement, Totals};
+use billing_core::{Allowance, Amount, Charge, Line, Section, Statement, Totals, Unknown};
 use proptest::option::{of, weighted};
 use proptest::prelude::*;
 use rust_decimal::Decimal;
@@ -48,14 +48,60 @@ fn overview() -> impl Strategy<Value = TrusteeOverview> {
     })
 }
 
-/// What allowances go by: the name, or that it is AI tokens.
-fn group(section: &Section, name: Option<&str>) -> Option<String> {
-    let name = name.unwrap_or_default().trim().to_lowercase();
-    match section {
-        Section::AiTokens => Some("AI tokens".to_owned()),
-        _ if name.is_empty() => None,
-        _ => Some(name),
+/// Trimmed and without case, as rules 2 and 3 compare.
+fn folded(text: Option<&str>) -> String {
+    text.unwrap_or_default().trim().to_lowercase()
+}
+
+/// What an allowance can be on.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Pool {
+    Name(String),
+    AiTokens,
+}
+
+/// A line that is charged, with all that allowances on it can be on.
+struct Taker<'a> {
+    line: &'a Line,
+    pools: Vec<Pool>,
+}
+
+impl<'a> Taker<'a> {
+    fn all(statement: &'a Statement) -> Vec<Self> {
+        let lines = statement
+            .sections
+            .iter()
+            .flat_map(|section| section.lines.iter().map(|line| (&section.section, line)));
+        let charged = lines.filter(|(_, line)| !line.explains_rollup);
+        charged
+            .map(|(section, line)| {
+                let name = Some(folded(line.name.as_deref())).filter(|name| !name.is_empty());
+                let ai_tokens = (*section == Section::AiTokens).then_some(Pool::AiTokens);
+                Self { line, pools: name.map(Pool::Name).into_iter().chain(ai_tokens).collect() }
+            })
+            .collect()
     }
+}
+
+/// Rule 3, and where no row has the name, rule 7: what an allowance is on.
+fn pool(statement: &Statement, allowance: &Allowance, takers: &[Taker<'_>]) -> Option<Pool> {
+    let name = folded(allowance.name.as_deref());
+    let words: Vec<&str> = name.split(|c: char| !c.is_alphanumeric()).collect();
+    let is_ai = folded(allowance.part_number.as_deref()) == "gc-170-nv-aitc"
+        || (words.contains(&"ai") && (words.contains(&"token") || words.contains(&"tokens")))
+        || statement.sections.iter().filter(|section| section.section == Section::AiTokens).any(|section| {
+            !name.is_empty() && section.lines.iter().any(|line| folded(line.name.as_deref()) == name)
+        });
+    let of_name = Some(Pool::Name(name));
+    let of_ai_tokens = is_ai.then_some(Pool::AiTokens);
+    [of_name, of_ai_tokens]
+        .into_iter()
+        .flatten()
+        .find(|pool| takers.iter().any(|taker| taker.pools.contains(pool)))
+}
+
+fn quantity(allowance: &Allowance) -> Option<Decimal> {
+    allowance.quantity.as_ref().and_then(Amount::decimal).filter(|quantity| *quantity >= Decimal::ZERO)
 }
 
 fn used_beyond_commitment(line: &Line) -> Option<Decimal> {
@@ -64,7 +110,7 @@ fn used_beyond_commitment(line: &Line) -> Option<Decimal> {
 
 proptest! {
     /// The lines and the allowances are all rows, each once; the lines that cost something and those that are listed as left
-    /// out are all lines but the parts of a rollup; each is in one total, the vendor's or that of third parties.
+    /// out are all lines but the parts of a rollup that is there; each is in one total, the vendor's or that of third parties.
     #[test]
     fn each_row_is_counted_once_and_none_is_lost(overview in overview()) {
         let statement = Statement::new(&overview);
@@ -109,57 +155,100 @@ proptest! {
         }
     }
 
+    /// Rules 6 and 7: a part is charged with a total of its own and never beside it, and is left out where there is none.
+    #[test]
+    fn a_part_is_charged_with_its_own_total_or_said_to_be_left_out(overview in overview()) {
+        let statement = Statement::new(&overview);
+        let lines: Vec<(bool, &Line)> = statement
+            .sections
+            .iter()
+            .flat_map(|section| section.lines.iter().map(|line| (section.section == Section::AiTokens, line)))
+            .collect();
+        for (is_ai, line) in &lines {
+            let rollup = |of_ai: bool| lines.iter().any(|(is_ai, other)| {
+                other.third_party == line.third_party && *is_ai == of_ai && folded(other.grouping.as_deref()) == "rollup"
+            });
+            let is_part = match folded(line.grouping.as_deref()).as_str() {
+                "rollup" => false,
+                "rollup-usage" => true,
+                _ => *is_ai && rollup(true),
+            };
+            prop_assert_eq!(line.explains_rollup, is_part, "{:?}", line);
+            let has_total = rollup(true) || (!is_ai && rollup(false));
+            prop_assert_eq!(line.charge == Charge::InRollup, is_part && has_total, "{:?}", line);
+            prop_assert_eq!(line.charge == Charge::Unknown(Unknown::NoRollup), is_part && !has_total, "{:?}", line);
+        }
+    }
+
+    /// Rule 3: what is said to be applied is included, all of it; what is not changes nothing.
+    #[test]
+    fn an_allowance_is_applied_in_full_or_changes_nothing(overview in overview()) {
+        let statement = Statement::new(&overview);
+        let included = |statement: &Statement| -> Vec<Option<Decimal>> {
+            statement.lines().filter(|line| !line.explains_rollup).map(|line| line.included).collect()
+        };
+        let known = |included: &[Option<Decimal>]| included.iter().flatten().sum::<Decimal>();
+        for allowance in &statement.allowances {
+            let mut others = overview.clone();
+            others.usages.as_mut().unwrap().remove(allowance.row);
+            let (with, without) = (included(&statement), included(&Statement::new(&others)));
+            match quantity(allowance) {
+                _ if !allowance.applied => prop_assert_eq!(with, without),
+                None => prop_assert!(with.contains(&None), "{:?}", allowance),
+                Some(quantity) if !with.contains(&None) => {
+                    prop_assert_eq!(known(&with), known(&without) + quantity, "{:?}", allowance);
+                }
+                Some(_) => {}
+            }
+        }
+    }
+
     /// Rule 3: however many rows share an allowance, together they get what it grants and not a unit more.
     #[test]
-    fn no_unit_of_an_allowance_is_granted_twice(mut overview in overview()) {
-        // Rows that are AI tokens by their part number alone tie names to them; that is tested by example.
-        for row in overview.usages.as_mut().unwrap() {
-            row.part_number = None;
-        }
+    fn no_unit_of_an_allowance_is_granted_twice(overview in overview()) {
         let statement = Statement::new(&overview);
-        let mut granted: BTreeMap<String, Option<Decimal>> = BTreeMap::new();
+        let takers = Taker::all(&statement);
+        let mut granted: BTreeMap<Pool, Option<Decimal>> = BTreeMap::new();
         for allowance in &statement.allowances {
-            let row = &overview.usages()[allowance.row];
-            // Of the same section as a rollup of that name would be.
-            let mut alike = row.clone();
-            alike.grouping = Some("rollup".into());
-            let mut alone = TrusteeOverview::default();
-            alone.usages = Some(vec![alike]);
-            let section = &Statement::new(&alone).sections[0].section;
-            let Some(group) = group(section, row.name.as_deref()) else { continue };
-            let quantity = allowance.quantity.as_ref().and_then(Amount::decimal).filter(|q| *q >= Decimal::ZERO);
-            let sum = granted.entry(group).or_insert(Some(Decimal::ZERO));
-            *sum = sum.zip(quantity).map(|(a, b)| a + b);
+            let pool = pool(&statement, allowance, &takers);
+            prop_assert_eq!(allowance.applied, pool.is_some(), "{:?}", allowance);
+            let Some(pool) = pool else { continue };
+            let sum = granted.entry(pool).or_insert(Some(Decimal::ZERO));
+            *sum = sum.zip(quantity(allowance)).map(|(a, b)| a + b);
         }
-        let mut takers: BTreeMap<String, Vec<&Line>> = BTreeMap::new();
-        for section in &statement.sections {
-            for line in &section.lines {
-                let is_part = line.grouping.as_deref().is_some_and(|g| g.trim().eq_ignore_ascii_case("rollup-usage"));
-                if let Some(group) = group(&section.section, line.name.as_deref()).filter(|_| !is_part) {
-                    takers.entry(group).or_default().push(line);
+        // Rows of AI tokens tie what is granted on their names to what is granted on all of them.
+        let is_tied = |pool: &Pool| granted.contains_key(&Pool::AiTokens)
+            && takers.iter().any(|taker| taker.pools.contains(pool) && taker.pools.contains(&Pool::AiTokens));
+        let mut groups: BTreeMap<Pool, (Vec<Option<Decimal>>, Vec<&Line>)> = BTreeMap::new();
+        let group = |pool: &Pool| if is_tied(pool) { Pool::AiTokens } else { pool.clone() };
+        for (pool, grant) in &granted {
+            groups.entry(group(pool)).or_default().0.push(*grant);
+        }
+        for taker in &takers {
+            match taker.pools.iter().find(|pool| granted.contains_key(pool)) {
+                Some(pool) => groups.get_mut(&group(pool)).unwrap().1.push(taker.line),
+                None => {
+                    let nothing = if taker.pools.contains(&Pool::AiTokens) { None } else { Some(Decimal::ZERO) };
+                    prop_assert_eq!(taker.line.included, nothing);
                 }
             }
         }
-        for (group, lines) in takers {
-            let Some(grant) = granted.get(&group) else {
-                let nothing = if group == "AI tokens" { None } else { Some(Decimal::ZERO) };
-                prop_assert!(lines.iter().all(|line| line.included == nothing));
-                continue;
-            };
+        for (group, (grants, lines)) in groups {
+            let grant: Option<Decimal> = grants.iter().copied().sum();
             let beyond: Option<Vec<Decimal>> = lines.iter().map(|line| used_beyond_commitment(line)).collect();
+            let included: Decimal = lines.iter().filter_map(|line| line.included).sum();
             match (grant, beyond) {
                 (Some(grant), Some(beyond)) => {
                     let needed: Decimal = beyond.iter().map(|b| (*b).max(Decimal::ZERO)).sum();
                     let over: Decimal = lines.iter().map(|line| line.overage.unwrap()).sum();
-                    let included: Decimal = lines.iter().map(|line| line.included.unwrap()).sum();
-                    prop_assert_eq!(included, *grant, "all of it and no more, {}", group);
-                    prop_assert_eq!(over, (needed - grant).max(Decimal::ZERO), "{}", group);
+                    let least = (needed - grant).max(Decimal::ZERO);
+                    prop_assert_eq!(included, grant, "all of it and no more, {:?}", group);
+                    // What is left of one grant may be of no use to whom the other is on.
+                    prop_assert!(over == least || (grants.len() > 1 && over > least && over <= needed), "{:?}", group);
                 }
-                (Some(grant), None) => {
-                    let included: Decimal = lines.iter().filter_map(|line| line.included).sum();
-                    prop_assert!(included <= *grant);
-                }
-                (None, _) => prop_assert!(lines.iter().all(|line| line.included.is_none())),
+                (Some(grant), None) => prop_assert!(included <= grant),
+                (None, _) if grants.len() == 1 => prop_assert!(lines.iter().all(|line| line.included.is_none())),
+                (None, _) => {}
             }
         }
     }
