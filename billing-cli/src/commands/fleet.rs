@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::io::{self, Write};
 use std::ops::ControlFlow;
+use std::path::PathBuf;
 
 use billing_core::calls::TrustorsCall;
 use billing_core::fleet::Stopped;
@@ -36,7 +37,8 @@ pub(crate) fn run(command: &Fleet, options: &Options, destination: &Destination)
             "--resume and --output name the same file: the journal is not the result".into(),
         ));
     }
-    let named = command.orgs.as_deref().map(organizations::read).transpose()?;
+    let read = |path: &PathBuf| organizations::read(path, options.verbosity());
+    let named = command.orgs.as_ref().map(read).transpose()?;
     let mut backend = Backend::new(options)?;
     let opened = command.resume.as_deref().map(journal::open).transpose()?;
     let task = Task::new(named, reach, opened, &mut backend, options)?;
@@ -153,10 +155,7 @@ fn trustors(backend: &mut Backend, options: &Options) -> Result<Vec<Named>, Fail
     let pages = backend.list(call, options.verbosity())?;
     let all = pages.iter().flat_map(|page| page.entities());
     let (on, off): (Vec<_>, Vec<_>) = all.partition(|trustor| trustor.enabled != Some(false));
-    if !off.is_empty() {
-        let off = count(off.len(), "organisation is", "organisations are");
-        log::note(&format!("{off} left out, as the trust is not enabled"), options.verbosity());
-    }
+    organizations::note_left_out(off.len(), options.verbosity());
     let named = |trustor: &&billing_core::model::Trustor| {
         let id = trustor.organization_id()?.parse().ok()?;
         Some(Named { id, name: trustor.organization.as_ref().and_then(|o| o.name.clone()) })

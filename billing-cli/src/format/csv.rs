@@ -135,7 +135,7 @@ impl<W: Write> Sheet<W> {
 
 /// A cell that no spreadsheet takes for a formula, without control characters. A plain number stays one, a negative one too;
 /// and so do the marks of languages that are written from right to left, which are part of names.
-fn harmless(cell: &str) -> Cow<'_, str> {
+pub(crate) fn harmless(cell: &str) -> Cow<'_, str> {
     let steers = |c: char| c.is_control() && !matches!(c, '\t' | '\n' | '\r');
     let cell = match cell.contains(steers) {
         true => Cow::Owned(cell.replace(steers, "\u{fffd}")),
