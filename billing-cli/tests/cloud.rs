@@ -234,6 +234,27 @@ fn an_answer_that_does_not_say_whose_it_is_has_the_id_that_was_asked_for() {
 }
 
 #[test]
+fn who_is_in_the_list_and_cannot_be_asked_about_is_not_lost_in_silence() {
+    let list = r#"{"entities":[{"organization":{"name":"Nameless"}},{"id":"..","organization":{"name":"Dots"}},
+        {"id":"org-1","enabled":true},{"enabled":false},{}]}"#;
+    let server = Server::answering(&[answer(200, &[], list), answer(200, &[], NOBODYS)]);
+    let partly = run(&mut server.program(&["fleet"]));
+    assert_eq!(partly.status, 9, "{}", partly.stderr);
+    for said in [
+        "error: Nameless: the list has no id of it",
+        "error: Dots: ",
+        "error: an organisation without a name: the list has no id of it",
+        "note: 1 organisation is left out",
+        "3 of 4 organisations could not be read; the rest is printed",
+    ] {
+        assert!(partly.stderr.contains(said), "{said}: {}", partly.stderr);
+    }
+    for said in ["Read 1 organisation; 3 could not be read", "! Dots could not be read: "] {
+        assert!(partly.stdout.contains(said), "{said}: {}", partly.stdout);
+    }
+}
+
+#[test]
 fn hostile_text_steers_nothing() {
     let body = r#"{"organization":{"name":"\u001b]0;x\u0007Org"},"currency":"\u001b[2J","usages":[
         {"name":"=cmd|' /C calc'!A0\u001b[31m","grouping":"\u001b[8m","usageQuantity":"\u001b"}]}"#;

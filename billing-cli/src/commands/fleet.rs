@@ -9,7 +9,8 @@ use billing_core::calls::TrustorsCall;
 use billing_core::fleet::Stopped;
 use billing_core::history::{Finding, Found};
 use billing_core::{
-    Assignment, BillingPeriod, OrgId, PageSize, PeriodIndex, Reach, Statement, Timestamp, Totals,
+    Assignment, BillingPeriod, InvalidInput, OrgId, PageSize, PeriodIndex, Reach, Statement, Timestamp,
+    Totals,
 };
 use chrono::TimeDelta;
 
@@ -86,6 +87,8 @@ struct Task {
     assignment: Assignment,
     /// Names by id, from the list of the organisations.
     names: HashMap<String, String>,
+    /// Which are in the list and cannot be asked about, and why.
+    lost: Vec<(String, String)>,
     /// What of it is known, if a journal is kept.
     journal: Option<Opened>,
 }
@@ -99,13 +102,14 @@ impl Task {
         backend: &mut Backend,
         options: &Options,
     ) -> Result<Self, Failure> {
+        let mut lost = Vec::new();
         let named = match (named, &opened) {
             (Some(named), _) => named,
             (None, Some(Opened::Old(old))) => {
                 let ids = old.assignment.organizations().iter().cloned();
                 ids.map(Named::from).collect()
             }
-            (None, _) => trustors(backend, options)?,
+            (None, _) => trustors(&mut lost, backend, options)?,
         };
         let name = |named: &Named| Some((named.id.folded(), named.name.clone()?));
         let names = named.iter().filter_map(name).collect();
@@ -119,10 +123,13 @@ impl Task {
             }
             _ => wanted,
         };
-        if assignment.organizations().is_empty() {
+        for (label, why) in &lost {
+            log::trouble(&format!("{label}: {why}"));
+        }
+        if assignment.organizations().is_empty() && lost.is_empty() {
             log::note("there is no organisation that trusts ours", options.verbosity());
         }
-        Ok(Self { assignment, names, journal: opened })
+        Ok(Self { assignment, names, lost, journal: opened })
     }
 }
 
@@ -150,17 +157,27 @@ fn go_on(old: &OldJournal, backend: &Backend, options: &Options) -> Result<(), F
     Ok(())
 }
 
-fn trustors(backend: &mut Backend, options: &Options) -> Result<Vec<Named>, Failure> {
+/// All that trust ours. `lost`: those of them that cannot be asked about, and why.
+fn trustors(
+    lost: &mut Vec<(String, String)>,
+    backend: &mut Backend,
+    options: &Options,
+) -> Result<Vec<Named>, Failure> {
     let call = TrustorsCall::new().page_size(PageSize::new(list::LARGEST)?);
     let pages = backend.list(call, options.verbosity())?;
     let all = pages.iter().flat_map(|page| page.entities());
     let (on, off): (Vec<_>, Vec<_>) = all.partition(|trustor| trustor.enabled != Some(false));
     organizations::note_left_out(off.len(), options.verbosity());
-    let named = |trustor: &&billing_core::model::Trustor| {
-        let id = trustor.organization_id()?.parse().ok()?;
-        Some(Named { id, name: trustor.organization.as_ref().and_then(|o| o.name.clone()) })
-    };
-    Ok(on.iter().filter_map(named).collect())
+    let mut named = Vec::new();
+    for trustor in on {
+        let name = trustor.organization.as_ref().and_then(|organization| organization.name.clone());
+        let id = trustor.organization_id().ok_or_else(|| "the list has no id of it".to_owned());
+        match id.and_then(|id| id.parse().map_err(|error: InvalidInput| error.to_string())) {
+            Ok(id) => named.push(Named { id, name }),
+            Err(why) => lost.push((name.unwrap_or_else(|| "an organisation without a name".to_owned()), why)),
+        }
+    }
+    Ok(named)
 }
 
 /// What was found so far, as far as it is needed to print it.
@@ -170,7 +187,8 @@ struct Run<'a> {
     /// Where in the list an organisation stands.
     places: HashMap<String, usize>,
     kept: Vec<Kept>,
-    /// How many could be read.
+    /// How many there are, and how many of them could be read.
+    of: usize,
     read: usize,
     totals: Totals,
     /// Which could not be read, and why.
@@ -197,9 +215,10 @@ impl<'a> Run<'a> {
             names: task.names.clone(),
             places: organizations.iter().map(OrgId::folded).zip(0..).collect(),
             kept: organizations.iter().map(|_| Kept::Nothing).collect(),
+            of: organizations.len() + task.lost.len(),
             read: 0,
             totals: Totals::default(),
-            failed: Vec::new(),
+            failed: task.lost.clone(),
             alarm: command.alarm.fail_on_overage.then(Alarm::default),
             lines_on_terminal: false,
         }
@@ -337,13 +356,8 @@ impl<'a> Run<'a> {
                 Ok(csv.into_bytes())
             }
             _ => {
-                let document = documents::fleet(
-                    rows,
-                    &self.totals.by_currency(),
-                    sheets,
-                    &self.failed,
-                    self.places.len(),
-                );
+                let document =
+                    documents::fleet(rows, &self.totals.by_currency(), sheets, &self.failed, self.of);
                 render(&document, self.options, destination)
             }
         }
@@ -355,7 +369,7 @@ impl<'a> Run<'a> {
         if early.is_none() && self.failed.is_empty() {
             return overage;
         }
-        let of = count(self.places.len(), "organisation", "organisations");
+        let of = count(self.of, "organisation", "organisations");
         let overage = overage.map(|overage| format!("; {overage}")).unwrap_or_default();
         if let Some(Early { stopped, how_to_go_on }) = early {
             let result = match destination {
@@ -368,7 +382,7 @@ impl<'a> Run<'a> {
             return Some(Failure::Stopped { stopped, rest: format!("{result}{overage}. {how_to_go_on}") });
         }
         let failed = self.failed.len();
-        let rest = if failed < self.places.len() { "; the rest is printed" } else { "" };
+        let rest = if failed < self.of { "; the rest is printed" } else { "" };
         Some(Failure::Partly(format!("{failed} of {of} could not be read{rest}{overage}")))
     }
 }
@@ -403,7 +417,7 @@ mod tests {
 
         let mut written = |on_terminal: bool| {
             let assignment = Assignment::new([org.clone()], latest, backend.api(), backend.now());
-            let task = Task { assignment, names: HashMap::new(), journal: None };
+            let task = Task { assignment, names: HashMap::new(), lost: Vec::new(), journal: None };
             let mut run = Run::new(&task, &command, &options);
             run.lines_on_terminal = on_terminal;
             let mut out = Vec::new();
