@@ -28,7 +28,7 @@ use serde::ser::Serializer;
 
 use crate::history::Dates;
 use crate::model::TrusteeOverview;
-use crate::statement::{folded, sum};
+use crate::statement::{exact_sum, folded};
 use crate::trend::is_same_currency;
 use crate::{Change, Line, NOT_INCLUDED, Section, SectionLines, Statement, Timestamp, Trend};
 
@@ -216,7 +216,7 @@ impl Cell {
 
     /// What two rows are together.
     fn and(&self, other: &Self) -> Self {
-        let both = |a: Option<Decimal>, b: Option<Decimal>| a.zip(b).and_then(|(a, b)| sum(a, b));
+        let both = |a: Option<Decimal>, b: Option<Decimal>| a.zip(b).and_then(|(a, b)| exact_sum(a, b));
         // Seats and gigabytes are no sum.
         let quantities = |a, b| if are_alike(&self.unit, &other.unit) { both(a, b) } else { None };
         Self {

@@ -508,7 +508,7 @@ impl Total {
             let because = match charge {
                 Charge::InRollup => continue,
                 Charge::Unknown(reason) => reason,
-                Charge::Known(amount) => match sum(known.unwrap_or_default(), amount) {
+                Charge::Known(amount) => match exact_sum(known.unwrap_or_default(), amount) {
                     Some(longer) => {
                         known = Some(longer);
                         continue;
@@ -659,13 +659,13 @@ impl Outcome {
         let used = number("usageQuantity", sent.usage_quantity.as_ref());
         let committed = number("prepayQuantity", sent.prepay_quantity.as_ref());
         let beyond = match (&used, &committed) {
-            (Ok(used), Ok(committed)) => sum(*used, -*committed).ok_or(Unknown::TooLong),
+            (Ok(used), Ok(committed)) => exact_sum(*used, -*committed).ok_or(Unknown::TooLong),
             (Err(reason), _) | (_, Err(reason)) => Err(reason.clone()),
         };
         let included = grants.take(row, beyond.as_ref().ok().copied());
         // Rule 4, and by the same formula rule 7.
         let overage = beyond.and_then(|beyond| {
-            let over = sum(beyond, -included.clone()?).ok_or(Unknown::TooLong)?;
+            let over = exact_sum(beyond, -included.clone()?).ok_or(Unknown::TooLong)?;
             Ok(over.max(Decimal::ZERO))
         });
         let charge = || {
@@ -674,8 +674,9 @@ impl Outcome {
             let prepay_price = number("prepayPrice", sent.prepay_price.as_ref())?;
             let overage_price = number("overagePrice", sent.overage_price.as_ref())?;
             // Rule 5.
-            let exact =
-                || sum(product(committed.clone().ok()?, prepay_price)?, product(overage, overage_price)?);
+            let exact = || {
+                exact_sum(product(committed.clone().ok()?, prepay_price)?, product(overage, overage_price)?)
+            };
             exact().ok_or(Unknown::TooLong)
         };
         Self {
@@ -733,7 +734,7 @@ impl Grants {
             let grant = grants.entry(on.clone()).or_insert(Grant { left: Ok(Decimal::ZERO), takers });
             // Two grants on the same rows are two grants.
             grant.left = match (&grant.left, quantity) {
-                (Ok(a), Ok(b)) => sum(*a, b).ok_or(Unknown::TooLong),
+                (Ok(a), Ok(b)) => exact_sum(*a, b).ok_or(Unknown::TooLong),
                 (Err(reason), _) => Err(reason.clone()),
                 (_, Err(reason)) => Err(reason),
             };
@@ -748,10 +749,10 @@ impl Grants {
         for on in row.granted_on() {
             let Some(grant) = self.grants.get_mut(&on) else { continue };
             let takes = grant.take(needs);
-            needs = needs.zip(takes.as_ref().ok()).and_then(|(needs, takes)| sum(needs, -*takes));
+            needs = needs.zip(takes.as_ref().ok()).and_then(|(needs, takes)| exact_sum(needs, -*takes));
             needs = needs.map(|needs| needs.max(Decimal::ZERO));
             included = Some(match included.unwrap_or(Ok(Decimal::ZERO)) {
-                Ok(before) => takes.and_then(|takes| sum(before, takes).ok_or(Unknown::TooLong)),
+                Ok(before) => takes.and_then(|takes| exact_sum(before, takes).ok_or(Unknown::TooLong)),
                 Err(reason) => Err(reason),
             });
         }
@@ -778,7 +779,7 @@ impl Grant {
             return Err(Unknown::SharedAllowance);
         };
         let takes = needs.min(left);
-        self.left = sum(left, -takes).ok_or(Unknown::TooLong);
+        self.left = exact_sum(left, -takes).ok_or(Unknown::TooLong);
         Ok(takes)
     }
 }
@@ -807,10 +808,6 @@ fn product(a: Decimal, b: Decimal) -> Option<Decimal> {
 /// assert_eq!(billing_core::exact_sum(Decimal::MAX, Decimal::new(1, 28)), None);
 /// ```
 pub fn exact_sum(a: Decimal, b: Decimal) -> Option<Decimal> {
-    sum(a, b)
-}
-
-pub(crate) fn sum(a: Decimal, b: Decimal) -> Option<Decimal> {
     let (a, b) = (a.normalize(), b.normalize());
     let scale = a.scale().max(b.scale());
     let aligned = |x: Decimal| x.mantissa().checked_mul(10_i128.checked_pow(scale - x.scale())?);
@@ -1319,12 +1316,12 @@ mod tests {
             n("0.0000000000000000000000000001")
         );
         assert_eq!(product(n("0.000000000000001"), n("0.00000000000001")), None);
-        assert_eq!(sum(n("0.5"), n("-0.50")).unwrap().to_string(), "0");
+        assert_eq!(exact_sum(n("0.5"), n("-0.50")).unwrap().to_string(), "0");
         assert_eq!(
-            sum(n("99999999999999"), n("0.00000000000001")).unwrap().to_string(),
+            exact_sum(n("99999999999999"), n("0.00000000000001")).unwrap().to_string(),
             "99999999999999.00000000000001"
         );
-        assert_eq!(sum(n("999999999999999"), n("0.000000000000001")), None);
+        assert_eq!(exact_sum(n("999999999999999"), n("0.000000000000001")), None);
         // Digits that only a trailing zero makes too many are not too many.
         assert_eq!(
             product(n("20000000000000000000000000000"), n("0.5")).unwrap(),

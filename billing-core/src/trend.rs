@@ -25,7 +25,7 @@ use std::collections::BTreeMap;
 use rust_decimal::{Decimal, RoundingStrategy};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
-use crate::statement::{folded, optional_text, sum};
+use crate::statement::{exact_sum, folded, optional_text};
 use crate::{Minimum, Statement, Timestamp, Total, Verdict};
 
 /// The totals of several periods of one organisation.
@@ -170,7 +170,7 @@ impl Change {
 
     pub(crate) fn between(earlier: Option<Decimal>, later: Option<Decimal>) -> Self {
         let (Some(earlier), Some(later)) = (earlier, later) else { return Self::Unknown };
-        let Some(delta) = sum(later, -earlier) else { return Self::Unknown };
+        let Some(delta) = exact_sum(later, -earlier) else { return Self::Unknown };
         // `checked_div` refuses a zero.
         let percent = delta.checked_div(earlier).and_then(|ratio| ratio.checked_mul(Decimal::ONE_HUNDRED));
         Self::Known(Difference { delta, percent: percent.map(|p| p.normalize()), partial: false })
@@ -250,10 +250,10 @@ impl CurrencyTotal {
             // What is known reaches it, but what is left out is charged too.
             Some(Minimum { verdict: Verdict::Reached, .. }) => total.known.filter(|_| total.is_complete()),
         };
-        self.charged = self.charged.zip(charged).and_then(|(a, b)| sum(a, b));
+        self.charged = self.charged.zip(charged).and_then(|(a, b)| exact_sum(a, b));
         let added =
             [(&mut self.known, total), (&mut self.third_party, third_party)].map(|(so_far, total)| {
-                let longer = total.known.and_then(|more| sum(so_far.unwrap_or_default(), more));
+                let longer = total.known.and_then(|more| exact_sum(so_far.unwrap_or_default(), more));
                 *so_far = longer.or(*so_far);
                 longer.is_some()
             });
