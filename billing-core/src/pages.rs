@@ -16,13 +16,13 @@ use http::{Request, Response, StatusCode, Uri};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::calls::Call;
+use crate::calls::{Call, as_inner_call};
 use crate::checkpoint::Format;
 use crate::error::Evidence;
 use crate::exchange::{Attempts, Taken, into_step};
 use crate::machine::{Hold, Received, sealed};
 use crate::progress::Progress;
-use crate::{BaseUrl, DecodeError, DocumentUrl, Error, ErrorKind, Machine, Operation, Policy, Step};
+use crate::{BaseUrl, DecodeError, Error, ErrorKind, Machine, Policy, Step};
 
 /// A list that may go on.
 pub trait Page {
@@ -201,9 +201,7 @@ struct Leaf<C> {
 impl<C: Call> Call for Leaf<C> {
     type Output = C::Output;
 
-    fn operation(&self) -> Operation {
-        self.call.operation()
-    }
+    as_inner_call!(call);
 
     fn request(&self, api: &BaseUrl) -> Result<Request<Bytes>, http::Error> {
         let mut request = self.call.request(api)?;
@@ -219,18 +217,6 @@ impl<C: Call> Call for Leaf<C> {
 
     fn accepts(&self, status: StatusCode) -> bool {
         self.call.accepts(status)
-    }
-
-    fn attempt(&self) -> Duration {
-        self.call.attempt()
-    }
-
-    fn is_secret(&self) -> bool {
-        self.call.is_secret()
-    }
-
-    fn document(&self) -> Option<&DocumentUrl> {
-        self.call.document()
     }
 }
 
@@ -288,6 +274,7 @@ const FORMAT: Format = Format { name: "billing-core list", version: 1 };
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Operation;
     use crate::testing::{reply, run};
 
     /// A list of numbers, that goes on in any way a list can.

@@ -51,7 +51,7 @@ use http::{Response, StatusCode};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::calls::{Answer, Call};
+use crate::calls::{Answer, Call, as_inner_call};
 use crate::checkpoint::Format;
 use crate::error::Evidence;
 use crate::exchange::{Attempts, Taken, into_step};
@@ -61,8 +61,7 @@ use crate::policy::POLL_FLOOR;
 use crate::progress::{Progress, Waiting};
 use crate::timestamp::{after, between, millis, whole_millis};
 use crate::{
-    BaseUrl, Completion, Completions, DecodeError, DocumentUrl, Error, ErrorKind, Learning, Machine,
-    Operation, Policy, Step,
+    BaseUrl, Completion, Completions, DecodeError, Error, ErrorKind, Learning, Machine, Policy, Step,
 };
 
 /// An answer that says whether it is ready.
@@ -242,9 +241,7 @@ pub(crate) enum Tock<T> {
 impl<C: Call<Output: Report>> Call for Tick<C> {
     type Output = Tock<C::Output>;
 
-    fn operation(&self) -> Operation {
-        self.0.operation()
-    }
+    as_inner_call!(0);
 
     fn request(&self, api: &BaseUrl) -> Result<http::Request<Bytes>, http::Error> {
         self.0.request(api)
@@ -265,18 +262,6 @@ impl<C: Call<Output: Report>> Call for Tick<C> {
 
     fn accepts(&self, status: StatusCode) -> bool {
         status == StatusCode::ACCEPTED || self.0.accepts(status)
-    }
-
-    fn attempt(&self) -> Duration {
-        self.0.attempt()
-    }
-
-    fn is_secret(&self) -> bool {
-        self.0.is_secret()
-    }
-
-    fn document(&self) -> Option<&DocumentUrl> {
-        self.0.document()
     }
 }
 

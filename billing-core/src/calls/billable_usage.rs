@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::{Request, Response};
 use serde::{Deserialize, Serialize};
 
-use super::{Call, get};
+use super::{Call, as_inner_call, get};
 use crate::model::{PackedReport, ReportStatus, UsageReport, decode_model};
 use crate::poll::Report;
 use crate::{BaseUrl, DecodeError, Operation, Period};
@@ -46,9 +46,7 @@ pub struct PackedBillableUsage(pub BillableUsage);
 impl Call for PackedBillableUsage {
     type Output = PackedReport;
 
-    fn operation(&self) -> Operation {
-        self.0.operation()
-    }
+    as_inner_call!(0);
 
     fn request(&self, api: &BaseUrl) -> Result<Request<Bytes>, http::Error> {
         self.0.request(api)

@@ -87,6 +87,29 @@ pub trait Call {
     }
 }
 
+/// What a call that wraps another, in the field `$inner`, leaves to it in any case; in one place, so that no wrapper forgets
+/// what is a secret.
+macro_rules! as_inner_call {
+    ($inner:tt) => {
+        fn operation(&self) -> $crate::Operation {
+            self.$inner.operation()
+        }
+
+        fn attempt(&self) -> std::time::Duration {
+            self.$inner.attempt()
+        }
+
+        fn is_secret(&self) -> bool {
+            self.$inner.is_secret()
+        }
+
+        fn document(&self) -> Option<&$crate::DocumentUrl> {
+            self.$inner.document()
+        }
+    };
+}
+pub(crate) use as_inner_call;
+
 /// A call that also yields the body as it came, for whoever passes the server's own JSON on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WithBody<C>(pub C);
@@ -104,9 +127,7 @@ pub struct Answer<T> {
 impl<C: Call> Call for WithBody<C> {
     type Output = Answer<C::Output>;
 
-    fn operation(&self) -> Operation {
-        self.0.operation()
-    }
+    as_inner_call!(0);
 
     fn request(&self, api: &BaseUrl) -> Result<Request<Bytes>, http::Error> {
         self.0.request(api)
@@ -118,18 +139,6 @@ impl<C: Call> Call for WithBody<C> {
 
     fn accepts(&self, status: StatusCode) -> bool {
         self.0.accepts(status)
-    }
-
-    fn attempt(&self) -> Duration {
-        self.0.attempt()
-    }
-
-    fn is_secret(&self) -> bool {
-        self.0.is_secret()
-    }
-
-    fn document(&self) -> Option<&DocumentUrl> {
-        self.0.document()
     }
 }
 
