@@ -42,11 +42,15 @@ fn read(file: &[u8]) -> Option<Vec<String>> {
             findings.push(format!("{finding:?}"));
         }
     }
-    if let Some((_, good)) = reader.finish() {
-        assert!(
+    match reader.finish() {
+        Some((_, good)) => assert!(
             good <= file.len() as u64 && file[good as usize - 1] == b'\n',
             "what is good ends with a line"
-        );
+        ),
+        None => assert!(
+            file.starts_with(BEGINNING) || BEGINNING.starts_with(file),
+            "a file that may be begun anew is the beginning of a journal, and nobody else's"
+        ),
     }
     Some(findings)
 }
@@ -96,3 +100,5 @@ fn note(journal: &mut Journal, file: &mut Vec<u8>, findings: &mut Vec<String>, f
 fn now() -> DateTime<Utc> {
     DateTime::UNIX_EPOCH + TimeDelta::days(20_000)
 }
+
+const BEGINNING: &[u8] = br#"{"format":"billing-core fleet journal","#;
