@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use billing_core::sandbox::ORG_ID;
+use billing_core::sandbox::{ORG_ID, Sandbox};
 use billing_tests::Browser;
-use billing_tests::program::{program, stderr};
+use billing_tests::program::{program, stderr, stdout};
 use billing_tests::raw_server::RawServer;
 use serde_json::{Value, json};
 
@@ -21,7 +21,8 @@ struct View {
 
 const VIEWS: [View; 5] = [
     View { name: "wide-light", width: 1280, media: "screen", scheme: "light" },
-    View { name: "wide-dark", width: 1280, media: "screen", scheme: "dark" },
+    // As little room as the wide layout has.
+    View { name: "middle-dark", width: 720, media: "screen", scheme: "dark" },
     View { name: "narrow-light", width: 360, media: "screen", scheme: "light" },
     View { name: "narrow-dark", width: 360, media: "screen", scheme: "dark" },
     // A4 across, at 96 pixels an inch and without its margins; the reader's own scheme is dark.
@@ -32,20 +33,33 @@ const VIEWS: [View; 5] = [
 fn pages_hold_on_every_screen_and_on_paper() {
     let Some(browser) = Browser::start() else { return };
     let folder = folder();
-    let sandbox = |name: &str, line: &[&str]| {
-        let file = folder.join(name);
-        let output =
-            program().args(["--sandbox", "--format", "html", "-o"]).arg(&file).args(line).output().unwrap();
+    let sandbox = |line: &[&str]| {
+        let output = program().arg("--sandbox").args(line).output().unwrap();
         assert!(output.status.success(), "{line:?}: {}", stderr(&output));
-        file
+        stdout(&output)
     };
+    let contracts: Value = serde_json::from_str(&sandbox(&["contracts", "--format", "json"])).unwrap();
+    let contract = contracts[0]["id"].as_str().unwrap();
+    let organizations: String =
+        Sandbox::new(7).organizations().map(|(id, name)| format!("{id},{name}\n")).collect();
+    let file_of_organizations = folder.join("organizations.csv");
+    std::fs::write(&file_of_organizations, organizations).unwrap();
+
     for (name, line) in [
-        ("overview.html", vec!["overview", ORG_ID]),
-        ("usage.html", vec!["usage", "--start", "2026-10-01", "--end", "2026-11-01"]),
+        ("overview", vec!["overview", ORG_ID]),
+        ("usage", vec!["usage", "--start", "2026-10-01", "--end", "2026-11-01"]),
+        ("history", vec!["history", ORG_ID]),
+        ("compare", vec!["compare", ORG_ID, "--periods", "0,1,12"]),
+        ("fleet", vec!["fleet", "--orgs", file_of_organizations.to_str().unwrap()]),
+        ("invoices", vec!["invoices"]),
+        ("contract", vec!["contract", contract]),
     ] {
-        let file = sandbox(name, &line);
+        let file = folder.join(name).with_extension("html");
+        sandbox(&[&line[..], &["--format", "html", "-o", file.to_str().unwrap()]].concat());
         for view in &VIEWS {
-            look(&browser, &file, view);
+            let seen = look(&browser, &file, view);
+            let folds = ["history", "fleet"].contains(&name);
+            assert_eq!(seen["folds"].as_u64() > Some(1), folds, "{name}: what is folded");
         }
     }
 }
@@ -101,6 +115,10 @@ fn look(browser: &Browser, file: &Path, view: &View) -> Value {
     browser.log("performance");
     browser.open(file);
 
+    if view.media == "screen" {
+        browser
+            .script("document.querySelectorAll('details').forEach((fold, n) => { fold.open = n === 0; });");
+    }
     let seen = browser.script(LOOK);
     let picture = browser.devtools("Page.captureScreenshot", &json!({"captureBeyondViewport": true}));
     let stem = file.file_stem().unwrap().to_str().unwrap();
@@ -112,6 +130,7 @@ fn look(browser: &Browser, file: &Path, view: &View) -> Value {
 
     assert_eq!(seen["styled"], true, "{what}: the policy lets the style in");
     assert!(seen["scrolls"].as_u64() <= Some(view.width.into()), "{what}: {} is too wide", seen["scrolls"]);
+    assert_eq!(seen["folded"], json!([]), "{what}: what is folded up opens, and is open on paper");
     assert_eq!(seen["outside"], json!([]), "{what}: beyond the edge");
     assert_eq!(seen["overlaps"], json!([]), "{what}: words of a chart over each other");
     assert_eq!(seen["faint"], json!([]), "{what}: too little contrast");
@@ -203,8 +222,13 @@ const wordy = [...document.querySelectorAll('body *')].filter(shown).filter((e) 
 const ink = (e) => { const s = getComputedStyle(e); return e.closest('svg') ? s.fill : s.color; };
 const faint = wordy.filter((e) => contrast(ink(e), behind(e)) < 4.5).map(named);
 const own = 'html head meta title style body header main section h1 h2 p dl div dt dd small ul li strong span figure ' +
-  'figcaption svg defs pattern rect g line text tspan desc table thead tbody tfoot tr th td';
+  'figcaption details summary svg defs pattern rect g line text tspan desc table thead tbody tfoot tr th td';
+const folds = [...document.querySelectorAll('details')];
+const inside = (e) => [...e.querySelectorAll(':scope > :not(summary)')];
 return {
+  folds: folds.length,
+  folded: folds.filter((e) => e.open || matchMedia('print').matches)
+    .filter((e) => !inside(e).every((i) => shown(i) && i.checkVisibility())).map(named),
   scrolls: document.documentElement.scrollWidth,
   outside, overlaps, faint,
   styled: getComputedStyle(document.querySelector('h1')).marginTop === '0px',

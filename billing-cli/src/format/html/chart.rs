@@ -290,18 +290,17 @@ fn columns(points: &[Point]) -> Vec<Piece> {
         let y = down(tick);
         body += &format!(
             "<line x1=\"{LEFT}%\" x2=\"100%\" y1=\"{y}\" y2=\"{y}\" class=\"grid\"/>\
-             <text x=\"0\" y=\"{}\" class=\"tick\">{}</text>\n",
+             <text x=\"{LEFT}%\" dx=\"-8\" y=\"{}\" class=\"tick end\">{}</text>\n",
             y + Decimal::from(4),
             short(tick)
         );
     }
     let all = Decimal::from(points.len());
     let room = Decimal::from(100 - LEFT);
-    let every = |labels: usize| points.len().div_ceil(labels);
     for (n, point) in points.iter().enumerate() {
         let from = Decimal::from(LEFT) + room * Decimal::from(n) / all;
         let (x, width) = (from + room / all * Decimal::new(15, 2), room / all * Decimal::new(7, 1));
-        let middle = (x + width / Decimal::TWO).round_dp(3);
+        let (middle, end) = ((x + width / Decimal::TWO).round_dp(3), (x + width).round_dp(3));
         let (x, width) = (x.round_dp(3), width.round_dp(3));
         let mut column = match point.value {
             Some(value) => {
@@ -327,22 +326,19 @@ fn columns(points: &[Point]) -> Vec<Piece> {
                 PLOT_TOP + PLOT / 2
             ),
         };
-        // From the newest back, so that the newest always has its label.
+        // From the newest back, so that the newest always has its label. Where not each has one, a column may be narrower than
+        // its label, and the two end together.
         let back = points.len() - 1 - n;
-        let class = match (back.is_multiple_of(every(LABELS_NARROW)), back.is_multiple_of(every(LABELS_WIDE)))
-        {
-            (true, _) => Some(""),
-            (false, true) => Some(" wide"),
-            _ => None,
-        };
-        if let Some(class) = class {
-            let y = PLOT_TOP + PLOT + 18;
-            // The newest ends where its column does, as there is nothing beside it to reach over.
-            let (at, anchor) = if back == 0 { (Decimal::ONE_HUNDRED, "end") } else { (middle, "middle") };
-            column += &format!(
-                "<text x=\"{at}%\" y=\"{y}\" class=\"tick {anchor}{class}\">{}</text>",
-                escaped(&point.label)
-            );
+        for (screen, labels) in [("wide", LABELS_WIDE), ("narrow", LABELS_NARROW)] {
+            let every = points.len().div_ceil(labels);
+            if back.is_multiple_of(every) {
+                let (at, anchor) = if every == 1 { (middle, "middle") } else { (end, "end") };
+                column += &format!(
+                    "<text x=\"{at}%\" y=\"{}\" class=\"tick {anchor} {screen}\">{}</text>",
+                    PLOT_TOP + PLOT + 18,
+                    escaped(&point.label)
+                );
+            }
         }
         let whole = format!("{}: {}", point.label, point.shown);
         body += &format!("<g><title>{}</title>{column}</g>\n", escaped(&whole));
@@ -508,8 +504,8 @@ const PLOT: u32 = 220;
 /// In parts of a hundred: the room for the figures beside the columns.
 const LEFT: u32 = 12;
 /// How many labels of a period have room beside each other.
-const LABELS_NARROW: usize = 4;
-const LABELS_WIDE: usize = 12;
+const LABELS_NARROW: usize = 3;
+const LABELS_WIDE: usize = 6;
 const MOST_PERCENT: Decimal = Decimal::from_parts(9999, 0, 0, false, 0);
 /// In columns of letters: the part of a line that a label has.
 const LABEL_WIDE: usize = 52;
