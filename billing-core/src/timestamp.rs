@@ -139,13 +139,24 @@ impl Timestamp {
     /// Reads the form that the API writes, `2026-10-01T00:00:00.000Z`, several times as fast as the general parser can. That one
     /// reads every other form, and refuses what is no instant.
     #[inline]
-    fn usual(text: &[u8; 24]) -> Option<Self> {
+    pub(crate) fn usual(text: &[u8; 24]) -> Option<Self> {
         let [date, time, seconds] = numbers(text)?;
         let year = i32::from(date[0]) * 100 + i32::from(date[2]);
         let date = NaiveDate::from_ymd_opt(year, date[5].into(), time[0].into())?;
         let millis = u32::from(seconds[4]) * 10 + u32::from(seconds[6]) / 10;
         let time = date.and_hms_milli_opt(time[3].into(), time[6].into(), seconds[1].into(), millis)?;
         Some(Self(time.and_utc()))
+    }
+
+    /// Whether [`usual`](Self::usual) reads it, without what only making the instant takes.
+    #[inline]
+    pub(crate) fn is_usual(text: &[u8; 24]) -> bool {
+        numbers(text).is_some_and(|[date, time, seconds]| {
+            // A day that every month has needs no calendar.
+            let everywhere = (1..=12).contains(&date[5]) && (1..=28).contains(&time[0]);
+            let in_a_day = time[3] < 24 && time[6] < 60 && seconds[1] < 60;
+            everywhere && in_a_day || Self::usual(text).is_some()
+        })
     }
 
     /// Whether it has the form that the API writes. It may be no instant all the same.
@@ -271,6 +282,8 @@ mod tests {
                     let general = DateTime::parse_from_rfc3339(&other).ok().map(|instant| instant.to_utc());
                     assert_eq!(other.parse::<Timestamp>().ok().map(Timestamp::instant), general, "{other}");
                     assert!(usual(&other).is_none_or(|timestamp| Some(timestamp.0) == general), "{other}");
+                    let is_usual = <&[u8; 24]>::try_from(other.as_bytes()).is_ok_and(Timestamp::is_usual);
+                    assert_eq!(is_usual, other.len() == 24 && usual(&other).is_some(), "{other}");
                 }
             }
         }
@@ -281,6 +294,10 @@ mod tests {
             "2025-07-01T03:00:00.00\u{b0}",
         ] {
             assert_eq!(usual(text), None, "{text}");
+            assert!(!Timestamp::is_usual(text.as_bytes().try_into().unwrap()), "{text}");
+        }
+        for text in ["2025-07-31T03:00:00.000Z", "2024-02-29T23:59:59.999Z"] {
+            assert!(Timestamp::is_usual(text.as_bytes().try_into().unwrap()), "{text}");
         }
         assert!("2025-07-01T03:00:60Z".parse::<Timestamp>().is_ok(), "a second that leaps is an instant");
     }

@@ -25,7 +25,12 @@ pub fn usage_report(data: &[u8]) {
             assert_eq!(plain.expect("what is read fast can be read"), report);
             let packed = PackedReport::new(response.into_body()).expect("what can be read can be packed");
             for (packed, usage) in packed.usages().zip(report.usages()) {
-                assert!(packed.resources().map(|r| r.unpacked()).eq(usage.resources().iter().cloned()));
+                assert!(
+                    packed
+                        .resources()
+                        .map(|r| r.unpacked())
+                        .eq(usage.resources().iter().map(|r| r.unpacked()))
+                );
             }
             let json = serde_json::to_vec(&report).expect("a model can be written");
             let again: UsageReport = serde_json::from_slice(&json).expect("what was written can be read");

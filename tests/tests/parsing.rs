@@ -23,7 +23,7 @@ proptest! {
         if let (Ok(packed), Ok(report)) = (&packed, &report) {
             prop_assert_eq!(packed.status(), report.status.as_ref());
             let usages: Vec<_> = packed.usages().map(|usage| usage.resources().map(|r| r.unpacked()).collect::<Vec<_>>()).collect();
-            prop_assert_eq!(usages, report.usages().iter().map(|usage| usage.resources().to_vec()).collect::<Vec<_>>());
+            prop_assert_eq!(usages, report.usages().iter().map(|usage| usage.resources().iter().map(|r| r.unpacked()).collect()).collect::<Vec<Vec<_>>>());
         }
         same(report, plain)?;
     }

@@ -2,8 +2,8 @@
 
 use billing_core::calls::{BillableUsage, Call};
 use billing_core::model::{
-    NamedEntity, OverviewUsage, ReportStatus, SubscriptionType, TrusteeOverview, Usage, UsageReport,
-    UsageResource,
+    NamedEntity, OverviewUsage, ReportStatus, Resources, SubscriptionType, TrusteeOverview, Usage,
+    UsageReport, UsageResource,
 };
 use billing_core::{
     Amount, Environment, Exchange, Machine, OrgId, Period, Policy, Poll, Secret, Step, Timestamp,
@@ -65,7 +65,7 @@ prop_compose! {
         make(|usage: &mut Usage| {
             usage.name = name;
             usage.total_usage = total_usage;
-            usage.resources = resources;
+            usage.resources = resources.map(Resources::from_iter);
         })
     }
 }
@@ -245,8 +245,8 @@ proptest! {
         let usage = &report.usages()[0];
         prop_assert_eq!((usage.name.as_ref(), usage.total_usage.as_ref()), (Some(&name), Some(&total)));
         prop_assert_eq!(usage.unknown.get(&new_name), Some(new_value.as_str()));
-        let read = &usage.resources()[0];
-        prop_assert_eq!((read.name.as_ref(), read.date.map(Timestamp::instant)), (Some(&resource), Some(date)));
+        let read = usage.resources().get(0).unwrap();
+        prop_assert_eq!((read.name, read.date.map(Timestamp::instant)), (Some(resource.as_str()), Some(date)));
     }
 
     #[test]

@@ -18,7 +18,7 @@ fn the_usage_report() {
     assert_eq!(usage.name.as_deref(), Some("Genesys Cloud CX 1 Concorrent"));
     assert_eq!(usage.total_usage, None);
     let resources: Vec<_> =
-        usage.resources().iter().map(|r| (r.name.as_deref().unwrap(), r.date.unwrap().to_string())).collect();
+        usage.resources().iter().map(|r| (r.name.unwrap(), r.date.unwrap().to_string())).collect();
     assert_eq!(
         resources,
         [

@@ -66,7 +66,7 @@ fn group(usage: &Usage) -> Group {
         Row::new(vec![
             Cell::name(usage.name.as_deref()),
             Cell::new(total.cloned().map_or(Value::Empty, Value::Quantity)),
-            Cell::name(resource.name.as_deref()),
+            Cell::name(resource.name),
             Cell::moment(resource.date),
         ])
     });

@@ -106,6 +106,9 @@ mod tests {
         let report = BillableUsage::new(period).parse(&Response::new(body.into())).unwrap();
         assert_eq!(report.status(), Some(&ReportStatus::Complete));
         assert_eq!((&report.id, &report.usages()[0].total_usage), (&None, &None));
-        assert_eq!(report.usages()[0].resources()[0].date.unwrap().to_string(), "2025-07-01T03:19:11.696Z");
+        assert_eq!(
+            report.usages()[0].resources().get(0).unwrap().date.unwrap().to_string(),
+            "2025-07-01T03:19:11.696Z"
+        );
     }
 }

@@ -14,6 +14,7 @@ mod named_entity;
 mod organization;
 mod packed;
 mod product;
+mod resources;
 mod scan;
 mod trustee_overview;
 mod trustor;
@@ -32,6 +33,7 @@ pub use named_entity::NamedEntity;
 pub use organization::{Organization, OrganizationState};
 pub use packed::{PackedReport, PackedResource, PackedResources, PackedUsage};
 pub use product::{Product, UnitOfMeasure};
+pub use resources::{ResourceRef, Resources, ResourcesIter};
 pub(crate) use scan::{Scan, Scanner};
 pub use trustee_overview::{OverviewUsage, SubscriptionType, TrusteeOverview};
 pub use trustor::{Trustor, TrustorList};
@@ -77,7 +79,7 @@ pub(crate) fn decode<T: serde::de::DeserializeOwned>(body: &[u8]) -> Result<T, c
 macro_rules! model {
     (
         $(#[$meta:meta])*
-        pub struct $name:ident $(usually $shape:path)? {
+        pub struct $name:ident {
             $( $(#[$field_meta:meta])* $wire:literal => pub $field:ident: $type:ty, )*
         }
     ) => {
@@ -153,14 +155,6 @@ macro_rules! model {
 
             impl<'a> Scan<'a> for $name {
                 fn scan(scanner: &mut Scanner<'a>) -> Option<Self> {
-                    $(
-                        // On a copy: a shape that gives up half way leaves the scanner where it was.
-                        let mut ahead = *scanner;
-                        if let Some(model) = $shape(&mut ahead) {
-                            *scanner = ahead;
-                            return Some(model);
-                        }
-                    )?
                     let (mut model, mut seen) = <(Self, Seen)>::default();
                     scanner.object(|scanner, name| model.scan_field(name, &mut seen, scanner))?;
                     Some(model)

@@ -23,6 +23,10 @@ pub struct UnknownFields(Option<Box<Map>>);
 type Map = BTreeMap<String, Box<RawValue>>;
 
 impl UnknownFields {
+    pub(super) const fn none() -> Self {
+        Self(None)
+    }
+
     /// The JSON text of a field.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.0.as_ref()?.get(name).map(|value| value.get())

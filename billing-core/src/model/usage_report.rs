@@ -1,7 +1,6 @@
 //! The billable-usage report: which resources were billable in a period.
 
-use super::packed::plain_resource;
-use super::{model, open_enum};
+use super::{Resources, model, open_enum};
 use crate::{Amount, Timestamp};
 
 model! {
@@ -49,26 +48,28 @@ model! {
         /// How much of it; a real report had none.
         "totalUsage" => pub total_usage: Amount,
         /// The single resources.
-        "resources" => pub resources: Vec<UsageResource>,
+        "resources" => pub resources: Resources,
     }
 }
 
 impl Usage {
     /// The resources; none where the server sent no list.
-    pub fn resources(&self) -> &[UsageResource] {
-        self.resources.as_deref().unwrap_or_default()
+    pub fn resources(&self) -> &Resources {
+        self.resources.as_ref().unwrap_or(&NO_RESOURCES)
     }
 }
 
 model! {
     /// One resource, such as a user, a device or a message, and when it became billable.
-    pub struct UsageResource usually plain_resource {
+    pub struct UsageResource {
         /// Its name; of a user, the e-mail address.
         "name" => pub name: String,
         /// When it was first billable in the period.
         "date" => pub date: Timestamp,
     }
 }
+
+static NO_RESOURCES: Resources = Resources::new();
 
 #[cfg(test)]
 mod tests {

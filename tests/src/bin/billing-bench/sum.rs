@@ -26,7 +26,7 @@ impl From<&UsageReport> for Sum {
         let mut sum = Self::default();
         for resource in report.usages().iter().flat_map(|usage| usage.resources()) {
             sum.resources += 1;
-            sum.names += resource.name.as_ref().map_or(0, |name| name.len());
+            sum.names += resource.name.map_or(0, |name| name.len());
             sum.dates += seconds(resource.date);
         }
         sum
