@@ -25,9 +25,15 @@ use crate::model::{Scan, Scanner};
 /// assert_eq!(Amount::from("unlimited").decimal(), None);
 /// ```
 #[derive(Clone, PartialEq, Eq, Hash)]
-pub struct Amount {
-    text: Box<str>,
-    form: Form,
+pub struct Amount(Text);
+
+/// The text of an amount. Nearly all are short, and an overview has hundreds of them: those need no memory of their own.
+#[derive(Clone, PartialEq, Eq, Hash)]
+enum Text {
+    /// Padded with zeros.
+    Short { form: Form, length: u8, bytes: [u8; SHORT] },
+    /// Longer than [`SHORT`].
+    Long { form: Form, text: Box<str> },
 }
 
 /// How an amount stands in JSON.
@@ -40,7 +46,14 @@ enum Form {
 impl Amount {
     /// The text as it came, with all its digits.
     pub fn text(&self) -> &str {
-        &self.text
+        match &self.0 {
+            Text::Short { length, bytes, .. } => {
+                let text = bytes.get(..usize::from(*length)).and_then(|text| std::str::from_utf8(text).ok());
+                debug_assert!(text.is_some(), "it was made of a text");
+                text.unwrap_or_default()
+            }
+            Text::Long { text, .. } => text,
+        }
     }
 
     /// The exact value, or `None` where the text is no decimal number or has more digits than 28, which
@@ -48,8 +61,25 @@ impl Amount {
     ///
     /// White space around the number is ignored; an exponent (`1.5e3`, which JSON allows in numbers) is understood.
     pub fn decimal(&self) -> Option<Decimal> {
-        let text = self.text.trim();
+        let text = self.text().trim();
         if text.contains(['e', 'E']) { from_scientific(text) } else { plain(text) }
+    }
+
+    fn new(text: &str, form: Form) -> Self {
+        let mut bytes = [0; SHORT];
+        Self(match (bytes.get_mut(..text.len()), u8::try_from(text.len())) {
+            (Some(short), Ok(length)) => {
+                short.copy_from_slice(text.as_bytes());
+                Text::Short { form, length, bytes }
+            }
+            _ => Text::Long { form, text: text.into() },
+        })
+    }
+
+    fn form(&self) -> Form {
+        match self.0 {
+            Text::Short { form, .. } | Text::Long { form, .. } => form,
+        }
     }
 }
 
@@ -74,27 +104,27 @@ fn from_scientific(text: &str) -> Option<Decimal> {
 
 impl From<&str> for Amount {
     fn from(text: &str) -> Self {
-        Self { text: text.into(), form: Form::String }
+        Self::new(text, Form::String)
     }
 }
 
 impl From<Decimal> for Amount {
     fn from(value: Decimal) -> Self {
-        Self { text: value.to_string().into(), form: Form::String }
+        Self::new(&value.to_string(), Form::String)
     }
 }
 
 impl fmt::Display for Amount {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(&self.text)
+        f.pad(self.text())
     }
 }
 
 impl fmt::Debug for Amount {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.form {
-            Form::String => write!(f, "Amount({:?})", self.text),
-            Form::Number => write!(f, "Amount({})", self.text),
+        match self.form() {
+            Form::String => write!(f, "Amount({:?})", self.text()),
+            Form::Number => write!(f, "Amount({})", self.text()),
         }
     }
 }
@@ -105,10 +135,10 @@ impl<'de> Deserialize<'de> for Amount {
         let raw = Box::<RawValue>::deserialize(deserializer)?;
         match raw.get().as_bytes().first() {
             Some(b'"') => {
-                let text: Box<str> = serde_json::from_str(raw.get()).map_err(de::Error::custom)?;
-                Ok(Self { text, form: Form::String })
+                let text: String = serde_json::from_str(raw.get()).map_err(de::Error::custom)?;
+                Ok(Self::new(&text, Form::String))
             }
-            Some(b'-' | b'0'..=b'9') => Ok(Self { text: raw.into(), form: Form::Number }),
+            Some(b'-' | b'0'..=b'9') => Ok(Self::new(raw.get(), Form::Number)),
             _ => Err(de::Error::custom(format_args!(
                 "expected an amount, a string or a number, found {}",
                 kind(raw.get())
@@ -123,11 +153,11 @@ impl<'a> Scan<'a> for Amount {
         match scanner.peek()? {
             b'"' => {
                 let text = scanner.string()?.value();
-                Some(Self { text: text.into(), form: Form::String })
+                Some(Self::new(&text, Form::String))
             }
             b'-' | b'0'..=b'9' => {
                 let raw: &RawValue = scanner.other()?;
-                Some(Self { text: raw.get().into(), form: Form::Number })
+                Some(Self::new(raw.get(), Form::Number))
             }
             _ => None,
         }
@@ -136,10 +166,10 @@ impl<'a> Scan<'a> for Amount {
 
 impl Serialize for Amount {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self.form {
-            Form::String => serializer.serialize_str(&self.text),
+        match self.form() {
+            Form::String => serializer.serialize_str(self.text()),
             Form::Number => {
-                let raw = RawValue::from_string(self.text.to_string()).map_err(ser::Error::custom)?;
+                let raw = RawValue::from_string(self.text().to_owned()).map_err(ser::Error::custom)?;
                 raw.serialize(serializer)
             }
         }
@@ -156,6 +186,9 @@ fn kind(raw: &str) -> &'static str {
     }
 }
 
+/// In bytes: what fits in the place that a longer text takes for its address and length.
+const SHORT: usize = 20;
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
@@ -171,6 +204,27 @@ mod tests {
         for text in [r#""23.74""#, r#""12.000000""#, r#""0""#, "0.10", "1e3", "-7", r#""n/a""#, r#""""#] {
             assert_eq!(serde_json::to_string(&json(text)).unwrap(), text);
         }
+    }
+
+    #[test]
+    fn of_any_length_it_is_the_text_that_came() {
+        for length in 0..60 {
+            for text in ["7".repeat(length), "ü".repeat(length)] {
+                for json in [format!("\"{text}\""), text.clone()] {
+                    let amount = serde_json::from_str::<Amount>(&json).ok();
+                    assert_eq!(Scanner::whole::<Amount>(&json), amount);
+                    let Some(amount) = amount else { continue };
+                    assert_eq!(
+                        (amount.text(), serde_json::to_string(&amount).unwrap()),
+                        (&*text, json.clone())
+                    );
+                    let other = serde_json::from_str::<Amount>(&json.replace(['7', 'ü'], "8")).unwrap();
+                    assert_eq!(amount == other, text.is_empty(), "{json}");
+                    assert_eq!(amount == Amount::from(&*text), json.starts_with('"'), "{json}");
+                }
+            }
+        }
+        assert_eq!(size_of::<Option<Amount>>(), size_of::<(&str, Form)>(), "no larger for it");
     }
 
     #[test]
