@@ -47,6 +47,32 @@ fn a_report_in_spite_of_everything() {
 }
 
 #[test]
+fn a_report_is_learned_from_unless_it_is_not_wanted() {
+    let cache = tempfile::tempdir().unwrap();
+    let file = cache.path().join("genesys-billing/completions.json");
+    let run = |more: &[&str]| {
+        // One answer says InProgress, so that there is something to learn.
+        let server = server(Sandbox::new(7).in_progress_answers(1));
+        let mut command = program_at(&server);
+        let output = command.env("XDG_CACHE_HOME", cache.path()).args(OCTOBER).args(more).output().unwrap();
+        assert!(output.status.success(), "{}", stderr(&output));
+        stderr(&output)
+    };
+    run(&[]);
+    let kept = std::fs::read_to_string(&file).unwrap();
+    let seen: billing_core::Completions = serde_json::from_str(&kept).unwrap();
+    assert_eq!(seen.len(), 1, "{kept}");
+
+    let said = run(&["-v"]);
+    assert!(said.contains("as learned from the one report before"), "{said}");
+    let kept = std::fs::read_to_string(&file).unwrap();
+    assert_eq!(serde_json::from_str::<billing_core::Completions>(&kept).unwrap().len(), 2, "{kept}");
+    let said = run(&["-v", "--no-history"]);
+    assert!(said.contains("by the usual schedule"), "nothing is used: {said}");
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), kept, "and nothing is kept");
+}
+
+#[test]
 fn an_overview_in_each_format() {
     let server = server(Sandbox::new(7));
     let run = |format: &str| {
