@@ -5,11 +5,13 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use billing_core::calls::{BillableUsage, Call, TrusteeOverviewCall, TrustorsCall};
+use billing_core::calls::{BillableUsage, Call, InvoiceDocumentCall, TrusteeOverviewCall, TrustorsCall};
+use billing_core::fleet::FleetStep;
 use billing_core::model::TrusteeOverview;
 use billing_core::{
-    Authorized, BaseUrl, Credentials, Environment, Exchange, Machine, Pages, Period, Policy, Poll, Reply,
-    Session, Statement, Step,
+    Assignment, Authorized, BaseUrl, Completion, Completions, Credentials, Download, Environment, Exchange,
+    Fleet, History, Machine, OrgId, Pages, Period, Policy, Poll, PollSchedule, Reach, Reply, Session,
+    Statement, Step,
 };
 use billing_tests::bodies;
 use chrono::{DateTime, TimeDelta, Utc};
@@ -75,6 +77,55 @@ mod step {
         receives(bencher, || Pages::new(TrustorsCall::new(), api(), Policy::default()), || reply(200, body));
     }
 
+    #[divan::bench]
+    fn history_turns(bencher: Bencher<'_, '_>) {
+        receives(
+            bencher,
+            || History::new(org(), Reach::Periods(2.try_into().unwrap()), api(), Policy::default()),
+            || reply(200, "{}"),
+        );
+    }
+
+    /// From the address of a document to the request for it.
+    #[divan::bench]
+    fn download_finds(bencher: Bencher<'_, '_>) {
+        let body = r#"{"url":"https://documents.example.com/invoice.pdf?signature=abc"}"#;
+        receives(bencher, download, || reply(200, body));
+    }
+
+    /// From the document to the result.
+    #[divan::bench]
+    fn download_ends(bencher: Bencher<'_, '_>) {
+        bencher
+            .with_inputs(|| {
+                let Step::Send(_, sent) = download().step(now()) else {
+                    unreachable!("the address is asked for at once")
+                };
+                let body = r#"{"url":"https://documents.example.com/invoice.pdf?signature=abc"}"#;
+                match sent.receive(reply(200, body), now()) {
+                    Step::Send(_, sent) => (sent, reply(200, "%PDF-1.7")),
+                    _ => unreachable!("then the document"),
+                }
+            })
+            .bench_local_values(|(sent, reply)| sent.receive(reply, now()));
+    }
+
+    /// Of a fleet of so many organisations: a request, its answer, the finding.
+    #[divan::bench(args = [10, 1_000])]
+    fn fleet_turns(bencher: Bencher<'_, '_>, organizations: usize) {
+        let ids = (0..organizations).map(|n| format!("org-{n}").parse().unwrap()).collect();
+        let assignment = Assignment::new(ids, Reach::Periods(2.try_into().unwrap()), api(), now());
+        bencher.with_inputs(|| Fleet::new(&assignment, Policy::default(), with_token())).bench_local_values(
+            |mut fleet| {
+                let FleetStep::Send(_, flight) = fleet.step(later()) else {
+                    unreachable!("the session has a token and nothing under way")
+                };
+                fleet.receive(flight, reply(200, "{}"), later());
+                fleet
+            },
+        );
+    }
+
     /// Under a session that has its token.
     #[divan::bench]
     fn authorized_sends(bencher: Bencher<'_, '_>) {
@@ -106,6 +157,17 @@ mod step {
     }
 }
 
+/// From as many reports as are ever kept to the times of the next one's polls.
+#[divan::bench]
+fn schedule_learned(bencher: Bencher<'_, '_>) {
+    let mut seen = Completions::default();
+    for second in 1..=32 {
+        let by = std::time::Duration::from_secs(5 + second);
+        seen.extend(Completion::new(now() + by, by / 2, by));
+    }
+    bencher.bench(|| PollSchedule::default().learned(black_box(&seen)));
+}
+
 /// Of an overview of 140 rows.
 #[divan::bench]
 fn statement(bencher: Bencher<'_, '_>) {
@@ -129,13 +191,22 @@ fn receives<M: Machine>(
 
 /// An exchange under a session that has logged in.
 fn logged_in() -> Authorized<Exchange<TrusteeOverviewCall>, Rc<RefCell<Session>>> {
+    Authorized::new(Exchange::new(overview(), api(), Policy::default()), with_token())
+}
+
+/// A session that has logged in.
+fn with_token() -> Rc<RefCell<Session>> {
     let credentials = Credentials::client("client-id", "client-secret").unwrap();
     let session = Rc::new(RefCell::new(Session::new(Environment::default(), credentials)));
-    let exchange = || Authorized::new(Exchange::new(overview(), api(), Policy::default()), session.clone());
-    let Step::Send(_, login) = exchange().step(now()) else { unreachable!("the login goes first") };
+    let exchange = Authorized::new(Exchange::new(overview(), api(), Policy::default()), session.clone());
+    let Step::Send(_, login) = exchange.step(now()) else { unreachable!("the login goes first") };
     let token = r#"{"access_token":"a token","token_type":"bearer","expires_in":86400}"#;
     drop(login.receive(reply(200, token), now()));
-    exchange()
+    session
+}
+
+fn download() -> Download<InvoiceDocumentCall> {
+    Download::new(InvoiceDocumentCall::new("4224".parse().unwrap()), api(), Policy::default())
 }
 
 fn usage() -> BillableUsage {
@@ -143,7 +214,11 @@ fn usage() -> BillableUsage {
 }
 
 fn overview() -> TrusteeOverviewCall {
-    TrusteeOverviewCall::new("9d750d63-95ae-4df7-8955-2bca7152ca19".parse().unwrap())
+    TrusteeOverviewCall::new(org())
+}
+
+fn org() -> OrgId {
+    "9d750d63-95ae-4df7-8955-2bca7152ca19".parse().unwrap()
 }
 
 fn api() -> BaseUrl {
