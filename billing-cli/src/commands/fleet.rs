@@ -22,7 +22,7 @@ use crate::documents;
 use crate::failure::Failure;
 use crate::format::document::{Document, Row, Sheet};
 use crate::format::{csv, json};
-use crate::journal::{self, JournalFile, OldJournal, Opened};
+use crate::journal::{self, OldJournal, Opened};
 use crate::log::{self, Verbosity};
 use crate::organizations::{self, Named};
 use crate::output::{Destination, is_same_file};
@@ -415,7 +415,7 @@ mod tests {
         period.body = "{\"organization\":{\"name\":\"A\u{9b}31m\u{202e}B\"}}".into();
         period.overview = serde_json::from_slice(&period.body).unwrap();
 
-        let mut written = |on_terminal: bool| {
+        let written = |on_terminal: bool| {
             let assignment = Assignment::new([org.clone()], latest, backend.api(), backend.now());
             let task = Task { assignment, names: HashMap::new(), lost: Vec::new(), journal: None };
             let mut run = Run::new(&task, &command, &options);
