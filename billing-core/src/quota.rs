@@ -62,8 +62,9 @@ pub(crate) struct Quota {
     parked: Option<(NotBefore, Evidence)>,
     /// 429s in a row, each burst of them counted once.
     throttled: u32,
-    /// The number of the next ticket.
+    /// The number of the next ticket, and of the first that went out with the present token.
     next_ticket: Ticket,
+    first_ticket: Ticket,
     /// When the requests that are not yet answered were sent.
     in_flight: BTreeMap<Ticket, DateTime<Utc>>,
     /// And of those of the last minute that never will be, though the server may have counted them.
@@ -106,6 +107,7 @@ impl Quota {
             parked: None,
             throttled: 0,
             next_ticket: 0,
+            first_ticket: 0,
             in_flight: BTreeMap::new(),
             lost: VecDeque::new(),
             spacing: pacing.unannounced.unwrap_or_default(),
@@ -171,6 +173,7 @@ impl Quota {
     /// There is a new token, which the server counts in windows of its own: the first answer with it tells their end. That
     /// it counts anew is not taken for granted.
     pub(crate) fn renew(&mut self, now: DateTime<Utc>) {
+        self.first_ticket = self.next_ticket;
         if let Some(window) = &mut self.window {
             (window.began, window.confirmed, window.unannounced) = (now, false, false);
         }
@@ -207,6 +210,8 @@ impl Quota {
         let length = self.window.as_ref().map_or(USUAL_WINDOW, |window| window.length);
         let announced = Announced::read(headers, length, now);
         match (&announced, &mut self.window) {
+            // It speaks of the windows of a token that there was before.
+            _ if ticket < self.first_ticket => {}
             (Some(announced), _) => self.learn(announced, sent, now),
             // The server's own answer, and no page of a gateway's.
             (None, Some(window)) => {
@@ -245,38 +250,30 @@ impl Quota {
 
     /// Learns from what an answer says of the window. `sent` is when its request went out.
     fn learn(&mut self, announced: &Announced, sent: DateTime<Utc>, now: DateTime<Utc>) {
+        // Beside what a first answer counts, whatever is out or was lost may be counted yet.
+        let later = uncounted(&self.in_flight, &self.lost, before(now, USUAL_WINDOW));
+        let all = u32::try_from(self.next_ticket).unwrap_or(u32::MAX);
+        let ours = all.min(announced.count.saturating_add(later));
         let Some(window) = &mut self.window else {
-            // The first answer: beside what it counts, whatever is out or was lost may be counted yet.
-            let all = u32::try_from(self.next_ticket).unwrap_or(u32::MAX);
-            let later = uncounted(&self.in_flight, &self.lost, before(now, USUAL_WINDOW));
-            let ours = all.min(announced.count.saturating_add(later));
-            let foreign = announced.count.saturating_sub(ours);
-            self.window = Some(Window {
-                allowed: announced.allowed,
-                began: now,
-                ends: announced.ends,
-                length: announced.left.max(USUAL_WINDOW),
-                ours,
-                foreign,
-                foreign_at_first: foreign,
-                looked: now,
-                foreign_before: 0,
-                confirmed: true,
-                unannounced: false,
-            });
+            self.window = Some(Window::first(announced, ours, now));
             return;
         };
         let late = uncounted(&self.in_flight, &self.lost, before(window.ends, SAME_WINDOW));
         window.roll(late, now);
+        // The end as if the answer had been made when its request was sent: its delay makes no new window of the old one.
+        let earliest_end = before(announced.ends, between(sent, now));
         if sent < window.began {
-            // It may be of the window before, and says nothing certain of this one.
+            // It may be of the window before, and says nothing certain of this one; unless that is only guessed, and the
+            // window that it speaks of goes on for certain.
+            if !window.confirmed && between(now, earliest_end) > SAME_WINDOW {
+                let foreign_before = window.foreign_before;
+                *window = Window { foreign_before, ..Window::first(announced, ours, now) };
+            }
             return;
         }
         // Nowhere but at its beginning does a window say how long it is.
         let seen_in_this = if window.confirmed { window.length } else { USUAL_WINDOW };
         window.length = seen_in_this.max(announced.left);
-        // The end as if the answer had been made when its request was sent: its delay makes no new window of the old one.
-        let earliest_end = before(announced.ends, between(sent, now));
         if window.confirmed && between(window.ends, earliest_end) > SAME_WINDOW {
             // A new window, before we thought that the old one was over.
             window.renew(announced.ends, late.saturating_add(1), now);
@@ -300,6 +297,24 @@ impl Quota {
 }
 
 impl Window {
+    /// The window of which `announced` is the first word, in which `ours` may be requests of ours.
+    fn first(announced: &Announced, ours: u32, now: DateTime<Utc>) -> Self {
+        let foreign = announced.count.saturating_sub(ours);
+        Self {
+            allowed: announced.allowed,
+            began: now,
+            ends: announced.ends,
+            length: announced.left.max(USUAL_WINDOW),
+            ours,
+            foreign,
+            foreign_at_first: foreign,
+            looked: now,
+            foreign_before: 0,
+            confirmed: true,
+            unannounced: false,
+        }
+    }
+
     /// Begins the next window when the clock says that this one is over.
     fn roll(&mut self, late: u32, now: DateTime<Utc>) {
         if now < after(self.ends, A_LITTLE) {
@@ -525,6 +540,66 @@ mod tests {
         ok(&mut quota, new, &headers(2, 1, 60), 2.0);
         assert_eq!(burst(&mut quota, 62.2).len(), 0);
         assert_eq!(burst(&mut quota, 62.3).len(), 2);
+    }
+
+    #[test]
+    fn an_answer_with_the_token_before_says_nothing_of_the_new_ones_window() {
+        // Neither where it is the first to speak of a quota at all,
+        let mut quota = unpaced();
+        let old = send(&mut quota, 0.0);
+        quota.renew(at(2.0));
+        let new = send(&mut quota, 2.0);
+        ok(&mut quota, old, &headers(2, 2, 30), 3.0);
+        ok(&mut quota, new, &headers(2, 1, 60), 3.5);
+        assert_eq!(burst(&mut quota, 3.6).len(), 1);
+        // nor where a window is known, and its own goes on for long,
+        let mut quota = unpaced();
+        let (first, slow) = (send(&mut quota, 0.0), send(&mut quota, 0.0));
+        ok(&mut quota, first, &headers(9, 1, 60), 0.0);
+        quota.renew(at(2.0));
+        ok(&mut quota, slow, &headers(5, 5, 50), 3.0);
+        assert_eq!(burst(&mut quota, 3.1).len(), 7);
+        // nor where it speaks of none.
+        let mut quota = unpaced();
+        let (first, slow) = (send(&mut quota, 0.0), send(&mut quota, 0.0));
+        ok(&mut quota, first, &headers(2, 2, 60), 0.0);
+        quota.renew(at(2.0));
+        let mut own = HeaderMap::new();
+        own.insert("inin-correlation-id", http::HeaderValue::from_static("c"));
+        ok(&mut quota, slow, &own, 3.0);
+        assert_eq!(burst(&mut quota, 61.0).len(), 2, "the quota is not forgotten");
+    }
+
+    #[test]
+    fn a_slow_answer_tells_that_the_window_goes_on_which_the_clock_thought_was_over() {
+        let mut quota = unpaced();
+        let first = send(&mut quota, 0.0);
+        ok(&mut quota, first, &headers(10, 1, 60), 0.0);
+        let rest = burst(&mut quota, 1.0);
+        for ticket in &rest[1..] {
+            ok(&mut quota, *ticket, &headers(10, 9, 59), 1.0);
+        }
+        // By the clock there is a new window; by the server the old one has half a minute left.
+        ok(&mut quota, rest[0], &headers(10, 10, 30), 61.0);
+        assert_eq!(burst(&mut quota, 61.1).len(), 10, "a minute on its way, it may have been made long ago");
+
+        let mut quota = unpaced();
+        let first = send(&mut quota, 0.0);
+        ok(&mut quota, first, &headers(3, 1, 60), 0.0);
+        let (second, slow) = (send(&mut quota, 1.0), send(&mut quota, 59.0));
+        ok(&mut quota, second, &headers(3, 2, 59), 1.0);
+        ok(&mut quota, slow, &headers(3, 3, 30), 61.0);
+        assert_eq!(burst(&mut quota, 61.1).len(), 0);
+        assert_eq!(burst(&mut quota, 91.3).len(), 3);
+        // What an answer about the new window has told stands.
+        let mut quota = unpaced();
+        let first = send(&mut quota, 0.0);
+        ok(&mut quota, first, &headers(3, 1, 60), 0.0);
+        let slow = send(&mut quota, 59.0);
+        let new = send(&mut quota, 60.5);
+        ok(&mut quota, new, &headers(3, 1, 60), 60.6);
+        ok(&mut quota, slow, &headers(3, 3, 30), 61.0);
+        assert_eq!(burst(&mut quota, 61.1).len(), 1);
     }
 
     #[test]
