@@ -715,6 +715,22 @@ mod tests {
     }
 
     #[test]
+    fn rule_9_a_login_service_that_repeats_the_request_without_its_padding_is_not_quoted() {
+        let environment = Environment::default();
+        for (secret, pair) in
+            [("s3cret!", "aWQ6czNjcmV0IQ"), ("s3cret!!", "aWQ6czNjcmV0ISE"), ("s3cret", "aWQ6czNjcmV0")]
+        {
+            for padding in ["", "=", "=="] {
+                let session = Session::new(environment.clone(), Credentials::client("id", secret).unwrap());
+                let echo = format!("Authorization: Basic {pair}{padding}.");
+                let run = run(overview(&Rc::new(RefCell::new(session))), |_, _| reply(400, "", &echo));
+                let shown = format!("{} {:?}", run.error(), run.error());
+                assert!(shown.contains("[secret]") && !shown.contains("aWQ6"), "{shown}");
+            }
+        }
+    }
+
+    #[test]
     fn rule_9_a_login_service_that_repeats_the_request_is_not_quoted() {
         let echo = "<pre>POST /oauth/token Authorization: Basic aWQ6czNjcmV0 id:s3cret</pre>";
         let run = run(overview(&shared(client())), |_, _| reply(400, "", echo));

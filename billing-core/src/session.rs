@@ -225,7 +225,7 @@ impl Session {
         };
         let judgement = judge(&Login { id, secret }, &reply);
         let hint = reply.as_ref().ok().and_then(|response| retry_after(response.headers(), now));
-        let secrets = [secret, &Login { id, secret }.pair()];
+        let secrets = [secret, &Login { id, secret }.unpadded_pair()];
         let evidence = match reply {
             // Good or nearly good, its body holds a token: nothing of it is kept, and its memory is overwritten.
             Ok(response) if response.status().is_success() => {

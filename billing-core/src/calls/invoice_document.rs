@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use super::{Call, SUBSCRIPTION, get};
 use crate::document::DocumentUrl;
-use crate::model::decode;
+use crate::model::decode_secret;
 use crate::{BaseUrl, DecodeError, InvoiceId, Operation};
 
 /// Asks for the address of an invoice's document; a [`Download`](crate::Download) asks for the document too.
@@ -37,10 +37,11 @@ impl Call for InvoiceDocumentCall {
     }
 
     fn parse(&self, response: &Response<Bytes>) -> Result<DocumentUrl, DecodeError> {
-        // Neither place nor reason is passed on: they quote what cannot be read, and that could be the address, a secret.
-        let nothing = || DecodeError::new("url", "the answer holds no address of a document");
-        let mut body: Map<String, Value> = decode(response.body()).map_err(|_| nothing())?;
-        let Some(Value::String(url)) = body.remove("url") else { return Err(nothing()) };
+        let nothing = "the answer holds no address of a document";
+        let mut body: Map<String, Value> = decode_secret(response.body(), nothing)?;
+        let Some(Value::String(url)) = body.remove("url") else {
+            return Err(DecodeError::new("url", nothing));
+        };
         DocumentUrl::read(url).map_err(|reason| DecodeError::new("url", reason))
     }
 
@@ -90,6 +91,8 @@ mod tests {
             r#"{"url":"http://files.example.com/?s1gnature"}"#,
             r#"{"url":"https://files.example.com/?s1gnature","#,
             r#"{"https://files.example.com/?s1gnature":tru}"#,
+            // As the name of a field, too.
+            r#"{"files":{"https://files.example.com/?s1gnature":1e999}}"#,
         ] {
             let exchange = Exchange::new(call(), Environment::default().api().clone(), Policy::default());
             let done = script(exchange, &[reply(200, "", body)]);

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use zeroize::Zeroizing;
 
 use super::{AGENT, Call, GZIP, JSON};
-use crate::model::decode;
+use crate::model::decode_secret;
 use crate::{BaseUrl, DecodeError, Operation, Secret};
 
 /// Asks for an access token by the client-credentials grant.
@@ -32,6 +32,11 @@ impl Login<'_> {
     pub(crate) fn pair(&self) -> Secret {
         let pair = Zeroizing::new(format!("{}:{}", self.id, self.secret.expose()));
         Secret::new(BASE64_STANDARD.encode(pair.as_bytes()))
+    }
+
+    /// The same without the padding at its end, which a server that repeats it may leave out.
+    pub(crate) fn unpadded_pair(&self) -> Secret {
+        Secret::new(self.pair().expose().trim_end_matches('='))
     }
 }
 
@@ -63,9 +68,7 @@ impl Call for Login<'_> {
             access_token: String,
             expires_in: Option<serde_json::Value>,
         }
-        // Neither place nor reason is passed on: they quote what cannot be read, and that could be the token.
-        let body: Body = decode(response.body())
-            .map_err(|_| DecodeError::new("access_token", "the login's answer holds no access token"))?;
+        let body: Body = decode_secret(response.body(), "the login's answer holds no access token")?;
         let bearer = Bearer::new(Secret::new(body.access_token))
             .ok_or_else(|| DecodeError::new("access_token", "the token cannot stand in a header"))?;
         // A lifetime in another form than whole seconds is no reason to do without the token: a 401 renews it too.
@@ -151,14 +154,17 @@ mod tests {
     }
 
     #[test]
-    fn rule_9_an_answer_that_cannot_be_read_is_not_quoted() {
+    fn rule_9_an_answer_that_cannot_be_read_is_quoted_nowhere() {
         for bad in [
             r#"{"t0ken":tru}"#,
             r#"{"access_token":{"t0ken":1}}"#,
+            r#"{"access_token":"a","expires_in":{"t0ken":1e999}}"#,
             r#"["t0ken"]"#,
             r#"{"access_token":"t0ken","t0ken":}"#,
+            r#"{"access_token":"t0ken"#,
         ] {
             let error = parse(bad).unwrap_err();
+            assert!(error.place().starts_with("line 1 column "), "{error}");
             assert!(!format!("{error} {error:?}").contains("t0ken"), "{error}");
         }
     }

@@ -72,6 +72,17 @@ pub(crate) fn decode<T: serde::de::DeserializeOwned>(body: &[u8]) -> Result<T, c
     })
 }
 
+/// Reads a body that holds a secret, for which its error is `reason` alone and a place that names no field: what the parser
+/// quotes, and even what a field is called, could be the secret.
+pub(crate) fn decode_secret<T: serde::de::DeserializeOwned>(
+    body: &[u8],
+    reason: &'static str,
+) -> Result<T, crate::DecodeError> {
+    serde_json::from_slice(body).map_err(|error| {
+        crate::DecodeError::new(format!("line {} column {}", error.line(), error.column()), reason)
+    })
+}
+
 /// A model: a struct with optional public fields, each with its name on the wire, and the unknown fields beside them.
 ///
 /// Instead of serde's derive with `flatten`, which would buffer each object before reading it and pass every unknown
