@@ -3,6 +3,9 @@
 
 mod answers;
 mod journal;
+mod learned;
+mod life;
+mod login;
 mod models;
 mod poll;
 mod profile;
@@ -13,6 +16,9 @@ use billing_core::Period;
 
 pub use answers::{body, error_body, headers};
 pub use journal::journal;
+pub use learned::learned;
+pub use life::life;
+pub use login::login;
 pub use models::{resources, trustee_overview, usage_report};
 pub use poll::poll;
 pub use profile::profile;
@@ -23,7 +29,7 @@ pub use values::{address, amount, timestamp};
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All of them.
-pub const TARGETS: [Target; 13] = [
+pub const TARGETS: [Target; 16] = [
     ("address", address),
     ("amount", amount),
     ("body", body),
@@ -31,6 +37,9 @@ pub const TARGETS: [Target; 13] = [
     ("error_body", error_body),
     ("headers", headers),
     ("journal", journal),
+    ("learned", learned),
+    ("life", life),
+    ("login", login),
     ("poll", poll),
     ("profile", profile),
     ("resources", resources),

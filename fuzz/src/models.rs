@@ -24,14 +24,7 @@ pub fn usage_report(data: &[u8]) {
         Ok(report) => {
             assert_eq!(plain.expect("what is read fast can be read"), report);
             let packed = PackedReport::new(response.into_body()).expect("what can be read can be packed");
-            for (packed, usage) in packed.usages().zip(report.usages()) {
-                assert!(
-                    packed
-                        .resources()
-                        .map(|r| r.unpacked())
-                        .eq(usage.resources().iter().map(|r| r.unpacked()))
-                );
-            }
+            same(&packed, &report);
             let json = serde_json::to_vec(&report).expect("a model can be written");
             let again: UsageReport = serde_json::from_slice(&json).expect("what was written can be read");
             assert_eq!(report, again);
@@ -39,6 +32,25 @@ pub fn usage_report(data: &[u8]) {
         Err(error) => {
             assert!(!error.place().is_empty() && plain.is_err());
             assert_eq!(PackedReport::new(response.into_body()).err(), Some(error));
+        }
+    }
+}
+
+/// A packed report says what the model says.
+fn same(packed: &PackedReport, report: &UsageReport) {
+    assert_eq!((packed.id(), packed.name()), (report.id.as_deref(), report.name.as_deref()));
+    assert_eq!((packed.start_date(), packed.end_date()), (report.start_date, report.end_date));
+    assert_eq!((packed.status(), packed.self_uri()), (report.status.as_ref(), report.self_uri.as_deref()));
+    assert_eq!((packed.unknown(), packed.usages().len()), (&report.unknown, report.usages().len()));
+    for (packed, usage) in packed.usages().zip(report.usages()) {
+        assert_eq!(
+            (packed.name(), packed.total_usage()),
+            (usage.name.as_deref(), usage.total_usage.as_ref())
+        );
+        assert_eq!((packed.unknown(), packed.resources().len()), (&usage.unknown, usage.resources().len()));
+        for (packed, resource) in packed.resources().zip(usage.resources()) {
+            assert_eq!(packed.unpacked(), resource.unpacked());
+            assert_eq!((packed.name().as_deref(), packed.date()), (resource.name, resource.date));
         }
     }
 }

@@ -2,7 +2,10 @@
 
 use std::net::IpAddr;
 
-use billing_core::{Amount, BaseUrl, Timestamp};
+use billing_core::calls::ContractsCall;
+use billing_core::{Amount, BaseUrl, ErrorKind, Machine, Pages, Policy, Step, Timestamp};
+use chrono::{DateTime, TimeDelta, Utc};
+use http::Response;
 
 /// A text is kept as it is; where it has a decimal, that is its exact value.
 pub fn amount(data: &[u8]) {
@@ -36,7 +39,8 @@ pub fn timestamp(data: &[u8]) {
     }
 }
 
-/// An address that is taken has TLS or stays on the machine, and is written so that it is read as the same.
+/// An address that is taken has TLS or stays on the machine, and is written so that it is read as the same. And where a list is
+/// said to go on, it goes on there only if that is the host of the API.
 pub fn address(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     if let Ok(url) = text.parse::<BaseUrl>() {
@@ -53,6 +57,41 @@ pub fn address(data: &[u8]) {
         assert!(scheme.eq_ignore_ascii_case("https") || local, "{shown}");
         assert!(!shown.contains(['?', '#']) && !authority.contains('@'), "{shown}");
         assert_eq!(shown.parse::<BaseUrl>().expect("what was shown can be read"), url);
+    }
+    for (host, prefix) in [("https://api.mypurecloud.com", ""), ("https://gateway.example.com", "/genesys")] {
+        leads(text, host, prefix);
+    }
+}
+
+/// A list whose first page has `text` as its `nextUri`.
+fn leads(text: &str, host: &str, prefix: &str) {
+    let now: DateTime<Utc> = DateTime::UNIX_EPOCH + TimeDelta::days(20_000);
+    let api: BaseUrl = format!("{host}{prefix}").parse().expect("a valid address");
+    let page = serde_json::json!({ "entities": [], "nextUri": text }).to_string();
+    let first = match Pages::new(ContractsCall::new(), api, Policy::default()).step(now) {
+        Step::Send(_, sent) => sent.receive(Ok(Response::new(page.into())), now),
+        other => panic!("a request, not {other:?}"),
+    };
+    match first {
+        Step::Done(Ok(turn)) => {
+            let Some(rest) = turn.rest else { return assert_eq!(text, "", "nowhere") };
+            match rest.step(now) {
+                Step::Send(request, _) => {
+                    let uri = request.http().uri().to_string();
+                    let path = uri.strip_prefix(host).expect("no other host");
+                    assert!(path.starts_with('/'), "{uri}");
+                }
+                Step::Done(Err(error)) => {
+                    assert!(matches!(error.kind(), ErrorKind::Unsendable(_)), "{error}")
+                }
+                other => panic!("a request, not {other:?}"),
+            }
+        }
+        Step::Done(Err(error)) => {
+            assert!(matches!(error.kind(), ErrorKind::Astray(_)), "{error}");
+            assert!(!error.to_string().contains(char::is_control), "{error}");
+        }
+        other => panic!("a page or an error, not {other:?}"),
     }
 }
 

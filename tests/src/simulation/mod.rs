@@ -73,7 +73,23 @@ pub fn run(seed: u64, variation: Variation, watch: impl FnMut(&Event)) -> Result
     World::new(scenario, &rng, watch).run()
 }
 
+/// Runs what a tape of bytes says, as a fuzzer writes it: its draws in place of those from a seed. Few live side by side, and
+/// what takes too long is left before its end, so that every tape is soon done with.
+///
+/// # Errors
+/// When something happens that must not.
+pub fn run_tape(tape: &[u8], watch: impl FnMut(&Event)) -> Result<(), Violation> {
+    let rng = Rng::from_tape(tape);
+    let mut scenario = Scenario::draw(&mut rng.fork(0));
+    scenario.slots = scenario.slots.min(MOST_SLOTS_OF_A_TAPE);
+    World::new(scenario, &rng, watch).go_on(MOST_ACTS_OF_A_TAPE).map(drop)
+}
+
 /// What the run of a seed is like, for whoever reads its trace.
 pub fn describe(seed: u64) -> String {
     format!("{:#?}", Scenario::draw(&mut Rng::new(seed).fork(0)))
 }
+
+const MOST_SLOTS_OF_A_TAPE: usize = 6;
+/// About as many as a tape of 4 KiB has draws for.
+const MOST_ACTS_OF_A_TAPE: u64 = 1_500;

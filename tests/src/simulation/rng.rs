@@ -1,32 +1,50 @@
 //! Chance, from a seed and nothing else.
 //!
 //! Ten lines of our own (`SplitMix64`) and no crate: a seed that somebody wrote down must mean the same run after every
-//! update of a dependency.
+//! update of a dependency. Or from a tape: bytes that a fuzzer writes, and so changes single draws of a run.
 
-/// A source of draws. A clone repeats what the original is going to draw.
+use std::cell::Cell;
+use std::rc::Rc;
+
+/// A source of draws. A clone repeats what the original is going to draw, unless a tape is there to be read on.
 #[derive(Clone, Debug)]
-pub struct Rng(u64);
+pub struct Rng {
+    state: u64,
+    tape: Option<Rc<Tape>>,
+}
 
 impl Rng {
     /// The source that `seed` stands for.
     pub fn new(seed: u64) -> Self {
-        Self(seed)
+        Self { state: seed, tape: None }
+    }
+
+    /// A source that draws what is on a tape, two bytes a draw, and then goes on as from a seed. It and all its forks read on
+    /// from one place, so that the tape tells a run from its beginning to its end.
+    pub fn from_tape(bytes: &[u8]) -> Self {
+        Self { state: 0, tape: Some(Rc::new(Tape { bytes: bytes.into(), next: Cell::new(0) })) }
     }
 
     /// A source of its own for one purpose, so that what one part of a run draws does not move what another part draws.
     #[must_use]
     pub fn fork(&self, purpose: u64) -> Self {
-        let mut fork = Self(self.0 ^ purpose.wrapping_mul(0xd6e8_feb8_6659_fd93));
+        let mut fork = Self::new(self.state ^ purpose.wrapping_mul(0xd6e8_feb8_6659_fd93));
         fork.draw();
+        fork.tape.clone_from(&self.tape);
         fork
     }
 
     /// Any number.
     pub fn draw(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let z = (self.state ^ (self.state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
+        let number = z ^ (z >> 31);
+        match self.tape.as_ref().and_then(|tape| tape.read()) {
+            // The first digits decide: a small number on the tape is an early choice and a short time.
+            Some(first) => u64::from(first) << 48 | number >> 16,
+            None => number,
+        }
     }
 
     /// A number under `bound`; 0 where there is none.
@@ -55,5 +73,44 @@ impl Rng {
     /// When there are none.
     pub fn pick<T: Copy>(&mut self, choices: &[T]) -> T {
         choices[self.index(choices.len())]
+    }
+}
+
+/// Bytes to be drawn, and how far they are.
+#[derive(Debug)]
+struct Tape {
+    bytes: Box<[u8]>,
+    next: Cell<usize>,
+}
+
+impl Tape {
+    fn read(&self) -> Option<u16> {
+        let two = self.bytes.get(self.next.get()..)?.first_chunk()?;
+        self.next.set(self.next.get() + two.len());
+        Some(u16::from_be_bytes(*two))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_seed_means_what_it_always_meant() {
+        // The first number of SplitMix64 for the seed 0, as everybody has it.
+        let mut rng = Rng::new(0);
+        assert_eq!([rng.draw(), rng.draw()], [0xe220_a839_7b1d_cdaf, 0x6e78_9e6a_a1b9_65f4]);
+        let mut fork = Rng::new(7).fork(3);
+        assert_eq!([fork.draw(), fork.draw()], [0x4079_58e4_78d8_e3c6, 0x549a_c7d0_9501_2894]);
+    }
+
+    #[test]
+    fn a_tape_is_read_once_by_all_together_and_then_it_is_as_without() {
+        let root = Rng::from_tape(&[0x80, 0, 0xff, 0xff, 0, 0, 9]);
+        let (mut one, mut other) = (root.fork(1), root.fork(2));
+        assert_eq!([one.below(100), other.below(100), one.fork(9).below(100)], [50, 99, 0]);
+        let mut without = Rng::new(0).fork(1);
+        without.draw();
+        assert_eq!(one.draw(), without.draw());
     }
 }

@@ -123,7 +123,7 @@ impl<W: FnMut(&Event)> World<W> {
             epoch: 0,
         };
         let slots = (0..scenario.slots).map(empty).collect();
-        Self {
+        let mut world = Self {
             environment,
             server,
             processes,
@@ -140,24 +140,32 @@ impl<W: FnMut(&Event)> World<W> {
             digest: Digest::default(),
             watch,
             scenario,
-        }
+        };
+        (0..world.slots.len()).for_each(|slot| world.begin_later(slot));
+        world
     }
 
     /// Lets everything happen that is due, until nothing is.
     pub(super) fn run(mut self) -> Result<Run, Violation> {
-        for slot in 0..self.slots.len() {
-            self.begin_later(slot);
+        if !self.go_on(MOST_ACTS)? {
+            return Err(Violation { rule: "5", text: "a run without an end".to_owned() });
         }
-        let mut acts = 0_u64;
-        while let Some(Reverse((at, _, slot, epoch, act))) = self.queue.pop() {
+        self.tally.runs = 1;
+        self.tally.virtual_time = self.now.unsigned_abs();
+        Ok(Run { tally: self.tally, digest: self.digest })
+    }
+
+    /// Lets the next `acts` happen of all that is due, and says whether that was the end.
+    pub(super) fn go_on(&mut self, acts: u64) -> Result<bool, Violation> {
+        for _ in 0..acts {
+            let Some(Reverse((at, _, slot, epoch, act))) = self.queue.pop() else {
+                self.checker.finish()?;
+                return Ok(true);
+            };
             if self.slots[slot].epoch != epoch {
                 continue;
             }
             self.now = at;
-            acts += 1;
-            if acts > MOST_ACTS {
-                return Err(Violation { rule: "5", text: "a run without an end".to_owned() });
-            }
             match act {
                 Act::Begin => self.begin(slot)?,
                 Act::Wake => self.wake(slot)?,
@@ -167,10 +175,7 @@ impl<W: FnMut(&Event)> World<W> {
             }
             self.wake_who_waits_for_a_login();
         }
-        self.checker.finish()?;
-        self.tally.runs = 1;
-        self.tally.virtual_time = self.now.unsigned_abs();
-        Ok(Run { tally: self.tally, digest: self.digest })
+        Ok(false)
     }
 
     /// Notes what happens, and has it checked.

@@ -1,8 +1,8 @@
 //! What holds for the end of an operation.
 
+use super::super::trace::{Next, Says};
 use super::table::alike;
 use super::*;
-use crate::simulation::trace::{Next, Says};
 
 impl Operation {
     pub(super) fn ends(

@@ -1,8 +1,8 @@
 //! What holds for the operations of one session together.
 
+use super::super::trace::Says;
 use super::table::{Judged, judge};
 use super::*;
-use crate::simulation::trace::Says;
 
 /// What the checker remembers of a session.
 #[derive(Debug)]

@@ -2,7 +2,7 @@
 
 use billing_core::{DecodeError, ErrorKind, TransportErrorKind};
 
-use crate::simulation::trace::{Kind, Next, Reply, Says};
+use super::super::trace::{Kind, Next, Reply, Says};
 
 /// What the table says of an answer.
 #[derive(Clone, Debug, PartialEq)]

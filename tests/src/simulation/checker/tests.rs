@@ -1,7 +1,7 @@
 //! The checker bites: traces in which one thing is wrong, and the rule that must name it. Each begins as one that is right.
 
+use super::super::trace::{Next, Says};
 use super::*;
-use crate::simulation::trace::{Next, Says};
 
 /// A trace that is being written.
 struct Script {
@@ -232,7 +232,7 @@ fn rule_7_a_429_that_does_not_hold_and_one_that_holds_others() {
 #[test]
 fn rule_8_other_traces_have_other_digests() {
     let digest = |at: i64, what: What| {
-        let mut digest = crate::simulation::Digest::default();
+        let mut digest = super::super::Digest::default();
         digest.take(&Event { at, operation: 0, what });
         digest
     };

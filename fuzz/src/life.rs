@@ -1,0 +1,16 @@
+//! Whole lives of clients in the simulator, as a tape of the fuzzer's tells them.
+
+// The simulator of the tests, as they have it. A dependency on their package would bring its servers, TLS and HTTP/2 into
+// every target, and the tests run this file as well, over the corpus.
+#[allow(dead_code, unused_imports, unreachable_pub, reason = "the tests use the rest of it")]
+#[path = "../../tests/src/simulation/mod.rs"]
+mod simulation;
+
+/// Whatever a tape of bytes decides (the scenario, the replies, what happens on the way, and when), the checker of the
+/// simulator finds nothing that a rule forbids. What was found is told with the trace that led to it.
+pub fn life(data: &[u8]) {
+    if let Err(violation) = simulation::run_tape(data, |_| {}) {
+        let _ = simulation::run_tape(data, |event| eprintln!("{event}"));
+        panic!("{violation}");
+    }
+}
