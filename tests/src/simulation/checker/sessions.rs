@@ -138,14 +138,16 @@ impl Session {
     }
 
     pub(super) fn call_ends(&mut self, reply: &Reply, at: i64) {
-        if let Some(window) = reply.window {
+        // The seconds that are left of a window may be rounded down.
+        let window_at_most = reply.window.map(|window| window.saturating_add(ROUNDED));
+        if let Some(window) = window_at_most {
             self.told = true;
-            self.window_ends = self.window_ends.max(at + window);
+            self.window_ends = self.window_ends.max(at.saturating_add(window));
         }
         if reply.status == Some(429) {
             // Without a hint for 5 s, and then for 10, 20, 40, 60.
             let (least, most) = match reply.hint.max(reply.window) {
-                Some(asked) => (asked.max(1_000), asked.max(1_000)),
+                Some(asked) => (asked.max(1_000), asked.max(window_at_most.unwrap_or_default()).max(1_000)),
                 // One more of a burst, on what was sent before the first: nothing new.
                 None if self.parked_at_most > at => (0, 60_000),
                 None => (5_000, 60_000),
@@ -188,3 +190,4 @@ impl Session {
 const MOST_FAILED: u32 = 5;
 /// How much later than the server asks a session lets requests out.
 const A_LITTLE: i64 = 1_000;
+const ROUNDED: i64 = 1_000;
