@@ -113,7 +113,7 @@ mod step {
     /// Of a fleet of so many organisations: a request, its answer, the finding.
     #[divan::bench(args = [10, 1_000])]
     fn fleet_turns(bencher: Bencher<'_, '_>, organizations: usize) {
-        let ids: Vec<OrgId> = (0..organizations).map(|n| format!("org-{n}").parse().unwrap()).collect();
+        let ids = (0..organizations).map(|n| format!("org-{n}").parse::<OrgId>().unwrap());
         let assignment = Assignment::new(ids, Reach::Periods(2.try_into().unwrap()), api(), now());
         bencher.with_inputs(|| Fleet::new(&assignment, Policy::default(), with_token())).bench_local_values(
             |mut fleet| {

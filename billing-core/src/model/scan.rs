@@ -351,7 +351,9 @@ mod tests {
     use serde::de::DeserializeOwned;
 
     use super::*;
-    use crate::model::{ContractList, InvoiceList, TrusteeOverview, TrustorList, UsageReport, UsageResource};
+    use crate::model::{
+        ContractList, InvoiceList, Resources, TrusteeOverview, TrustorList, UsageReport, UsageResource,
+    };
 
     /// The scanner takes what `serde_json` takes, all of it, and as the same.
     fn same<T: for<'a> Scan<'a> + DeserializeOwned + PartialEq + std::fmt::Debug>(text: &str) {
@@ -453,6 +455,7 @@ mod tests {
             let impossible = format!(r#"{{"name":"a","date":"{impossible}"}}"#);
             for between in ["", ",", " "] {
                 same::<Vec<UsageResource>>(&format!("[{impossible}{between}{possible}]"));
+                same::<Resources>(&format!("[{impossible}{between}{possible}]"));
                 same::<UsageReport>(&format!(
                     r#"{{"usages":[{{"resources":[{impossible}{between}{possible},{possible}]}}]}}"#
                 ));
