@@ -67,6 +67,8 @@ pub(crate) struct Quota {
     first_ticket: Ticket,
     /// When the requests that are not yet answered were sent.
     in_flight: BTreeMap<Ticket, DateTime<Utc>>,
+    /// How long the fastest answer took.
+    shortest: Duration,
     /// And of those of the last minute that never will be, though the server may have counted them.
     lost: VecDeque<DateTime<Utc>>,
     /// Without headers: the present spacing, and when the next request may go.
@@ -90,8 +92,14 @@ struct Window {
     /// How many of those were there before we were, and when we first looked: they say nothing of what is to come.
     foreign_at_first: u32,
     looked: DateTime<Utc>,
-    /// How many requests others sent in the window before, after we first looked.
+    /// How many requests others sent in the window before, or would have by its end at their pace until the last answer.
     foreign_before: u32,
+    /// When an answer last told how many others had likely sent, with room for more, and how many. Where there is no room, they are
+    /// refused and not counted, and nothing can be told of their pace.
+    told: Option<(DateTime<Utc>, u32)>,
+    /// By how many that rose at once beyond the pace of others, at most, in this window and in the one before.
+    leap: u32,
+    leap_before: u32,
     /// Whether an answer has confirmed this window; one that was begun by the clock alone is a guess.
     confirmed: bool,
     /// Whether a good answer of the server's own came in this window without the headers.
@@ -109,6 +117,7 @@ impl Quota {
             next_ticket: 0,
             first_ticket: 0,
             in_flight: BTreeMap::new(),
+            shortest: Duration::MAX,
             lost: VecDeque::new(),
             spacing: pacing.unannounced.unwrap_or_default(),
             next: None,
@@ -156,10 +165,9 @@ impl Quota {
             self.parked.as_ref().map(|(not_before, _)| not_before.until).filter(|until| *until > now);
         match (&self.window, self.pacing.unannounced) {
             (Some(window), _) => {
-                let rise = window.foreign.saturating_sub(window.foreign_at_first);
                 let free = window.free().saturating_sub(window.reserve(now));
                 Pace::Window {
-                    usable: window.allowed.saturating_sub(rise.max(window.foreign_before)),
+                    usable: window.allowed.saturating_sub(window.rise().max(window.foreign_before)),
                     free: if parked.is_some() { 0 } else { free },
                     ends: parked.map_or(window.ends, |parked| parked.max(window.ends)).max(now),
                     length: window.length,
@@ -207,6 +215,7 @@ impl Quota {
         now: DateTime<Utc>,
     ) -> Option<NotBefore> {
         let sent = self.in_flight.remove(&ticket).unwrap_or(now);
+        self.shortest = self.shortest.min(between(sent, now));
         let length = self.window.as_ref().map_or(USUAL_WINDOW, |window| window.length);
         let announced = Announced::read(headers, length, now);
         match (&announced, &mut self.window) {
@@ -285,7 +294,11 @@ impl Quota {
         }
         window.confirmed = true;
         window.allowed = announced.allowed;
-        window.foreign = window.foreign.max(announced.count.saturating_sub(window.ours));
+        // What went out less than the shortest way to the server and back ago is hardly in its count.
+        let on_their_way =
+            self.in_flight.values().rev().take_while(|sent| **sent > before(now, self.shortest)).count();
+        let on_their_way = u32::try_from(on_their_way).unwrap_or(u32::MAX);
+        window.count(announced.count, on_their_way, now);
     }
 
     /// A little after `time`: clocks differ, seconds are rounded, and many clients should not all start in one instant.
@@ -310,6 +323,9 @@ impl Window {
             foreign_at_first: foreign,
             looked: now,
             foreign_before: 0,
+            told: Some((now, foreign)),
+            leap: 0,
+            leap_before: 0,
             confirmed: true,
             unannounced: false,
         }
@@ -332,7 +348,10 @@ impl Window {
     }
 
     fn renew(&mut self, ends: DateTime<Utc>, ours: u32, now: DateTime<Utc>) {
-        let foreign_before = self.foreign.saturating_sub(self.foreign_at_first);
+        // Who was not seen in a window may only have come after we had used it up, and is forgotten by halves.
+        let by_pace = self.by_pace(between(self.began, self.ends), self.ends);
+        let foreign_before = by_pace.max(self.foreign_before / 2);
+        let leap_before = self.leap.max(self.leap_before / 2);
         *self = Self {
             began: now,
             ends,
@@ -341,9 +360,27 @@ impl Window {
             foreign_at_first: 0,
             looked: now,
             foreign_before,
+            told: None,
+            leap: 0,
+            leap_before,
             unannounced: false,
             ..*self
         };
+    }
+
+    /// Takes in what an answer counts. Others have sent at least what is beyond all of ours, and likely what is beyond those of
+    /// ours that are not `on_their_way`.
+    fn count(&mut self, count: u32, on_their_way: u32, now: DateTime<Utc>) {
+        let foreign = count.saturating_sub(self.ours);
+        let likely = count.saturating_sub(self.ours.saturating_sub(on_their_way));
+        if self.told.is_some() {
+            let expected = self.foreign.saturating_add(self.expected(UNSEEN, now));
+            self.leap = self.leap.max(foreign.saturating_sub(expected));
+        }
+        self.foreign = self.foreign.max(foreign);
+        if self.free() > 0 {
+            self.told = Some((now, self.foreign.max(likely)));
+        }
     }
 
     /// How many requests the server would still allow.
@@ -351,15 +388,37 @@ impl Window {
         self.allowed.saturating_sub(self.ours.saturating_add(self.foreign))
     }
 
-    /// How many requests of others are to be expected until the end, by the pace of this window and of the one before.
+    /// How many requests to leave to others: as many as are to be expected of them until the end, and at the end still as many
+    /// as may have come unseen when a request of ours arrives, as that would be the one that is refused.
     fn reserve(&self, now: DateTime<Utc>) -> u32 {
-        let left = between(now, self.ends).as_millis();
-        let seen = between(self.looked, now).as_millis().max(1000);
+        let unseen = self.expected(UNSEEN, now);
+        // Nobody comes evenly: now and then twice as many come as usual, or as many at once as have come before. Who shares a
+        // quota with a crowd has his part in it all the same.
+        let crowd = self.leap.max(self.leap_before).min(self.allowed / 4);
+        let until_the_end = self.expected(between(now, self.ends), now);
+        until_the_end.max(unseen.saturating_add(unseen.max(crowd)))
+    }
+
+    /// How many requests of others are to be expected in so much time, by the pace of this window and of the one before.
+    fn expected(&self, time: Duration, now: DateTime<Utc>) -> u32 {
         let whole = between(self.began, self.ends).as_millis().max(1);
-        let rise = u128::from(self.foreign.saturating_sub(self.foreign_at_first));
-        let by_this = rise * left / seen;
-        let by_the_last = u128::from(self.foreign_before) * left / whole;
-        u32::try_from(by_this.max(by_the_last)).unwrap_or(u32::MAX)
+        let by_the_last = u128::from(self.foreign_before) * time.as_millis() / whole;
+        self.by_pace(time, now).max(u32::try_from(by_the_last).unwrap_or(u32::MAX))
+    }
+
+    /// How many by the pace of this window alone, of which we know until the last answer: what has not been looked at since is no
+    /// pause of theirs. But a few seconds tell of no pace.
+    fn by_pace(&self, time: Duration, now: DateTime<Utc>) -> u32 {
+        let (told, foreign) = self.told.unwrap_or((self.looked, self.foreign_at_first));
+        let rise = foreign.saturating_sub(self.foreign_at_first);
+        let seen =
+            between(self.looked, told).max(between(self.looked, now).min(A_PACE)).as_millis().max(1000);
+        u32::try_from(u128::from(rise) * time.as_millis() / seen).unwrap_or(u32::MAX)
+    }
+
+    /// How many requests others have sent since we first looked.
+    fn rise(&self) -> u32 {
+        self.foreign.saturating_sub(self.foreign_at_first)
     }
 }
 
@@ -406,6 +465,10 @@ impl Announced {
 const A_LITTLE: Duration = Duration::from_millis(250);
 /// How soon to look again whether others have left something.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
+/// How long it is from what we have seen of others to when a request of ours is counted: until we look again, and its way.
+const UNSEEN: Duration = Duration::from_secs(2);
+/// So much of a window tells how fast others go on.
+const A_PACE: Duration = Duration::from_secs(20);
 const SLOWEST: Duration = Duration::from_secs(10);
 /// Ends of windows that differ by less are the same end: whole seconds, and the delay of the answer.
 const SAME_WINDOW: Duration = Duration::from_secs(5);
@@ -590,7 +653,7 @@ mod tests {
         ok(&mut quota, second, &headers(3, 2, 59), 1.0);
         ok(&mut quota, slow, &headers(3, 3, 30), 61.0);
         assert_eq!(burst(&mut quota, 61.1).len(), 0);
-        assert_eq!(burst(&mut quota, 91.3).len(), 3);
+        assert_eq!(burst(&mut quota, 92.3).len(), 3);
         // What an answer about the new window has told stands.
         let mut quota = unpaced();
         let first = send(&mut quota, 0.0);
@@ -647,9 +710,9 @@ mod tests {
         let hold = quota.admit(at(10.0)).unwrap_err();
         assert_eq!((hold.not_before.until, hold.not_before.asked), (at(11.0), None));
         assert!(burst(&mut quota, 35.0).len() > 20);
-        // In the next window as much is expected from the start.
+        // In the next window their pace is expected from the start: ten in a third of a minute, as nobody has looked since.
         let sent = burst(&mut quota, 60.5).len();
-        assert!((85..=90).contains(&sent), "{sent}");
+        assert!((68..=72).contains(&sent), "{sent}");
     }
 
     #[test]
