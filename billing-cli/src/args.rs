@@ -15,6 +15,7 @@ use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+use crate::failure::WRONG_USAGE;
 use crate::log::{self, Verbosity};
 use crate::text::printable;
 
@@ -402,8 +403,6 @@ fn overview_help() -> String {
         "With --sandbox, try the organisation {ORG_ID}; an id that it does not have gets the list of those it has."
     )
 }
-
-pub(crate) const WRONG_USAGE: u8 = 2;
 
 const USUAL_TIMEOUT: Duration = Duration::from_secs(15 * 60);
 /// Thousands of organisations take longer than that at the usual quota.

@@ -7,7 +7,6 @@ use std::path::PathBuf;
 use billing_core::fleet::Stopped;
 use billing_core::{Error, ErrorKind, Fault, InvalidInput, PeriodIndex, TransportErrorKind};
 
-use crate::args::WRONG_USAGE;
 use crate::output::Destination;
 use crate::profile::ProfileError;
 
@@ -223,6 +222,7 @@ fn advice(error: &Error) -> String {
 }
 
 const OTHER: u8 = 1;
+pub(crate) const WRONG_USAGE: u8 = 2;
 const NOT_LOGGED_IN: u8 = 3;
 
 #[cfg(test)]
