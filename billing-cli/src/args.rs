@@ -286,7 +286,7 @@ pub(crate) struct OnOverage {
 pub(crate) enum Format {
     /// For people
     Table,
-    /// The API's own body; of an overview with one more field, `statement`
+    /// The API's own body; of an overview with `statement` at its end, and `asked` where it does not say whose it is
     Json,
     /// A line of JSON for each thing
     Ndjson,
