@@ -78,7 +78,9 @@ pub(crate) fn decode_secret<T: serde::de::DeserializeOwned>(
     body: &[u8],
     reason: &'static str,
 ) -> Result<T, crate::DecodeError> {
-    serde_json::from_slice(body).map_err(|error| {
+    let text = std::str::from_utf8(body)
+        .map_err(|error| crate::DecodeError::new(format!("byte {}", error.valid_up_to()), reason))?;
+    serde_json::from_str(text).map_err(|error| {
         crate::DecodeError::new(format!("line {} column {}", error.line(), error.column()), reason)
     })
 }
