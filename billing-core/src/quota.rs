@@ -62,9 +62,10 @@ pub(crate) struct Quota {
     parked: Option<(NotBefore, Evidence)>,
     /// 429s in a row, each burst of them counted once.
     throttled: u32,
-    /// The number of the next ticket, and of the first that went out with the present token.
+    /// The number of the next ticket, and of the first that went out with the present token, which there is since then.
     next_ticket: Ticket,
     first_ticket: Ticket,
+    renewed: DateTime<Utc>,
     /// When the requests that are not yet answered were sent.
     in_flight: BTreeMap<Ticket, DateTime<Utc>>,
     /// How long the fastest answer took.
@@ -116,6 +117,7 @@ impl Quota {
             throttled: 0,
             next_ticket: 0,
             first_ticket: 0,
+            renewed: DateTime::<Utc>::MIN_UTC,
             in_flight: BTreeMap::new(),
             shortest: Duration::MAX,
             lost: VecDeque::new(),
@@ -181,9 +183,14 @@ impl Quota {
     /// There is a new token, which the server counts in windows of its own: the first answer with it tells their end. That
     /// it counts anew is not taken for granted.
     pub(crate) fn renew(&mut self, now: DateTime<Utc>) {
-        self.first_ticket = self.next_ticket;
+        (self.first_ticket, self.renewed) = (self.next_ticket, now);
+        self.unlearn();
+    }
+
+    /// What is known of the window becomes a guess, as it was learned with a token before.
+    fn unlearn(&mut self) {
         if let Some(window) = &mut self.window {
-            (window.began, window.confirmed, window.unannounced) = (now, false, false);
+            (window.began, window.confirmed, window.unannounced) = (self.renewed, false, false);
         }
     }
 
@@ -219,7 +226,11 @@ impl Quota {
         let length = self.window.as_ref().map_or(USUAL_WINDOW, |window| window.length);
         let announced = Announced::read(headers, length, now);
         match (&announced, &mut self.window) {
-            // It speaks of the windows of a token that there was before.
+            // It speaks of the windows of a token before: as if it had come while there was no other.
+            (Some(announced), None) if ticket < self.first_ticket => {
+                self.learn(announced, sent, now);
+                self.unlearn();
+            }
             _ if ticket < self.first_ticket => {}
             (Some(announced), _) => self.learn(announced, sent, now),
             // The server's own answer, and no page of a gateway's.
@@ -607,15 +618,17 @@ mod tests {
 
     #[test]
     fn an_answer_with_the_token_before_says_nothing_of_the_new_ones_window() {
-        // Neither where it is the first to speak of a quota at all,
+        // Where it is the first to speak of a quota at all, it says how much is allowed, and not until when;
         let mut quota = unpaced();
         let old = send(&mut quota, 0.0);
         quota.renew(at(2.0));
         let new = send(&mut quota, 2.0);
         ok(&mut quota, old, &headers(2, 2, 30), 3.0);
+        assert_eq!(burst(&mut quota, 3.1).len(), 0);
         ok(&mut quota, new, &headers(2, 1, 60), 3.5);
-        assert_eq!(burst(&mut quota, 3.6).len(), 1);
-        // nor where a window is known, and its own goes on for long,
+        assert_eq!(burst(&mut quota, 63.7).len(), 0);
+        assert_eq!(burst(&mut quota, 63.8).len(), 2);
+        // nothing where a window is known, and its own goes on for long,
         let mut quota = unpaced();
         let (first, slow) = (send(&mut quota, 0.0), send(&mut quota, 0.0));
         ok(&mut quota, first, &headers(9, 1, 60), 0.0);
@@ -744,6 +757,22 @@ mod tests {
         ok(&mut quota, first, &headers(10, 2, 60), 0.0);
         let wait = throttle(&mut quota, second, &retry_after(1), 0.0);
         assert!((60.25..=60.5).contains(&wait), "{wait}");
+    }
+
+    #[test]
+    fn while_a_429_parks_nothing_is_free_and_from_its_end_on_something_is() {
+        let mut quota = unpaced();
+        let (first, second) = (send(&mut quota, 0.0), send(&mut quota, 0.0));
+        ok(&mut quota, first, &headers(10, 2, 60), 0.0);
+        let status = StatusCode::TOO_MANY_REQUESTS;
+        let parked =
+            quota.observe(second, status, &retry_after(90), Evidence::default, at(0.0)).unwrap().until;
+        let free = |quota: &Quota, now| match quota.pace(now) {
+            Pace::Window { free, ends, .. } => (free, ends),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(free(&quota, at(10.0)), (0, parked));
+        assert_eq!(free(&quota, parked), (8, parked));
     }
 
     #[test]
