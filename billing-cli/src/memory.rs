@@ -151,8 +151,7 @@ mod tests {
         memory(&file).keep(seen(0));
         let whole = fs::read_to_string(&file).unwrap();
         let long = whole.replace("[{", &format!("[{}{{", " ".repeat(1 << 17)));
-        for broken in [&whole[..40], "", "\u{0}", "[1]", &whole.replace("version\":1", "version\":2"), &long]
-        {
+        for broken in [&whole[..40], "", "\u{0}", "[1]", &whole.replace("version\":", "version\":9"), &long] {
             fs::write(&file, broken).unwrap();
             assert!(memory(&file).recall().is_empty(), "{broken}");
             memory(&file).keep(seen(1));
