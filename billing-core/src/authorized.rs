@@ -854,6 +854,21 @@ mod tests {
     }
 
     #[test]
+    fn progress_counts_a_request_that_a_401_has_cost_while_its_repeat_waits() {
+        let access = unpaced(client());
+        let Step::Send(_, logging_in) = overview(&access).step(start()) else { panic!("a login") };
+        let token = reply(200, "", r#"{"access_token":"t1"}"#);
+        let Step::Send(_, first) = logging_in.receive(token, start()) else { panic!("the call") };
+        let Step::Send(_, second) = overview(&access).step(start()) else { panic!("another call") };
+        let Step::Send(_, _logging_in) = first.receive(reply(401, "", ""), start()) else {
+            panic!("a login")
+        };
+        let Step::Wait(_, joined) = second.receive(reply(401, "", ""), start()) else { panic!("a wait") };
+        assert!(joined.awaits_login());
+        assert_eq!(joined.progress().requests, joined.machine().progress().requests + 1);
+    }
+
+    #[test]
     fn rule_5_a_token_that_is_replaced_again_and_again_is_followed_three_times() {
         let access = unpaced(client());
         let again = |machine: Authorized<_, Shared>| machine.step(start());
