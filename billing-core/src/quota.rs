@@ -729,6 +729,35 @@ mod tests {
     }
 
     #[test]
+    fn what_is_on_its_way_hides_no_stranger() {
+        let mut quota = unpaced();
+        let first = send(&mut quota, 0.0);
+        ok(&mut quota, first, &headers(300, 1, 60), 0.5);
+        let second = send(&mut quota, 9.0);
+        assert_eq!((0..100).map(|_| send(&mut quota, 10.0)).count(), 100);
+        // Twenty of others in ten seconds, as none of the hundred can have come to the server yet.
+        ok(&mut quota, second, &headers(300, 22, 50), 10.2);
+        let sent = burst(&mut quota, 10.2).len();
+        assert!((90..=100).contains(&sent), "{sent}");
+    }
+
+    #[test]
+    fn who_is_not_seen_is_forgotten_by_halves() {
+        let mut quota = unpaced();
+        let first = send(&mut quota, 0.0);
+        ok(&mut quota, first, &headers(100, 1, 60), 0.0);
+        let second = send(&mut quota, 30.0);
+        // Thirty of others, all at once for what we know: sixty a minute.
+        ok(&mut quota, second, &headers(100, 32, 30), 30.0);
+        let third = send(&mut quota, 61.0);
+        ok(&mut quota, third, &headers(100, 1, 60), 61.0);
+        // They were not there in the second window, and may be in the third.
+        assert_eq!(burst(&mut quota, 122.0).len(), 70);
+        // At its end there is still room for half of those who came at once.
+        assert_eq!(burst(&mut quota, 181.7).len(), 14);
+    }
+
+    #[test]
     fn without_headers_requests_are_spaced() {
         let mut quota = Quota::new(Pacing::default(), 1);
         send(&mut quota, 0.0);
