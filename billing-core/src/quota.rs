@@ -824,6 +824,12 @@ mod tests {
         }
         let ticket = send(&mut quota, 5.5);
         assert_eq!(throttle(&mut quota, ticket, &HeaderMap::new(), 5.5), 10.0);
+
+        // What comes when the wait is over is another, to the instant.
+        let mut quota = unpaced();
+        let (first, late) = (send(&mut quota, 0.0), send(&mut quota, 0.0));
+        assert_eq!(throttle(&mut quota, first, &HeaderMap::new(), 0.0), 5.0);
+        assert_eq!(throttle(&mut quota, late, &HeaderMap::new(), 5.0), 10.0);
     }
 
     #[test]
