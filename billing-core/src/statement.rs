@@ -1245,6 +1245,18 @@ mod tests {
     }
 
     #[test]
+    fn rule_03_an_allowance_that_is_named_like_a_part_of_something_else_is_not_on_ai_tokens() {
+        let s = statement(&[
+            "AI Tokens|rollup|100|0|1|1",
+            "Messages|rollup|20|0|1|1",
+            "SMS in|rollup-usage|20|0|1|1",
+            "SMS in|fair-use|50|-|-|-",
+        ]);
+        assert!(!s.allowances[0].applied);
+        assert_eq!(why(&s, 0), Unknown::NoAllowance.to_string());
+    }
+
+    #[test]
     fn rule_07_without_a_fair_use_row_the_allowance_is_unknown() {
         let s = statement(&["AI Experience Tokens|rollup|1000|200|1|0.5"]);
         assert_eq!(outcome(&s, 0), ["unknown"; 3]);
