@@ -833,6 +833,20 @@ mod tests {
     }
 
     #[test]
+    fn an_answer_without_the_headers_says_nothing_of_the_window_after_its_own() {
+        let mut quota = unpaced();
+        let first = send(&mut quota, 0.0);
+        ok(&mut quota, first, &headers(10, 1, 60), 0.0);
+        let second = send(&mut quota, 1.0);
+        let mut own = HeaderMap::new();
+        own.insert("inin-correlation-id", http::HeaderValue::from_static("c"));
+        ok(&mut quota, second, &own, 1.0);
+        // Nothing was answered in the second window that could have told.
+        send(&mut quota, 61.0);
+        assert_eq!(burst(&mut quota, 122.0).len(), 10);
+    }
+
+    #[test]
     fn a_quota_that_is_no_longer_announced_is_forgotten() {
         let mut quota = unpaced();
         let first = send(&mut quota, 0.0);
