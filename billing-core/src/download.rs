@@ -191,7 +191,8 @@ mod tests {
 
     use super::*;
     use crate::calls::{InvoiceDocumentCall, wire};
-    use crate::testing::{Run, lost, reply, run, script};
+    use crate::testing::{Run, lost, reply, run, script, start};
+    use crate::timestamp::after;
     use crate::{Authorized, Credentials, Environment, Pacing, Reply, Session, TransportErrorKind};
 
     const URL: &str = "https://files.example.com/i/1.pdf?X-Expires=600&X-Signature=s1gn%2Fature";
@@ -354,6 +355,16 @@ mod tests {
             let shown = format!("{} {:?} {source:?}", run.error(), run.error());
             assert!(!shown.contains("s1gn"), "{shown}");
         }
+    }
+
+    #[test]
+    fn its_progress_is_of_the_whole() {
+        let Step::Send(_, locating) = download("https://api.x").step(start()) else { panic!("a request") };
+        let later = after(start(), Duration::from_secs(3));
+        let Step::Send(_, fetching) = locating.receive(located(), later) else { panic!("the document's") };
+        let Step::Wait(_, waiting) = fetching.receive(reply(503, "", ""), later) else { panic!("a wait") };
+        let progress = waiting.progress();
+        assert_eq!((progress.started, progress.requests), (Some(start()), 2));
     }
 
     #[test]
