@@ -1257,6 +1257,12 @@ mod tests {
     }
 
     #[test]
+    fn a_list_without_rows_has_no_overage_and_no_list_has_none_that_is_known() {
+        assert_eq!(statement(&[]).overage_total().known, Some(Decimal::ZERO));
+        assert_eq!(Statement::new(&TrusteeOverview::default()).overage_total().known, None);
+    }
+
+    #[test]
     fn rule_07_without_a_fair_use_row_the_allowance_is_unknown() {
         let s = statement(&["AI Experience Tokens|rollup|1000|200|1|0.5"]);
         assert_eq!(outcome(&s, 0), ["unknown"; 3]);
