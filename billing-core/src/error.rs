@@ -312,9 +312,10 @@ impl DecodeError {
         &self.place
     }
 
-    /// The same without `secrets`, which place and reason may quote of a body that sends them back.
+    /// The same without `secrets`, which place and reason may quote of a body that sends them back, and not without end, as
+    /// a body's texts can be.
     pub(crate) fn without(self, secrets: &[&Secret]) -> Self {
-        Self { place: redacted(self.place, secrets), reason: redacted(self.reason, secrets) }
+        Self { place: quoted(self.place, secrets), reason: quoted(self.reason, secrets) }
     }
 }
 
@@ -342,7 +343,7 @@ impl Evidence {
     pub(crate) fn of_response(response: &Response<impl AsRef<[u8]>>, secrets: &[&Secret]) -> Self {
         let body = response.body().as_ref();
         let error = ErrorBody::read(body);
-        let clean = |text: String| printable(&redacted(text, secrets));
+        let clean = |text: String| quoted(text, secrets);
         let start = String::from_utf8_lossy(&body[..body.len().min(READ)]);
         let start: String = redacted(start.into_owned(), secrets).chars().take(SHOWN).collect();
         let header = response.headers().get("inin-correlation-id").and_then(|v| v.to_str().ok());
@@ -359,7 +360,7 @@ impl Evidence {
     /// What the head of a response says, without `secrets`, where its body is in order.
     pub(crate) fn of_head<B>(response: &Response<B>, secrets: &[&Secret]) -> Self {
         let header = response.headers().get("inin-correlation-id").and_then(|v| v.to_str().ok());
-        let correlation_id = header.map(|id| printable(&redacted(id.to_owned(), secrets)));
+        let correlation_id = header.map(|id| quoted(id.to_owned(), secrets));
         Self { status: Some(response.status()), correlation_id, ..Self::default() }
     }
 
@@ -409,6 +410,15 @@ fn printable(text: &str) -> String {
     text.split(steers).filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ")
 }
 
+/// Text of an answer as it may be shown and kept: without `secrets`, in one line, and as long as a line may be.
+pub(crate) fn quoted(text: String, secrets: &[&Secret]) -> String {
+    let text = printable(&redacted(text, secrets));
+    match text.char_indices().nth(QUOTED) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text,
+    }
+}
+
 fn redacted(text: String, secrets: &[&Secret]) -> String {
     let shown = |text: &str, secret: &&Secret| !secret.expose().is_empty() && text.contains(secret.expose());
     secrets.iter().fold(text, |text, secret| match shown(&text, secret) {
@@ -421,6 +431,8 @@ fn redacted(text: String, secrets: &[&Secret]) -> String {
 /// that a secret that begins in what is shown is seen whole.
 const READ: usize = 8192;
 const SHOWN: usize = 512;
+/// How many characters of one text of an answer are shown: more than any message that means well has.
+const QUOTED: usize = 2048;
 
 #[cfg(test)]
 mod tests {
@@ -462,6 +474,18 @@ mod tests {
         let error = error(ErrorKind::Server, 500, "{\"message\":\"a\\u001b[2Jb\\r\\nc\\u202ed\"}");
         assert_eq!(error.server_message(), Some("a [2Jb c d"));
         assert!(!error.to_string().contains(char::is_control));
+    }
+
+    #[test]
+    fn text_of_the_server_is_not_quoted_without_end_and_not_cut_through_a_secret() {
+        let long = "ä".repeat(QUOTED);
+        let error = error(ErrorKind::Server, 500, &format!(r#"{{"message":"{long}!","code":"{long}"}}"#));
+        assert_eq!(error.server_message(), Some(&*format!("{long}…")));
+        assert_eq!(error.code(), Some(&*long), "what fits is whole");
+        let decode = DecodeError::new(format!("{}t0ken", &long[2..]), format!("{long}t0ken"));
+        let decode = decode.without(&[&Secret::new("t0ken")]);
+        assert!(!decode.to_string().contains("t0"), "{decode}");
+        assert!(decode.to_string().chars().count() < 2 * QUOTED + 20);
     }
 
     #[test]

@@ -416,6 +416,10 @@ mod tests {
             let error = told(Policy::default(), &[reply(200, echoed, body)]);
             assert!(matches!(error.kind(), ErrorKind::Decode(_)), "{error}");
         }
+        // By a status that nobody knows.
+        let paused = r#"{"status":"Paused for t0kent0ken"}"#;
+        let error = told(Policy::default(), &[reply(200, echoed, paused)]);
+        assert_eq!(error.kind(), &ErrorKind::UnknownStatus("Paused for [secret]".into()));
         let cut = crate::TransportError::new(Kind::Truncated, "after t0kent0ken");
         told(Policy::default(), &[Err(cut)]);
         told(Policy::default(), &[Err(crate::TransportError::new(Kind::Reset, "after t0kent0ken"))]);

@@ -53,12 +53,13 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::calls::{Answer, Call, as_inner_call};
 use crate::checkpoint::Format;
-use crate::error::Evidence;
+use crate::error::{Evidence, quoted};
 use crate::exchange::{Attempts, Taken, into_step};
 use crate::machine::{Hold, Received, sealed};
 use crate::model::ReportStatus;
 use crate::policy::POLL_FLOOR;
 use crate::progress::{Progress, Waiting};
+use crate::secret::Secret;
 use crate::timestamp::{after, between, millis, whole_millis};
 use crate::{
     BaseUrl, Completion, Completions, DecodeError, Error, ErrorKind, Learning, Machine, Policy, Step,
@@ -188,9 +189,13 @@ impl<C: Call<Output: Report>> Machine for Poll<C> {
 
 impl<C: Call<Output: Report>> sealed::Machine for Poll<C> {
     fn received(mut self, received: Received, now: DateTime<Utc>) -> Step<Self> {
+        let token = received.token.clone();
         let rested = match self.exchange.take(received, POLL_FLOOR, now) {
             Ok(Taken::Value(Tock::Complete(report), _, _)) => return Step::Done(Ok(report)),
-            Ok(Taken::Value(Tock::Unready(status), hint, evidence)) => self.rest(status, hint, evidence, now),
+            Ok(Taken::Value(Tock::Unready(status), hint, evidence)) => {
+                let status = status.map(|status| without(status, token.as_ref()));
+                self.rest(status, hint, evidence, now)
+            }
             Ok(Taken::Again) => Ok(()),
             Err(error) => Err(error),
         };
@@ -215,6 +220,14 @@ impl<'de, C: Call<Output: Report> + Serialize + DeserializeOwned> Deserialize<'d
         let operation = |saved: &Saved<Attempts<Tick<C>>, Polls>| Some(saved.exchange.operation());
         let Saved { exchange, polls } = FORMAT.unseal(operation, deserializer)?;
         Ok(Self { exchange, polls })
+    }
+}
+
+/// A status as it is shown in progress and errors and saved with the poll: one that nobody knows is text of the server.
+fn without(status: ReportStatus, token: Option<&Secret>) -> ReportStatus {
+    match status {
+        ReportStatus::Unknown(raw) => ReportStatus::Unknown(quoted(raw.into(), token.as_slice()).into()),
+        known => known,
     }
 }
 
@@ -345,6 +358,14 @@ mod tests {
         let Step::Wait(_, poll) = sent.receive(reply, crate::testing::start()) else { panic!("a wait") };
         assert_eq!(poll.progress().waiting, Waiting::Report(Some(ReportStatus::Unknown("Paused".into()))));
         assert_eq!((poll.progress().polls, poll.progress().requests), (1, 1));
+    }
+
+    #[test]
+    fn a_new_status_that_is_long_is_not_saved_whole() {
+        let Step::Send(_, sent) = default().step(crate::testing::start()) else { panic!("a request") };
+        let reply = reply(200, "", &format!(r#"{{"status":"{}"}}"#, "P".repeat(1 << 20)));
+        let Step::Wait(_, poll) = sent.receive(reply, crate::testing::start()) else { panic!("a wait") };
+        assert!(serde_json::to_string(&poll).unwrap().len() < 5_000);
     }
 
     #[test]

@@ -431,9 +431,9 @@ pub(crate) enum Observed {
     Invalidated,
 }
 
-/// A token is used for this long at least; a 401 renews it too.
 /// Why a request does not go out that is not for the API of the environment.
 pub(crate) const ANOTHER_API: &str = "its address is not that of the configured API, so it was not sent";
+/// A token is used for this long at least; a 401 renews it too.
 const SHORTEST_LIFETIME: Duration = Duration::from_secs(30);
 const THROTTLE_FLOOR: Duration = Duration::from_secs(1);
 /// A token's answer is a few hundred bytes.
