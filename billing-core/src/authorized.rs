@@ -773,6 +773,24 @@ mod tests {
     }
 
     #[test]
+    fn rule_4_a_login_that_comes_after_the_deadline_is_followed_by_no_request() {
+        let hurried = Policy { overall: Duration::from_secs(5), ..Policy::default() };
+        for (seconds, in_time) in [(4, true), (5, false), (6, false)] {
+            let machine = Authorized::new(exchange(hurried.clone()), shared(client()));
+            let Step::Send(request, login) = machine.step(start()) else { panic!("a request") };
+            assert!(is_login(&request));
+            let token = reply(200, "", r#"{"access_token":"t1","expires_in":3600}"#);
+            match login.receive(token, after(start(), Duration::from_secs(seconds))) {
+                Step::Send(request, _) => assert!(in_time && !is_login(&request), "after {seconds} s"),
+                Step::Done(Err(error)) => {
+                    assert!(!in_time && matches!(error.kind(), ErrorKind::Deadline(_)), "{error}");
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
+    #[test]
     fn our_own_deadline_is_not_the_login_services_failure() {
         let access = shared(client());
         let hurried = Policy { overall: Duration::from_secs(1), ..Policy::default() };
