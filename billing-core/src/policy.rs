@@ -28,7 +28,8 @@ pub struct Policy {
     /// How long one attempt may take, from connecting to the last byte; `None` for the operation's own bound
     /// (30 s, for the overview 60 s, for a document 120 s).
     pub attempt: Option<Duration>,
-    /// How large a body may be after decompression, in bytes. 64 MiB.
+    /// How large a body may be after decompression, in bytes. 64 MiB. What is made of one fills at most eight times as much
+    /// memory and 32 MiB, whatever the server puts into it; a [`PackedReport`](crate::model::PackedReport) next to nothing.
     pub max_body: usize,
     /// When to ask again for a report that is still being made.
     pub polls: PollSchedule,

@@ -3,7 +3,6 @@
 use bytes::Bytes;
 use http::{Request, Response};
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
 
 use super::{Call, SUBSCRIPTION, get};
 use crate::document::DocumentUrl;
@@ -37,11 +36,13 @@ impl Call for InvoiceDocumentCall {
     }
 
     fn parse(&self, response: &Response<Bytes>) -> Result<DocumentUrl, DecodeError> {
+        #[derive(Deserialize)]
+        struct Body {
+            url: Option<String>,
+        }
         let nothing = "the answer holds no address of a document";
-        let mut body: Map<String, Value> = decode_secret(response.body(), nothing)?;
-        let Some(Value::String(url)) = body.remove("url") else {
-            return Err(DecodeError::new("url", nothing));
-        };
+        let body: Body = decode_secret(response.body(), nothing)?;
+        let url = body.url.ok_or_else(|| DecodeError::new("url", nothing))?;
         DocumentUrl::read(url).map_err(|reason| DecodeError::new("url", reason))
     }
 

@@ -148,7 +148,13 @@ mod tests {
         for no_lifetime in [r#"{"access_token":"abc"}"#, r#"{"access_token":"abc","expires_in":"long"}"#] {
             assert_eq!(parse(no_lifetime).unwrap().lifetime, None);
         }
-        for bad in ["{}", "<html>", r#"{"access_token":""}"#, r#"{"access_token":"a\r\nX-Evil: 1"}"#] {
+        for bad in [
+            "{}",
+            "<html>",
+            r#"["abc",3600]"#,
+            r#"{"access_token":""}"#,
+            r#"{"access_token":"a\r\nX-Evil: 1"}"#,
+        ] {
             assert!(parse(bad).is_err(), "{bad}");
         }
     }

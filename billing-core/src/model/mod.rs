@@ -34,7 +34,7 @@ pub use organization::{Organization, OrganizationState};
 pub use packed::{PackedReport, PackedResource, PackedResources, PackedUsage};
 pub use product::{Product, UnitOfMeasure};
 pub use resources::{ResourceRef, Resources, ResourcesIter};
-pub(crate) use scan::{Scan, Scanner};
+pub(crate) use scan::{GaveUp, Scan, Scanner};
 pub use trustee_overview::{OverviewUsage, SubscriptionType, TrusteeOverview};
 pub use trustor::{Trustor, TrustorList};
 pub use unknown::UnknownFields;
@@ -45,9 +45,27 @@ pub(crate) fn decode_model<T>(body: &[u8]) -> Result<T, crate::DecodeError>
 where
     T: for<'a> Scan<'a> + serde::de::DeserializeOwned,
 {
-    match std::str::from_utf8(body).ok().and_then(Scanner::whole) {
-        Some(model) => Ok(model),
-        None => decode(body),
+    decode_as(body, decode)
+}
+
+/// Reads a whole body by the scanner. Where it gives up, `otherwise` says what is wrong; it reads no further than the scanner has.
+pub(crate) fn decode_as<T: for<'a> Scan<'a>>(
+    body: &[u8],
+    otherwise: impl FnOnce(&[u8]) -> Result<T, crate::DecodeError>,
+) -> Result<T, crate::DecodeError> {
+    let gave_up = match std::str::from_utf8(body) {
+        Ok(text) => match Scanner::body(text) {
+            Ok(model) => return Ok(model),
+            Err(gave_up) => gave_up,
+        },
+        Err(_) => GaveUp::Unreadable,
+    };
+    match gave_up {
+        GaveUp::Unreadable => otherwise(body),
+        GaveUp::Full { at } => Err(crate::DecodeError::new(
+            format!("byte {at}"),
+            "there is more in it than an answer of its length can hold",
+        )),
     }
 }
 
@@ -72,7 +90,7 @@ pub(crate) fn decode<T: serde::de::DeserializeOwned>(body: &[u8]) -> Result<T, c
     })
 }
 
-/// Reads a body that holds a secret, for which its error is `reason` alone and a place that names no field: what the parser
+/// Reads a body that is an object and holds a secret, for which its error is `reason` alone and a place that names no field: what the parser
 /// quotes, and even what a field is called, could be the secret.
 pub(crate) fn decode_secret<T: serde::de::DeserializeOwned>(
     body: &[u8],
@@ -80,6 +98,10 @@ pub(crate) fn decode_secret<T: serde::de::DeserializeOwned>(
 ) -> Result<T, crate::DecodeError> {
     let text = std::str::from_utf8(body)
         .map_err(|error| crate::DecodeError::new(format!("byte {}", error.valid_up_to()), reason))?;
+    // What serde derives takes a list of the values too.
+    if !text.trim_start().starts_with('{') {
+        return Err(crate::DecodeError::new("line 1 column 1", reason));
+    }
     serde_json::from_str(text).map_err(|error| {
         crate::DecodeError::new(format!("line {} column {}", error.line(), error.column()), reason)
     })
@@ -127,6 +149,7 @@ macro_rules! model {
                                 _ => unknown.take(key, &mut map)?,
                             }
                         }
+                        unknown.settle();
                         Ok($name { $( $field: $field.flatten(), )* unknown })
                     }
                 }
@@ -164,12 +187,17 @@ macro_rules! model {
                         _ => self.unknown.scan(name, scanner),
                     }
                 }
+
+                fn settle(&mut self) {
+                    self.unknown.settle();
+                }
             }
 
             impl<'a> Scan<'a> for $name {
                 fn scan(scanner: &mut Scanner<'a>) -> Option<Self> {
                     let (mut model, mut seen) = <(Self, Seen)>::default();
                     scanner.object(|scanner, name| model.scan_field(name, &mut seen, scanner))?;
+                    model.settle();
                     Some(model)
                 }
             }

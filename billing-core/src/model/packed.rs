@@ -6,7 +6,9 @@ use std::ops::Range;
 use bytes::Bytes;
 
 use super::scan::{Model, Text};
-use super::{ReportStatus, Scan, Scanner, UnknownFields, Usage, UsageReport, UsageResource, decode};
+use super::{
+    ReportStatus, Scan, Scanner, UnknownFields, Usage, UsageReport, UsageResource, decode_as, decode_model,
+};
 use crate::{Amount, DecodeError, Timestamp};
 
 /// A usage report whose resources are not kept as models but read from its body, one by one, as often as they are asked for.
@@ -46,12 +48,13 @@ impl PackedReport {
     /// # Errors
     /// What is wrong with it and where, in the words in which reading a `UsageReport` fails.
     pub fn new(body: Bytes) -> Result<Self, DecodeError> {
-        match std::str::from_utf8(&body).ok().and_then(Scanner::whole) {
-            Some(outline) => Ok(Self { body, outline }),
-            None => Err(decode::<UsageReport>(&body)
+        // A report that is wrong is read as a whole one, to say what is wrong.
+        let outline = decode_as(&body, |body| {
+            Err(decode_model::<UsageReport>(body)
                 .err()
-                .unwrap_or_else(|| DecodeError::new("line 1 column 0", "the report cannot be packed"))),
-        }
+                .unwrap_or_else(|| DecodeError::new("line 1 column 0", "the report cannot be packed")))
+        })?;
+        Ok(Self { body, outline })
     }
 
     /// The body, as it came.
@@ -224,7 +227,7 @@ impl<'a> PackedResource<'a> {
                 "name" if name.is_none() => name = Some(Option::scan(scanner)?),
                 "date" if date.is_none() => date = Some(Option::scan(scanner)?),
                 "name" | "date" => return None,
-                _ => UnknownFields::default().scan(field, scanner)?,
+                _ => scanner.passing(|scanner| UnknownFields::default().scan(field, scanner))?,
             }
             Some(())
         })?;
@@ -306,6 +309,7 @@ fn all_but<'a, M: Model, T: Scan<'a>>(other: &str, scanner: &mut Scanner<'a>) ->
             Some(())
         }
     })?;
+    model.settle();
     Some((model, value.flatten()))
 }
 
@@ -339,6 +343,7 @@ impl<'a> Scan<'a> for List {
 mod tests {
     use super::*;
     use crate::model::ResourceRef;
+    use crate::model::decode;
 
     /// The one holds what the other holds, and both refuse the same.
     fn same(json: &str) {

@@ -251,6 +251,7 @@ impl<'a> Scan<'a> for Resources {
             let added = plain_resource(scanner).and_then(|(name, date)| all.add(name, Some(date)));
             if added.is_none() {
                 *scanner = before;
+                scanner.fill(size_of::<(usize, UsageResource)>())?;
                 all.push(UsageResource::scan(scanner)?);
             }
             Some(())

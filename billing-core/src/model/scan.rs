@@ -5,6 +5,9 @@
 //! It makes no errors but gives up, and then the whole body is read with `serde_json`, which finds what is wrong and where.
 //!
 //! So it takes what `serde_json` takes and nothing else, as the same value. Properties and fuzz targets hold it to that.
+//!
+//! Beyond that it keeps account of the memory that a value fills. Three bytes of an answer can be a row of a quarter of a
+//! kilobyte, and what is made of the row takes more: without a bound, a body that is within its own would fill the memory.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -25,6 +28,18 @@ pub(crate) trait Model: Default {
 
     /// Takes the value of a field.
     fn scan_field(&mut self, name: &str, seen: &mut Self::Seen, scanner: &mut Scanner<'_>) -> Option<()>;
+
+    /// Comes after the last field.
+    fn settle(&mut self);
+}
+
+/// Why there is no value of a body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum GaveUp {
+    /// It is not what it should be; `serde_json` finds out where.
+    Unreadable,
+    /// At this byte it had filled more memory than its length is good for.
+    Full { at: usize },
 }
 
 /// A place in a JSON text. Whatever gives `None` where it should find a value has given up.
@@ -32,19 +47,50 @@ pub(crate) trait Model: Default {
 pub(crate) struct Scanner<'a> {
     text: &'a str,
     at: usize,
+    /// How many bytes of memory the value may still fill; `None` once it would have filled more.
+    room: Option<usize>,
 }
 
 impl<'a> Scanner<'a> {
-    /// At the beginning of a text.
+    /// At the beginning of a text that was taken before, or is our own.
     pub(crate) fn new(text: &'a str) -> Self {
-        Self { text, at: 0 }
+        Self { text, at: 0, room: Some(usize::MAX) }
     }
 
-    /// Reads a text that is one value.
+    /// Reads such a text, which is one value.
     pub(crate) fn whole<T: Scan<'a>>(text: &'a str) -> Option<T> {
-        let mut scanner = Self::new(text);
-        let value = T::scan(&mut scanner)?;
-        scanner.peek().is_none().then_some(value)
+        Self::new(text).one()
+    }
+
+    /// Reads a body, which is one value, as far as that fills no more memory than what is honest does.
+    pub(crate) fn body<T: Scan<'a>>(text: &'a str) -> Result<T, GaveUp> {
+        let room = text.len().saturating_mul(FOR_EACH_BYTE).saturating_add(FOR_EACH_BODY);
+        let mut scanner = Self { room: Some(room), ..Self::new(text) };
+        scanner.one().ok_or(match scanner.room {
+            Some(_) => GaveUp::Unreadable,
+            None => GaveUp::Full { at: scanner.at },
+        })
+    }
+
+    fn one<T: Scan<'a>>(&mut self) -> Option<T> {
+        let value = T::scan(self)?;
+        self.peek().is_none().then_some(value)
+    }
+
+    /// Fills so many bytes of memory, beside what is in the text itself.
+    #[inline]
+    pub(crate) fn fill(&mut self, bytes: usize) -> Option<()> {
+        self.room = self.room?.checked_sub(bytes);
+        self.room.map(drop)
+    }
+
+    /// Reads what is not kept, and fills nothing.
+    #[inline]
+    pub(crate) fn passing<T>(&mut self, read: impl FnOnce(&mut Self) -> Option<T>) -> Option<T> {
+        let room = self.room;
+        let value = read(self)?;
+        self.room = room;
+        Some(value)
     }
 
     /// The index of the byte that it has come to.
@@ -339,12 +385,20 @@ impl<'a, T: Scan<'a>> Scan<'a> for Vec<T> {
     fn scan(scanner: &mut Scanner<'a>) -> Option<Self> {
         let mut all = Self::new();
         scanner.array(|scanner| {
+            scanner.fill(size_of::<T>() + WHAT_FOLLOWS)?;
             all.push(T::scan(scanner)?);
             Some(())
         })?;
         Some(all)
     }
 }
+
+/// What a body may fill: so much in any case, and so many bytes for each of its own. An honest row has a few hundred bytes, and
+/// so has what is kept of it.
+const FOR_EACH_BODY: usize = 16 << 20;
+const FOR_EACH_BYTE: usize = 4;
+/// What is made of an entry of a list further on: a line of a statement, of a table.
+const WHAT_FOLLOWS: usize = 1 << 10;
 
 #[cfg(test)]
 mod tests {

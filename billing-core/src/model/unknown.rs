@@ -1,7 +1,6 @@
 //! Fields that no published schema has: kept, never obeyed.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::de::{self, Deserialize, Deserializer, MapAccess, Visitor};
@@ -18,9 +17,18 @@ use super::Scanner;
 /// # Ok::<(), serde_json::Error>(())
 /// ```
 #[derive(Clone, Default)]
-pub struct UnknownFields(Option<Box<Map>>);
+pub struct UnknownFields(Option<Box<Fields>>);
 
-type Map = BTreeMap<String, Box<RawValue>>;
+/// In the order of the names, none twice. A list, because it is short: a report can have a million resources with a field each
+/// that is new, and a tree of one takes four times as much.
+#[derive(Clone, Default)]
+struct Fields(Vec<Field>);
+
+#[derive(Clone)]
+struct Field {
+    name: Box<str>,
+    value: Box<RawValue>,
+}
 
 impl UnknownFields {
     pub(super) const fn none() -> Self {
@@ -29,12 +37,14 @@ impl UnknownFields {
 
     /// The JSON text of a field.
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.0.as_ref()?.get(name).map(|value| value.get())
+        let fields = self.fields();
+        let at = fields.binary_search_by(|field| (*field.name).cmp(name)).ok()?;
+        fields.get(at).map(|field| field.value.get())
     }
 
     /// Whether there are none, which is the usual case.
     pub fn is_empty(&self) -> bool {
-        self.0.as_ref().is_none_or(|map| map.is_empty())
+        self.fields().is_empty()
     }
 
     /// Names and JSON texts, in the order of the names.
@@ -43,10 +53,14 @@ impl UnknownFields {
     }
 
     pub(crate) fn raw(&self) -> impl Iterator<Item = (&str, &RawValue)> {
-        self.0.iter().flat_map(|map| map.iter()).map(|(name, value)| (name.as_str(), &**value))
+        self.fields().iter().map(|field| (&*field.name, &*field.value))
     }
 
-    /// Takes the value of a field that nobody knows.
+    fn fields(&self) -> &[Field] {
+        self.0.as_ref().map_or(&[], |fields| &fields.0)
+    }
+
+    /// Takes the value of a field that nobody knows. After the last, they are to be settled.
     pub(crate) fn take<'de, A: MapAccess<'de>>(
         &mut self,
         key: Key<'de>,
@@ -59,6 +73,7 @@ impl UnknownFields {
     /// The same for the value that the scanner has come to.
     pub(crate) fn scan(&mut self, name: &str, scanner: &mut Scanner<'_>) -> Option<()> {
         let value: &RawValue = scanner.other()?;
+        scanner.fill(size_of::<Field>() + TWO_TEXTS)?;
         self.keep(name.into(), value.to_owned()).ok()
     }
 
@@ -67,9 +82,18 @@ impl UnknownFields {
         if depth(value.get()) > DEEPEST {
             return Err(name);
         }
-        // Twice the same name: the later one counts, as in every JSON reader.
-        self.0.get_or_insert_default().insert(name.into_owned(), value);
+        self.0.get_or_insert_default().0.push(Field { name: name.into(), value });
         Ok(())
+    }
+
+    /// Puts them in order, once all are there.
+    pub(crate) fn settle(&mut self) {
+        let Some(fields) = self.0.as_deref_mut().map(|fields| &mut fields.0) else { return };
+        // Twice the same name: the later one counts, as in every JSON reader.
+        fields.reverse();
+        fields.sort_by(|one, other| one.name.cmp(&other.name));
+        fields.dedup_by(|later, first| later.name == first.name);
+        fields.shrink_to_fit();
     }
 }
 
@@ -135,12 +159,28 @@ fn depth(json: &str) -> usize {
     deepest
 }
 
+/// What the shortest of names and values take, and the list of them.
+const TWO_TEXTS: usize = 96;
 /// What `serde_json` allows in the fields that are known.
 const DEEPEST: usize = 127;
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn they_are_in_the_order_of_their_names_and_of_two_the_later_counts() {
+        let text = r#"{"z":1,"a":2,"name":"x","m":3,"a":4,"":5,"z":[6]}"#;
+        let read: crate::model::UsageResource = serde_json::from_str(text).unwrap();
+        let scanned: crate::model::UsageResource = Scanner::whole(text).unwrap();
+        for unknown in [read.unknown, scanned.unknown] {
+            assert_eq!(unknown.iter().collect::<Vec<_>>(), [("", "5"), ("a", "4"), ("m", "3"), ("z", "[6]")]);
+            assert_eq!(
+                (unknown.get("a"), unknown.get("z"), unknown.get("b")),
+                (Some("4"), Some("[6]"), None)
+            );
+        }
+    }
 
     #[test]
     fn depth_counts_brackets_outside_strings() {
