@@ -167,10 +167,8 @@ impl FromStr for BaseUrl {
 impl TryFrom<String> for BaseUrl {
     type Error = InvalidInput;
 
-    /// Restores a saved address. One that was let through without TLS is let through again: the session decides whether
-    /// anything is sent there.
     fn try_from(text: String) -> Result<Self, InvalidInput> {
-        Self::read(&text, true)
+        text.parse()
     }
 }
 
@@ -189,6 +187,23 @@ impl fmt::Display for BaseUrl {
 impl fmt::Debug for BaseUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
+    }
+}
+
+/// The address that something saved asks under, which is no setting: one that was let through without TLS is restored, and the
+/// session, which has its own, decides whether anything is sent there.
+pub(crate) mod saved {
+    use serde::de::Error;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    use super::BaseUrl;
+
+    pub(crate) fn serialize<S: Serializer>(url: &BaseUrl, serializer: S) -> Result<S::Ok, S::Error> {
+        url.serialize(serializer)
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BaseUrl, D::Error> {
+        BaseUrl::read(&String::deserialize(deserializer)?, true).map_err(D::Error::custom)
     }
 }
 
@@ -368,9 +383,18 @@ mod tests {
             "https://zo\u{eb}.test",
         ] {
             assert!(bad.parse::<BaseUrl>().is_err(), "{bad}");
+            // Nor by way of somebody's configuration.
+            assert!(BaseUrl::try_from(bad.to_owned()).is_err(), "{bad}");
+            assert!(serde_json::from_str::<BaseUrl>(&format!("{bad:?}")).is_err(), "{bad}");
         }
         assert!(BaseUrl::dangerously_without_tls("http://10.0.0.1").is_ok());
         assert!(BaseUrl::dangerously_without_tls("ftp://10.0.0.1").is_err());
+        // What was begun there is restored, and asks nowhere else.
+        let plain = BaseUrl::dangerously_without_tls("http://10.0.0.1").unwrap();
+        let call = crate::calls::TrusteeOverviewCall::new("o".parse().unwrap());
+        let exchange = crate::Exchange::new(call, plain, crate::Policy::default());
+        let saved = serde_json::to_string(&exchange).unwrap();
+        assert!(serde_json::from_str::<crate::Exchange<crate::calls::TrusteeOverviewCall>>(&saved).is_ok());
     }
 
     #[test]

@@ -46,6 +46,7 @@ impl<C: Call> Exchange<C> {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Attempts<C> {
     pub(crate) call: C,
+    #[serde(with = "crate::environment::saved")]
     pub(crate) api: BaseUrl,
     pub(crate) policy: Policy,
     state: State,

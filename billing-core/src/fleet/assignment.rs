@@ -14,6 +14,7 @@ use crate::{BaseUrl, OrgId, Timestamp};
 #[non_exhaustive]
 pub struct Assignment {
     /// The server's address.
+    #[serde(with = "crate::environment::saved")]
     pub api: BaseUrl,
     /// How far back each organisation's periods are asked for.
     pub reach: Reach,
