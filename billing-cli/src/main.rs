@@ -5,6 +5,8 @@
 //! asks, [`commands`] has a file for each command, [`documents`] makes tables of what came, [`format`](mod@format) renders
 //! them, [`output`] delivers the result whole or not at all, and [`failure`] says what went wrong.
 
+#![forbid(unsafe_code)]
+
 mod alarm;
 mod args;
 mod backend;

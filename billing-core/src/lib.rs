@@ -90,6 +90,8 @@
 //! measured on its own clients or is treated as unknown: every field may be missing, every enum may grow, every hint may
 //! be absent.
 
+#![forbid(unsafe_code)]
+
 mod amount;
 pub mod authorized;
 mod body;

@@ -44,6 +44,8 @@
 //! * An attempt ends within [`Request::timeout`](billing_core::Request::timeout), even where the server sends its body
 //!   byte by byte. A call ends, in all, by the deadline that its [`Policy`](billing_core::Policy) sets.
 
+#![forbid(unsafe_code)]
+
 mod builder;
 mod client;
 mod clock;

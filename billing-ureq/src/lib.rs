@@ -38,6 +38,8 @@
 //!   byte by byte.
 //! * A call ends, in all, by the deadline that its [`Policy`](billing_core::Policy) sets.
 
+#![forbid(unsafe_code)]
+
 mod builder;
 mod client;
 mod clock;

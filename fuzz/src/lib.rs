@@ -1,6 +1,8 @@
 //! The bodies of the fuzz targets, each with the invariant that it holds. They are ordinary functions, so that the tests of
 //! the workspace run them over the corpus too, without a fuzzer.
 
+#![forbid(unsafe_code)]
+
 mod answers;
 mod journal;
 mod learned;

@@ -10,6 +10,8 @@
 //! For what no polite server does there is the [`raw_server`], which knows nothing but bytes. Where no server is
 //! needed at all, the [`simulation`] runs machines by the million.
 
+#![forbid(unsafe_code)]
+
 pub mod bodies;
 mod browser;
 pub mod certificates;
