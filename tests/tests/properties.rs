@@ -1,13 +1,16 @@
 //! Properties, by proptest. A failure prints the seed and the smallest case that it found.
 
+use std::cell::RefCell;
+use std::rc::Rc;
+
 use billing_core::calls::{BillableUsage, Call};
 use billing_core::model::{
     NamedEntity, OverviewUsage, ReportStatus, Resources, SubscriptionType, TrusteeOverview, Usage,
     UsageReport, UsageResource,
 };
 use billing_core::{
-    Amount, Environment, Exchange, Machine, OrgId, Period, Policy, Poll, Secret, Step, Timestamp,
-    TransportError, TransportErrorKind,
+    Amount, Authorized, Environment, Exchange, Machine, OrgId, Period, Policy, Poll, Secret, Session, Step,
+    Timestamp, TransportError, TransportErrorKind,
 };
 use chrono::{DateTime, TimeDelta, Utc};
 use proptest::option::of;
@@ -249,30 +252,63 @@ proptest! {
         prop_assert_eq!((read.name, read.date.map(Timestamp::instant)), (Some(resource.as_str()), Some(date)));
     }
 
+    /// Whatever fails, and however: for good, when the retries are used up, because there is no time for what the server asks,
+    /// because it cannot be read.
     #[test]
     fn rule_11_an_error_names_what_the_server_gave(
-        status in prop_oneof![Just(400_u16), Just(403), Just(404), Just(409), Just(413), Just(501)],
+        (status, retry_after, requests) in prop_oneof![
+            prop_oneof![Just(400_u16), Just(403), Just(404), Just(409), Just(413), Just(501)].prop_map(|status| (status, None, 1)),
+            prop_oneof![Just(500_u16), Just(502), Just(503), Just(504)].prop_map(|status| (status, None, 6)),
+            (prop_oneof![Just(429_u16), Just(503)], 1000_u32..100_000).prop_map(|(status, hint)| (status, Some(hint), 1)),
+            Just((200_u16, None, 3)),
+        ],
         code in "[a-z]{2,10}(\\.[a-z]{2,10}){0,3}",
         message in "[ -~]{1,60}",
         correlation in "[0-9a-f]{8}-[0-9a-f]{4}",
         in_header in any::<bool>(),
+        of in 0_usize..3,
     ) {
         let mut response = http::Response::builder().status(status);
         if in_header {
             response = response.header("ININ-Correlation-Id", &correlation);
         }
+        if let Some(seconds) = retry_after {
+            response = response.header("Retry-After", seconds);
+        }
+        // The login service calls them otherwise.
+        let (code_field, message_field) = if of == 2 { ("error", "error_description") } else { ("code", "message") };
         let body = serde_json::json!({
-            "message": message, "code": code, "status": status, "contextId": correlation, "details": [], "errors": [],
+            message_field: message, code_field: code, "status": status, "contextId": correlation, "usages": 7,
         });
-        let call = billing_core::calls::TrusteeOverviewCall::new("org".parse().unwrap());
-        let exchange = Exchange::new(call, Environment::default().api().clone(), Policy::default());
-        let now: DateTime<Utc> = "2026-11-02T09:00:00Z".parse().unwrap();
-        let Step::Send(_, sent) = exchange.step(now) else { panic!("a request") };
-        let Step::Done(Err(error)) = sent.receive(Ok(response.body(body.to_string().into()).unwrap()), now) else {
-            panic!("an error at once")
+        let reply: billing_core::Reply = Ok(response.body(body.to_string().into()).unwrap());
+        let (api, policy) = (Environment::default().api().clone(), Policy::default());
+        let overview = Exchange::new(billing_core::calls::TrusteeOverviewCall::new("org".parse().unwrap()), api.clone(), policy.clone());
+        let error = match of {
+            0 => failure(overview, &reply),
+            1 => {
+                let period = Period::from_user("2026-10-01", "2026-11-01").unwrap();
+                failure(Poll::new(BillableUsage::new(period), api, policy), &reply)
+            }
+            _ => {
+                let credentials = billing_core::Credentials::client("id", "s3cr3t").unwrap();
+                let session = Rc::new(RefCell::new(Session::new(Environment::default(), credentials)));
+                failure(Authorized::new(overview, session), &reply)
+            }
         };
+        let operation = ["trustee billing overview", "billable usage report", "login"][of];
+        // A login that cannot be read is tried as often as one that fails.
+        let requests = if (of, status) == (2, 200) { 6 } else { requests };
+        let requests = if requests == 1 { "1 request".to_owned() } else { format!("{requests} requests") };
         let line = error.to_string();
-        for named in ["trustee billing overview", &status.to_string(), &code, &message, &correlation, "1 request"] {
+        let mut named = vec![operation, &requests, &correlation];
+        let status = status.to_string();
+        // Of an answer to a login that was nearly good nothing is shown: it may hold a token.
+        if of < 2 || status != "200" {
+            named.extend([&*status, &code, &message]);
+        } else if !in_header {
+            named.pop();
+        }
+        for named in named {
             prop_assert!(line.contains(named), "{:?} in {:?}", named, line);
         }
     }
@@ -345,10 +381,32 @@ proptest! {
         }
     }
 
+    /// For every operation, whatever the status; and an error of it can be shown.
     #[test]
-    fn any_bytes_give_a_value_or_an_error(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+    fn any_bytes_give_a_value_or_an_error(bytes in prop::collection::vec(any::<u8>(), 0..200), status in 200_u16..600) {
+        use billing_core::calls::*;
+        fn take(call: impl Call, bytes: &[u8], status: u16) {
+            let response = || http::Response::builder().status(status).body(bytes.to_vec().into()).unwrap();
+            let _ = call.parse(&response());
+            let exchange = Exchange::new(call, Environment::default().api().clone(), Policy::default());
+            let now: DateTime<Utc> = "2026-11-02T09:00:00Z".parse().unwrap();
+            let Step::Send(_, sent) = exchange.step(now) else { panic!("a request") };
+            if let Step::Done(Err(error)) = sent.receive(Ok(response()), now) {
+                assert!(!format!("{error}").contains(char::is_control));
+            }
+        }
         let period = Period::from_user("2026-10-01", "2026-11-01").unwrap();
-        let _ = BillableUsage::new(period).parse(&http::Response::new(bytes.into()));
+        take(BillableUsage::new(period), &bytes, status);
+        take(PackedBillableUsage(BillableUsage::new(period)), &bytes, status);
+        take(TrusteeOverviewCall::new("o".parse().unwrap()), &bytes, status);
+        take(TrustorsCall::new(), &bytes, status);
+        take(OrganizationCall::new(), &bytes, status);
+        take(ContractsCall::new(), &bytes, status);
+        take(ContractCall::new("c".parse().unwrap()), &bytes, status);
+        take(ContractPeriodCall::new("c".parse().unwrap(), "p".parse().unwrap()), &bytes, status);
+        take(InvoicesCall::new(), &bytes, status);
+        take(InvoiceLinesCall::new("i".parse().unwrap()), &bytes, status);
+        take(InvoiceDocumentCall::new("i".parse().unwrap()), &bytes, status);
     }
 
     #[test]
@@ -420,6 +478,22 @@ proptest! {
         // Rule 1: all requests are the same but for their time.
         let requests: Vec<_> = trace[..trace.len() - 1].iter().map(|line| line.split_once("UTC ").unwrap().1).collect();
         prop_assert!(requests.windows(2).all(|pair| pair[0] == pair[1]));
+    }
+}
+
+/// The error of a machine that always gets that reply.
+fn failure<M: Machine>(machine: M, reply: &billing_core::Reply) -> billing_core::Error {
+    let mut now: DateTime<Utc> = "2026-11-02T09:00:00Z".parse().unwrap();
+    let mut step = machine.step(now);
+    loop {
+        step = match step {
+            Step::Send(_, sent) => sent.receive(reply.clone(), now),
+            Step::Wait(until, machine) => {
+                now = until;
+                machine.step(now)
+            }
+            Step::Done(result) => return result.err().expect("an error"),
+        };
     }
 }
 

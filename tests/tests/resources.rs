@@ -1,4 +1,4 @@
-//! Properties of the resources beside report and overview, by proptest: whatever an answer of the right shape holds, it is read
+//! Properties of all that the API answers with, by proptest: whatever an answer of the right shape holds, it is read
 //! as `serde_json` reads it, and written so that it is read as the same, numbers digit for digit. A failure prints the seed
 //! and the smallest case that it found.
 
@@ -6,10 +6,10 @@ use std::collections::BTreeMap;
 use std::fmt::Debug;
 
 use billing_core::calls::{
-    Call, ContractCall, ContractPeriodCall, ContractsCall, InvoiceDocumentCall, InvoiceLinesCall,
-    InvoicesCall, OrganizationCall, TrustorsCall,
+    BillableUsage, Call, ContractCall, ContractPeriodCall, ContractsCall, InvoiceDocumentCall,
+    InvoiceLinesCall, InvoicesCall, OrganizationCall, TrusteeOverviewCall, TrustorsCall,
 };
-use billing_core::{BaseUrl, Cursor, DateRange, Environment};
+use billing_core::{BaseUrl, Cursor, DateRange, Environment, Period};
 use proptest::prelude::*;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -17,6 +17,17 @@ use serde_json::value::RawValue;
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_report_survives_json(body in like(include_str!("../samples/schema/usage-report.json"))) {
+        let october = Period::from_user("2026-10-01", "2026-11-01").unwrap();
+        survives(&BillableUsage::new(october), &body)?;
+    }
+
+    #[test]
+    fn an_overview_survives_json(body in like(include_str!("../samples/schema/trustee-overview.json"))) {
+        survives(&TrusteeOverviewCall::new("o".parse().unwrap()), &body)?;
+    }
 
     #[test]
     fn trustors_survive_json(body in like(include_str!("../samples/schema/trustors.json"))) {

@@ -102,4 +102,8 @@ fn every_field_of_the_schema_is_known() {
     let trustors: TrustorList = is_whole(include_str!("../samples/schema/trustors.json"));
     assert_eq!(trustors.entities()[0].organization_id(), Some("o-1"));
     let _: Organization = is_whole(include_str!("../samples/schema/organization.json"));
+    let overview: TrusteeOverview = is_whole(include_str!("../samples/schema/trustee-overview.json"));
+    assert_eq!(exact(&overview.minimum_monthly_amount), "9007199254740993");
+    let report: UsageReport = is_whole(include_str!("../samples/schema/usage-report.json"));
+    assert_eq!(report.usages()[0].resources().len(), 1);
 }
