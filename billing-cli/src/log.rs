@@ -108,11 +108,9 @@ fn lines_of(event: &Event<'_>, verbosity: Verbosity) -> Vec<String> {
                 (None, None) => format!("{millis} ms"),
             };
             let mut lines = vec![format!("{method} {target}: {outcome}")];
-            if let (Some(headers), true) = (answered.headers(), verbosity >= Verbosity::Headers) {
-                let shown = headers.iter().filter(|(name, _)| SHOWN_HEADERS.contains(&name.as_str()));
-                lines.extend(
-                    shown.filter_map(|(name, value)| Some(format!("< {name}: {}", value.to_str().ok()?))),
-                );
+            if verbosity >= Verbosity::Headers {
+                let shown = |name| Some(format!("< {name}: {}", answered.shown_header(name)?));
+                lines.extend(SHOWN_HEADERS.into_iter().filter_map(shown));
             }
             lines
         }

@@ -276,6 +276,35 @@ fn a_token_is_in_nothing_that_is_said() {
     let failed = run(server.program(&OVERVIEW).args(["-vvv", "--timeout", "2s"]));
     assert!(!failed.stderr.contains(TOKEN) && !failed.stderr.contains("s3ssion"), "{}", failed.stderr);
     assert!(server.requests.recv().unwrap().contains(TOKEN), "it was sent");
+
+    let whole = answer(400, &["Retry-After: 7"], "{}");
+    for header in ["ININ-Correlation-Id: corr-7", "Retry-After: 7", "Content-Type: application/json"] {
+        let (name, value) = header.split_once(": ").unwrap();
+        let server = Server::answering(&[whole.replace(header, &format!("{name}: {TOKEN}"))]);
+        let shown = ["-v", "-vv", "-vvv"].map(|much| run(server.program(&OVERVIEW).arg(much)).stderr);
+        assert!(!shown.concat().contains(TOKEN), "{}", shown.concat());
+        assert!(shown[2].contains(&format!("< {}: [secret]\n", name.to_lowercase())), "{}", shown[2]);
+        let plain = Server::answering(std::slice::from_ref(&whole));
+        let plain = run(plain.program(&OVERVIEW).arg("-vvv")).stderr;
+        assert!(plain.contains(&format!("< {}: {value}\n", name.to_lowercase())), "{plain}");
+    }
+}
+
+#[test]
+fn a_client_secret_is_in_nothing_that_is_said() {
+    let (id, secret) = ("our-id", "hunter2-hunter2");
+    let pair = base64::Engine::encode(&base64::prelude::BASE64_STANDARD, format!("{id}:{secret}"));
+    assert!(pair.ends_with('='));
+    for repeated in [secret, &pair, pair.trim_end_matches('=')] {
+        let refusal = format!(r#"{{"error":"invalid_client","description":"{repeated}"}}"#);
+        let server = Server::answering(&[answer(400, &[], &refusal).replace("corr-7", repeated)]);
+        let mut command = program(&["--api-url", &server.url, "--login-url", &server.url, "-vvv"]);
+        command.env("GENESYSCLOUD_OAUTHCLIENT_ID", id).env("GENESYSCLOUD_OAUTHCLIENT_SECRET", secret);
+        let failed = run(command.args(OVERVIEW));
+        assert_eq!(failed.status, 3, "{}", failed.stderr);
+        assert!(!failed.stderr.contains(repeated), "{}", failed.stderr);
+        assert!(failed.stderr.contains("< inin-correlation-id: [secret]\n"), "{}", failed.stderr);
+    }
 }
 
 #[test]

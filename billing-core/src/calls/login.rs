@@ -77,6 +77,20 @@ impl Call for Login<'_> {
     }
 }
 
+/// What of an `Authorization` header nothing is to repeat: what stands after its scheme, with the padding at its end and
+/// without it, as a server that repeats it may leave it out, and of Basic the client's secret.
+pub(crate) fn secrets_in(authorization: &HeaderValue) -> Vec<Secret> {
+    let text = std::str::from_utf8(authorization.as_bytes()).unwrap_or_default();
+    let Some((scheme, credentials)) = text.split_once(' ') else { return Vec::new() };
+    let mut secrets = vec![Secret::new(credentials), Secret::new(credentials.trim_end_matches('='))];
+    if scheme == "Basic" {
+        let pair = Zeroizing::new(BASE64_STANDARD.decode(credentials).unwrap_or_default());
+        let pair = std::str::from_utf8(&pair).unwrap_or_default();
+        secrets.extend(pair.split_once(':').map(|(_, secret)| Secret::new(secret)));
+    }
+    secrets
+}
+
 /// An access token that can stand in a header, and the header that it goes out in.
 #[derive(Clone, Debug)]
 pub(crate) struct Bearer {

@@ -36,7 +36,7 @@ pub use invoice_document::InvoiceDocumentCall;
 pub use invoice_lines::InvoiceLinesCall;
 pub use invoices::InvoicesCall;
 pub use login::LOGIN;
-pub(crate) use login::{Bearer, Login, Token};
+pub(crate) use login::{Bearer, Login, Token, secrets_in};
 pub use organization::OrganizationCall;
 pub(crate) use trustee_overview::OPERATION as TRUSTEE_OVERVIEW;
 pub use trustee_overview::TrusteeOverviewCall;
