@@ -1,5 +1,6 @@
 //! A list of organisations in a file: an id a line, and perhaps a name.
 
+use std::borrow::Cow;
 use std::io::{self, Read};
 use std::path::Path;
 
@@ -9,7 +10,7 @@ use csv::{Position, ReaderBuilder, Trim};
 use serde::Serialize;
 
 use crate::failure::Failure;
-use crate::format::csv::harmless;
+use crate::format::csv::plain;
 use crate::log::{self, Verbosity};
 use crate::text::count;
 
@@ -141,18 +142,13 @@ fn parse(text: &str) -> Result<List, String> {
             continue;
         }
         let name = columns.name.map(cell).filter(|name| !name.is_empty());
-        list.named.push(Named { id, name: name.map(str::to_owned) });
+        list.named.push(Named { id, name: name.map(Cow::into_owned) });
     }
     Ok(list)
 }
 
 fn says_nothing(line: &str) -> bool {
     line.trim().is_empty() || line.starts_with('#')
-}
-
-/// A cell without what made it harmless to spreadsheets.
-fn plain(cell: &str) -> &str {
-    cell.strip_prefix('\'').filter(|rest| harmless(rest) == cell).unwrap_or(cell)
 }
 
 /// The line of a quote that is not closed before the end of its cell, if there is one: it would swallow the lines after it.
@@ -221,6 +217,8 @@ const DELIMITERS: [char; 3] = [',', ';', '\t'];
 #[cfg(test)]
 pub(crate) mod tests {
     use billing_core::model::Trustor;
+    use proptest::collection::vec;
+    use proptest::{prop_assert_eq, proptest};
 
     use super::*;
     use crate::{documents, format};
@@ -303,6 +301,31 @@ pub(crate) mod tests {
                 ("o-5", Some("-7")),
             ];
             assert_eq!((read, off), (meant.to_vec(), 1), "{csv}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_name_that_trustors_prints_is_read_as_another(
+            listed in vec(("[-=+@＝;|,'\"#a1.]{1,8}", "[-=+@＝;|,'\"#a1. \t\n]{0,12}"), 1..4),
+        ) {
+            // Blanks around a line are no part of it.
+            let unblanked = |name: &str| {
+                let lines: Vec<&str> = name.split('\n').map(|line| line.trim_matches(' ')).collect();
+                Some(lines.join("\n").trim().to_owned()).filter(|name| !name.is_empty())
+            };
+            let listed: Vec<_> = listed.into_iter().filter(|(id, _)| id.parse::<OrgId>().is_ok()).collect();
+            let trustor = |(id, name): &(String, String)| {
+                serde_json::json!({ "id": id, "organization": { "name": name } })
+            };
+            let trustors: Vec<Trustor> =
+                serde_json::from_value(listed.iter().map(trustor).collect()).unwrap();
+            let csv = String::from_utf8(format::csv::render(&documents::trustors(&trustors))).unwrap();
+            let read: Vec<_> =
+                parse(&csv).unwrap().named.into_iter().map(|named| (named.id.to_string(), named.name)).collect();
+            let meant: Vec<_> =
+                listed.iter().map(|(id, name)| (id.clone(), unblanked(name))).collect();
+            prop_assert_eq!(read, meant, "{}", csv);
         }
     }
 

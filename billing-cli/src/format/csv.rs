@@ -115,7 +115,10 @@ struct Sheet<W: Write>(Writer<W>);
 
 impl<W: Write> Sheet<W> {
     fn new(header: &[&str], to: W) -> io::Result<Self> {
-        let mut sheet = Self(WriterBuilder::new().terminator(Terminator::CRLF).from_writer(to));
+        let mut writer = WriterBuilder::new();
+        // Some take a row that begins with this for a comment, `fleet --orgs` too; in quotes nobody does.
+        writer.terminator(Terminator::CRLF).comment(Some(b'#'));
+        let mut sheet = Self(writer.from_writer(to));
         sheet.row(&header.iter().map(|name| Some(*name)).collect::<Vec<_>>())?;
         Ok(sheet)
     }
@@ -133,18 +136,70 @@ impl<W: Write> Sheet<W> {
     }
 }
 
-/// A cell that no spreadsheet takes for a formula, without control characters. A plain number stays one, a negative one too;
-/// and so do the marks of languages that are written from right to left, which are part of names.
+/// A cell that no spreadsheet takes for a formula, nor for several cells of which one is a formula, as those do that separate
+/// by semicolons; without control characters. A plain number stays one, a negative one too; and so do the marks of languages
+/// that are written from right to left, which are part of names.
 pub(crate) fn harmless(cell: &str) -> Cow<'_, str> {
     let steers = |c: char| c.is_control() && !matches!(c, '\t' | '\n' | '\r');
     let cell = match cell.contains(steers) {
         true => Cow::Owned(cell.replace(steers, "\u{fffd}")),
         false => Cow::Borrowed(cell),
     };
-    // The full-width forms count as the narrow ones in some languages.
-    let runs = cell.starts_with(['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠']);
-    if runs && !is_negative_number(&cell) { Cow::Owned(format!("'{cell}")) } else { cell }
+    if is_negative_number(&cell) || formulas(&cell).next().is_none() {
+        return cell;
+    }
+    let (mut marked, mut from) = (String::with_capacity(cell.len() + 8), 0);
+    for (at, _) in formulas(&cell) {
+        marked += &cell[from..at];
+        marked.push(MARK);
+        from = at;
+    }
+    Cow::Owned(marked + &cell[from..])
 }
+
+/// A cell without what made it harmless.
+pub(crate) fn plain(cell: &str) -> Cow<'_, str> {
+    let marked = || formulas(cell).filter(|(_, marked)| *marked);
+    if marked().next().is_none() {
+        return Cow::Borrowed(cell);
+    }
+    let (mut plain, mut from) = (String::with_capacity(cell.len()), 0);
+    for (at, _) in marked() {
+        plain += &cell[from..at - MARK.len_utf8()];
+        from = at;
+    }
+    Cow::Owned(plain + &cell[from..])
+}
+
+/// Where in a cell a formula could begin, and whether it has a mark before it already: at the beginning of the cell and after
+/// what others separate cells and rows by, be there blanks or quotes before it or not.
+fn formulas(cell: &str) -> impl Iterator<Item = (usize, bool)> {
+    enum Place {
+        Begin,
+        Marked,
+        Inside,
+    }
+    let place = |place: &mut Place, (at, c): (usize, char)| {
+        let before = std::mem::replace(place, Place::Inside);
+        let marked = matches!(before, Place::Marked);
+        *place = match (before, c) {
+            (_, ';' | '|' | '\t' | '\n' | '\r') => Place::Begin,
+            // One more goes before those that are there, so that no name is read as another.
+            (Place::Begin | Place::Marked, MARK) => Place::Marked,
+            // The full-width forms count as the narrow ones in some languages.
+            (Place::Begin | Place::Marked, '=' | '+' | '-' | '@' | '＝' | '＋' | '－' | '＠') => {
+                return Some(Some((at, marked)));
+            }
+            (Place::Begin, c) if c == '"' || c.is_whitespace() => Place::Begin,
+            _ => Place::Inside,
+        };
+        Some(None)
+    };
+    cell.char_indices().scan(Place::Begin, place).flatten()
+}
+
+/// What makes text of a cell.
+const MARK: char = '\'';
 
 fn is_negative_number(cell: &str) -> bool {
     let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
@@ -159,6 +214,8 @@ fn is_negative_number(cell: &str) -> bool {
 mod tests {
     use billing_core::Statement;
     use billing_core::model::TrusteeOverview;
+    use proptest::collection::vec;
+    use proptest::{prop_assert, prop_assert_eq, proptest};
 
     use super::*;
     use crate::documents;
@@ -167,26 +224,80 @@ mod tests {
 
     #[test]
     fn cells_that_would_run_are_made_harmless() {
-        for cell in [
-            "=1+1",
-            "+1",
-            "@SUM(A1)",
-            "-1+cmd|'/C calc'!A0",
-            "\t=1",
-            "\r=1",
-            "--1",
-            "-",
-            "-1.",
-            "-1e5",
-            "＝1",
-        ] {
+        for cell in
+            ["=1+1", "+1", "@SUM(A1)", "-1+cmd|'/C calc'!A0", "--1", "-", "-1.", "-1e5", "＝1", "'=1", "'-7"]
+        {
             assert_eq!(harmless(cell), format!("'{cell}"));
+            assert_eq!(plain(&harmless(cell)), cell);
         }
-        for cell in ["-1", "-23.74", "12", "a=b", "", "user@example.com", "Größe", "two\nlines"] {
+        for cell in [
+            "-1",
+            "-23.74",
+            "12",
+            "a=b",
+            "",
+            "user@example.com",
+            "Größe",
+            "two\nlines",
+            "' =1",
+            "a; b-c",
+            "'a",
+        ] {
             assert_eq!(harmless(cell), cell);
+            assert_eq!(plain(cell), cell);
         }
         assert_eq!(harmless("=\u{1b}[2J"), "'=\u{fffd}[2J");
     }
+
+    #[test]
+    fn what_others_take_for_cells_of_their_own_is_made_harmless_too() {
+        for (cell, harmless_cell) in [
+            ("Acme;=cmd|'/C calc'!A0;", "Acme;'=cmd|'/C calc'!A0;"),
+            ("a;-1;+1; @a", "a;'-1;'+1; '@a"),
+            ("a|=1\t=2\n=3\r=4\r\n＝5", "a|'=1\t'=2\n'=3\r'=4\r\n'＝5"),
+            ("\t=1", "\t'=1"),
+            (" =1", " '=1"),
+            ("a;\"=1\"", "a;\"'=1\""),
+            ("a;\u{a0} \"\" +1", "a;\u{a0} \"\" '+1"),
+            ("a;'=1", "a;''=1"),
+            ("-1;2", "'-1;2"),
+        ] {
+            assert_eq!(harmless(cell), harmless_cell);
+            assert_eq!(plain(harmless_cell), cell);
+        }
+    }
+
+    /// Whether all is text or a number for a spreadsheet that separates by `delimiter`.
+    fn nothing_runs(csv: &[u8], delimiter: u8) -> bool {
+        let mut reader = csv::ReaderBuilder::new();
+        let mut reader = reader.has_headers(false).flexible(true).delimiter(delimiter).from_reader(csv);
+        reader.records().all(|record| {
+            record.unwrap().iter().all(|cell| {
+                let cell = cell.trim_start_matches(|c: char| c == '"' || c.is_whitespace());
+                // Where commas do not separate, the first of our cells begins the whole line.
+                is_negative_number(cell.split(',').next().unwrap_or_default())
+                    || !cell.starts_with(['=', '+', '-', '@', '＝', '＋', '－', '＠'])
+            })
+        })
+    }
+
+    proptest! {
+            #[test]
+            fn no_cell_runs_whatever_it_is_separated_by_and_each_is_read_as_it_was(
+                cells in vec("[-=+@＝＠;|,'\"a1\\. \t\n\r\u{a0}]{0,12}", 3),
+            ) {
+                let mut sheet = Sheet::new(&["a", "b", "c"], Vec::new()).unwrap();
+                sheet.row(&cells.iter().map(|cell| Some(&**cell)).collect::<Vec<_>>()).unwrap();
+                let written = sheet.finish().unwrap();
+                for delimiter in *b",;\t|" {
+                    prop_assert!(nothing_runs(&written, delimiter), "{:?}", String::from_utf8_lossy(&written));
+                }
+                for cell in &cells {
+                    let written = harmless(cell);
+    prop_assert_eq!(&*plain(&written), cell);
+                }
+            }
+        }
 
     #[test]
     fn usage_is_a_row_for_each_resource() {
