@@ -288,7 +288,7 @@ pub(crate) mod tests {
                 {"id":"o-4","organization":{"name":"'quoted'"}},{"id":"o-5","organization":{"name":"-7"}}]"#,
         )
         .unwrap();
-        let csv = format::csv::render(&documents::trustors(&trustors));
+        let csv = format::csv::render(&documents::trustors(&trustors), false);
         for csv in
             [String::from_utf8(csv.clone()).unwrap(), format!("\u{feff}{}", String::from_utf8(csv).unwrap())]
         {
@@ -320,7 +320,7 @@ pub(crate) mod tests {
             };
             let trustors: Vec<Trustor> =
                 serde_json::from_value(listed.iter().map(trustor).collect()).unwrap();
-            let csv = String::from_utf8(format::csv::render(&documents::trustors(&trustors))).unwrap();
+            let csv = String::from_utf8(format::csv::render(&documents::trustors(&trustors), false)).unwrap();
             let read: Vec<_> =
                 parse(&csv).unwrap().named.into_iter().map(|named| (named.id.to_string(), named.name)).collect();
             let meant: Vec<_> =

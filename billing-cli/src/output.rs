@@ -53,7 +53,11 @@ impl Destination {
     }
 
     pub(crate) fn is_terminal(&self) -> bool {
-        *self == Self::Stdout && io::stdout().is_terminal()
+        match self {
+            Self::Stdout => io::stdout().is_terminal(),
+            Self::File(_) => false,
+            Self::Special(path) => is_terminal(path),
+        }
     }
 
     /// Writes the whole result.
@@ -134,6 +138,19 @@ pub(crate) fn is_same_file(one: &Path, other: &Path) -> bool {
         canonical => canonical.unwrap_or_else(|_| path.to_owned()),
     };
     place(one) == place(other)
+}
+
+/// Whether a device is a terminal. A pipe is not opened for that: its reader would see it end.
+#[cfg(unix)]
+fn is_terminal(path: &Path) -> bool {
+    use std::os::unix::fs::FileTypeExt;
+    let is_device = fs::metadata(path).is_ok_and(|there| there.file_type().is_char_device());
+    is_device && fs::OpenOptions::new().write(true).open(path).is_ok_and(|device| device.is_terminal())
+}
+
+#[cfg(not(unix))]
+fn is_terminal(_: &Path) -> bool {
+    false
 }
 
 /// The file that a link leads to which is not there yet; a path that is no link is the file itself. Links that lead in a circle
@@ -335,6 +352,24 @@ mod tests {
     fn a_dash_is_standard_output() {
         assert_eq!(Destination::open(Some(Path::new("-"))).unwrap(), Destination::Stdout);
         assert_eq!(Destination::open(None).unwrap(), Destination::Stdout);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_device_is_a_terminal_if_it_is_one() {
+        let special = |path: &Path| {
+            let destination = Destination::open(Some(path)).unwrap();
+            assert!(matches!(destination, Destination::Special(_)), "{}", path.display());
+            destination.is_terminal()
+        };
+        // Opened, it is a terminal that nobody else has.
+        assert!(special(Path::new("/dev/ptmx")));
+        assert!(!special(Path::new("/dev/null")));
+        let folder = tempfile::tempdir().unwrap();
+        let pipe = folder.path().join("pipe");
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        assert!(!special(&pipe), "and it is not waited for a reader");
+        assert!(!Destination::File("/dev/ptmx".into()).is_terminal());
     }
 
     #[cfg(unix)]

@@ -129,6 +129,8 @@ fn wrong_input_is_named_before_anything_is_sent() {
         (&["overview", ORG_ID, "--region", "atlantis"], "atlantis"),
         (&["regions", "--region", "atlantis"], "atlantis"),
         (&["regions", "--format", "xlsx"], "xlsx"),
+        #[cfg(target_os = "linux")]
+        (&["regions", "--format", "xlsx", "-o", "/dev/ptmx"], "nothing for a terminal"),
         (&["regions", "--timeout", "90"], "1h30m"),
         (&["regions", "-o", "/nonexistent/x"], "/nonexistent/x"),
         (&["nonsense"], "nonsense"),

@@ -43,11 +43,9 @@ pub(crate) fn run(command: &Fleet, options: &Options, destination: &Destination)
     let mut backend = Backend::new(options)?;
     let opened = command.resume.as_deref().map(journal::open).transpose()?;
     let task = Task::new(named, reach, opened, &mut backend, options)?;
-    let mut run = Run::new(&task, command, options);
+    let mut run = Run::new(&task, command, options, destination.is_terminal());
     let early = if options.format == Format::Ndjson {
         let mut ended = Ok(None);
-        // On a terminal the lines themselves show how it goes on.
-        run.lines_on_terminal = destination.is_terminal();
         let written = destination.stream(|to| match run.follow(task, &mut backend, Some(to)) {
             Ok(None) => Ok(()),
             Err(Failure::Output { error, .. }) => Err(error),
@@ -194,8 +192,8 @@ struct Run<'a> {
     /// Which could not be read, and why.
     failed: Vec<(String, String)>,
     alarm: Option<Alarm>,
-    /// Whether what is found is written to the terminal as it comes.
-    lines_on_terminal: bool,
+    /// Whether what is found is shown on a terminal.
+    on_terminal: bool,
 }
 
 /// What is kept of an organisation until the end.
@@ -208,7 +206,7 @@ enum Kept {
 }
 
 impl<'a> Run<'a> {
-    fn new(task: &Task, command: &Fleet, options: &'a Options) -> Self {
+    fn new(task: &Task, command: &Fleet, options: &'a Options, on_terminal: bool) -> Self {
         let organizations = task.assignment.organizations();
         Self {
             options,
@@ -220,7 +218,7 @@ impl<'a> Run<'a> {
             totals: Totals::default(),
             failed: task.lost.clone(),
             alarm: command.alarm.fail_on_overage.then(Alarm::default),
-            lines_on_terminal: false,
+            on_terminal,
         }
     }
 
@@ -243,7 +241,9 @@ impl<'a> Run<'a> {
             })?),
         };
         let verbosity = self.options.verbosity();
-        let bar = FleetBar::new(if self.lines_on_terminal { Verbosity::Quiet } else { verbosity });
+        // On a terminal the lines themselves show how it goes on.
+        let lines_come = self.on_terminal && self.options.format == Format::Ndjson;
+        let bar = FleetBar::new(if lines_come { Verbosity::Quiet } else { verbosity });
         let mut broken = None;
         let result = fleet.run(verbosity, |update| {
             bar.show(&update.progress);
@@ -315,7 +315,7 @@ impl<'a> Run<'a> {
                 let object = with_statement(&asked, overview, &period.body, &statement)?;
                 let line = json::lines(&[object]);
                 let written = to.as_mut().map_or(Ok(()), |to| {
-                    json::deliver(&line, self.lines_on_terminal, &mut **to)?;
+                    json::deliver(&line, self.on_terminal, &mut **to)?;
                     // Whoever reads is to have it now.
                     to.flush()
                 });
@@ -323,7 +323,7 @@ impl<'a> Run<'a> {
                 Kept::Nothing
             }
             Format::Json => Kept::Text(with_statement(&asked, overview, &period.body, &statement)?),
-            Format::Csv => Kept::Text(csv::rows(&alone(details()))),
+            Format::Csv => Kept::Text(csv::rows(&alone(details()), self.on_terminal)),
             Format::Html if self.kept.len() > documents::MOST_SHEETS => Kept::Row(row()),
             Format::Html | Format::Xlsx => Kept::Rows(row(), Box::new(details())),
             Format::Table => Kept::Row(row()),
@@ -418,8 +418,7 @@ mod tests {
         let written = |on_terminal: bool| {
             let assignment = Assignment::new([org.clone()], latest, backend.api(), backend.now());
             let task = Task { assignment, names: HashMap::new(), lost: Vec::new(), journal: None };
-            let mut run = Run::new(&task, &command, &options);
-            run.lines_on_terminal = on_terminal;
+            let mut run = Run::new(&task, &command, &options, on_terminal);
             let mut out = Vec::new();
             run.take(&finding, &mut Some(&mut out), |say| say()).unwrap();
             String::from_utf8(out).unwrap()

@@ -12,9 +12,6 @@ mod shell;
 mod trustors;
 mod usage;
 
-use std::io::{IsTerminal, stdout};
-use std::path::Path;
-
 use billing_core::Statement;
 use billing_core::model::TrusteeOverview;
 use serde::Serialize;
@@ -34,8 +31,8 @@ use crate::progress::Writing;
 pub(crate) fn run(line: Line) -> Result<(), Failure> {
     interrupt::install();
     let options = &line.options;
-    wants_a_file(options)?;
     let destination = Destination::open(options.output.as_deref())?;
+    wants_a_file(options, &destination)?;
     let outcome = match &line.command {
         // Its result can be large, and is written while it is made.
         Command::Usage(command) => return usage::run(command, options, &destination),
@@ -80,7 +77,7 @@ fn deliver(
 ) -> Result<(), Failure> {
     let mut writing = Some(Writing::new(options.verbosity()));
     let made = make()?;
-    if *destination == Destination::Stdout {
+    if *destination == Destination::Stdout || destination.is_terminal() {
         // It may be the same terminal.
         writing.take();
     }
@@ -88,7 +85,7 @@ fn deliver(
 }
 
 /// A workbook on a terminal is of no use to anybody.
-fn wants_a_file(options: &Options) -> Result<(), Failure> {
+fn wants_a_file(options: &Options, destination: &Destination) -> Result<(), Failure> {
     let name = match options.format {
         Format::Xlsx => "xlsx",
         Format::Html => "html",
@@ -98,7 +95,7 @@ fn wants_a_file(options: &Options) -> Result<(), Failure> {
         None => Err(Failure::Usage(format!(
             "--format {name} makes a file and wants its name: add --output FILE.{name}, or --output - for a pipe"
         ))),
-        Some(path) if path == Path::new("-") && stdout().is_terminal() => Err(Failure::Usage(format!(
+        Some(_) if destination.is_terminal() => Err(Failure::Usage(format!(
             "--format {name} is nothing for a terminal: add --output FILE.{name}"
         ))),
         Some(_) => Ok(()),
@@ -134,7 +131,7 @@ fn render(document: &Document, options: &Options, destination: &Destination) -> 
         Format::Table | Format::Json | Format::Ndjson => {
             format::table::render(document, look(options, destination)).into_bytes()
         }
-        Format::Csv => format::csv::render(document),
+        Format::Csv => format::csv::render(document, destination.is_terminal()),
         Format::Html => format::html::render(document).into_bytes(),
         Format::Xlsx => format::xlsx::render(document)
             .map_err(|error| Failure::Unshowable(format!("the workbook cannot be made: {error}")))?,

@@ -21,7 +21,7 @@ pub(crate) fn run(command: &Usage, options: &Options, destination: &Destination)
             let report = backend.poll(PackedBillableUsage(call), options.verbosity())?;
             let body = body_text(report.body())?;
             destination.stream(|to| match options.format {
-                Format::Csv => format::csv::usage(&report, to),
+                Format::Csv => format::csv::usage(&report, terminal, to),
                 Format::Ndjson => format::json::usage_lines(&report, terminal, to),
                 _ => format::json::deliver(body, terminal, to),
             })

@@ -224,7 +224,7 @@ mod tests {
             bodies.iter().map(|body| serde_json::from_str(body).unwrap()).collect();
         let document =
             comparison(&"o-1".parse().unwrap(), Some("Org"), &Comparison::new(&overviews).unwrap());
-        String::from_utf8(csv::render(&document)).unwrap()
+        String::from_utf8(csv::render(&document, false)).unwrap()
     }
 
     fn body(dates: &str, used: &str) -> String {

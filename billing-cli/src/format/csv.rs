@@ -8,10 +8,11 @@ use billing_core::model::PackedReport;
 use csv::{Terminator, Writer, WriterBuilder};
 
 use super::document::{self, Document, Formats};
+use crate::text::printable;
 
-/// A row for each resource of a usage report, with its date as the server wrote it.
-pub(crate) fn usage(report: &PackedReport, to: impl Write) -> io::Result<()> {
-    let mut sheet = Sheet::new(&["usage", "totalUsage", "name", "date"], to)?;
+/// A row for each resource of a usage report, with its date as the server wrote it. `terminal`: whether it goes to one.
+pub(crate) fn usage(report: &PackedReport, terminal: bool, to: impl Write) -> io::Result<()> {
+    let mut sheet = Sheet::new(&["usage", "totalUsage", "name", "date"], terminal, to)?;
     for usage in report.usages() {
         let (name, total) = (usage.name(), usage.total_usage().map(Amount::text));
         let resources = usage.resources();
@@ -27,15 +28,15 @@ pub(crate) fn usage(report: &PackedReport, to: impl Write) -> io::Result<()> {
 }
 
 /// A row for each row of the document's tables, under the columns of all. What holds for a whole table stands before its
-/// rows; where the tables have different columns, the first says of which a row is.
-pub(crate) fn render(document: &Document) -> Vec<u8> {
-    let written = render_to(document, Vec::new());
+/// rows; where the tables have different columns, the first says of which a row is. `terminal`: whether it goes to one.
+pub(crate) fn render(document: &Document, terminal: bool) -> Vec<u8> {
+    let written = render_to(document, terminal, Vec::new());
     // Into memory, and each row as wide as the header: nothing that can fail.
     debug_assert!(written.is_ok());
     written.unwrap_or_default()
 }
 
-fn render_to<W: Write>(document: &Document, to: W) -> io::Result<W> {
+fn render_to<W: Write>(document: &Document, terminal: bool, to: W) -> io::Result<W> {
     let sheets: Vec<&document::Sheet> = document.sheets(Formats::CSV).collect();
     let keys = |sheet: &document::Sheet| -> Vec<String> {
         let context = sheet.context.iter().map(|(key, _)| (*key).to_owned());
@@ -52,7 +53,7 @@ fn render_to<W: Write>(document: &Document, to: W) -> io::Result<W> {
     if !alike {
         header.insert(0, LIST.to_owned());
     }
-    let mut rows = Sheet::new(&header.iter().map(String::as_str).collect::<Vec<_>>(), to)?;
+    let mut rows = Sheet::new(&header.iter().map(String::as_str).collect::<Vec<_>>(), terminal, to)?;
     for sheet in sheets {
         let sources: Vec<Source<'_>> = header.iter().map(|key| Source::of(key, sheet)).collect();
         for row in sheet.rows() {
@@ -65,18 +66,18 @@ fn render_to<W: Write>(document: &Document, to: W) -> io::Result<W> {
 
 /// The first line of what [`render`] gives, with its end.
 pub(crate) fn header(document: &Document) -> String {
-    let (header, _) = in_two(document);
+    let (header, _) = in_two(document, false);
     header
 }
 
 /// The rest of it.
-pub(crate) fn rows(document: &Document) -> String {
-    let (_, rows) = in_two(document);
+pub(crate) fn rows(document: &Document, terminal: bool) -> String {
+    let (_, rows) = in_two(document, terminal);
     rows
 }
 
-fn in_two(document: &Document) -> (String, String) {
-    let mut header = String::from_utf8_lossy(&render(document)).into_owned();
+fn in_two(document: &Document, terminal: bool) -> (String, String) {
+    let mut header = String::from_utf8_lossy(&render(document, terminal)).into_owned();
     // No column has a line end in its name.
     let end = header.find("\r\n").map_or(header.len(), |end| end + 2);
     let rows = header.split_off(end);
@@ -111,28 +112,33 @@ impl<'a> Source<'a> {
 /// The column that says of which table a row is.
 const LIST: &str = "list";
 
-struct Sheet<W: Write>(Writer<W>);
+struct Sheet<W: Write> {
+    writer: Writer<W>,
+    terminal: bool,
+}
 
 impl<W: Write> Sheet<W> {
-    fn new(header: &[&str], to: W) -> io::Result<Self> {
+    fn new(header: &[&str], terminal: bool, to: W) -> io::Result<Self> {
         let mut writer = WriterBuilder::new();
         // Some take a row that begins with this for a comment, `fleet --orgs` too; in quotes nobody does.
         writer.terminator(Terminator::CRLF).comment(Some(b'#'));
-        let mut sheet = Self(writer.from_writer(to));
+        let mut sheet = Self { writer: writer.from_writer(to), terminal };
         sheet.row(&header.iter().map(|name| Some(*name)).collect::<Vec<_>>())?;
         Ok(sheet)
     }
 
     fn row(&mut self, cells: &[Option<&str>]) -> io::Result<()> {
         for cell in cells {
-            self.0.write_field(&*harmless(cell.unwrap_or_default()))?;
+            let cell = harmless(cell.unwrap_or_default());
+            let shown = if self.terminal { printable(&cell) } else { Cow::Borrowed(&*cell) };
+            self.writer.write_field(&*shown)?;
         }
         // The end of the row.
-        Ok(self.0.write_record(None::<&[u8]>)?)
+        Ok(self.writer.write_record(None::<&[u8]>)?)
     }
 
     fn finish(self) -> io::Result<W> {
-        self.0.into_inner().map_err(|error| error.into_error())
+        self.writer.into_inner().map_err(|error| error.into_error())
     }
 }
 
@@ -286,7 +292,7 @@ mod tests {
             fn no_cell_runs_whatever_it_is_separated_by_and_each_is_read_as_it_was(
                 cells in vec("[-=+@＝＠;|,'\"a1\\. \t\n\r\u{a0}]{0,12}", 3),
             ) {
-                let mut sheet = Sheet::new(&["a", "b", "c"], Vec::new()).unwrap();
+                let mut sheet = Sheet::new(&["a", "b", "c"], false, Vec::new()).unwrap();
                 sheet.row(&cells.iter().map(|cell| Some(&**cell)).collect::<Vec<_>>()).unwrap();
                 let written = sheet.finish().unwrap();
                 for delimiter in *b",;\t|" {
@@ -306,7 +312,7 @@ mod tests {
             {"name":"Storage","totalUsage":"-1.50"}]}"#;
         let rows = |body: &'static str| {
             let mut rows = Vec::new();
-            usage(&PackedReport::new(body.into()).unwrap(), &mut rows).unwrap();
+            usage(&PackedReport::new(body.into()).unwrap(), false, &mut rows).unwrap();
             String::from_utf8(rows).unwrap()
         };
         assert_eq!(
@@ -320,6 +326,24 @@ mod tests {
     }
 
     #[test]
+    fn what_steers_a_terminal_reaches_none() {
+        let body = "{\"usages\":[{\"name\":\"a\\rb\\n=c\u{202e}\",\"totalUsage\":\"\u{200b}\"}]}";
+        let mut rows = Vec::new();
+        usage(&PackedReport::new(body.into()).unwrap(), true, &mut rows).unwrap();
+        let rows = String::from_utf8(rows).unwrap();
+        assert_eq!(rows, "usage,totalUsage,name,date\r\na b '=c\u{fffd},\u{fffd},,\r\n");
+        let cell = |text| vec![Group { heading: None, rows: vec![Row::new(vec![Cell::text(text)])] }];
+        let sheet = document::Sheet {
+            groups: cell("a\nb\u{2066}"),
+            ..document::Sheet::new("", vec![Column::text("name", "Name")])
+        };
+        let document = Document { title: String::new(), facts: Vec::new(), sheets: vec![sheet] };
+        assert_eq!(render(&document, true), "name\r\na b\u{fffd}\r\n".as_bytes());
+        assert_eq!(super::rows(&document, true), "a b\u{fffd}\r\n");
+        assert_eq!(super::rows(&document, false), "\"a\nb\u{2066}\"\r\n", "in a pipe it is as it came");
+    }
+
+    #[test]
     fn an_overview_has_every_row_and_exact_charges() {
         let o: TrusteeOverview = serde_json::from_str(
             r#"{"organization":{"id":"o1","name":"@Org"},"currency":"USD","usages":[
@@ -328,8 +352,8 @@ mod tests {
                 {"name":"a","grouping":"fair-use","usageQuantity":"1"}]}"#,
         )
         .unwrap();
-        let text =
-            String::from_utf8(render(&documents::overview(&asked(), &o, &Statement::new(&o)))).unwrap();
+        let text = String::from_utf8(render(&documents::overview(&asked(), &o, &Statement::new(&o)), false))
+            .unwrap();
         let rows: Vec<&str> = text.split("\r\n").collect();
         assert_eq!(rows.len(), 5);
         assert_eq!(
@@ -361,10 +385,10 @@ mod tests {
             sheets: vec![sheet("charges", "rate", "=1"), sheet("wallets", "balance", "2")],
         };
         assert_eq!(
-            String::from_utf8(render(&document)).unwrap(),
+            String::from_utf8(render(&document, false)).unwrap(),
             "list,name,rate,balance\r\ncharges,n,'=1,\r\nwallets,n,,2\r\n"
         );
         document.sheets.pop();
-        assert_eq!(render(&document), b"name,rate\r\nn,'=1\r\n");
+        assert_eq!(render(&document, false), b"name,rate\r\nn,'=1\r\n");
     }
 }
