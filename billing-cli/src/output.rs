@@ -162,8 +162,8 @@ fn behind(path: &Path) -> PathBuf {
     }
 }
 
-/// Writes a new file and puts it in the place of the old one in one step. A file that was there keeps its permissions: whoever
-/// opened it to others meant to.
+/// Writes a new file and puts it in the place of the old one in one step. A file of ours keeps its permissions: whoever opened
+/// it to others meant to.
 fn replace(path: &Path, content: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
     let mut temporary = Temporary::beside(path)?;
     write_to(temporary.file(), content)?;
@@ -175,6 +175,28 @@ pub(crate) fn replace_private(path: &Path, content: &[u8]) -> io::Result<()> {
     let mut temporary = Temporary::beside(path)?;
     write_to(temporary.file(), |to| to.write_all(content))?;
     temporary.rename(path)
+}
+
+/// Gives a new file the permissions of the old one, unless that is somebody else's: they may have laid it there, open to all,
+/// to read what will be written.
+#[cfg(unix)]
+fn permit_as(old: &fs::Metadata, file: &fs::File) -> io::Result<()> {
+    use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
+    let new = file.metadata()?;
+    if old.uid() != new.uid() {
+        return Ok(());
+    }
+    let mut permissions = old.permissions();
+    if old.gid() != new.gid() && fchown(file, None, Some(old.gid())).is_err() {
+        // It was opened to another group than this would be.
+        permissions.set_mode(permissions.mode() & !0o070);
+    }
+    file.set_permissions(permissions)
+}
+
+#[cfg(not(unix))]
+fn permit_as(old: &fs::Metadata, file: &fs::File) -> io::Result<()> {
+    file.set_permissions(old.permissions())
 }
 
 fn folder(path: &Path) -> &Path {
@@ -211,7 +233,7 @@ impl Temporary {
     /// In the place of the old one, with its permissions.
     fn put_in_place(mut self, path: &Path) -> io::Result<()> {
         if let Ok(old) = fs::metadata(path) {
-            self.file().set_permissions(old.permissions())?;
+            permit_as(&old, self.file())?;
         }
         self.file().sync_all()?;
         self.rename(path)
@@ -277,6 +299,30 @@ mod tests {
         {
             use std::os::unix::fs::PermissionsExt;
             assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o640);
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_file_that_somebody_else_laid_there_does_not_open_the_result() {
+        use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("report.csv");
+        let written_over = |uid: Option<u32>, gid: Option<u32>| {
+            let _ = fs::remove_file(&path);
+            fs::write(&path, "old").unwrap();
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o666)).unwrap();
+            // Only root can give a file away, and without it there is nothing to be seen here.
+            chown(&path, uid, gid).ok()?;
+            Destination::open(Some(&path)).unwrap().write(b"new").unwrap();
+            let there = fs::metadata(&path).unwrap();
+            Some((there.permissions().mode() & 0o777, there.uid(), there.gid()))
+        };
+        let (mode, us, our_group) = written_over(None, None).unwrap();
+        assert_eq!(mode, 0o666, "it is ours");
+        if let Some(over) = written_over(Some(us + 1), None) {
+            assert_eq!(over, (0o600, us, our_group));
+            assert_eq!(written_over(None, Some(our_group + 1)), Some((0o666, us, our_group + 1)));
         }
     }
 
