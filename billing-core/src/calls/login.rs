@@ -4,9 +4,11 @@ use std::time::Duration;
 
 use base64::prelude::{BASE64_STANDARD, Engine};
 use bytes::Bytes;
-use http::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, HeaderValue, USER_AGENT};
+use http::header::{
+    ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, HeaderValue, InvalidHeaderValue, USER_AGENT,
+};
 use http::{Method, Request, Response};
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use zeroize::Zeroizing;
 
 use super::{AGENT, Call, GZIP, JSON};
@@ -30,7 +32,7 @@ pub(crate) struct Token {
 impl Login<'_> {
     /// Id and secret as they go out, which is as secret as the secret.
     pub(crate) fn pair(&self) -> Secret {
-        let pair = Zeroizing::new(format!("{}:{}", self.id, self.secret.expose()));
+        let pair = Zeroizing::new([self.id, ":", self.secret.expose()].concat());
         Secret::new(BASE64_STANDARD.encode(pair.as_bytes()))
     }
 
@@ -48,15 +50,12 @@ impl Call for Login<'_> {
     }
 
     fn request(&self, login: &BaseUrl) -> Result<Request<Bytes>, http::Error> {
-        let basic = Zeroizing::new(format!("Basic {}", self.pair().expose()));
-        let mut authorization = HeaderValue::from_str(&basic)?;
-        authorization.set_sensitive(true);
         Request::builder()
             .method(Method::POST)
             .uri(login.join("/oauth/token")?)
             .header(ACCEPT, JSON)
             .header(ACCEPT_ENCODING, GZIP)
-            .header(AUTHORIZATION, authorization)
+            .header(AUTHORIZATION, authorization("Basic ", &self.pair())?)
             .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
             .header(USER_AGENT, AGENT)
             .body(Bytes::from_static(b"grant_type=client_credentials"))
@@ -65,11 +64,12 @@ impl Call for Login<'_> {
     fn parse(&self, response: &Response<Bytes>) -> Result<Token, DecodeError> {
         #[derive(Deserialize)]
         struct Body {
-            access_token: String,
+            #[serde(deserialize_with = "taken_over")]
+            access_token: Secret,
             expires_in: Option<serde_json::Value>,
         }
         let body: Body = decode_secret(response.body(), "the login's answer holds no access token")?;
-        let bearer = Bearer::new(Secret::new(body.access_token))
+        let bearer = Bearer::new(body.access_token)
             .ok_or_else(|| DecodeError::new("access_token", "the token cannot stand in a header"))?;
         // A lifetime in another form than whole seconds is no reason to do without the token: a 401 renews it too.
         let lifetime = body.expires_in.and_then(|value| value.as_u64()).map(Duration::from_secs);
@@ -104,10 +104,7 @@ impl Bearer {
         if secret.expose().is_empty() {
             return None;
         }
-        // All copies of the header share this text, which is overwritten behind the last of them.
-        let text = Bytes::from_owner(Zeroizing::new(format!("Bearer {}", secret.expose())));
-        let mut header = HeaderValue::from_maybe_shared(text).ok()?;
-        header.set_sensitive(true);
+        let header = authorization("Bearer ", &secret).ok()?;
         Some(Self { secret, header })
     }
 
@@ -120,6 +117,19 @@ impl Bearer {
     pub(crate) fn header(&self) -> &HeaderValue {
         &self.header
     }
+}
+
+/// A header whose copies all share one text, which is overwritten behind the last of them.
+fn authorization(scheme: &str, credentials: &Secret) -> Result<HeaderValue, InvalidHeaderValue> {
+    let text = Zeroizing::new([scheme, credentials.expose()].concat());
+    let mut header = HeaderValue::from_maybe_shared(Bytes::from_owner(text))?;
+    header.set_sensitive(true);
+    Ok(header)
+}
+
+/// A text that is forgotten although what stands after it makes an error of the whole.
+fn taken_over<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Secret, D::Error> {
+    String::deserialize(deserializer).map(Secret::new)
 }
 
 /// The login, as errors and progress name it.
