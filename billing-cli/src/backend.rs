@@ -62,7 +62,7 @@ impl Backend {
             // Companies look into TLS, and their own roots are in the system's store.
             .roots(TlsRoots::Platform);
         if let Some(proxy) = connection.proxy {
-            builder = builder.proxy(proxy.0);
+            builder = builder.proxy(proxy.expose());
         }
         let client = builder.build().map_err(|error| Failure::Usage(error.to_string()))?;
         Ok(Self::Cloud(client, Memory::new(options)))

@@ -3,7 +3,7 @@
 use std::env::VarError;
 use std::path::PathBuf;
 
-use billing_core::{BaseUrl, Credentials, Environment, InvalidInput, Region};
+use billing_core::{BaseUrl, Credentials, Environment, InvalidInput, Region, Secret};
 
 use crate::args::Options;
 use crate::failure::Failure;
@@ -16,20 +16,11 @@ pub(crate) struct Connection {
     pub(crate) environment: Environment,
     pub(crate) credentials: Credentials,
     /// A proxy's address, which may hold a password; `None` to go by `HTTPS_PROXY` and its like.
-    pub(crate) proxy: Option<ProxyUrl>,
+    pub(crate) proxy: Option<Secret>,
     /// What is configured and does not take effect.
     pub(crate) warnings: Vec<String>,
     /// Where each setting came from, without the settings that are secret.
     pub(crate) origins: Vec<String>,
-}
-
-/// An address that may hold a password, and so does not print.
-pub(crate) struct ProxyUrl(pub(crate) String);
-
-impl std::fmt::Debug for ProxyUrl {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("[proxy]")
-    }
 }
 
 /// Reads flags, environment and profile.
@@ -53,10 +44,10 @@ pub(crate) fn check_flags(options: &Options) -> Result<(), InvalidInput> {
 struct Variables<'a>(&'a dyn Fn(&str) -> Result<String, VarError>);
 
 impl Variables<'_> {
-    /// The value of a variable; empty is as good as unset.
-    fn get(&self, name: &str) -> Result<Option<String>, Failure> {
-        match (self.0)(name) {
-            Ok(value) => Ok(Some(value.trim().to_owned()).filter(|value| !value.is_empty())),
+    /// The value of a variable, which may be a secret; empty is as good as unset.
+    fn get(&self, name: &str) -> Result<Option<Secret>, Failure> {
+        match (self.0)(name).map(Secret::new) {
+            Ok(value) => Ok(Some(value.expose().trim()).filter(|value| !value.is_empty()).map(Secret::new)),
             Err(VarError::NotPresent) => Ok(None),
             Err(VarError::NotUnicode(_)) => {
                 Err(Failure::Usage(format!("{name} is not UTF-8: set it anew, or unset it")))
@@ -110,7 +101,7 @@ fn resolve(
     if proxy.is_some() {
         origins.push("through the configured proxy".to_owned());
     }
-    Ok(Connection { environment, credentials, proxy: proxy.map(ProxyUrl), warnings, origins })
+    Ok(Connection { environment, credentials, proxy, warnings, origins })
 }
 
 /// The first of flag, environment and profile that has a value, and what it is called.
@@ -124,11 +115,11 @@ fn first(
         return Ok(Some((value.to_owned(), flag_name.to_owned())));
     }
     if let Some(value) = variables.get(variable)? {
-        return Ok(Some((value, variable.to_owned())));
+        return Ok(Some((value.expose().to_owned(), variable.to_owned())));
     }
     let Some((profile, key)) = profile else { return Ok(None) };
     let value = profile.text(key)?;
-    Ok(value.map(|value| (value, format!("the profile {:?}", profile.name))))
+    Ok(value.map(|value| (value.expose().to_owned(), format!("the profile {:?}", profile.name))))
 }
 
 fn base(
@@ -166,7 +157,7 @@ fn find_credentials(
     let token = profile.text("access_token")?;
     if token.is_none()
         && secret.is_none()
-        && matches!(profile.text("grant_type")?.as_deref(), Some("2" | "3"))
+        && matches!(profile.text("grant_type")?.as_ref().map(Secret::expose), Some("2" | "3"))
     {
         return Err(Failure::NotLoggedIn(format!(
             "{origin} logs in through a browser, which this program does not: {WAYS}"
@@ -179,9 +170,9 @@ fn find_credentials(
 }
 
 fn made_of(
-    token: Option<String>,
-    id: Option<String>,
-    secret: Option<String>,
+    token: Option<Secret>,
+    id: Option<Secret>,
+    secret: Option<Secret>,
     (id_name, secret_name): (&str, &str),
     origin: &str,
 ) -> Option<Result<Credentials, Failure>> {
@@ -192,7 +183,7 @@ fn made_of(
     };
     let made = match (token, id, secret) {
         (Some(token), _, _) => Credentials::access_token(token),
-        (None, Some(id), Some(secret)) => Credentials::client(id, secret),
+        (None, Some(id), Some(secret)) => Credentials::client(id.expose(), secret),
         (None, Some(_), None) => return half(id_name, secret_name),
         (None, None, Some(_)) => return half(secret_name, id_name),
         (None, None, None) => return None,
@@ -204,7 +195,7 @@ fn find_proxy(
     variables: &Variables<'_>,
     profile: Option<&Profile>,
     warnings: &mut Vec<String>,
-) -> Result<Option<String>, Failure> {
+) -> Result<Option<Secret>, Failure> {
     let name = |key: &str| terraform("GENESYSCLOUD_PROXY_", key);
     let found = proxy(&Keys { text: &|key| variables.get(&name(key)), name: &name })?;
     let (None, Some(profile)) = (&found, profile) else {
@@ -223,7 +214,10 @@ fn find_gateway(
     warnings: &mut Vec<String>,
 ) -> Result<Option<Gateway>, Failure> {
     let name = |key: &str| terraform("GENESYSCLOUD_GATEWAY_", key);
-    let path = (variables.get(&name("path_name"))?, variables.get(&name("path_value"))?);
+    let text = |key: &str| -> Result<_, Failure> {
+        Ok(variables.get(&name(key))?.map(|text| text.expose().to_owned()))
+    };
+    let path = (text("path_name")?, text("path_value")?);
     let keys = Keys { text: &|key| variables.get(&name(key)), name: &name };
     let mut found = gateway(&keys, Some(path.0.zip(path.1).into_iter().collect()))?;
     if let (None, Some(profile)) = (&found, profile) {
@@ -363,7 +357,7 @@ mod tests {
                        gateway_host = \"gw\"\ngateway_username = \"u\"\n\
                        [[DEFAULT.gateway_pathparams]]\npathname = \"login\"\npathvalue = \"auth\"\n";
         let connection = with("", &[], Some(profile)).unwrap();
-        assert_eq!(connection.proxy.unwrap().0, "http://p:1");
+        assert_eq!(connection.proxy.unwrap().expose(), "http://p:1");
         assert_eq!(connection.environment.api().to_string(), "https://gw");
         assert_eq!(connection.environment.login().to_string(), "https://gw/auth");
         assert_eq!(connection.warnings.len(), 1, "{:?}", connection.warnings);
@@ -376,7 +370,7 @@ mod tests {
             ("GENESYSCLOUD_GATEWAY_PATH_VALUE", "p"),
         ];
         let connection = with("", &terraform, Some(profile)).unwrap();
-        assert_eq!(connection.proxy.unwrap().0, "http://u@tp");
+        assert_eq!(connection.proxy.unwrap().expose(), "http://u@tp");
         assert_eq!(connection.environment.api().to_string(), "https://tgw/p");
         let flag = with("--api-url https://flag.example.com", &terraform, None).unwrap();
         assert_eq!(flag.environment.api().to_string(), "https://flag.example.com");

@@ -3,31 +3,32 @@
 
 use std::fmt::Write;
 
+use billing_core::Secret;
+
 use crate::failure::Failure;
 use crate::profile::Profile;
 
 /// Where one setting, such as `host` of the proxy, is looked up, and what it is called there.
 pub(crate) struct Keys<'a> {
-    pub(crate) text: &'a dyn Fn(&str) -> Result<Option<String>, Failure>,
+    pub(crate) text: &'a dyn Fn(&str) -> Result<Option<Secret>, Failure>,
     pub(crate) name: &'a dyn Fn(&str) -> String,
 }
 
-/// The address of a proxy, with its password in it: not to be shown.
-pub(crate) fn proxy(keys: &Keys<'_>) -> Result<Option<String>, Failure> {
-    let Some(authority) = authority(keys, "http")? else {
+/// The address of a proxy, with its password in it.
+pub(crate) fn proxy(keys: &Keys<'_>) -> Result<Option<Secret>, Failure> {
+    let Some(Authority { protocol, host, user, password }) = authority(keys, "http")? else {
         return Ok(None);
     };
-    let Authority { protocol, host, user, password } = authority;
-    let mut url = format!("{protocol}://");
-    if let Some(user) = user {
-        url += &encoded(&user);
-        if let Some(password) = password {
-            url.push(':');
-            url += &encoded(&password);
+    let (user, password) = (user.as_ref().map(encoded), password.as_ref().map(encoded));
+    // Put together at once, as a text that grows leaves pieces of it behind.
+    let url = match (&user, &password) {
+        (Some(user), Some(password)) => {
+            [&*protocol, "://", user.expose(), ":", password.expose(), "@", &host].concat()
         }
-        url.push('@');
-    }
-    Ok(Some(url + &host))
+        (Some(user), None) => [&*protocol, "://", user.expose(), "@", &host].concat(),
+        (None, _) => [&*protocol, "://", &host].concat(),
+    };
+    Ok(Some(url.into()))
 }
 
 /// The base addresses of the API and of the login service behind a gateway.
@@ -84,12 +85,13 @@ struct Authority {
     protocol: String,
     /// With the port.
     host: String,
-    user: Option<String>,
-    password: Option<String>,
+    user: Option<Secret>,
+    password: Option<Secret>,
 }
 
 fn authority(keys: &Keys<'_>, default_protocol: &str) -> Result<Option<Authority>, Failure> {
-    let get = |key: &str| (keys.text)(key);
+    let get =
+        |key: &str| -> Result<_, Failure> { Ok((keys.text)(key)?.map(|text| text.expose().to_owned())) };
     let (protocol, host, port) = (get("protocol")?, get("host")?, get("port")?);
     let Some(host) = host else {
         return match protocol.is_some() || port.is_some() {
@@ -115,14 +117,16 @@ fn authority(keys: &Keys<'_>, default_protocol: &str) -> Result<Option<Authority
     Ok(Some(Authority {
         protocol: protocol.map_or_else(|| default_protocol.to_owned(), |p| p.to_lowercase()),
         host,
-        user: get("username")?,
-        password: get("password")?,
+        user: (keys.text)("username")?,
+        password: (keys.text)("password")?,
     }))
 }
 
 /// Everything but RFC 3986's unreserved characters percent-encoded.
-fn encoded(text: &str) -> String {
-    text.bytes().fold(String::new(), |mut encoded, byte| {
+fn encoded(text: &Secret) -> Secret {
+    let text = text.expose();
+    let room = String::with_capacity(3 * text.len());
+    let encoded = text.bytes().fold(room, |mut encoded, byte| {
         if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
             encoded.push(char::from(byte));
         } else {
@@ -130,7 +134,8 @@ fn encoded(text: &str) -> String {
             let _ = write!(encoded, "%{byte:02X}");
         }
         encoded
-    })
+    });
+    encoded.into()
 }
 
 #[cfg(test)]
@@ -138,8 +143,8 @@ mod tests {
     use super::*;
 
     fn with<T>(settings: &[(&str, &str)], f: impl Fn(&Keys<'_>) -> T) -> T {
-        let text = |key: &str| -> Result<Option<String>, Failure> {
-            Ok(settings.iter().find(|(k, _)| *k == key).map(|(_, v)| (*v).to_owned()))
+        let text = |key: &str| -> Result<Option<Secret>, Failure> {
+            Ok(settings.iter().find(|(k, _)| *k == key).map(|(_, v)| Secret::from(*v)))
         };
         f(&Keys { text: &text, name: &|key| format!("proxy_{key}") })
     }
@@ -153,9 +158,11 @@ mod tests {
             ("username", "me"),
             ("password", "p@ss:/word"),
         ];
-        assert_eq!(with(&full, proxy).unwrap().unwrap(), "http://me:p%40ss%3A%2Fword@proxy.example.com:3128");
-        assert_eq!(with(&[("host", "h")], proxy).unwrap().unwrap(), "http://h");
-        assert_eq!(with(&[], proxy).unwrap(), None);
+        let url = |settings: &[_]| with(settings, proxy).unwrap().map(|url| url.expose().to_owned());
+        assert_eq!(url(&full).as_deref(), Some("http://me:p%40ss%3A%2Fword@proxy.example.com:3128"));
+        assert_eq!(url(&full[1..4]).as_deref(), Some("http://me@proxy.example.com:3128"));
+        assert_eq!(url(&[("host", "h"), ("password", "p")]).as_deref(), Some("http://h"));
+        assert_eq!(url(&[]), None);
         for wrong in [&[("port", "1")][..], &[("host", "h"), ("port", "x")]] {
             let error = with(wrong, proxy).unwrap_err();
             assert!(error.exit_status() == 2 && error.to_string().contains("proxy_"), "{error}");

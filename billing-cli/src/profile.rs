@@ -2,14 +2,16 @@
 
 use std::fmt;
 use std::io;
+use std::mem;
 use std::path::Path;
 
+use billing_core::Secret;
 use toml::{Table, Value};
 
 /// One table of the file.
 pub(crate) struct Profile {
     pub(crate) name: String,
-    table: Table,
+    settings: Settings,
 }
 
 /// What a profile cannot be used for, in a sentence that names the way out.
@@ -32,7 +34,7 @@ impl Profile {
             };
         };
         match std::fs::read_to_string(file) {
-            Ok(text) => Self::find(&text, &file.display().to_string(), name),
+            Ok(text) => Self::find(Secret::new(text).expose(), &file.display().to_string(), name),
             Err(error) if error.kind() == io::ErrorKind::NotFound => match name {
                 Some(name) => Err(ProfileError(format!(
                     "there is no profile {name:?}, because there is no file {}",
@@ -46,21 +48,25 @@ impl Profile {
 
     /// Finds the profile in the text of the file, which is called `place` in errors.
     pub(crate) fn find(text: &str, place: &str, name: Option<&str>) -> Result<Option<Self>, ProfileError> {
-        let mut file: Table = text.parse().map_err(|error: toml::de::Error| {
+        let parsed = text.parse().map(Settings);
+        let mut file = parsed.map_err(|error: toml::de::Error| {
             // Not the error's own text: it quotes the line, and a secret may stand there.
             let start = error.span().map_or(0, |span| span.start);
             let line = text.bytes().take(start).filter(|byte| *byte == b'\n').count() + 1;
             ProfileError(format!("{place} is not valid TOML in line {line}: {}", error.message()))
         })?;
         let wanted = name.unwrap_or(DEFAULT);
-        match (file.remove(wanted), name) {
-            (Some(Value::Table(table)), _) => Ok(Some(Self { name: wanted.to_owned(), table })),
+        match (file.0.remove(wanted), name) {
+            (Some(Value::Table(table)), _) => {
+                Ok(Some(Self { name: wanted.to_owned(), settings: Settings(table) }))
+            }
             (Some(_), _) => Err(ProfileError(format!(
                 "{place} holds no table [{wanted}], but a value of that name: write [{wanted}]"
             ))),
             (None, None) => Ok(None),
             (None, Some(name)) => {
                 let there: Vec<&str> = file
+                    .0
                     .iter()
                     .filter(|(_, value)| value.is_table())
                     .map(|(name, _)| name.as_str())
@@ -74,12 +80,14 @@ impl Profile {
         }
     }
 
-    /// The text of a key; `None` where it is missing or empty.
-    pub(crate) fn text(&self, key: &str) -> Result<Option<String>, ProfileError> {
-        match self.table.get(key) {
+    /// The text of a key, which may be a secret; `None` where it is missing or empty.
+    pub(crate) fn text(&self, key: &str) -> Result<Option<Secret>, ProfileError> {
+        match self.settings.0.get(key) {
             None => Ok(None),
-            Some(Value::String(text)) => Ok(Some(text.trim().to_owned()).filter(|text| !text.is_empty())),
-            Some(Value::Integer(number)) => Ok(Some(number.to_string())),
+            Some(Value::String(text)) => {
+                Ok(Some(text.trim()).filter(|text| !text.is_empty()).map(Secret::new))
+            }
+            Some(Value::Integer(number)) => Ok(Some(number.to_string().into())),
             Some(_) => Err(ProfileError(format!(
                 "{key} of the profile {:?} is neither a text nor a number: put it in quotes",
                 self.name
@@ -94,7 +102,7 @@ impl Profile {
             let text = |key: &str| table.get(key).and_then(Value::as_str).map(str::to_owned);
             Some((text(name)?, text(value)?))
         };
-        match self.table.get(key) {
+        match self.settings.0.get(key) {
             None => Some(Vec::new()),
             Some(Value::Array(tables)) => tables.iter().map(|table| of(table.as_table()?)).collect(),
             Some(Value::Table(table)) => Some(vec![of(table)?]),
@@ -106,8 +114,27 @@ impl Profile {
 impl fmt::Debug for Profile {
     /// Without the values, some of which are secrets.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let keys: Vec<&String> = self.table.keys().collect();
+        let keys: Vec<&String> = self.settings.0.keys().collect();
         f.debug_struct("Profile").field("name", &self.name).field("keys", &keys).finish()
+    }
+}
+
+/// A table whose texts, some of which are secrets, are overwritten when it is dropped.
+struct Settings(Table);
+
+impl Drop for Settings {
+    fn drop(&mut self) {
+        self.0.iter_mut().for_each(|(_, value)| overwrite(value));
+    }
+}
+
+fn overwrite(value: &mut Value) {
+    match value {
+        // What a secret has taken over it overwrites.
+        Value::String(text) => drop(Secret::new(mem::take(text))),
+        Value::Array(values) => values.iter_mut().for_each(overwrite),
+        Value::Table(table) => table.iter_mut().for_each(|(_, value)| overwrite(value)),
+        _ => {}
     }
 }
 
@@ -127,11 +154,11 @@ mod tests {
     #[test]
     fn tables_are_found_by_name() {
         let default = Profile::find(FILE, "file", None).unwrap().unwrap();
-        assert_eq!(default.text("client_credentials").unwrap().as_deref(), Some("id"));
-        assert_eq!(default.text("proxy_port").unwrap().as_deref(), Some("3128"));
+        assert_eq!(default.text("client_credentials").unwrap(), Some("id".into()));
+        assert_eq!(default.text("proxy_port").unwrap(), Some("3128".into()));
         assert_eq!(default.text("client_secret").unwrap(), None);
         let partner = Profile::find(FILE, "file", Some("partner")).unwrap().unwrap();
-        assert_eq!(partner.text("access_token").unwrap().as_deref(), Some("t"));
+        assert_eq!(partner.text("access_token").unwrap(), Some("t".into()));
         assert!(Profile::find("", "file", None).unwrap().is_none());
         let error = Profile::find(FILE, "file", Some("x")).unwrap_err().to_string();
         assert!(error.contains("DEFAULT, partner"), "{error}");

@@ -19,13 +19,22 @@ use billing_core::{
 use bytes::Bytes;
 use chrono::DateTime;
 
+// The parser of the program, which is no library.
+#[allow(dead_code, reason = "a part of it is used here")]
+#[path = "../../billing-cli/src/profile.rs"]
+mod profile;
+
 #[test]
 fn rule_9_secrets_are_overwritten_when_they_are_dropped() {
     assert_eq!(found_when("nothing"), "[]");
     // Else nothing is found because nothing is seen.
-    for (kept, text) in
-        [("the secret", SECRET), ("the login", BASIC), ("the call", TOKEN), ("the session", TOKEN)]
-    {
+    for (kept, text) in [
+        ("the secret", SECRET),
+        ("the login", BASIC),
+        ("the call", TOKEN),
+        ("the session", TOKEN),
+        ("the profile", SECRET),
+    ] {
         let found = found_when(kept);
         assert!(found.contains(&format!("{:?}", text.name)), "{kept} is kept, and found is {found}");
     }
@@ -58,8 +67,9 @@ fn the_child() {
     drop(lives);
 }
 
-/// What is left of a session that has logged in and made a call.
+/// What is left of a session that has logged in and made a call, and of the profile with its secret.
 struct Life {
+    profile: Option<profile::Profile>,
     secret: Option<Secret>,
     session: Option<Rc<RefCell<Session>>>,
     login: Option<Box<Request>>,
@@ -85,16 +95,40 @@ impl Life {
         let body = body(r#"","expires_in":86400}"#);
         let Step::Send(call, sent) = sent.receive(answer(body), now) else { panic!("a call") };
         let Step::Done(Ok(_)) = sent.receive(answer("{}".to_owned()), now) else { panic!("an end") };
-        Self { secret: Some(secret), session: Some(session), login: Some(login), call: Some(call) }
+        Self {
+            profile: Some(profile()),
+            secret: Some(secret),
+            session: Some(session),
+            login: Some(login),
+            call: Some(call),
+        }
     }
 
     fn drop_all_but(&mut self, kept: &str) {
-        let Self { secret, session, login, call } = self;
+        let Self { profile, secret, session, login, call } = self;
+        profile.take_if(|_| kept != "the profile");
         secret.take_if(|_| kept != "the secret");
         session.take_if(|_| kept != "the session");
         login.take_if(|_| kept != "the login");
         call.take_if(|_| kept != "the call");
     }
+}
+
+/// A profile that was read, and read from.
+fn profile() -> profile::Profile {
+    let secret = Secret::new(SECRET.within_margins());
+    let secret = secret.expose();
+    let table = ["client_secret = \"", secret, "\"\n"].concat();
+    let pair = ["list = [{ name = [\"", secret, "\"] }]\n"].concat();
+    let (table, pair) = (Secret::new(table), Secret::new(pair));
+    let whole =
+        Secret::new(["[DEFAULT]\n", table.expose(), pair.expose(), "[other]\n", table.expose()].concat());
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    fs::write(&file, whole.expose()).expect("a file");
+    let profile = profile::Profile::read(Some(file.path()), None).expect("TOML").expect("a profile");
+    let text = profile.text("client_secret").expect("a text").expect("a text");
+    assert!(text.expose() == secret);
+    profile
 }
 
 fn answer(body: String) -> Reply {
