@@ -64,7 +64,8 @@ pub(crate) struct Options {
     #[arg(long, value_name = "DURATION", value_parser = duration, global = true)]
     pub(crate) timeout: Option<Duration>,
 
-    /// How large an answer may be, unpacked: 64MiB, 500MB, 2GiB. That of `usage` is held in memory as a whole
+    /// How large an answer may be, unpacked, and all of a list or a history: 64MiB, 500MB, 2GiB. What `usage` gets is held in
+    /// memory as a whole
     #[arg(long, value_name = "SIZE", default_value = "64MiB", value_parser = size, global = true)]
     pub(crate) max_body: usize,
 

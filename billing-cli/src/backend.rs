@@ -13,7 +13,8 @@ use billing_core::history::Finding;
 use billing_core::sandbox::Sandbox;
 use billing_core::{
     Assignment, Authorized, BaseUrl, Completions, DocumentUrl, Download, Error, ErrorKind, Event, Exchange,
-    FleetProgress, History, Machine, Observed, OrgId, Page, Pages, Policy, Poll, Reach, Report, Session,
+    FleetProgress, History, Machine, Observed, Operation, OrgId, Page, Pages, Policy, Poll, Reach, Report,
+    Session,
 };
 use billing_ureq::{Client, TlsRoots};
 use chrono::{DateTime, TimeDelta, Utc};
@@ -136,15 +137,14 @@ impl Backend {
         &mut self,
         call: C,
         verbosity: Verbosity,
-    ) -> Result<Vec<C::Output>, Error> {
-        let mut pages = Vec::new();
+    ) -> Result<Vec<C::Output>, Failure> {
         let first = Pages::new(call, self.api(), self.policy());
-        let progress = Progress::new(first.progress().operation, verbosity);
-        let mut rest = Some(first);
+        let mut parts = self.parts(&first, ("page", "pages"), verbosity);
+        let (mut pages, mut rest) = (Vec::new(), Some(first));
         while let Some(machine) = rest.take() {
-            let turn = self.watched(machine, &progress, verbosity)?;
+            let turn = self.part(machine, &mut parts)?;
             pages.push(turn.page);
-            progress.read(&count(pages.len(), "page", "pages"));
+            parts.take_in()?;
             rest = turn.rest;
         }
         Ok(pages)
@@ -153,18 +153,17 @@ impl Backend {
     /// Walks back through the billing periods of an organisation.
     pub(crate) fn history(
         &mut self,
-        organization: OrgId,
+        organization: &OrgId,
         reach: Reach,
         verbosity: Verbosity,
-    ) -> Result<Vec<Finding>, Error> {
-        let mut findings = Vec::new();
-        let first = History::new(organization, reach, self.api(), self.policy());
-        let progress = Progress::new(first.progress().operation, verbosity);
-        let mut rest = Some(first);
+    ) -> Result<Vec<Finding>, Failure> {
+        let first = History::new(organization.clone(), reach, self.api(), self.policy());
+        let mut parts = self.parts(&first, ("period", "periods"), verbosity);
+        let (mut findings, mut rest) = (Vec::new(), Some(first));
         while let Some(machine) = rest.take() {
-            let visit = self.watched(machine, &progress, verbosity)?;
+            let visit = self.part(machine, &mut parts).map_err(|error| self.failure(error, organization))?;
             findings.push(visit.finding);
-            progress.read(&count(findings.len(), "period", "periods"));
+            parts.take_in()?;
             rest = visit.rest;
         }
         Ok(findings)
@@ -208,26 +207,79 @@ impl Backend {
 
     fn run<M: Machine>(&mut self, machine: M, verbosity: Verbosity) -> Result<M::Output, Error> {
         let progress = Progress::new(machine.progress().operation, verbosity);
-        self.watched(machine, &progress, verbosity)
+        self.watched(machine, |event| {
+            log::event(&event, verbosity);
+            progress.show(&event);
+        })
+    }
+
+    /// What begins with `first` and is kept until all of it is there.
+    fn parts<M: Machine>(
+        &self,
+        first: &M,
+        called: (&'static str, &'static str),
+        verbosity: Verbosity,
+    ) -> Parts {
+        let operation = first.progress().operation;
+        Parts {
+            progress: Progress::new(operation, verbosity),
+            verbosity,
+            operation,
+            called,
+            number: 0,
+            bytes: 0,
+            latest: 0,
+            limit: self.policy().max_body,
+        }
     }
 
     /// Runs one machine of several that are shown as one.
-    fn watched<M: Machine>(
-        &mut self,
-        machine: M,
-        progress: &Progress,
-        verbosity: Verbosity,
-    ) -> Result<M::Output, Error> {
-        let watch = |event: Event<'_>| {
-            log::event(&event, verbosity);
+    fn part<M: Machine>(&mut self, machine: M, parts: &mut Parts) -> Result<M::Output, Error> {
+        let Parts { progress, verbosity, latest, .. } = parts;
+        self.watched(machine, |event| {
+            log::event(&event, *verbosity);
             progress.show(&event);
-        };
+            if let Event::Received { answered, .. } = event {
+                *latest = answered.body_len();
+            }
+        })
+    }
+
+    fn watched<M: Machine>(&mut self, machine: M, watch: impl FnMut(Event<'_>)) -> Result<M::Output, Error> {
         match self {
             Self::Cloud(client, _) => client.run_watched(machine, watch),
             Self::Sandbox(simulated) => {
                 let Simulated { sandbox, session, now, .. } = &mut **simulated;
                 sandbox.run(Authorized::new(machine, session.clone()), now, watch)
             }
+        }
+    }
+}
+
+/// Answers that come one after the other and are kept: shown as one thing, and bounded as one is.
+struct Parts {
+    progress: Progress,
+    verbosity: Verbosity,
+    operation: Operation,
+    /// What one of them is called, and what several are.
+    called: (&'static str, &'static str),
+    number: usize,
+    /// The bodies of all of them, and that of the answer which came last.
+    bytes: usize,
+    latest: usize,
+    limit: usize,
+}
+
+impl Parts {
+    /// The answer that came last is one of them.
+    fn take_in(&mut self) -> Result<(), Failure> {
+        self.number += 1;
+        self.bytes = self.bytes.saturating_add(self.latest);
+        let read = count(self.number, self.called.0, self.called.1);
+        self.progress.read(&read);
+        match self.bytes > self.limit {
+            true => Err(Failure::TooMuch { operation: self.operation, read, limit: self.limit }),
+            false => Ok(()),
         }
     }
 }

@@ -5,7 +5,7 @@ use std::io;
 use std::path::PathBuf;
 
 use billing_core::fleet::Stopped;
-use billing_core::{Error, ErrorKind, Fault, InvalidInput, PeriodIndex, TransportErrorKind};
+use billing_core::{Error, ErrorKind, Fault, InvalidInput, Operation, PeriodIndex, TransportErrorKind};
 
 use crate::output::Destination;
 use crate::profile::ProfileError;
@@ -21,6 +21,8 @@ pub(crate) enum Failure {
     Api(Error),
     /// The sandbox has no such organisation; these are there.
     NoSuchSandboxOrg { error: Error, known: Vec<String> },
+    /// Each answer is small enough, and all of them together are not.
+    TooMuch { operation: Operation, read: String, limit: usize },
     /// The failure concerns one billing period of several that were asked for.
     OfPeriod { index: PeriodIndex, failure: Box<Self> },
     /// The answer came, and cannot be shown as asked.
@@ -45,6 +47,9 @@ impl Failure {
             Self::Usage(_) => WRONG_USAGE,
             Self::NotLoggedIn(_) => NOT_LOGGED_IN,
             Self::Api(error) | Self::NoSuchSandboxOrg { error, .. } => status_of(error.kind()),
+            Self::TooMuch { limit, .. } => {
+                status_of(&ErrorKind::Transport(TransportErrorKind::TooLarge { limit: *limit }))
+            }
             Self::OfPeriod { failure, .. } => failure.exit_status(),
             Self::Unshowable(_) | Self::Output { .. } | Self::Journal { .. } => OTHER,
             Self::Stopped { stopped, .. } => status_of(stopped.error.kind()),
@@ -101,6 +106,11 @@ impl fmt::Display for Failure {
             Self::NoSuchSandboxOrg { error, known } => {
                 write!(f, "{error}. The sandbox has these organisations and others: {}", known.join(", "))
             }
+            Self::TooMuch { operation, read, limit } => write!(
+                f,
+                "{operation}: {}: {read} are larger than {limit} bytes. {LESS}",
+                TransportErrorKind::TooLarge { limit: *limit }
+            ),
             Self::OfPeriod { index, failure } => write!(f, "of period {index}, {failure}"),
             Self::Journal { path, error } => write!(
                 f,
@@ -212,7 +222,7 @@ fn advice(error: &Error) -> String {
             TransportErrorKind::Tls => {
                 "Check --api-url, and that this machine trusts the certificate of the server or proxy".into()
             }
-            TransportErrorKind::TooLarge { .. } => "Allow more with --max-body, or ask for a shorter period".into(),
+            TransportErrorKind::TooLarge { .. } => LESS.into(),
             TransportErrorKind::Sink => "What was there before is as it was; try another place with --output".into(),
             _ => "Check the connection and the proxy, and try again".into(),
         },
@@ -220,6 +230,9 @@ fn advice(error: &Error) -> String {
         _ => "Try again later; if it stays so, give Genesys Cloud's support the correlation id (-v shows more)".into(),
     }
 }
+
+/// What to do about an answer that is too large.
+const LESS: &str = "Allow more with --max-body, or ask for a shorter period";
 
 const OTHER: u8 = 1;
 pub(crate) const WRONG_USAGE: u8 = 2;

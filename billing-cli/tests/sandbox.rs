@@ -148,6 +148,21 @@ fn wrong_input_is_named_before_anything_is_sent() {
 }
 
 #[test]
+fn what_comes_in_parts_is_bounded_as_one_answer_is() {
+    let history = ["history", ORG_ID, "--periods", "3"];
+    let cases: [(&[&str], &str, &str); 2] =
+        [(&["trustors"], "100KiB", "pages are larger than 102400 bytes"), (&history, "10KiB", "10240 bytes")];
+    for (line, bound, said) in cases {
+        let failed = sandbox(&[line, &["--max-body", bound]].concat());
+        assert!(failed.status == 8 && failed.stdout.is_empty(), "{}: {}", failed.status, failed.stderr);
+        let parts = [": the answer is too large: 2 p", said, "Allow more with --max-body"];
+        assert!(parts.iter().all(|part| failed.stderr.contains(part)), "{}", failed.stderr);
+        // Each part alone is not too large, and neither are all of them for a larger bound.
+        assert_eq!(sandbox(&[line, &["--max-body", "2MiB"]].concat()).status, 0, "{line:?}");
+    }
+}
+
+#[test]
 fn time_runs_out_in_virtual_time_too() {
     let late = usage(&["--timeout", "3s"]);
     assert_eq!(late.status, 7);

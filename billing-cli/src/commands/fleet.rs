@@ -410,7 +410,7 @@ mod tests {
         let mut backend = Backend::new(&options).unwrap();
         let org: OrgId = billing_core::sandbox::ORG_ID.parse().unwrap();
         let latest = Reach::Index(PeriodIndex::new(0));
-        let mut finding = backend.history(org.clone(), latest, options.verbosity()).unwrap().remove(0);
+        let mut finding = backend.history(&org, latest, options.verbosity()).unwrap().remove(0);
         let Found::Period(period) = &mut finding.found else { panic!("it has one") };
         period.body = "{\"organization\":{\"name\":\"A\u{9b}31m\u{202e}B\"}}".into();
         period.overview = serde_json::from_slice(&period.body).unwrap();

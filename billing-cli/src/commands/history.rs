@@ -30,8 +30,7 @@ pub(crate) fn run(
     let reach = reach(&command.reach)?;
     let verbosity = options.verbosity();
     let mut backend = Backend::new(options)?;
-    let findings =
-        backend.history(org.clone(), reach, verbosity).map_err(|error| backend.failure(error, &org))?;
+    let findings = backend.history(&org, reach, verbosity)?;
     let walked = Walked::new(&org, findings);
     for (remark, is_failure) in &walked.remarks {
         match is_failure {
