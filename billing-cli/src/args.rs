@@ -31,6 +31,7 @@ pub(crate) struct Line {
 
 /// The options that every command takes, anywhere on the line.
 #[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Options of every command")]
 pub(crate) struct Options {
     /// The region, by its AWS name or its domain [env: GENESYSCLOUD_REGION] [default: us-east-1]
     #[arg(long, value_name = "NAME", global = true)]

@@ -117,6 +117,17 @@ fn a_wrong_organization_is_told_the_right_ones() {
 }
 
 #[test]
+fn the_options_of_a_command_stand_before_those_of_all() {
+    for much in ["-h", "--help"] {
+        let help = run(&mut program(&["history", much])).stdout;
+        let at = |text: &str| help.find(text).unwrap_or_else(|| panic!("{text}: {help}"));
+        let all = at("Options of every command:");
+        assert!(["--periods", "--fail-on-overage"].iter().all(|option| at(option) < all), "{help}");
+        assert!(all < at("--region"), "{help}");
+    }
+}
+
+#[test]
 fn wrong_input_is_named_before_anything_is_sent() {
     let cases: &[(&[&str], &str)] = &[
         (&["usage", "--start", "2026-11-01", "--end", "2026-10-01"], "swap"),
@@ -124,6 +135,9 @@ fn wrong_input_is_named_before_anything_is_sent() {
         (&["usage", "--start", "2026-10-01"], "--end"),
         (&["overview", ".."], "\"..\""),
         (&["history", ORG_ID, "--year", "20266"], "--year \"20266\""),
+        (&["history", ORG_ID, "--year", "26"], "--year \"26\""),
+        (&["compare", ORG_ID, "--periods", "0"], "--periods names 1 billing period,"),
+        (&["contracts", "--number", ""], "--number \"\""),
         (&["history", ORG_ID, "--from", "2026-02-01", "--to", "2026-01-01"], "--to 2026-01-01: swap"),
         (&["overview", ORG_ID, "--period", "-1"], "\"-1\""),
         (&["overview", ORG_ID, "--region", "atlantis"], "atlantis"),
@@ -426,6 +440,9 @@ fn regions_completions_and_man_need_nothing() {
     }
     let page = run(&mut program(&["man"])).stdout;
     assert!(page.contains(".TH genesys") && page.contains("Exit status"), "{page}");
+    let lines = |beginning| page.lines().filter(|line| line.starts_with(beginning)).count();
+    assert_eq!(lines(".SH OPTIONS"), 1, "those of a command are in its own section: {page}");
+    assert_eq!((lines(".el "), lines(".TH ")), (lines(".ie "), 1), "{page}");
 }
 
 #[cfg(unix)]

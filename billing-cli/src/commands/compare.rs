@@ -13,6 +13,7 @@ use crate::failure::Failure;
 use crate::format::document::{Document, day};
 use crate::format::json;
 use crate::output::Destination;
+use crate::text::count;
 
 pub(crate) fn run(
     command: &Compare,
@@ -30,8 +31,8 @@ pub(crate) fn run(
     }
     if !(2..=4).contains(&indexes.len()) {
         return Err(Failure::Usage(format!(
-            "--periods names {} billing period(s), and a comparison takes two to four: write --periods 0,1",
-            indexes.len()
+            "--periods names {}, and a comparison takes two to four: write --periods 0,1",
+            count(indexes.len(), "billing period", "billing periods")
         )));
     }
     let mut backend = Backend::new(options)?;

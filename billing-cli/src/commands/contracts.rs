@@ -25,7 +25,11 @@ pub(crate) fn list(
         call = call.status(status.as_str().into())?;
     }
     if let Some(number) = &command.number {
-        call = call.external_number(number)?;
+        call = call.external_number(number).map_err(|_| {
+            Failure::Usage(format!(
+                "--number {number:?} is no number of a contract: write one that `contracts` lists"
+            ))
+        })?;
     }
     list::run(call, documents::contracts, options, destination)
 }

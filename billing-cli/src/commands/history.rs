@@ -75,7 +75,9 @@ fn reach(said: &args::Reach) -> Result<Reach, Failure> {
         });
     }
     if let Some(year) = &said.year {
-        let reach = year.parse().ok().and_then(|year| Reach::year(year).ok());
+        // 26 is the year 26, which nobody means.
+        let whole = Some(year).filter(|year| year.len() == 4);
+        let reach = whole.and_then(|year| Reach::year(year.parse().ok()?).ok());
         return reach.ok_or_else(|| wrong("year", year, "write 2026"));
     }
     let periods = said.periods.as_deref().unwrap_or(USUAL);

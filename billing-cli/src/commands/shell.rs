@@ -48,8 +48,8 @@ pub(crate) fn man() -> Vec<u8> {
     page
 }
 
-/// A rendered section without its first line, which is its heading.
-fn without_heading(section: &[u8]) -> &[u8] {
-    let heading = section.iter().position(|byte| *byte == b'\n').map_or(0, |end| end + 1);
-    section.get(heading..).unwrap_or_default()
+/// A rendered section without its heading, and without what is said before that for the whole page.
+fn without_heading(section: &[u8]) -> Vec<u8> {
+    let lines = section.split_inclusive(|byte| *byte == b'\n');
+    lines.skip_while(|line| !line.starts_with(b".SH ")).skip(1).flatten().copied().collect()
 }
