@@ -59,7 +59,10 @@ pub(crate) fn read(path: &Path, verbosity: Verbosity) -> Result<Vec<Named>, Fail
         false => std::fs::read_to_string(path).map(|read| text = read),
     };
     let refuse = |why: &str| Failure::Usage(format!("--orgs {}: {why}", path.display()));
-    read.map_err(|error| refuse(&format!("it cannot be read, {error}")))?;
+    read.map_err(|error| match error.kind() {
+        io::ErrorKind::InvalidData => refuse("it is not UTF-8: save it as CSV in UTF-8"),
+        _ => refuse(&format!("it cannot be read, {error}")),
+    })?;
     let List { named, off } = parse(&text).map_err(|why| refuse(&why))?;
     if named.is_empty() {
         return Err(refuse(match off {
@@ -342,6 +345,14 @@ pub(crate) mod tests {
         let read = parse("# say \"hi\no-1,5\" pipes\no-2,\"B\" \no-3,\"\"\"\"\n").unwrap().named;
         let names: Vec<_> = read.iter().map(|named| named.name.as_deref().unwrap()).collect();
         assert_eq!(names, ["5\" pipes", "B", "\""]);
+    }
+
+    #[test]
+    fn a_list_in_another_encoding_is_refused_with_the_way_out() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(&file, b"o-1;K\xf6nig\n").unwrap();
+        let refused = read(file.path(), Verbosity::Quiet).unwrap_err();
+        assert!(refused.exit_status() == 2 && refused.to_string().ends_with("in UTF-8"), "{refused}");
     }
 
     #[test]
