@@ -13,6 +13,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use http::{Request, Response, StatusCode, Uri};
+use percent_encoding::percent_decode_str;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -22,7 +23,7 @@ use crate::error::Evidence;
 use crate::exchange::{Attempts, Taken, into_step};
 use crate::machine::{Hold, Received, sealed};
 use crate::progress::Progress;
-use crate::{BaseUrl, DecodeError, Error, ErrorKind, Machine, Policy, Step};
+use crate::{BaseUrl, DecodeError, Error, ErrorKind, Machine, Policy, Secret, Step};
 
 /// A list that may go on.
 pub trait Page {
@@ -106,8 +107,8 @@ impl<C: Call<Output: Page> + Clone> Pages<C> {
         self.0.seen.len()
     }
 
-    /// What comes after a page.
-    fn turn(self, page: C::Output, evidence: Evidence) -> Result<Turn<C>, Error> {
+    /// What comes after a page that was asked for with that token.
+    fn turn(self, page: C::Output, token: Option<Secret>, evidence: Evidence) -> Result<Turn<C>, Error> {
         let State { exchange, mut seen } = self.0;
         let onward = page.onward();
         if onward == Onward::End {
@@ -128,6 +129,10 @@ impl<C: Call<Output: Page> + Clone> Pages<C> {
             Ok(None) => return Ok(Turn { page, rest: None }),
             Err(reason) => return Err(astray(reason)),
         };
+        // Addresses are logged, here and on the way, and saved.
+        if token.is_some_and(|token| repeats(&next, &token)) {
+            return Err(astray("the server leads to an address that holds the token"));
+        }
         seen.push(target(&here));
         if seen.contains(&next) {
             return Err(astray("the server leads back to a page that was there before"));
@@ -155,8 +160,9 @@ impl<C: Call<Output: Page> + Clone> Machine for Pages<C> {
 
 impl<C: Call<Output: Page> + Clone> sealed::Machine for Pages<C> {
     fn received(mut self, received: Received, now: DateTime<Utc>) -> Step<Self> {
+        let token = received.token.clone();
         match self.0.exchange.take(received, Duration::ZERO, now) {
-            Ok(Taken::Value(page, _, evidence)) => Step::Done(self.turn(page, evidence)),
+            Ok(Taken::Value(page, _, evidence)) => Step::Done(self.turn(page, token, evidence)),
             Ok(Taken::Again) => into_step(self.0.exchange.proceed(now), self),
             Err(error) => Step::Done(Err(error)),
         }
@@ -246,6 +252,12 @@ fn resolve(next: &str, here: &Uri, api: &BaseUrl) -> Result<String, &'static str
     Ok(if behind { target(&uri) } else { format!("{}{}", api.prefix(), target(&uri)) })
 }
 
+/// Whether an address holds a secret, as it is or percent-encoded.
+fn repeats(address: &str, secret: &Secret) -> bool {
+    let meant = percent_decode_str(address).decode_utf8_lossy();
+    address.contains(secret.expose()) || meant.contains(secret.expose())
+}
+
 /// Path and query of the page after the page `here`, which the server calls number `this` of `of`, if there is one.
 fn numbered(here: &Uri, this: Option<u64>, of: u64) -> Result<Option<String>, &'static str> {
     let pairs = || here.query().unwrap_or_default().split('&').filter(|pair| !pair.is_empty());
@@ -273,9 +285,12 @@ const FORMAT: Format = Format { name: "billing-core list", version: 1 };
 
 #[cfg(test)]
 mod tests {
+    use std::cell::RefCell;
+    use std::rc::Rc;
+
     use super::*;
-    use crate::Operation;
     use crate::testing::{reply, run};
+    use crate::{Authorized, Credentials, Environment, Operation, Session};
 
     /// A list of numbers, that goes on in any way a list can.
     #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -385,6 +400,29 @@ mod tests {
             let (asked, numbers) = read("https://api.x", &[next]);
             assert!(matches!(numbers.unwrap_err().kind(), ErrorKind::Astray(_)), "{next}");
             assert_eq!(asked.len(), 1, "{next}");
+        }
+    }
+
+    #[test]
+    fn rule_9_a_next_uri_that_holds_the_token_is_not_followed() {
+        for (next, fine) in [
+            ("/api/v2/numbers?after=a", true),
+            ("/api/v2/numbers?access_token=t0ken==", false),
+            ("/api/v2/numbers?access_token=t0ken%3d%3D", false),
+            ("/api/v2/t0ken==/numbers", false),
+        ] {
+            let session = Session::new(Environment::default(), Credentials::access_token("t0ken==").unwrap());
+            let pages = Pages::new(Numbers, Environment::default().api().clone(), Policy::default());
+            let done = run(Authorized::new(pages, Rc::new(RefCell::new(session))), |_, _| {
+                reply(200, "", &format!(r#"{{"entities":[1],"nextUri":"{next}"}}"#))
+            });
+            match done.result {
+                Ok(turn) => assert!(fine && turn.rest.is_some(), "{next}"),
+                Err(error) => {
+                    assert!(!fine && matches!(error.kind(), ErrorKind::Astray(_)), "{error}");
+                    assert!(!format!("{error} {error:?}").contains("t0ken"), "{error:?}");
+                }
+            }
         }
     }
 
