@@ -47,7 +47,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
+use http::uri::Scheme;
 
+use crate::environment::is_loopback;
 use crate::error::Error;
 use crate::progress::Progress;
 use crate::timestamp::between;
@@ -200,6 +202,13 @@ impl Request {
     /// The document that it asks for, if it asks for one: of a host that nobody has configured, and without credentials.
     pub fn document(&self) -> Option<&DocumentUrl> {
         self.document.as_ref()
+    }
+
+    /// Whether it goes to this machine in plain http, which is allowed because nobody else sees it: no proxy may come
+    /// between.
+    pub fn stays_on_this_machine(&self) -> bool {
+        let uri = self.http.uri();
+        uri.scheme() == Some(&Scheme::HTTP) && uri.host().is_some_and(is_loopback)
     }
 
     /// Which operation it belongs to.
@@ -509,6 +518,25 @@ mod tests {
             (bare.to_string().as_str(), bare.source().is_none()),
             ("the host was not found: no such host", true)
         );
+    }
+
+    #[test]
+    fn rule_9_only_plain_http_to_a_loopback_address_stays_on_this_machine() {
+        for (base, stays) in [
+            ("http://127.0.0.1:1", true),
+            ("http://localhost", true),
+            ("http://[::1]:1/base", true),
+            ("https://127.0.0.1:1", false),
+            ("http://127.0.0.1.example.com", false),
+            ("http://10.0.0.1", false),
+            ("https://api.mypurecloud.com", false),
+        ] {
+            let uri = format!("{base}/api").parse::<http::Uri>().unwrap();
+            let http = http::Request::get(uri).body(Bytes::new()).unwrap();
+            let operation = Operation::new("id", "title", &[]);
+            let request = Request::new(http, operation, Duration::ZERO, crate::testing::start(), 0);
+            assert_eq!(request.stays_on_this_machine(), stays, "{base}");
+        }
     }
 
     #[test]

@@ -92,6 +92,11 @@ impl Proxies {
         Self(Arc::new(matcher))
     }
 
+    /// No proxy for any address.
+    pub(crate) fn none() -> Self {
+        Self::new(Matcher::builder().build())
+    }
+
     /// What a request for `target` itself has to say to a proxy that forwards it. (A tunnel is told when it is made.)
     pub(crate) fn authorization_to_forward(&self, target: &Uri) -> Option<HeaderValue> {
         // What goes out under TLS is in a tunnel, if there is a proxy at all.

@@ -28,18 +28,22 @@ use crate::connect::{Connector, Proxies, classify};
 pub(crate) struct Transport {
     client: Client<Connector, Full<Bytes>>,
     proxies: Proxies,
+    /// For what stays on this machine, with no proxy between.
+    direct: Client<Connector, Full<Bytes>>,
 }
 
 impl Transport {
     pub(crate) fn new(connect_timeout: Duration, tls: ClientConfig, proxies: Matcher) -> Self {
+        let client = |proxies| {
+            Client::builder(TokioExecutor::new())
+                .pool_timer(TokioTimer::new())
+                .http1_max_headers(MAX_HEADERS)
+                .http1_max_buf_size(MAX_HEAD)
+                .http2_max_header_list_size(u32::try_from(MAX_HEAD).unwrap_or(u32::MAX))
+                .build(Connector::new(connect_timeout, tls.clone(), proxies))
+        };
         let proxies = Proxies::new(proxies);
-        let client = Client::builder(TokioExecutor::new())
-            .pool_timer(TokioTimer::new())
-            .http1_max_headers(MAX_HEADERS)
-            .http1_max_buf_size(MAX_HEAD)
-            .http2_max_header_list_size(u32::try_from(MAX_HEAD).unwrap_or(u32::MAX))
-            .build(Connector::new(connect_timeout, tls, proxies.clone()));
-        Self { client, proxies }
+        Self { client: client(proxies.clone()), proxies, direct: client(Proxies::none()) }
     }
 
     /// Performs `request`, which begins at `now`, within its time and size.
@@ -61,13 +65,19 @@ impl Transport {
     ) -> Reply {
         let limit = request.timeout(now);
         let mut http = request.http().clone().map(Full::new);
-        if let Some(authorization) = self.proxies.authorization_to_forward(http.uri()) {
-            http.headers_mut().insert(PROXY_AUTHORIZATION, authorization);
-        }
+        let client = match request.stays_on_this_machine() {
+            true => &self.direct,
+            false => {
+                if let Some(authorization) = self.proxies.authorization_to_forward(http.uri()) {
+                    http.headers_mut().insert(PROXY_AUTHORIZATION, authorization);
+                }
+                &self.client
+            }
+        };
         let connection = capture_connection(&mut http);
         let exchange = async {
             let_connections_catch_up().await;
-            let response = self.client.request(http).await.map_err(lost)?;
+            let response = client.request(http).await.map_err(lost)?;
             read(response).await
         };
         timeout(limit, exchange).await.unwrap_or_else(|_| {

@@ -13,7 +13,7 @@ use tokio::runtime::Runtime;
 mod attempts;
 #[path = "../../billing-ureq/tests/support/mod.rs"]
 mod support;
-use attempts::{client, overview, proxy_url};
+use attempts::{ELSEWHERE, client, elsewhere, overview, proxy_url};
 use support::{OVERVIEW, Server, TRUSTOR, respond};
 
 static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().expect("a runtime"));
@@ -25,15 +25,14 @@ fn get_overview(client: &driver::Client) -> Result<TrusteeOverview, Error> {
 #[test]
 fn plain_http_is_forwarded_by_the_proxy() {
     let proxy = Server::http(|_, wire| respond(wire, 200, "", OVERVIEW));
-    overview(client(support::environment("http://127.0.0.1:1/base")).proxy(proxy_url(proxy.address())))
-        .expect("an overview");
+    overview(client(elsewhere("/base")).proxy(proxy_url(proxy.address()))).expect("an overview");
     let head = proxy.requests().remove(0);
     let line =
-        format!("GET http://127.0.0.1:1/base/api/v2/billing/trusteebillingoverview/{TRUSTOR} HTTP/1.1\r\n");
+        format!("GET http://{ELSEWHERE}/base/api/v2/billing/trusteebillingoverview/{TRUSTOR} HTTP/1.1\r\n");
     assert!(head.starts_with(&line), "{head}");
     let head = head.to_ascii_lowercase();
     assert!(head.contains("\r\nproxy-authorization: basic dxnlcjpzm2nyzxq=\r\n"), "{head}");
-    assert!(head.contains("\r\nhost: 127.0.0.1:1\r\n"), "{head}");
+    assert!(head.contains(&format!("\r\nhost: {ELSEWHERE}\r\n")), "{head}");
 }
 
 #[test]

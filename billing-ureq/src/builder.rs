@@ -94,6 +94,9 @@ impl Builder {
     /// Sends everything through the proxy at `url`, such as `http://user:password@proxy.example.com:3128`: http, https or
     /// a SOCKS one. Without this, `ALL_PROXY`, `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY` in the process environment are
     /// read as `ureq` reads them: the first of them that is set is used for every address.
+    ///
+    /// Plain http to a loopback address goes through no proxy, whoever names one: it is let through only because it stays on
+    /// this machine.
     pub fn proxy(self, url: impl Into<String>) -> Self {
         Self { proxy: ProxyChoice::Url(url.into()), ..self }
     }

@@ -57,10 +57,11 @@ impl Transport {
 
     /// Sends `request`, and takes the head of its response.
     fn begin(&self, request: &Request, limit: Duration) -> Result<(response::Parts, Body), TransportError> {
+        let direct = request.stays_on_this_machine();
         let (head, body) = request.http().clone().into_parts();
         let sent = match body.is_empty() {
-            true => self.send(head, (), limit),
-            false => self.send(head, &body[..], limit),
+            true => self.send(head, (), direct, limit),
+            false => self.send(head, &body[..], direct, limit),
         };
         Ok(sent.map_err(|e| self.classify(e, limit))?.into_parts())
     }
@@ -89,14 +90,15 @@ impl Transport {
         &self,
         head: Parts,
         body: impl AsSendBody,
+        direct: bool,
         limit: Duration,
     ) -> Result<http::Response<Body>, ureq::Error> {
-        let request = self
-            .agent
-            .configure_request(http::Request::from_parts(head, body))
-            .timeout_global(Some(limit))
-            .build();
-        self.agent.run(request)
+        let request = self.agent.configure_request(http::Request::from_parts(head, body));
+        let request = match direct {
+            true => request.proxy(None),
+            false => request,
+        };
+        self.agent.run(request.timeout_global(Some(limit)).build())
     }
 
     /// Says what went wrong before the head of a response was there.

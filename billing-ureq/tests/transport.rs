@@ -9,7 +9,7 @@ use billing_ureq as driver;
 #[path = "support/attempts.rs"]
 mod attempts;
 mod support;
-use attempts::{assert_tunnelled, client, overview, proxy_url};
+use attempts::{ELSEWHERE, assert_tunnelled, client, elsewhere, overview, proxy_url};
 use support::{OVERVIEW, Server, TRUSTOR, respond};
 
 fn get_overview(client: &driver::Client) -> Result<TrusteeOverview, Error> {
@@ -20,6 +20,6 @@ fn get_overview(client: &driver::Client) -> Result<TrusteeOverview, Error> {
 fn plain_http_goes_through_the_tunnel_of_the_proxy_too() {
     let server = Server::http(|_, wire| respond(wire, 200, "", OVERVIEW));
     let proxy = support::tunnel_to(server.address());
-    overview(client(server.environment("http")).proxy(proxy_url(proxy.address()))).expect("an overview");
-    assert_tunnelled(&proxy, server.address());
+    overview(client(elsewhere("")).proxy(proxy_url(proxy.address()))).expect("an overview");
+    assert_tunnelled(&proxy, ELSEWHERE);
 }

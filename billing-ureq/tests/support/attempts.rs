@@ -282,8 +282,20 @@ fn https_goes_through_the_tunnel_of_the_proxy() {
     let proxy = support::tunnel_to(server.address());
     let builder = client(server.environment("https")).roots(TlsRoots::Pem(pem));
     overview(builder.proxy(proxy_url(proxy.address()))).expect("an overview");
-    assert_tunnelled(&proxy, server.address());
+    assert_tunnelled(&proxy, &server.address().to_string());
     assert!(!server.requests()[0].to_ascii_lowercase().contains("proxy-"));
+}
+
+#[test]
+fn rule_9_plain_http_to_this_machine_passes_by_the_proxy() {
+    let server = Server::http(|_, wire| respond(wire, 200, "", OVERVIEW));
+    let proxy = support::tunnel_to(server.address());
+    let named = support::environment(&format!("http://localhost:{}", server.address().port()));
+    for environment in [server.environment("http"), named] {
+        overview(client(environment).proxy(proxy_url(proxy.address()))).expect("an overview");
+    }
+    assert_eq!((server.requests().len(), proxy.connections()), (2, 0));
+    assert!(!server.requests().concat().to_ascii_lowercase().contains("proxy-"));
 }
 
 #[test]
@@ -312,7 +324,16 @@ pub(crate) fn proxy_url(address: SocketAddr) -> String {
     format!("http://user:s3cret@{address}")
 }
 
-pub(crate) fn assert_tunnelled(proxy: &Server, target: SocketAddr) {
+/// The API in plain http at another machine, whose name nobody but a proxy looks up.
+pub(crate) fn elsewhere(path: &str) -> Environment {
+    let base = format!("http://{ELSEWHERE}{path}");
+    let base = BaseUrl::dangerously_without_tls(&base).expect("an address");
+    Environment::new(base.clone(), base)
+}
+
+pub(crate) const ELSEWHERE: &str = "api.example.invalid:8080";
+
+pub(crate) fn assert_tunnelled(proxy: &Server, target: &str) {
     let connects = proxy.requests();
     assert_eq!(connects.len(), 1);
     assert!(connects[0].starts_with(&format!("CONNECT {target} HTTP/1.1\r\n")), "{connects:?}");
