@@ -31,13 +31,23 @@ pub(crate) struct Setup {
     pub(crate) policy: Policy,
     /// The authority to trust.
     pub(crate) pem: Option<Vec<u8>>,
+    pub(crate) proxy: Proxy,
+}
+
+/// What is between a client and its server.
+#[derive(Clone)]
+pub(crate) enum Proxy {
+    Nobody,
+    /// Whom the process environment names.
+    OfTheEnvironment,
+    At(String),
 }
 
 impl Setup {
     /// A client with a token, that makes one attempt.
     pub(crate) fn new(environment: Environment) -> Self {
         let credentials = Credentials::access_token("tok-0").expect("a token");
-        Self { environment, credentials, policy: once(), pem: None }
+        Self { environment, credentials, policy: once(), pem: None, proxy: Proxy::Nobody }
     }
 
     /// The same, logging in for itself.
@@ -53,12 +63,20 @@ impl Setup {
         Self { pem: Some(pem.to_vec()), ..self }
     }
 
+    pub(crate) fn through(self, proxy: Proxy) -> Self {
+        Self { proxy, ..self }
+    }
+
     pub(crate) fn ureq(self) -> billing_ureq::Client {
         let builder = billing_ureq::Client::builder(self.environment, self.credentials)
             .policy(self.policy)
             .pacing(UNPACED)
-            .no_proxy()
             .seed(1);
+        let builder = match self.proxy {
+            Proxy::Nobody => builder.no_proxy(),
+            Proxy::OfTheEnvironment => builder,
+            Proxy::At(url) => builder.proxy(url),
+        };
         let builder = match self.pem {
             Some(pem) => builder.roots(billing_ureq::TlsRoots::Pem(pem)),
             None => builder,
@@ -79,8 +97,12 @@ impl Setup {
         let builder = billing_hyper::Client::builder(self.environment, self.credentials)
             .policy(self.policy)
             .pacing(UNPACED)
-            .no_proxy()
             .seed(1);
+        let builder = match self.proxy {
+            Proxy::Nobody => builder.no_proxy(),
+            Proxy::OfTheEnvironment => builder,
+            Proxy::At(url) => builder.proxy(url),
+        };
         match self.pem {
             Some(pem) => builder.roots(billing_hyper::TlsRoots::Pem(pem)),
             None => builder,

@@ -13,6 +13,7 @@ mod cancelled;
 mod client;
 mod heads;
 mod http2;
+mod proxies;
 mod reuse;
 mod shared;
 mod table;
