@@ -1,19 +1,24 @@
 //! Futures and streams of billing-hyper that are dropped at every await, one after the other.
 
+mod login;
+mod operations;
+
 use std::future::poll_fn;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::Arc;
 use std::task::Poll;
-use std::thread;
 use std::time::Duration;
 
 use billing_core::{Error, Period};
 use billing_hyper::{Client, Update};
 use billing_tests::VirtualTime;
-use billing_tests::raw_server::{OVERVIEW, RawServer, Wire};
+use billing_tests::raw_server::RawServer;
 use futures_util::StreamExt;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
-use crate::client::{Setup, call, once};
+use crate::answers::{A_LITTLE, Answers, server};
+use crate::client::{RUNTIME, Setup, call, once};
+use crate::http2;
+use crate::tls::AUTHORITY;
 
 /// When a future is dropped.
 #[derive(Clone, Copy, Debug)]
@@ -42,43 +47,17 @@ async fn drop_after<F: Future>(n: usize, when: Drop, future: F) -> bool {
     .await
 }
 
-/// Answers in pieces, so that there is much to wait for: a login, a report that is not complete, one that is, and so on.
-/// Only with an overview it says that five requests a minute are allowed, and that it has seen one.
-fn server() -> RawServer {
-    let polls = AtomicUsize::new(0);
-    RawServer::start(move |_, wire| {
-        while let Some(head) = wire.request() {
-            if head.starts_with("POST") {
-                in_pieces(wire, "", r#"{"access_token":"tok-1","token_type":"bearer","expires_in":999999}"#);
-            } else if head.contains("trusteebillingoverview") {
-                let quota =
-                    "inin-ratelimit-allowed: 5\r\ninin-ratelimit-count: 1\r\ninin-ratelimit-reset: 60\r\n";
-                in_pieces(wire, quota, OVERVIEW);
-            } else {
-                let complete = polls.fetch_add(1, Ordering::SeqCst) % 2 == 1;
-                let status = if complete { "Complete" } else { "InProgress" };
-                in_pieces(wire, "", &format!(r#"{{"status":"{status}","usages":[]}}"#));
-            }
-        }
-    })
-}
-
-fn in_pieces(wire: &mut Wire, headers: &str, body: &str) {
-    let (half, rest) = body.split_at(body.len() / 2);
-    wire.send(format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n", body.len()));
-    for piece in [&format!("{headers}\r\n"), half, rest] {
-        thread::sleep(Duration::from_millis(2));
-        wire.send(piece);
-    }
-}
-
 fn client(server: &RawServer) -> Client {
     client_at(server, &now())
 }
 
-/// A client in virtual time, so that nothing waits for the next poll.
 fn client_at(server: &RawServer, time: &VirtualTime) -> Client {
-    Setup::new(server.environment("http")).with_login().policy(once()).hyper_at(time.clone())
+    in_virtual_time(Setup::new(server.environment("http")), time)
+}
+
+/// A client for which nothing waits for the next poll.
+fn in_virtual_time(setup: Setup, time: &VirtualTime) -> Client {
+    setup.with_login().policy(once()).hyper_at(time.clone())
 }
 
 fn now() -> VirtualTime {
@@ -87,8 +66,8 @@ fn now() -> VirtualTime {
 
 /// A fresh call, which must end well and soon.
 async fn fresh(client: &Client) -> Result<(), String> {
-    match timeout(Duration::from_secs(20), report(client.clone())).await {
-        Ok(ended) => ended.map_err(|error| error.to_string()),
+    match timeout(Duration::from_secs(20), client.organization()).await {
+        Ok(ended) => ended.map(drop).map_err(|error| error.to_string()),
         Err(_) => Err("it is stuck".to_owned()),
     }
 }
@@ -173,4 +152,51 @@ async fn hyper_a_stream_dropped_between_two_items_leaves_nothing_behind() {
         drop(updates);
         fresh(&client).await.unwrap_or_else(|error| panic!("dropped after {n} items: {error}"));
     }
+}
+
+#[tokio::test]
+async fn hyper_a_future_dropped_at_any_await_under_tls_leaves_nothing_behind() {
+    let (answers, config) = (Answers::default(), AUTHORITY.server());
+    let server = RawServer::start(move |_, wire| {
+        if wire.start_tls(&config) {
+            answers.serve(wire);
+        }
+    });
+    let setup = Setup::new(server.environment("https")).trusting(&AUTHORITY.pem());
+    let awaits = at_every_await(|| in_virtual_time(setup.clone(), &now()), report).await;
+    assert!(awaits >= 6, "a handshake, a login and two polls are more than {awaits} awaits");
+}
+
+/// Each is dropped on a connection that others may be using.
+#[test]
+fn hyper_a_future_dropped_at_any_await_under_http_2_leaves_nothing_behind() {
+    let answers = Arc::new(Answers::default());
+    let environment = http2::listen(move |tls| {
+        let answers = Arc::clone(&answers);
+        Box::pin(http2::converse(tls, move |request, mut to, _| {
+            let answers = Arc::clone(&answers);
+            Box::pin(async move {
+                let body = answers.body(request.uri().path(), "");
+                let (half, rest) = body.split_at(body.len() / 2);
+                let mut asked = request.into_body();
+                while asked.data().await.is_some() {}
+                sleep(A_LITTLE).await;
+                let mut answer = to.send_response(http::Response::new(()), false)?;
+                for (piece, last) in [(half, false), (rest, true)] {
+                    sleep(A_LITTLE).await;
+                    answer.send_data(piece.to_owned().into(), last)?;
+                }
+                Ok(())
+            })
+        }))
+    });
+    let setup = Setup::new(environment).trusting(&AUTHORITY.pem());
+    RUNTIME.block_on(async {
+        let awaits = at_every_await(|| in_virtual_time(setup.clone(), &now()), report).await;
+        assert!(awaits >= 6, "a handshake, a login and two polls are more than {awaits} awaits");
+        // With a connection that is there already.
+        let client = in_virtual_time(setup.clone(), &now());
+        fresh(&client).await.expect("a first call");
+        at_every_await(|| client.clone(), report).await;
+    });
 }

@@ -8,9 +8,9 @@ use std::time::Duration;
 use billing_core::{BaseUrl, Environment};
 use billing_tests::raw_server::OVERVIEW;
 use bytes::Bytes;
-use h2::Reason;
 use h2::server::SendResponse;
-use http::{HeaderMap, Response};
+use h2::{Reason, RecvStream};
+use http::{HeaderMap, Request, Response};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
@@ -23,13 +23,13 @@ use crate::client::{Client, RUNTIME, Setup, once_within, outcome, retrying_withi
 use crate::table::FINAL;
 use crate::tls::AUTHORITY;
 
-type Answering = Pin<Box<dyn Future<Output = Result<(), h2::Error>> + Send>>;
+pub(crate) type Answering = Pin<Box<dyn Future<Output = Result<(), h2::Error>> + Send>>;
 
 /// What the server does with its first request. The second argument takes orders about the connection.
 type Fault = fn(SendResponse<Bytes>, mpsc::UnboundedSender<Order>) -> Answering;
 
 /// What is to become of a connection.
-enum Order {
+pub(crate) enum Order {
     /// GOAWAY without an error: what is under way may end.
     Leave,
     /// GOAWAY with an error, and the end.
@@ -212,7 +212,7 @@ fn hyper_something_else_in_place_of_http_2() {
                     tls.write_all(bytes).await.ok();
                     while matches!(tls.read(&mut [0; 4096]).await, Ok(n) if n > 0) {}
                 } else {
-                    converse(tls, |to, _| Box::pin(async { answer(to) })).await;
+                    converse(tls, |_, to, _| Box::pin(async { answer(to) })).await;
                 }
             })
         });
@@ -227,16 +227,16 @@ fn serve(fault: Fault) -> Environment {
     let requests = Arc::new(AtomicUsize::new(0));
     listen(move |tls| {
         let requests = Arc::clone(&requests);
-        Box::pin(converse(tls, move |to, orders| match requests.fetch_add(1, Ordering::SeqCst) {
+        Box::pin(converse(tls, move |_, to, orders| match requests.fetch_add(1, Ordering::SeqCst) {
             0 => fault(to, orders),
             _ => Box::pin(async { answer(to) }),
         }))
     })
 }
 
-type Serving = Pin<Box<dyn Future<Output = ()> + Send>>;
+pub(crate) type Serving = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-fn listen(serve: impl Fn(TlsStream<TcpStream>) -> Serving + Send + Sync + 'static) -> Environment {
+pub(crate) fn listen(serve: impl Fn(TlsStream<TcpStream>) -> Serving + Send + Sync + 'static) -> Environment {
     let mut config = Arc::unwrap_or_clone(AUTHORITY.server());
     config.alpn_protocols = vec![b"h2".to_vec()];
     let acceptor = TlsAcceptor::from(Arc::new(config));
@@ -253,16 +253,16 @@ fn listen(serve: impl Fn(TlsStream<TcpStream>) -> Serving + Send + Sync + 'stati
 }
 
 /// Hands every request of a connection to `take`, and does what that orders.
-async fn converse(
+pub(crate) async fn converse(
     tls: TlsStream<TcpStream>,
-    take: impl Fn(SendResponse<Bytes>, mpsc::UnboundedSender<Order>) -> Answering,
+    take: impl Fn(Request<RecvStream>, SendResponse<Bytes>, mpsc::UnboundedSender<Order>) -> Answering,
 ) {
     let Ok(mut connection) = h2::server::handshake(tls).await else { return };
     let (orders, mut ordered) = mpsc::unbounded_channel();
     loop {
         tokio::select! {
             request = connection.accept() => match request {
-                Some(Ok((_, to))) => drop(tokio::spawn(take(to, orders.clone()))),
+                Some(Ok((request, to))) => drop(tokio::spawn(take(request, to, orders.clone()))),
                 _ => return,
             },
             Some(order) = ordered.recv() => match order {

@@ -7,6 +7,7 @@
 //! * the same client then asks again, of a server that is well by now, and succeeds: nothing stays broken;
 //! * a client that may try again does so exactly where the decision table says, and succeeds.
 
+mod answers;
 mod bodies;
 mod bomb;
 mod cancelled;
