@@ -62,7 +62,7 @@ fn rule_6_hyper_64_tasks_log_in_once() {
 }
 
 /// A watcher that panics at event number `n`.
-fn fatal(n: usize) -> impl FnMut(Event<'_>) + Send {
+pub(crate) fn fatal(n: usize) -> impl FnMut(Event<'_>) + Send {
     let mut heard = 0;
     move |_| {
         assert!(heard != n, "told to");
