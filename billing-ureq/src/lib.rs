@@ -37,6 +37,12 @@
 //! * An attempt ends within [`Request::timeout`](billing_core::Request::timeout), even where the server sends its body
 //!   byte by byte.
 //! * A call ends, in all, by the deadline that its [`Policy`](billing_core::Policy) sets.
+//!
+//! # Logs
+//!
+//! This crate logs nothing, but `ureq` does. **At TRACE its targets `ureq` and `ureq_proto` are the wire itself**: the token,
+//! the client's secret and the signed address of a document are in that log, and nothing in `ureq` switches it off. Keep the
+//! two at DEBUG, where they tell no secret; for `env_logger` that is `RUST_LOG=trace,ureq=debug,ureq_proto=debug`.
 
 #![forbid(unsafe_code)]
 

@@ -116,6 +116,11 @@ impl Wire {
         true
     }
 
+    /// Whether TLS is spoken.
+    pub fn is_tls(&self) -> bool {
+        self.tls.is_some()
+    }
+
     /// Reads one request, with its body, and returns its head; `None` when the peer has gone.
     pub fn request(&mut self) -> Option<String> {
         let mut head = Vec::new();

@@ -32,11 +32,13 @@ impl Answers {
         let quota = "inin-ratelimit-allowed: 5\r\ninin-ratelimit-count: 1\r\ninin-ratelimit-reset: 60\r\n";
         let headers = if head.contains("trusteebillingoverview") { quota } else { "" };
         let host = head.lines().find_map(|line| line.strip_prefix("host: ")).unwrap_or_default();
-        in_pieces(wire, headers, &self.body(head.split(' ').nth(1).unwrap_or_default(), host));
+        let scheme = if wire.is_tls() { "https" } else { "http" };
+        let target = head.split(' ').nth(1).unwrap_or_default();
+        in_pieces(wire, headers, &self.body(target, &format!("{scheme}://{host}")));
     }
 
-    /// The body for a target, where documents are at `host`.
-    pub(crate) fn body(&self, target: &str, host: &str) -> String {
+    /// The body for a target, with documents at the address `here`.
+    pub(crate) fn body(&self, target: &str, here: &str) -> String {
         let path = target.split('?').next().unwrap_or_default();
         match path.rsplit('/').next().unwrap_or_default() {
             "token" => r#"{"access_token":"tok-1","token_type":"bearer","expires_in":999999}"#.to_owned(),
@@ -49,7 +51,7 @@ impl Answers {
                 format!(r#"{{"entities":[{{}},{{}}],"nextUri":"{path}?second=page"}}"#)
             }
             "trustors" | "contracts" | "invoices" | "lines" => r#"{"entities":[{}]}"#.to_owned(),
-            "document" => format!(r#"{{"url":"http://{host}/1.pdf?signature=s"}}"#),
+            "document" => format!(r#"{{"url":"{here}/1.pdf?signature=s"}}"#),
             "1.pdf" => "%PDF-1.4 and the rest".to_owned(),
             _ if path.contains("trusteebillingoverview") => OVERVIEW.to_owned(),
             _ => r#"{"id":"one","name":"Some"}"#.to_owned(),

@@ -4,7 +4,6 @@ mod login;
 mod operations;
 
 use std::future::poll_fn;
-use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
@@ -13,9 +12,9 @@ use billing_hyper::{Client, Update};
 use billing_tests::VirtualTime;
 use billing_tests::raw_server::RawServer;
 use futures_util::StreamExt;
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 
-use crate::answers::{A_LITTLE, Answers, server};
+use crate::answers::{Answers, server};
 use crate::client::{RUNTIME, Setup, call, once};
 use crate::http2;
 use crate::tls::AUTHORITY;
@@ -170,27 +169,7 @@ async fn hyper_a_future_dropped_at_any_await_under_tls_leaves_nothing_behind() {
 /// Each is dropped on a connection that others may be using.
 #[test]
 fn hyper_a_future_dropped_at_any_await_under_http_2_leaves_nothing_behind() {
-    let answers = Arc::new(Answers::default());
-    let environment = http2::listen(move |tls| {
-        let answers = Arc::clone(&answers);
-        Box::pin(http2::converse(tls, move |request, mut to, _| {
-            let answers = Arc::clone(&answers);
-            Box::pin(async move {
-                let body = answers.body(request.uri().path(), "");
-                let (half, rest) = body.split_at(body.len() / 2);
-                let mut asked = request.into_body();
-                while asked.data().await.is_some() {}
-                sleep(A_LITTLE).await;
-                let mut answer = to.send_response(http::Response::new(()), false)?;
-                for (piece, last) in [(half, false), (rest, true)] {
-                    sleep(A_LITTLE).await;
-                    answer.send_data(piece.to_owned().into(), last)?;
-                }
-                Ok(())
-            })
-        }))
-    });
-    let setup = Setup::new(environment).trusting(&AUTHORITY.pem());
+    let setup = Setup::new(http2::serve_well()).trusting(&AUTHORITY.pem());
     RUNTIME.block_on(async {
         let awaits = at_every_await(|| in_virtual_time(setup.clone(), &now()), report).await;
         assert!(awaits >= 6, "a handshake, a login and two polls are more than {awaits} awaits");

@@ -18,6 +18,7 @@ use tokio::time::sleep;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
+use crate::answers::{self, Answers};
 use crate::bodies::gzip;
 use crate::client::{Client, RUNTIME, Setup, once_within, outcome, retrying_within};
 use crate::table::FINAL;
@@ -232,6 +233,34 @@ fn serve(fault: Fault) -> Environment {
             _ => Box::pin(async { answer(to) }),
         }))
     })
+}
+
+/// A server that answers all that there is to be asked for.
+pub(crate) fn serve_well() -> Environment {
+    let answers = Arc::new(Answers::default());
+    listen(move |tls| {
+        let answers = Arc::clone(&answers);
+        Box::pin(converse(tls, move |request, to, _| Box::pin(in_pieces(Arc::clone(&answers), request, to))))
+    })
+}
+
+async fn in_pieces(
+    answers: Arc<Answers>,
+    request: Request<RecvStream>,
+    mut to: SendResponse<Bytes>,
+) -> Result<(), h2::Error> {
+    let host = request.uri().authority().map_or("", |authority| authority.as_str());
+    let body = answers.body(request.uri().path(), &format!("https://{host}"));
+    let (half, rest) = body.split_at(body.len() / 2);
+    let mut asked = request.into_body();
+    while asked.data().await.is_some() {}
+    sleep(answers::A_LITTLE).await;
+    let mut answer = to.send_response(Response::new(()), false)?;
+    for (piece, last) in [(half, false), (rest, true)] {
+        sleep(answers::A_LITTLE).await;
+        answer.send_data(piece.to_owned().into(), last)?;
+    }
+    Ok(())
 }
 
 pub(crate) type Serving = Pin<Box<dyn Future<Output = ()> + Send>>;

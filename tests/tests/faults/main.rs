@@ -14,6 +14,7 @@ mod cancelled;
 mod client;
 mod heads;
 mod http2;
+mod logs;
 mod panics;
 mod proxies;
 mod reuse;
