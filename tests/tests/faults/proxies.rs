@@ -9,6 +9,7 @@ use std::process::Command;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use billing_core::{BaseUrl, Environment};
+use billing_tests::program::{program, stderr};
 use billing_tests::raw_server::{OVERVIEW, RawServer, TRUSTOR, Wire};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
@@ -37,6 +38,27 @@ fn rule_9_what_stays_on_this_machine_is_not_shown_to_a_proxy_of_the_environment(
                 assert!(proxy.connections() > 0, "{driver:?}, {variable}={heeded}");
             }
         }
+    }
+}
+
+#[test]
+fn rule_9_nor_does_the_program_show_it_to_one() {
+    for variable in ["HTTP_PROXY", "ALL_PROXY"] {
+        let proxy = RawServer::start(|_, _| ());
+        let server = RawServer::start(|_, wire| wire.serve_well());
+        let here = format!("http://{}", server.address());
+        let output = program()
+            .env(variable, format!("http://{}", proxy.address()))
+            .env("GENESYSCLOUD_OAUTHCLIENT_ID", "id")
+            .env("GENESYSCLOUD_OAUTHCLIENT_SECRET", "s3cret")
+            .env("GENESYSCLOUD_API_URL", &here)
+            .env("GENESYSCLOUD_LOGIN_URL", &here)
+            .args(["overview", TRUSTOR])
+            .output()
+            .expect("the program");
+        assert!(output.status.success(), "{variable}: {}", stderr(&output));
+        let seen = (server.count("/oauth/token"), server.count(TRUSTOR), proxy.connections());
+        assert_eq!(seen, (1, 1, 0), "{variable}");
     }
 }
 
