@@ -420,11 +420,58 @@ pub(crate) fn quoted(text: String, secrets: &[&Secret]) -> String {
 }
 
 fn redacted(text: String, secrets: &[&Secret]) -> String {
-    let shown = |text: &str, secret: &&Secret| !secret.expose().is_empty() && text.contains(secret.expose());
-    secrets.iter().fold(text, |text, secret| match shown(&text, secret) {
-        true => text.replace(secret.expose(), "[secret]"),
-        false => text,
+    let said = secrets.iter().map(|secret| secret.expose()).filter(|secret| !secret.is_empty());
+    said.fold(text, |text, secret| {
+        let mut shown = String::new();
+        let mut rest = &*text;
+        while let Some((before, after)) = around(rest, secret) {
+            shown.extend([before, "[secret]"]);
+            rest = after;
+        }
+        match shown.is_empty() {
+            true => text,
+            false => shown + rest,
+        }
     })
+}
+
+/// What is before and after the first `secret` in the text, as it is or as it is written in JSON or in an address.
+fn around<'a>(text: &'a str, secret: &str) -> Option<(&'a str, &'a str)> {
+    text.char_indices().find_map(|(at, _)| {
+        let (before, from) = text.split_at(at);
+        let spelled = || secret.chars().try_fold(from, after_char);
+        from.strip_prefix(secret).or_else(spelled).map(|after| (before, after))
+    })
+}
+
+/// The rest of a text that begins with the character, as it is or escaped: `/` may be `\/`, `\u002f` or `%2F`.
+fn after_char(text: &str, c: char) -> Option<&str> {
+    let by_unit = || {
+        c.encode_utf16(&mut [0; 2])
+            .iter()
+            .try_fold(text, |rest, unit| after_hex(after_escape(rest)?.strip_prefix('u')?, 4, (*unit).into()))
+    };
+    let by_byte = || {
+        c.encode_utf8(&mut [0; 4])
+            .bytes()
+            .try_fold(text, |rest, byte| after_hex(rest.strip_prefix('%')?, 2, byte.into()))
+    };
+    let by_itself = || match c {
+        '\\' => text.strip_prefix(r"\\"),
+        _ => after_escape(text)?.strip_prefix(c),
+    };
+    by_unit().or_else(by_byte).or_else(by_itself).or_else(|| text.strip_prefix(c))
+}
+
+/// What follows a backslash. JSON in a text of JSON has several of them before one character.
+fn after_escape(text: &str) -> Option<&str> {
+    text.strip_prefix('\\').map(|rest| rest.trim_start_matches('\\'))
+}
+
+/// What follows the number in so many hexadecimal digits.
+fn after_hex(text: &str, digits: usize, number: u32) -> Option<&str> {
+    let (hex, rest) = text.split_at_checked(digits)?;
+    (u32::from_str_radix(hex, 16) == Ok(number)).then_some(rest)
 }
 
 /// How much of a body is looked at for an error, in bytes, and how much is shown, in characters. The first is larger, so
@@ -467,6 +514,27 @@ mod tests {
         }
         let cut = error(ErrorKind::Server, 500, &format!("{pad}t0ken"));
         assert!(!cut.body_start().unwrap().ends_with("t0"));
+    }
+
+    #[test]
+    fn rule_9_an_echoed_secret_is_not_repeated_however_it_is_spelled() {
+        let secret = Secret::new("a/b+c=é\\\u{1f511}%.");
+        for spelled in [
+            "a/b+c=é\\\u{1f511}%.",
+            r"a\/b+c=é\\🔑%.",
+            r"\u0061\u002f\u0062\u002Bc\u003d\u00e9\u005c\ud83d\udd11\u0025.",
+            r"a\\\/b+c=\\u00e9\\🔑%.",
+            "a%2Fb%2bc%3D%c3%a9%5C%F0%9F%94%91%25.",
+            "%61%2F%62%2B%63%3D%C3%A9%5C%F0%9F%94%91%25%2e",
+        ] {
+            let body = format!("<p>{spelled}</p>{spelled}.");
+            let error = Evidence::of_response(&Response::new(&body), &[&secret]);
+            assert_eq!(error.body_start.as_deref(), Some("<p>[secret]</p>[secret]."), "{spelled}");
+            assert_eq!(quoted(body, &[&secret]), "<p>[secret]</p>[secret].", "{spelled}");
+        }
+        for other in ["a/b", "a%2Fb", r"a\u002", r"a\/b+c=", "%", "\\", "é%c3"] {
+            assert_eq!(quoted(other.to_owned(), &[&secret]), other);
+        }
     }
 
     #[test]
