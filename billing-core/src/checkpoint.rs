@@ -111,7 +111,7 @@ mod tests {
     use super::*;
     use crate::calls::{BillableUsage, Call, ContractsCall, InvoiceLinesCall};
     use crate::testing::{reply, script};
-    use crate::{BaseUrl, Environment, Exchange, Machine, Pages, Period, Policy, Poll, Step};
+    use crate::{BaseUrl, Environment, Exchange, History, Machine, Pages, Period, Policy, Poll, Reach, Step};
 
     fn parked() -> Poll<BillableUsage> {
         let now: DateTime<Utc> = "2026-11-02T09:00:00Z".parse().unwrap();
@@ -164,6 +164,55 @@ mod tests {
             assert!(restore(other).is_err());
         }
         let _: BaseUrl = "https://api.mypurecloud.com".parse().unwrap();
+    }
+
+    /// What somebody makes of `saved` who knows how it is sealed.
+    fn forged(saved: &str, from: &str, to: &str) -> String {
+        let edited = saved.replacen(from, to, 1);
+        assert_ne!(edited, saved, "{from}");
+        let (head, state) = edited.split_once(",\"saved\":").unwrap();
+        let (state, _) = state.rsplit_once(",\"check\":").unwrap();
+        let operation = head.split_once("\"operation\":").map_or("null", |(_, operation)| operation);
+        let check = checksum(CHECKSUM, format!("[{operation},{state}]").as_bytes());
+        format!("{head},\"saved\":{state},\"check\":\"{check:016x}\"}}")
+    }
+
+    #[test]
+    fn a_poll_whose_counters_are_at_their_ends_goes_on() {
+        let saved = serde_json::to_string(&parked()).unwrap();
+        for counter in ["unready\":1", "unheard_of\":0", "requests\":1", "throttled\":0"] {
+            let (name, _) = counter.split_once(':').unwrap();
+            let poll = restore(&forged(&saved, counter, &format!("{name}:{}", u32::MAX))).unwrap();
+            for (status, body) in [(200, r#"{"status":"Paused"}"#), (429, "")] {
+                let run = script(poll.clone(), &[reply(status, "", body)]);
+                assert!(run.result.is_err(), "{counter}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_walk_whose_counters_are_at_their_ends_goes_on() {
+        let api = Environment::default().api().clone();
+        let year = Reach::year(2026).unwrap();
+        let walk = History::new("org".parse().unwrap(), year, api, Policy::default());
+        let period = |start: &str, end: &str| {
+            let dates = format!(r#"{{"billingPeriodStartDate":"{start}","billingPeriodEndDate":"{end}"}}"#);
+            reply(200, "", &dates)
+        };
+        let october = period("2026-10-01T00:00:00Z", "2026-10-31T23:59:59Z");
+        let visit = script(walk, std::slice::from_ref(&october)).result.unwrap();
+        let saved = serde_json::to_string(&visit.rest.unwrap()).unwrap();
+        for (counter, reply) in [
+            ("count\":1", period("2026-09-01T00:00:00Z", "2026-09-30T23:59:59Z")),
+            ("before\":0", period("2025-09-01T00:00:00Z", "2025-09-30T23:59:59Z")),
+            ("failed\":0", reply(400, "", "")),
+            ("repeated\":0", october),
+        ] {
+            let (name, _) = counter.split_once(':').unwrap();
+            let forged = forged(&saved, counter, &format!("{name}:{}", u32::MAX));
+            let walk: History = serde_json::from_str(&forged).unwrap();
+            assert!(script(walk, &[reply]).result.is_ok(), "{counter}");
+        }
     }
 
     /// A call that holds the same as that for an invoice's lines.

@@ -136,10 +136,12 @@ impl<C: Call> Attempts<C> {
     pub(crate) fn proceed(&mut self, now: DateTime<Utc>) -> Result<Next, Error> {
         self.state.started.get_or_insert(now);
         let deadline = *self.state.deadline.get_or_insert(self.policy.deadline_from(now));
-        if now >= deadline {
+        let wake = self.state.wake.filter(|wake| *wake > now);
+        // Another policy can leave less time than what is waited for.
+        if wake.unwrap_or(now) >= deadline {
             return Err(self.waited(&self.state.waiting, ErrorKind::Deadline(deadline)));
         }
-        if let Some(wake) = self.state.wake.filter(|wake| *wake > now) {
+        if let Some(wake) = wake {
             return Ok(Next::Wait(wake));
         }
         let http = self.call.request(&self.api).map_err(|_| {

@@ -477,12 +477,12 @@ impl Walk {
         match known {
             Brief::Nothing => return (sort, Some(Ended::Oldest)),
             Brief::Fatal => return (sort, Some(Ended::Failed)),
-            Brief::Failed => self.failed += 1,
+            Brief::Failed => self.failed = self.failed.saturating_add(1),
             Brief::Period(_) => self.failed = 0,
         }
         match sort {
-            Sort::Repeated => self.repeated += 1,
-            Sort::Wanted | Sort::Undated => (self.repeated, self.count) = (0, self.count + 1),
+            Sort::Repeated => self.repeated = self.repeated.saturating_add(1),
+            Sort::Wanted | Sort::Undated => (self.repeated, self.count) = (0, self.count.saturating_add(1)),
             Sort::Outside => self.repeated = 0,
         }
         self.next = self.next.saturating_add(1);
@@ -522,7 +522,7 @@ impl Walk {
         let Reach::Range(range) = self.reach else { return Sort::Wanted };
         let place = dates.place(range);
         self.before = match place {
-            Place::Before => self.before + 1,
+            Place::Before => self.before.saturating_add(1),
             Place::Within | Place::After => 0,
             Place::Unknown => self.before,
         };

@@ -148,7 +148,7 @@ impl<C: Call<Output: Report>> Poll<C> {
         self.polls.unready = seen_before.saturating_add(1);
         match &status {
             Some(ReportStatus::Unknown(raw)) => {
-                self.polls.unheard_of += 1;
+                self.polls.unheard_of = self.polls.unheard_of.saturating_add(1);
                 if self.polls.unheard_of >= UNHEARD_OF_LIMIT {
                     return Err(self.exchange.error(ErrorKind::UnknownStatus(raw.to_string()), evidence));
                 }
@@ -449,6 +449,20 @@ mod tests {
             poll.call(),
             &BillableUsage::new(crate::Period::from_user("2026-10-01", "2026-11-01").unwrap())
         );
+    }
+
+    #[test]
+    fn a_restored_poll_that_is_given_less_time_than_it_waits_for_ends_at_once() {
+        let now = crate::testing::start();
+        let Step::Send(_, sent) = default().step(now) else { panic!("a request") };
+        let reply = reply(200, "retry-after: 60", IN_PROGRESS);
+        let Step::Wait(until, parked) = sent.receive(reply, now) else { panic!("a wait") };
+        let left = |overall| Policy { overall, ..Policy::default() };
+        let short = parked.clone().with_policy(left(crate::timestamp::between(now, until))).step(now);
+        let Step::Done(Err(error)) = short else { panic!("an end, not {short:?}") };
+        assert_eq!(error.kind(), &ErrorKind::Deadline(until));
+        let enough = crate::timestamp::between(now, until) + Duration::from_millis(1);
+        assert!(matches!(parked.with_policy(left(enough)).step(now), Step::Wait(at, _) if at == until));
     }
 
     #[test]
