@@ -112,10 +112,9 @@ impl Profile {
 }
 
 impl fmt::Debug for Profile {
-    /// Without the values, some of which are secrets.
+    /// Without the values, some of which are secrets, and without the keys, as one that is in the wrong place may be too.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let keys: Vec<&String> = self.settings.0.keys().collect();
-        f.debug_struct("Profile").field("name", &self.name).field("keys", &keys).finish()
+        f.debug_struct("Profile").field("name", &self.name).field("keys", &self.settings.0.len()).finish()
     }
 }
 
@@ -170,5 +169,14 @@ mod tests {
             let error = Profile::find(text, "file", None).unwrap_err().to_string();
             assert!(error.contains("line 2") && !error.contains("hunter2"), "{error}");
         }
+    }
+
+    #[test]
+    fn a_secret_in_the_place_of_a_key_is_not_shown() {
+        let profile = Profile::find("[DEFAULT]\nhunter2 = \"client_secret\"", "file", None).unwrap().unwrap();
+        assert_eq!(format!("{profile:?}"), "Profile { name: \"DEFAULT\", keys: 1 }");
+        let error =
+            Profile::find("[DEFAULT]\nhunter2 = 1\nhunter2 = 2", "file", None).unwrap_err().to_string();
+        assert!(error.contains("line 3") && !error.contains("hunter2"), "{error}");
     }
 }
