@@ -318,12 +318,14 @@ mod tests {
     use super::*;
     use crate::calls::LOGIN;
     use crate::testing::{Run, exchange, lost, poll, reply, run, start};
-    use crate::timestamp::after;
+    use crate::timestamp::{after, before, between};
     use crate::{
         Credentials, Environment, Error, ErrorKind, Exchange, Pacing, Policy, Reply, TransportErrorKind,
     };
 
     type Shared = Rc<RefCell<Session>>;
+
+    const DAY: Duration = Duration::from_secs(24 * 3600);
 
     fn shared(credentials: Credentials) -> Shared {
         Rc::new(RefCell::new(Session::new(Environment::default(), credentials)))
@@ -484,6 +486,76 @@ mod tests {
         let Step::Send(_, _forgotten) = overview(&access).step(start()) else { panic!("a login") };
         let Step::Wait(until, joined) = overview(&access).step(start()) else { panic!("a wait") };
         assert!(matches!(joined.step(until), Step::Send(login, _) if is_login(&login)));
+    }
+
+    /// Until when a call waits that wants to go out a day before `now`, in seconds from then. Ten of them are the session's, to
+    /// be sure.
+    fn waits_on_a_clock_that_was_set_back(access: &Shared, now: DateTime<Utc>) -> f64 {
+        let yesterday = before(now, DAY);
+        match overview(access).step(yesterday) {
+            Step::Wait(until, _) => between(yesterday, until).as_secs_f64(),
+            other => panic!("a wait, not {other:?}"),
+        }
+    }
+
+    #[test]
+    fn rule_7_a_429_parks_no_longer_on_a_clock_that_was_set_back() {
+        let access = unpaced(Credentials::access_token("t").unwrap());
+        let Step::Send(_, sent) = overview(&access).step(start()) else { panic!("a call") };
+        let Step::Wait(..) = sent.receive(reply(429, "retry-after: 90", ""), start()) else {
+            panic!("a wait")
+        };
+        let waits = waits_on_a_clock_that_was_set_back(&access, start());
+        assert!((100.0..=101.0).contains(&waits), "{waits}");
+    }
+
+    #[test]
+    fn a_window_that_is_used_up_is_awaited_no_longer_on_a_clock_that_was_set_back() {
+        let access = unpaced(Credentials::access_token("t").unwrap());
+        let headers = "inin-ratelimit-allowed: 1\ninin-ratelimit-count: 1\ninin-ratelimit-reset: 60";
+        run(overview(&access), |_, _| reply(200, headers, "{}"));
+        let waits = waits_on_a_clock_that_was_set_back(&access, start());
+        assert!((70.0..=71.0).contains(&waits), "{waits}");
+    }
+
+    #[test]
+    fn rule_6_a_silent_login_and_one_that_backs_off_are_awaited_no_longer_on_a_clock_that_was_set_back() {
+        let access = shared(client());
+        let Step::Send(_, _silent) = overview(&access).step(start()) else { panic!("a login") };
+        assert_eq!(waits_on_a_clock_that_was_set_back(&access, start()), 41.0);
+        let access = shared(client());
+        let Step::Send(_, sent) = overview(&access).step(start()) else { panic!("a login") };
+        let Step::Wait(..) = sent.receive(reply(503, "retry-after: 90", ""), start()) else {
+            panic!("a wait")
+        };
+        assert_eq!(waits_on_a_clock_that_was_set_back(&access, start()), 100.0);
+    }
+
+    #[test]
+    fn a_token_lasts_no_longer_on_a_clock_that_was_set_back() {
+        let access = unpaced(client());
+        run(overview(&access), server(|_, _| reply(200, "", "{}")));
+        let sends_login = |now| match overview(&access).step(now) {
+            Step::Send(request, _) => is_login(&request),
+            other => panic!("a request, not {other:?}"),
+        };
+        let yesterday = before(start(), DAY);
+        assert!(!sends_login(yesterday));
+        assert!(!sends_login(after(yesterday, Duration::from_secs(3_549))));
+        assert!(sends_login(after(yesterday, Duration::from_secs(3_551))));
+    }
+
+    #[test]
+    fn rule_7_threads_that_come_out_of_order_set_no_clock_back() {
+        let access = unpaced(Credentials::access_token("t").unwrap());
+        let Step::Send(_, sent) = overview(&access).step(start()) else { panic!("a call") };
+        let Step::Wait(until, _) = sent.receive(reply(429, "retry-after: 90", ""), start()) else {
+            panic!("a wait")
+        };
+        for late in [1, 10, 5] {
+            let now = before(start(), Duration::from_secs(late));
+            assert!(matches!(overview(&access).step(now), Step::Wait(same, _) if same == until), "{late}");
+        }
     }
 
     #[test]

@@ -73,6 +73,11 @@ pub trait Machine: sealed::Machine {
     ///
     /// Stepping a machine before the time that it waits for is harmless: it asks to wait
     /// again.
+    ///
+    /// `now` should come from a clock that does not jump, such as wall time at the start plus monotonic time since. Time that
+    /// a clock jumps over looks like time that passes: waits and the deadline may be over. Where a clock is set back, a wait is
+    /// no longer than the longest that the machine would ask for, and its [session](crate::Session) moves its times as well;
+    /// but the deadline is later by what the clock is set back while a request is out.
     fn step(self, now: DateTime<Utc>) -> Step<Self>;
 
     /// How far it has come, for progress displays and logs.
@@ -416,6 +421,12 @@ pub(crate) mod sealed {
         pub(crate) until: DateTime<Utc>,
         /// The time that the server named, if it named one; `until` may be a little later.
         pub(crate) asked: Option<DateTime<Utc>>,
+    }
+
+    impl NotBefore {
+        pub(crate) fn times(&mut self) -> impl Iterator<Item = &mut DateTime<Utc>> {
+            std::iter::once(&mut self.until).chain(&mut self.asked)
+        }
     }
 
     /// Why a request has to wait before it is sent.

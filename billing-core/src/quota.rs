@@ -194,6 +194,17 @@ impl Quota {
         }
     }
 
+    /// The clock was set back: what is remembered by it moves with it.
+    pub(crate) fn set_back(&mut self, by: Duration) {
+        let Self { window, parked, renewed, in_flight, lost, next, .. } = self;
+        let of_window = window.iter_mut().flat_map(Window::times);
+        let of_park = parked.iter_mut().flat_map(|(not_before, _)| not_before.times());
+        let sent = in_flight.values_mut().chain(lost);
+        for time in of_window.chain(of_park).chain(sent).chain(next).chain([renewed]) {
+            *time = before(*time, by);
+        }
+    }
+
     /// A request that was let out was taken back: nobody waits for it any more.
     pub(crate) fn forget(&mut self, ticket: Ticket) {
         self.in_flight.remove(&ticket);
@@ -340,6 +351,11 @@ impl Window {
             confirmed: true,
             unannounced: false,
         }
+    }
+
+    fn times(&mut self) -> impl Iterator<Item = &mut DateTime<Utc>> {
+        let Self { began, ends, looked, told, .. } = self;
+        [began, ends, looked].into_iter().chain(told.as_mut().map(|(time, _)| time))
     }
 
     /// Begins the next window when the clock says that this one is over.
@@ -1009,6 +1025,26 @@ mod tests {
         assert_eq!(length(&quota), 7200);
         ok(&mut quota, next, &headers(9, 1, 59), 7203.0);
         assert_eq!(length(&quota), 60);
+    }
+
+    #[test]
+    fn set_back_it_is_as_if_all_had_happened_so_much_earlier() {
+        // A multiple of what the jitter is drawn from.
+        let by = Duration::from_millis(1 << 31);
+        let lived = |from: f64| {
+            let mut quota = Quota::new(Pacing::default(), 1);
+            let first = send(&mut quota, from);
+            quota.renew(at(from + 1.0));
+            let [second, third] = [2.0, 3.0].map(|seconds| send(&mut quota, from + seconds));
+            ok(&mut quota, second, &headers(300, 7, 60), from + 4.0);
+            send(&mut quota, from + 5.0);
+            quota.lose(first, at(from + 6.0));
+            throttle(&mut quota, third, &retry_after(90), from + 7.0);
+            quota
+        };
+        let mut set_back = lived(10_000_000.0);
+        set_back.set_back(by);
+        assert_eq!(format!("{set_back:?}"), format!("{:?}", lived(10_000_000.0 - by.as_secs_f64())));
     }
 
     #[test]

@@ -30,7 +30,7 @@ use crate::machine::{Hold, NotBefore, Request};
 use crate::policy::{RetrySchedule, retry_after, unhinted_throttle};
 use crate::progress::Waiting;
 use crate::quota::{Pace, Pacing, Quota, Ticket};
-use crate::timestamp::after;
+use crate::timestamp::{after, before, between};
 use crate::{Environment, Error, ErrorKind, InvalidInput, Reply, Secret};
 
 /// By what a session proves who it is.
@@ -75,6 +75,11 @@ impl Credentials {
 }
 
 /// The state that concurrent calls share; see the [module's text](self).
+///
+/// All that share it tell it the time by the same clock, in any order by ten seconds. When that clock is set back, all that
+/// the session remembers moves back with it: a token's end, a login under way, a window of the quota, a 429's wait. How much
+/// time has passed since it was last told is not known to it, so that it may wait by so much and those ten seconds longer
+/// than the server asks for, and never less. A clock that jumps ahead looks like time that passes.
 pub struct Session {
     environment: Environment,
     grant: Grant,
@@ -95,6 +100,8 @@ pub struct Session {
     given_up: Option<(ErrorKind, Evidence)>,
     refused: Option<(ErrorKind, Evidence)>,
     revision: u64,
+    /// The latest time that it was told.
+    latest: DateTime<Utc>,
 }
 
 struct Current {
@@ -132,6 +139,7 @@ impl Session {
             given_up: None,
             refused: None,
             revision: 0,
+            latest: DateTime::<Utc>::MIN_UTC,
         }
     }
 
@@ -157,6 +165,7 @@ impl Session {
 
     /// May a request go out at `now`? `since` is the [`Session::episode`] at the time it first asked.
     pub(crate) fn admit(&mut self, since: u64, outgoing: &Request, now: DateTime<Utc>) -> Admission {
+        self.keep_time(now);
         if !self.environment.api().is_origin_of(outgoing.http().uri()) {
             return Admission::Never(Error::new(
                 ErrorKind::Unsendable(ANOTHER_API),
@@ -191,6 +200,7 @@ impl Session {
         reply: &Reply,
         now: DateTime<Utc>,
     ) -> Observed {
+        self.keep_time(now);
         let Ok(response) = reply else {
             self.quota.lose(pass.ticket, now);
             return Observed::Deliver { not_before: None };
@@ -215,6 +225,7 @@ impl Session {
 
     /// Takes the reply to login number `number` in.
     pub(crate) fn logged_in(&mut self, number: u64, reply: Reply, now: DateTime<Utc>) {
+        self.keep_time(now);
         if !self.is_in_flight(number) {
             return;
         }
@@ -275,6 +286,29 @@ impl Session {
         if self.is_in_flight(number) {
             self.login = LoginState::Idle;
             self.revision += 1;
+        }
+    }
+
+    /// Is told the time. If it is earlier than it was, by more than threads come out of order, the clock was set back.
+    fn keep_time(&mut self, now: DateTime<Utc>) {
+        let by = between(now, self.latest);
+        if by <= OUT_OF_ORDER {
+            self.latest = self.latest.max(now);
+            return;
+        }
+        self.latest = now;
+        // Some of that may be of an earlier jump, too short to be told from threads out of order, and since then what was
+        // learned may be right: rather too late than too early.
+        let by = by - OUT_OF_ORDER;
+        self.quota.set_back(by);
+        let expires = self.token.iter_mut().flat_map(|token| &mut token.expires);
+        let (until, hold) = match &mut self.login {
+            LoginState::Idle => (None, None),
+            LoginState::InFlight { until, .. } => (Some(until), None),
+            LoginState::BackingOff { hold } => (None, Some(hold.not_before.times())),
+        };
+        for time in expires.chain(until).chain(hold.into_iter().flatten()) {
+            *time = before(*time, by);
         }
     }
 
@@ -436,6 +470,8 @@ pub(crate) const ANOTHER_API: &str = "its address is not that of the configured 
 /// A token is used for this long at least; a 401 renews it too.
 const SHORTEST_LIFETIME: Duration = Duration::from_secs(30);
 const THROTTLE_FLOOR: Duration = Duration::from_secs(1);
+/// How much later a thread may say what time it is than it has looked at the clock.
+const OUT_OF_ORDER: Duration = Duration::from_secs(10);
 /// A token's answer is a few hundred bytes.
 const LARGEST_LOGIN: usize = 1 << 20;
 

@@ -77,8 +77,8 @@ pub(super) fn reply(
     }
 }
 
-/// What an error says.
-pub(super) fn outcome(error: &Error) -> Outcome {
+/// What an error says, by a clock of which `time` is one of the run.
+pub(super) fn outcome(error: &Error, time: impl Fn(DateTime<Utc>) -> i64) -> Outcome {
     Outcome::Failed {
         kind: error.kind().clone(),
         login: error.operation() == billing_core::calls::LOGIN,
@@ -86,6 +86,7 @@ pub(super) fn outcome(error: &Error) -> Outcome {
         code: error.code().map(Rc::from),
         correlation: error.correlation_id().map(Rc::from),
         attempts: error.attempts(),
+        retry_at: error.retry_at().map(time),
     }
 }
 

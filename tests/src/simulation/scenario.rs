@@ -58,6 +58,8 @@ pub(super) struct Scenario {
     pub(super) own_waits: bool,
     /// Whether everything is rendered as text at every step.
     pub(super) shows: bool,
+    /// Before so many of a thousand acts the clock of a process jumps.
+    pub(super) jumps: u64,
 }
 
 /// The server's quota.
@@ -149,6 +151,7 @@ impl Scenario {
             restores: rng.pick(&[0, 0, 100, 1_000]),
             own_waits: false,
             shows: rng.permille(30),
+            jumps: if calm { 0 } else { rng.pick(&[0, 0, 0, 0, 3, 30]) },
         }
     }
 
@@ -160,9 +163,11 @@ impl Scenario {
         let swift = self.delay <= 3_000;
         // By the minute, as the published limits are: that is what a client assumes that no answer has told.
         let usual = self.quota.is_none_or(|quota| quota.window == 60_000);
-        // What a driver drops on its way to the server is counted there, but not by the client.
+        // What a driver drops on its way to the server is counted there, but not by the client; and by a clock that has jumped
+        // ahead a window is over that is not.
         swift
             && usual
+            && self.jumps == 0
             && self.dropped == 0
             && self.stranger == 0
             && (self.faults == 0 || !lies.iter().any(|fault| self.kinds.contains(fault)))

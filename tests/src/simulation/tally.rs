@@ -59,6 +59,8 @@ impl Tally {
             What::Counts { over: true } => count("refused by the server's quota"),
             What::Moves { later: 0, .. } => count("saved and restored in place"),
             What::Moves { .. } => count("moved to another clock"),
+            What::Jumps { by: 0.., .. } => count("clocks that jumped ahead"),
+            What::Jumps { .. } => count("clocks that were set back"),
             What::Dropped => *self.outcomes.entry("dropped by the driver").or_default() += 1,
             What::Shows(..) => count("renderings searched for secrets"),
             What::Receives(reply) if reply.status == Some(401) => count("401s"),

@@ -56,6 +56,13 @@ pub enum What {
         /// How its times look from here: so much later than they were.
         later: i64,
     },
+    /// The clock of a session's process jumps, and with it all that goes by it: not this operation's alone.
+    Jumps {
+        /// The session.
+        session: usize,
+        /// How far it jumps ahead; less than nothing if it is set back.
+        by: i64,
+    },
     /// Its driver drops it.
     Dropped,
     /// The server forgets the session's tokens, or a stranger uses its quota: for whoever reads the trace.
@@ -179,6 +186,8 @@ pub enum Outcome {
         correlation: Option<Rc<str>>,
         /// The requests that it counts.
         attempts: u32,
+        /// When to come back, as it says.
+        retry_at: Option<i64>,
     },
 }
 
@@ -198,11 +207,14 @@ impl Digest {
             What::Waits { until, polls, .. } => (5, until.unsigned_abs() ^ (u64::from(*polls) << 48)),
             // That it is saved and restored is what must not make a difference.
             What::Moves { .. } | What::Shows(..) => return,
+            What::Jumps { session, by } => (12, *session as u64 ^ by.unsigned_abs().rotate_left(8)),
             What::Dropped => (6, 0),
             What::Meanwhile(what) => (7, text(Some(what))),
             What::Ends(Outcome::Good { complete, more }) => (8, u64::from(*complete) * 2 + u64::from(*more)),
             What::Ends(Outcome::Failed { kind: ErrorKind::Deadline(_), .. }) => (9, 0),
-            What::Ends(Outcome::Failed { kind: ErrorKind::Deferred(_), .. }) => (10, 0),
+            What::Ends(Outcome::Failed { kind: ErrorKind::Deferred(_), retry_at, .. }) => {
+                (10, retry_at.unwrap_or_default().unsigned_abs())
+            }
             What::Ends(Outcome::Failed { status, .. }) => (11, u64::from(status.unwrap_or_default())),
         };
         for word in [event.at.unsigned_abs(), event.operation as u64, sort, detail] {
@@ -239,6 +251,9 @@ impl fmt::Display for Event {
             What::Waits { until, why, polls } => write!(f, "waits until {until}: {why} (polls: {polls})"),
             What::Moves { session, later } => {
                 write!(f, "is saved and restored: session {session:?}, {later:+} ms")
+            }
+            What::Jumps { session, by } => {
+                write!(f, "meanwhile the clock of session {session} jumps {by:+} ms")
             }
             What::Dropped => f.write_str("is dropped"),
             What::Meanwhile(what) => write!(f, "meanwhile {what}"),

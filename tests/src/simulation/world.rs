@@ -34,9 +34,10 @@ pub(super) struct World<W> {
     sequence: u64,
     pub(super) now: i64,
     operations: usize,
-    /// What the network draws from, and what everything else draws from.
+    /// What the network draws from, what clocks that jump do, and what everything else does.
     pub(super) chance: Rng,
     pub(super) whims: Rng,
+    clocks: Rng,
     pub(super) burst: Option<(Fault, u64)>,
     pub(super) checker: Checker,
     pub(super) tally: Tally,
@@ -134,6 +135,7 @@ impl<W: FnMut(&Event)> World<W> {
             operations: 0,
             chance: rng.fork(3),
             whims: rng.fork(4),
+            clocks: rng.fork(5),
             burst: None,
             checker: Checker::new(terms),
             tally: Tally::default(),
@@ -166,6 +168,7 @@ impl<W: FnMut(&Event)> World<W> {
                 continue;
             }
             self.now = at;
+            self.a_clock_may_jump(slot)?;
             match act {
                 Act::Begin => self.begin(slot)?,
                 Act::Wake => self.wake(slot)?,
@@ -206,6 +209,19 @@ impl<W: FnMut(&Event)> World<W> {
         let millis =
             nanos.map_or_else(|| (time - base()).num_milliseconds(), |n| (n + 999_999).div_euclid(1_000_000));
         millis - ahead
+    }
+
+    /// The clock of a process jumps, whatever is under way there.
+    fn a_clock_may_jump(&mut self, slot: usize) -> Result<(), Violation> {
+        if self.scenario.jumps == 0 || !self.clocks.permille(self.scenario.jumps) {
+            return Ok(());
+        }
+        let session = self.clocks.index(self.processes.len());
+        let most = self.clocks.pick(&[5_000, 60_000, 1_000_000, 200_000_000]);
+        let by = 1 + self.clocks.millis(most);
+        let by = if self.clocks.permille(500) { by } else { -by };
+        self.processes[session].ahead += by;
+        self.see(slot, What::Jumps { session, by })
     }
 
     fn begin_later(&mut self, slot: usize) {
@@ -294,7 +310,7 @@ impl<W: FnMut(&Event)> World<W> {
             Err(error) => {
                 let body = error.body_start().unwrap_or_default();
                 self.see(slot, What::Shows("an error", format!("{error} {error:?} {body}")))?;
-                (reading::outcome(&error), None)
+                (reading::outcome(&error, |time| self.of_local(slot, time)), None)
             }
         };
         self.see(slot, What::Ends(outcome))?;

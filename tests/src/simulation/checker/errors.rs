@@ -13,9 +13,11 @@ impl Operation {
         at: i64,
     ) -> Result<(), Violation> {
         ensure(self.phase == Phase::Idle, "2", || "an end while a request is out".to_owned())?;
-        ensure(self.jumps() || at <= self.deadline.saturating_add(terms.late), "deadline", || {
-            format!("it ends {} ms after its deadline", at - self.deadline)
-        })?;
+        ensure(
+            self.jumps() || self.may_be_late || at <= self.deadline.saturating_add(terms.late),
+            "deadline",
+            || format!("it ends {} ms after its deadline", at - self.deadline),
+        )?;
         match outcome {
             Outcome::Good { complete, more } => {
                 let says = self.last.as_ref().map(|reply| &reply.says);
@@ -28,8 +30,11 @@ impl Operation {
                     ensure(*more == (*next == Next::On), "10", || format!("more: {more} after {next:?}"))?;
                 }
             }
-            Outcome::Failed { kind, login, attempts, .. } => {
+            Outcome::Failed { kind, login, attempts, retry_at, .. } => {
                 self.fails(kind, *login, session, at)?;
+                if matches!(kind, ErrorKind::Deferred(_)) {
+                    self.puts_off(*retry_at, session, at)?;
+                }
                 self.tells(outcome, session)?;
                 let counted = *attempts == self.sent || (self.restored && *attempts < self.sent);
                 ensure(counted, "11", || format!("{attempts} requests in the error of {}", self.sent))?;
@@ -52,6 +57,10 @@ impl Operation {
         match (&self.expect, kind) {
             (Expect::Fails(expected), _) if !login && alike(expected, kind) => Ok(()),
             (Expect::FailsByLogin, _) if login => Ok(()),
+            // The login failed, but the time was over anyway.
+            (Expect::FailsByLogin, ErrorKind::Deadline(_)) if at >= self.deadline || !self.deadline_known => {
+                Ok(())
+            }
             (Expect::Good | Expect::Fails(_) | Expect::FailsByLogin, _) => {
                 Err(unexpected(&format!("where {:?} is expected", self.expect)))
             }
@@ -60,18 +69,8 @@ impl Operation {
             }
             // In doubt about an earlier answer, whether this was one too many is in doubt as well.
             (Expect::Anything, ErrorKind::Server | ErrorKind::Transport(_)) => Ok(()),
-            (_, ErrorKind::Deadline(_)) => {
-                // Now, if the next wake would be too late; but not so early that there would have been time.
-                let longest =
-                    [self.policy.polls.most * 3, self.policy.polls.least * 3, self.policy.retries.most];
-                let longest = longest.iter().map(std::time::Duration::as_millis).max().unwrap_or_default();
-                let longest = i64::try_from(longest).unwrap_or(i64::MAX).max(LONGEST_OWN_WAIT);
-                let held = session.is_some_and(|session| session.holds(self.deadline));
-                let early = self.deadline.saturating_sub(at) > longest && !held;
-                ensure(self.restored || !early, "deadline", || {
-                    format!("given up {} ms early", self.deadline - at)
-                })
-            }
+            (_, ErrorKind::Deadline(_)) => self.has_no_time(session, at),
+            // When, its own check says.
             (_, ErrorKind::Deferred(_)) => Ok(()),
             _ if login => {
                 let failed = session.is_some_and(|session| session.given.is_some());
@@ -123,7 +122,5 @@ impl Operation {
     }
 }
 
-/// The longest wait that is no server's wish, with a little more: a minute after a 429, and what a window takes.
-const LONGEST_OWN_WAIT: i64 = 62_000;
 /// After so long no answer is under way that a fault has struck.
 const SETTLED: i64 = 65_000;

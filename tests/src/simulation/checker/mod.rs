@@ -4,7 +4,9 @@
 //! table of the design by its own reading of them ([`table`]). It knows nothing of how the client does it.
 
 mod errors;
+mod jumps;
 mod operation;
+mod patience;
 mod sessions;
 mod table;
 #[cfg(test)]
@@ -82,6 +84,10 @@ impl Checker {
             }
             What::Shows(what, text) => return self.shows(what, text),
             What::Meanwhile(_) => return Ok(()),
+            What::Jumps { session, by } => {
+                self.jumps(*session, *by, at);
+                return Ok(());
+            }
             _ => {}
         }
         let Some(operation) = self.operations.get_mut(number) else {
@@ -89,6 +95,11 @@ impl Checker {
         };
         ensure(operation.phase != Phase::Over, "2", || format!("something comes after the end: {what:?}"))?;
         let mut session = operation.session.and_then(|number| self.sessions.get_mut(number));
+        // It is not asked about a failure to log in that its operation's deadline has brought about.
+        let looks = matches!(what, What::Sends(_) | What::Receives(Reply { failure: None, .. }));
+        if let Some(session) = session.as_deref_mut().filter(|_| looks) {
+            session.looks(at);
+        }
         match what {
             What::Sends(request) => {
                 operation.sends(request, session.as_deref(), at)?;
@@ -120,8 +131,14 @@ impl Checker {
                 operation.phase = Phase::Over;
                 Ok(())
             }
-            What::Ends(outcome) => operation.ends(outcome, session.as_deref(), &self.terms, at),
-            What::Begins { .. } | What::Shows(..) | What::Meanwhile(_) => Ok(()),
+            What::Ends(outcome) => {
+                operation.ends(outcome, session.as_deref(), &self.terms, at)?;
+                if let (Some(session), Outcome::Failed { kind, login: true, .. }) = (session, outcome) {
+                    session.is_given_up_as(kind);
+                }
+                Ok(())
+            }
+            What::Begins { .. } | What::Shows(..) | What::Meanwhile(_) | What::Jumps { .. } => Ok(()),
         }
     }
 

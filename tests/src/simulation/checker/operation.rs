@@ -1,5 +1,6 @@
 //! What holds for one operation, from its beginning to its one end.
 
+use super::sessions::CutShort;
 use super::table::{Judged, judge};
 use super::*;
 
@@ -17,24 +18,40 @@ pub(super) struct Operation {
     digest: Option<u64>,
     /// No request to the API before this, and no other kind of wait: that of the last answer.
     pub(super) not_before: i64,
+    /// No request to the API after this, unless the server or the session is in the way; and what the last answer asked for.
+    pub(super) due_at_most: i64,
+    pub(super) asked: Option<i64>,
+    pub(super) answered: i64,
+    /// Until when it waits, since its last request, at the latest.
+    pub(super) promised: i64,
+    /// The same of the wait before its last request, which is all that is left of one that is saved then.
+    pub(super) promised_before: i64,
     /// The clock may have jumped since.
     jumped: bool,
+    /// The same, so that it may find that its deadline has long been over.
+    pub(super) may_be_late: bool,
+    /// Whether its clock was set back since its last request.
+    pub(super) set_back: bool,
+    /// Whether its deadline and its age are known: not where it may have moved them with a clock that was set back.
+    pub(super) deadline_known: bool,
+    pub(super) age_known: bool,
     /// The last answer was a 401 that is no error: the same request again, at once.
     again: bool,
     /// Answers in a row, as the decision table counts them; in doubt where an answer's meaning was.
-    transient: u32,
-    unreadable: u32,
+    pub(super) transient: u32,
+    pub(super) unreadable: u32,
     odd: u32,
-    doubt: bool,
+    pub(super) throttled_in_row: u32,
+    pub(super) doubt: bool,
     polls: Option<u32>,
     /// 401s for the present request: of the current token, and of one that was replaced.
     refused: u32,
     replaced: u32,
     /// Requests: all, those of the API that are no repeats after a 401, and 429s; for the bounds, since the last jump.
     pub(super) sent: u32,
-    calls: i64,
-    throttled: i64,
-    bounded_since: i64,
+    pub(super) calls: i64,
+    pub(super) throttled: i64,
+    pub(super) bounded_since: i64,
     /// Whether it was saved and restored, and may have forgotten what is not saved.
     pub(super) restored: bool,
     /// The last answer of the API.
@@ -45,10 +62,10 @@ pub(super) struct Operation {
 #[derive(Debug, PartialEq)]
 pub(super) enum Phase {
     Idle,
-    /// A request is out; `told` says whether an answer had told the quota before.
+    /// A request is out; `told` says whether an answer had told the quota before. Its time is over then, by its clock.
     Out {
         request: Request,
-        since: i64,
+        timed_out: i64,
         told: bool,
     },
     Over,
@@ -87,11 +104,21 @@ impl Operation {
             expect: Expect::Goes,
             digest: None,
             not_before: at,
+            due_at_most: at,
+            asked: None,
+            answered: at,
+            promised: i64::MIN,
+            promised_before: i64::MIN,
             jumped: false,
+            may_be_late: false,
+            set_back: false,
+            deadline_known: true,
+            age_known: true,
             again: false,
             transient: 0,
             unreadable: 0,
             odd: 0,
+            throttled_in_row: 0,
             doubt: false,
             polls: Some(0),
             refused: 0,
@@ -125,6 +152,11 @@ impl Operation {
             _ => LOGIN_ATTEMPT,
         };
         ensure(request.timeout <= allowed, "deadline", || "an attempt beyond its bound".to_owned())?;
+        let timed_out = at.saturating_add(request.timeout);
+        if request.timeout < allowed && !self.deadline_known {
+            // It is cut short by the deadline, which is known by that.
+            (self.deadline, self.deadline_known) = (timed_out, true);
+        }
         let scheme = match request.to {
             Origin::Api => "Bearer ",
             Origin::Login => "Basic ",
@@ -135,12 +167,14 @@ impl Operation {
         let fits = request.authorization.as_deref().is_some_and(|text| text.starts_with(scheme));
         ensure(fits, "9", || format!("{:?} with the credentials of another origin", request.to))?;
         self.sent += 1;
+        self.promised_before = self.promised_before.max(std::mem::replace(&mut self.promised, i64::MIN));
+        (self.set_back, self.may_be_late) = (false, false);
         if request.to == Origin::Api {
             self.calls(request, at)?;
         }
         self.expect = Expect::Goes;
         let told = session.is_some_and(|session| session.told);
-        self.phase = Phase::Out { request: request.clone(), since: at, told };
+        self.phase = Phase::Out { request: request.clone(), timed_out, told };
         Ok(())
     }
 
@@ -155,7 +189,7 @@ impl Operation {
                 format!("{} ms too early", self.not_before - at)
             })?;
             self.calls += 1;
-            let time = self.deadline - self.bounded_since;
+            let time = (self.deadline - self.bounded_since).max(0);
             ensure(self.kind != Kind::Report || self.calls <= time / 2_000 + 1, "5", || {
                 format!("{} polls in {time} ms", self.calls)
             })?;
@@ -177,13 +211,16 @@ impl Operation {
         number: usize,
         at: i64,
     ) -> Result<(), Violation> {
-        let Phase::Out { request, since, .. } = std::mem::replace(&mut self.phase, Phase::Idle) else {
+        let Phase::Out { request, timed_out, .. } = std::mem::replace(&mut self.phase, Phase::Idle) else {
             return Err(Violation { rule: "2", text: "a reply to nothing".to_owned() });
         };
         if request.to == Origin::Login {
-            // The deadline of one that was moved is known by the time that it gives an attempt.
-            let shortened = request.timeout < LOGIN_ATTEMPT && at >= since + request.timeout;
-            let cut_short = reply.failure.is_some() && (shortened || at >= self.deadline);
+            let cut_short = match reply.failure {
+                None => CutShort::No,
+                Some(_) if at >= self.deadline => CutShort::Yes,
+                Some(_) if self.deadline_known || at < timed_out => CutShort::No,
+                Some(_) => CutShort::Perhaps,
+            };
             if let Some(session) = session {
                 self.expect = session.login_ends(number, reply, cut_short, at);
             }
@@ -192,6 +229,7 @@ impl Operation {
         ensure(reply.length <= self.policy.max_body, "14", || format!("a body of {} bytes", reply.length))?;
         self.again = false;
         self.last = Some(reply.clone());
+        (self.due_at_most, self.asked, self.answered) = (at, None, at);
         let judged = judge(self.kind, reply);
         let mut not_before = at.saturating_add(reply.hint.unwrap_or_default());
         if let Some(session) = session {
@@ -216,7 +254,11 @@ impl Operation {
             _ => 0,
         };
         self.not_before = not_before.max(at + floor);
-        self.expect = self.counts(judged, reply, at)?;
+        self.expect = self.counts(judged.clone(), reply, at)?;
+        // After a 429 the session says more than the hint alone.
+        let own_hint = self.session.is_none() || judged != Judged::Throttled;
+        self.asked = reply.hint.filter(|_| own_hint).map(|hint| at.saturating_add(hint));
+        self.due_at_most = self.due_at_most(&judged, reply.hint.is_some(), at);
         Ok(())
     }
 
@@ -224,7 +266,7 @@ impl Operation {
     fn counts(&mut self, judged: Judged, reply: &Reply, at: i64) -> Result<Expect, Violation> {
         let settled = matches!(judged, Judged::Good | Judged::InProgress | Judged::Odd);
         if settled {
-            (self.transient, self.unreadable) = (0, 0);
+            (self.transient, self.unreadable, self.throttled_in_row) = (0, 0, 0);
         }
         Ok(match judged {
             Judged::Good => Expect::Good,
@@ -265,7 +307,8 @@ impl Operation {
             }
             Judged::Throttled => {
                 self.throttled += 1;
-                let time = self.deadline - self.bounded_since;
+                self.throttled_in_row += 1;
+                let time = (self.deadline - self.bounded_since).max(0);
                 ensure(self.throttled <= time / 1_000 + 1, "5", || format!("{} 429s", self.throttled))?;
                 // A session knows better: from the window, and from others of the same burst.
                 if self.session.is_none() && reply.hint.is_none() {
@@ -298,10 +341,12 @@ impl Operation {
             format!("{polls} polls are counted, where there were {:?}", self.polls)
         })?;
         self.polls = Some(polls);
-        if *why == Waiting::Throttled && !self.restored {
-            let due = session.is_none_or(|session| session.is_parked(until));
+        if *why == Waiting::Throttled && !self.restored && until > self.promised {
+            let due = session.is_none_or(|session| session.is_parked(until, at));
             ensure(due, "7", || "it waits for a 429 that its session has not had".to_owned())?;
         }
+        self.waits_no_longer(until, why, session, at)?;
+        self.promised = self.promised.max(until);
         self.expect = Expect::Goes;
         Ok(())
     }
@@ -315,13 +360,12 @@ impl Operation {
         let elsewhere = session != self.session;
         self.session = session;
         self.restored = true;
+        self.promised = self.promised.max(self.promised_before);
         (self.refused, self.replaced) = (0, 0);
         if later != 0 || elsewhere {
             self.jumped = true;
             self.again = false;
-            self.deadline = self.deadline.saturating_add(later);
-            // The bounds count by the machine's own clock: anew from here.
-            (self.calls, self.throttled, self.bounded_since) = (0, 0, at);
+            self.its_times_are(later, at);
         }
     }
 }

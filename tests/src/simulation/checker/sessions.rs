@@ -1,6 +1,7 @@
 //! What holds for the operations of one session together.
 
 use super::super::trace::Says;
+use super::patience::unhinted;
 use super::table::{Judged, judge};
 use super::*;
 
@@ -10,11 +11,18 @@ pub(super) struct Session {
     /// Whether it can log in.
     pub(super) renewable: bool,
     current: Option<Current>,
-    /// Whose login is out.
+    /// Whose login is out, and until when others wait for it at least and at most.
     login: Option<usize>,
-    /// No login before this.
+    joined: i64,
+    joined_at_most: i64,
+    /// No login before this, and by the client's own idea none after that; and what the login service asked for.
     next_login: i64,
+    next_login_at_most: i64,
+    login_asks: Option<(i64, i64)>,
     failed: u32,
+    login_throttled: u32,
+    /// Whether a login may have failed once more than was counted, and be given up before it is expected.
+    in_doubt: bool,
     /// Whether the credentials were refused, which is for good.
     pub(super) refused: bool,
     /// The answer by which the login was refused or given up.
@@ -22,9 +30,29 @@ pub(super) struct Session {
     /// Until when a 429 has parked it, at least and at most.
     pub(super) parked: i64,
     parked_at_most: i64,
+    /// The same without a word of the server's on how long, and how many such answers there were in a row at most.
+    parked_unasked: i64,
+    throttled_in_row: u32,
+    /// The times that the server has named, each with how late it can be understood: of a 429, and the ends of windows.
+    asked: Vec<(i64, i64)>,
+    /// How far requests are spaced at most, and until when at most by a clock that was set back.
+    spacing: i64,
+    spaced_at_most: i64,
+    /// When it last looked at its clock for certain, and how far that was set back since, in how many times.
+    looked: i64,
+    set_back: i64,
+    set_backs: i64,
     /// Whether an answer has told the quota, and when its window ends at the latest.
     pub(super) told: bool,
     window_ends: i64,
+}
+
+/// Whether an attempt to log in that failed was cut short by the deadline of the operation that made it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum CutShort {
+    No,
+    Yes,
+    Perhaps,
 }
 
 #[derive(Debug)]
@@ -41,24 +69,44 @@ impl Session {
             renewable,
             current: None,
             login: None,
+            joined: i64::MIN,
+            joined_at_most: i64::MIN,
             next_login: i64::MIN,
+            next_login_at_most: i64::MIN,
+            login_asks: None,
             failed: 0,
+            login_throttled: 0,
+            in_doubt: false,
             refused: false,
             given: None,
             parked: i64::MIN,
             parked_at_most: i64::MIN,
+            parked_unasked: i64::MIN,
+            throttled_in_row: 0,
+            asked: Vec::new(),
+            spacing: SPACING,
+            spaced_at_most: i64::MIN,
+            looked: i64::MIN,
+            set_back: 0,
+            set_backs: 0,
             told: false,
             window_ends: i64::MIN,
         }
     }
 
     /// Rule 6: one login at a time, and none while there is a good token.
-    pub(super) fn login_begins(&mut self, number: usize, _: &Request, at: i64) -> Result<(), Violation> {
+    pub(super) fn login_begins(
+        &mut self,
+        number: usize,
+        request: &Request,
+        at: i64,
+    ) -> Result<(), Violation> {
         let break_6 = |text: String| Err(Violation { rule: "6", text });
         if !self.renewable || self.refused {
             return break_6("a login with credentials that are not good for one".to_owned());
         }
-        if let Some(other) = self.login {
+        // Of whose time is over nothing is expected any more.
+        if let Some(other) = self.login.filter(|_| at < self.joined) {
             return break_6(format!("a login while that of operation {other} is out"));
         }
         if at < self.next_login {
@@ -72,29 +120,53 @@ impl Session {
             }
         }
         self.login = Some(number);
+        self.joined = at.saturating_add(request.timeout).saturating_add(A_LITTLE);
+        self.joined_at_most = self.joined;
         Ok(())
     }
 
     /// What a login's reply has to lead to for the operation that sent it.
-    pub(super) fn login_ends(&mut self, number: usize, reply: &Reply, cut_short: bool, at: i64) -> Expect {
+    pub(super) fn login_ends(
+        &mut self,
+        number: usize,
+        reply: &Reply,
+        cut_short: CutShort,
+        at: i64,
+    ) -> Expect {
         if self.login != Some(number) {
             return Expect::Goes;
         }
         self.login = None;
-        if cut_short {
-            return Expect::Goes;
+        match cut_short {
+            CutShort::No => {}
+            CutShort::Yes => return Expect::Goes,
+            CutShort::Perhaps => {
+                (self.in_doubt, self.given, self.next_login) = (true, Some(reply.clone()), i64::MIN);
+                self.next_login_at_most = at + 20_000;
+                return Expect::Goes;
+            }
         }
         if let (Some(200), Says::Token(token, lifetime)) = (reply.status, &reply.says) {
-            self.failed = 0;
+            (self.failed, self.login_throttled, self.in_doubt) = (0, 0, false);
             self.current =
                 Some(Current { token: token.clone(), got: at, lifetime: *lifetime, refused: false });
             return Expect::Goes;
         }
         self.next_login = at.saturating_add(reply.hint.unwrap_or_default());
+        self.login_asks = reply.hint.map(|hint| at.saturating_add(hint)).map(|asks| (asks, asks));
+        if self.in_doubt {
+            self.given = Some(reply.clone());
+        }
         // The table is that of the overview, whose answer is one object as well.
         match judge(Kind::Overview, &Reply { corrupted: false, ..reply.clone() }) {
             Judged::Throttled => {
-                self.next_login = self.next_login.max(at + if reply.hint.is_some() { 1_000 } else { 5_000 });
+                self.login_throttled += 1;
+                let (least, most) = match reply.hint {
+                    Some(_) => (1_000, 1_000),
+                    None => (5_000, unhinted(self.login_throttled)),
+                };
+                self.next_login = self.next_login.max(at + least);
+                self.next_login_at_most = at + most;
                 Expect::Goes
             }
             Judged::Unauthorized => self.refuses(reply),
@@ -105,7 +177,13 @@ impl Session {
             Judged::Final(_) => self.gives_up(reply),
             _ => {
                 self.failed += 1;
-                if self.failed > MOST_FAILED { self.gives_up(reply) } else { Expect::Goes }
+                if self.failed > MOST_FAILED {
+                    return self.gives_up(reply);
+                }
+                // With full jitter from half a second, doubled each time.
+                self.next_login_at_most =
+                    at + if self.in_doubt { 20_000 } else { (250 << self.failed).min(20_000) };
+                Expect::Goes
             }
         }
     }
@@ -119,8 +197,16 @@ impl Session {
     fn gives_up(&mut self, reply: &Reply) -> Expect {
         self.failed = 0;
         self.next_login = i64::MIN;
+        (self.next_login_at_most, self.login_asks) = (i64::MIN, None);
         self.given = Some(reply.clone());
         Expect::FailsByLogin
+    }
+
+    /// Its login is given up, as whoever ends with `kind` says, which ends the doubt as well.
+    pub(super) fn is_given_up_as(&mut self, kind: &ErrorKind) {
+        if self.in_doubt && !matches!(kind, ErrorKind::Deadline(_) | ErrorKind::Deferred(_)) {
+            (self.in_doubt, self.failed) = (false, 0);
+        }
     }
 
     /// Rules 6 and 7, for a request to the API.
@@ -140,31 +226,99 @@ impl Session {
     pub(super) fn call_ends(&mut self, reply: &Reply, at: i64) {
         // The seconds that are left of a window may be rounded down.
         let window_at_most = reply.window.map(|window| window.saturating_add(ROUNDED));
-        if let Some(window) = window_at_most {
+        if let Some((window, at_most)) = reply.window.zip(window_at_most) {
             self.told = true;
-            self.window_ends = self.window_ends.max(at.saturating_add(window));
+            self.window_ends = self.window_ends.max(at.saturating_add(at_most));
+            self.names(at.saturating_add(window), at.saturating_add(at_most), at);
         }
         if reply.status == Some(429) {
-            // Without a hint for 5 s, and then for 10, 20, 40, 60.
+            self.throttled_in_row += 1;
+            self.spacing = (self.spacing * 2).min(SLOWEST);
+            let unhinted = unhinted(self.throttled_in_row);
             let (least, most) = match reply.hint.max(reply.window) {
-                Some(asked) => (asked.max(1_000), asked.max(window_at_most.unwrap_or_default()).max(1_000)),
+                Some(asked) => {
+                    let most = asked.max(window_at_most.unwrap_or_default());
+                    self.names(at.saturating_add(asked), at.saturating_add(most), at);
+                    (asked.max(1_000), most.max(1_000))
+                }
                 // One more of a burst, on what was sent before the first: nothing new.
-                None if self.parked_at_most > at => (0, 60_000),
-                None => (5_000, 60_000),
+                None if self.parked_at_most > at => (0, unhinted),
+                None => (5_000, unhinted),
             };
+            if reply.hint.max(reply.window).is_none() {
+                self.parked_unasked = self.parked_unasked.max(at + unhinted);
+            }
             self.parked = self.parked.max(at.saturating_add(least));
             self.parked_at_most = self.parked_at_most.max(at.saturating_add(most));
+        } else if reply.status.is_some() {
+            self.throttled_in_row = 0;
         }
     }
 
-    /// Whether a wait until then can be for a 429: for the end of the window that the server last told of, perhaps.
-    pub(super) fn is_parked(&self, until: i64) -> bool {
-        self.parked > i64::MIN && self.holds(until)
+    /// The server names a time, which a client may understand as one that is later.
+    fn names(&mut self, time: i64, at_most: i64, at: i64) {
+        if self.asked.last() == Some(&(time, at_most)) {
+            return;
+        }
+        if self.asked.len() >= MANY {
+            self.asked.retain(|(_, at_most)| *at_most > at);
+        }
+        self.asked.push((time, at_most));
     }
 
-    /// Whether it may let nothing out until then, by what the server has told.
-    pub(super) fn holds(&self, until: i64) -> bool {
-        self.parked_at_most.max(self.window_ends).saturating_add(A_LITTLE) >= until
+    /// Whether somebody may be told to come back at `time`, and not sooner: the server has named it.
+    pub(super) fn asks(&self, time: i64, at: i64) -> bool {
+        let longer = self.longer(at);
+        let is_named = |(least, most): &(i64, i64)| (*least..=most.saturating_add(longer)).contains(&time);
+        if self.login_asks.iter().any(is_named) {
+            return true;
+        }
+        let named = self.asked.iter().any(is_named);
+        // Of a window that no answer has told of yet it is assumed that it is a usual one.
+        let guessed = self.told && time > at && time <= at + USUAL_WINDOW;
+        (named || guessed) && time.saturating_add(A_LITTLE) >= self.parked
+    }
+
+    /// Until when it can hold a request back for that reason, that has so much patience.
+    pub(super) fn holds_at_most(&self, why: &Waiting, patience: i64, at: i64) -> i64 {
+        let patient = at.saturating_add(patience.max(1_000)).saturating_add(A_LITTLE);
+        let longer = self.longer(at);
+        let late = |time: i64| time.saturating_add(longer);
+        match why {
+            Waiting::Throttled if self.parked == i64::MIN => i64::MIN,
+            Waiting::Throttled => self.parked_to(at).min(patient).max(late(self.parked_unasked)),
+            Waiting::Quota if self.told => {
+                let ends = late(self.window_ends).max(at + USUAL_WINDOW).saturating_add(A_LITTLE);
+                // Or it looks again in a second whether others have left something.
+                ends.min(patient).max(at + 1_000)
+            }
+            Waiting::Spacing => late(self.spaced_at_most).max(at + self.spacing),
+            Waiting::Login => {
+                let asked = self.login_asks.map_or(i64::MIN, |(_, most)| late(most));
+                late(self.joined_at_most.max(self.next_login_at_most)).max(asked.min(patient))
+            }
+            _ => i64::MIN,
+        }
+    }
+
+    /// The same for whatever reason.
+    pub(super) fn longest_hold(&self, at: i64) -> i64 {
+        [Waiting::Throttled, Waiting::Quota, Waiting::Spacing, Waiting::Login]
+            .iter()
+            .map(|why| self.holds_at_most(why, i64::MAX, at))
+            .max()
+            .unwrap_or(i64::MIN)
+    }
+
+    /// Whether a wait until then can be for a 429.
+    pub(super) fn is_parked(&self, until: i64, at: i64) -> bool {
+        self.parked > i64::MIN && self.parked_to(at) >= until
+    }
+
+    /// Until when a 429 holds at most: for the end of the window that the server last told of, perhaps.
+    fn parked_to(&self, at: i64) -> i64 {
+        let ends = self.parked_at_most.max(self.window_ends);
+        ends.saturating_add(self.longer(at)).saturating_add(A_LITTLE)
     }
 
     /// A 401 came: was it for the token that is the current one?
@@ -179,6 +333,55 @@ impl Session {
         }
     }
 
+    /// All that it waits for looks nearer.
+    pub(super) fn clock_jumps_ahead(&mut self, by: i64) {
+        let got = self.current.iter_mut().map(|current| &mut current.got);
+        let asked = self.asked.iter_mut().chain(&mut self.login_asks).map(|(least, _)| least);
+        let at_least = [&mut self.parked, &mut self.next_login, &mut self.joined];
+        for time in got.chain(asked).chain(at_least) {
+            *time = time.saturating_sub(by);
+        }
+    }
+
+    /// It waits no less than before, and longer by the time that it cannot know of.
+    pub(super) fn clock_is_set_back(&mut self, by: i64, at: i64) {
+        self.set_back = self.set_back.saturating_add(by);
+        self.set_backs += 1;
+        if self.told {
+            // What it has guessed of a window until now.
+            self.window_ends = self.window_ends.max(at + USUAL_WINDOW);
+            self.asked.push((at, at + USUAL_WINDOW));
+        }
+        self.spaced_at_most = self.spaced_at_most.max(at + self.spacing);
+    }
+
+    /// It looks at its clock.
+    pub(super) fn looks(&mut self, at: i64) {
+        let longer = self.longer(at);
+        (self.looked, self.set_back, self.set_backs) = (at, 0, 0);
+        if longer == 0 {
+            return;
+        }
+        let asked = self.asked.iter_mut().chain(&mut self.login_asks).map(|(_, most)| most);
+        let at_most = [
+            &mut self.parked_at_most,
+            &mut self.parked_unasked,
+            &mut self.window_ends,
+            &mut self.next_login_at_most,
+            &mut self.joined_at_most,
+            &mut self.spaced_at_most,
+        ];
+        for time in asked.chain(at_most) {
+            *time = time.saturating_add(longer);
+        }
+    }
+
+    /// How much longer it may wait for what was before the clock was set back: as long as it had not looked at it, and by what
+    /// it does not take for a jump.
+    fn longer(&self, at: i64) -> i64 {
+        self.set_back.min(at.saturating_sub(self.looked).saturating_add(self.set_backs * OUT_OF_ORDER))
+    }
+
     pub(super) fn dropped(&mut self, number: usize) {
         if self.login == Some(number) {
             self.login = None;
@@ -191,3 +394,12 @@ const MOST_FAILED: u32 = 5;
 /// How much later than the server asks a session lets requests out.
 const A_LITTLE: i64 = 1_000;
 const ROUNDED: i64 = 1_000;
+/// How long a window is of which nothing was told.
+const USUAL_WINDOW: i64 = 60_000;
+/// How far requests are spaced without a quota, at first and at most.
+const SPACING: i64 = 200;
+const SLOWEST: i64 = 10_000;
+/// By so much the times that a session is told may be out of order.
+const OUT_OF_ORDER: i64 = 10_000;
+/// So many times are remembered before those that are over are forgotten.
+const MANY: usize = 256;

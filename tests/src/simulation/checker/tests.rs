@@ -1,5 +1,7 @@
 //! The checker bites: traces in which one thing is wrong, and the rule that must name it. Each begins as one that is right.
 
+use billing_core::Trouble;
+
 use super::super::trace::{Next, Says};
 use super::*;
 
@@ -110,7 +112,17 @@ fn fails(kind: ErrorKind) -> What {
 
 fn failed(kind: ErrorKind, attempts: u32, status: Option<u16>, correlation: Option<&str>) -> What {
     let correlation = correlation.map(Rc::from);
-    What::Ends(Outcome::Failed { kind, login: false, status, code: None, correlation, attempts })
+    let (login, code, retry_at) = (false, None, None);
+    What::Ends(Outcome::Failed { kind, login, status, code, correlation, attempts, retry_at })
+}
+
+fn deferred(until: i64, attempts: u32) -> What {
+    let What::Ends(Outcome::Failed { login, code, correlation, .. }) = fails(ErrorKind::Deferred(epoch()))
+    else {
+        unreachable!("a failure")
+    };
+    let (kind, retry_at) = (ErrorKind::Deferred(epoch()), Some(until));
+    What::Ends(Outcome::Failed { kind, login, status: None, code, correlation, attempts, retry_at })
 }
 
 #[test]
@@ -275,8 +287,9 @@ fn rule_11_errors_that_do_not_tell() {
     bites("11", answered().see(0, failed(gone, 2, Some(404), Some("c-1"))));
     let tells = |attempts| {
         let (code, correlation) = (Some("x".into()), Some("c-1".into()));
-        let kind = ErrorKind::NotFound;
-        What::Ends(Outcome::Failed { kind, login: false, status: Some(404), code, correlation, attempts })
+        let (kind, retry_at) = (ErrorKind::NotFound, None);
+        let (login, status) = (false, Some(404));
+        What::Ends(Outcome::Failed { kind, login, status, code, correlation, attempts, retry_at })
     };
     bites("11", answered().see(0, tells(1)));
     assert_eq!(answered().see(0, tells(2)), Ok(()));
@@ -322,8 +335,8 @@ fn the_table_what_goes_on_and_what_ends() {
     let mut script = Script::new();
     script.right(0, begins(Kind::Report));
     let kind = ErrorKind::LoginRefused;
-    let refused =
-        Outcome::Failed { kind, login: true, status: None, code: None, correlation: None, attempts: 0 };
+    let (login, status, code, correlation, attempts, retry_at) = (true, None, None, None, 0, None);
+    let refused = Outcome::Failed { kind, login, status, code, correlation, attempts, retry_at };
     bites("table", script.see(0, What::Ends(refused)));
 }
 
@@ -342,6 +355,136 @@ fn the_deadline_holds_and_is_not_taken_early() {
         "deadline",
         Script::answered(Kind::Overview, status(503)).see(0, fails(ErrorKind::Deadline(epoch()))),
     );
+}
+
+#[test]
+fn waits_that_are_longer_than_their_reason() {
+    let longer = |reply: Reply, until: i64, why: Waiting| {
+        let kind = if matches!(why, Waiting::Report(_)) { Kind::Report } else { Kind::Overview };
+        let polls = u32::from(kind == Kind::Report);
+        let what = |until| What::Waits { until, why: why.clone(), polls };
+        assert_eq!(Script::answered(kind, reply.clone()).see(0, what(until)), Ok(()), "{why} {until}");
+        bites("wait", Script::answered(kind, reply).see(0, what(until + 1)));
+    };
+    // A poll at the age of nothing, one that is hinted, the first failure, and one that is hinted.
+    longer(body(Says::InProgress), 2_200, Waiting::Report(None));
+    longer(Reply { hint: Some(9_000), ..body(Says::InProgress) }, 9_000, Waiting::Report(None));
+    longer(status(503), 500, Waiting::Retry(Trouble::Status(503)));
+    longer(Reply { hint: Some(9_000), ..status(503) }, 9_000, Waiting::Retry(Trouble::Status(503)));
+    // The first 429 without a hint, of a session that lets requests out a little later, and one that is hinted.
+    bites("7", Script::answered(Kind::Overview, status(429)).see(0, waits(6_001, Waiting::Throttled)));
+    let hinted = Reply { hint: Some(9_000), ..status(429) };
+    bites("7", Script::answered(Kind::Overview, hinted).see(0, waits(10_001, Waiting::Throttled)));
+    // What only a session knows: a window, the spacing, a login.
+    let told = Reply { window: Some(90_000), ..body(Says::Object) };
+    let mut used_up = Script::answered(Kind::Overview, told);
+    used_up
+        .right(0, What::Ends(Outcome::Good { complete: false, more: false }))
+        .right(1, begins(Kind::Overview));
+    bites("wait", used_up.see(1, waits(92_001, Waiting::Quota)));
+    bites("wait", used_up.see(1, waits(201, Waiting::Spacing)));
+    let mut untold = Script::new();
+    bites("wait", untold.right(0, begins(Kind::Overview)).see(0, waits(9, Waiting::Quota)));
+    bites("wait", untold.see(0, waits(9, Waiting::Start)));
+    let mut joined = Script::new();
+    joined.right(0, begins(Kind::Overview)).right(0, login()).right(1, begins(Kind::Overview));
+    bites("wait", joined.see(1, waits(31_001, Waiting::Login)));
+    joined.right(0, What::Receives(status(503)));
+    bites("wait", joined.see(1, waits(31_001, Waiting::Login)));
+    // Woken early it asks for the same, and not for more.
+    let mut early = Script::answered(Kind::Overview, status(429));
+    early.right(0, waits(6_000, Waiting::Throttled)).after(5_500);
+    assert_eq!(early.see(0, waits(6_000, Waiting::Throttled)), Ok(()));
+    bites("7", early.see(0, waits(6_501, Waiting::Throttled)));
+}
+
+#[test]
+fn hints_beyond_all_patience_are_not_waited_for() {
+    let hinted = |status: u16| Reply { hint: Some(120_001), ..super::tests::status(status) };
+    let retry = Waiting::Retry(Trouble::Status(503));
+    bites("patience", Script::answered(Kind::Overview, hinted(503)).see(0, waits(120_001, retry)));
+    bites("wait", Script::answered(Kind::Overview, hinted(429)).see(0, waits(121_001, Waiting::Throttled)));
+}
+
+#[test]
+fn what_is_put_off_without_need() {
+    let hinted = |hint: i64| Reply { hint: Some(hint), ..status(503) };
+    let put_off =
+        |reply: Reply, until: i64| Script::answered(Kind::Overview, reply).see(0, deferred(until, 2));
+    assert_eq!(put_off(hinted(120_001), 120_001), Ok(()));
+    // For which there is patience, and later or sooner than was asked, or not asked at all.
+    bites("deferred", put_off(hinted(120_000), 120_000));
+    bites("deferred", put_off(hinted(200_000), 200_001));
+    bites("deferred", put_off(hinted(200_000), 199_999));
+    bites("deferred", put_off(status(503), 200_000));
+    bites("deferred", put_off(status(429), 200_000));
+    // What its session was asked for.
+    let throttled = Reply { hint: Some(200_000), ..status(429) };
+    assert_eq!(put_off(throttled.clone(), 200_000), Ok(()));
+    bites("deferred", put_off(throttled, 198_000));
+    // What the login service asks for, of whoever waits for it.
+    let mut login_asks = Script::new();
+    login_asks.right(0, begins(Kind::Overview)).right(0, login()).right(0, What::Receives(hinted(200_000)));
+    bites("deferred", login_asks.see(0, deferred(200_001, 1)));
+    assert_eq!(login_asks.see(0, deferred(200_000, 1)), Ok(()));
+}
+
+#[test]
+fn a_clock_that_was_set_back_makes_nothing_earlier_and_no_session_wait_long() {
+    let jumps = |by| What::Jumps { session: 0, by };
+    let day = 86_400_000;
+    let parked = || {
+        let mut script = Script::answered(Kind::Overview, Reply { hint: Some(60_000), ..status(429) });
+        script.after(1_000).right(0, jumps(-day)).right(1, begins(Kind::Overview));
+        script
+    };
+    bites("7", parked().after(58_999).see(1, call("t1")));
+    // By its own clock it has looked a second ago, and ten seconds are no jump for it.
+    let latest = 60_000 + 1_000 + 10_000 + 1_000;
+    assert_eq!(parked().see(1, waits(latest, Waiting::Throttled)), Ok(()));
+    bites("7", parked().see(1, waits(latest + 1, Waiting::Throttled)));
+    bites("deferred", parked().see(1, deferred(60_000 + day, 0)));
+    let mut used_up = Script::answered(Kind::Overview, Reply { window: Some(60_000), ..status(503) });
+    used_up.right(0, jumps(-day)).right(1, begins(Kind::Overview));
+    bites("wait", used_up.see(1, waits(72_001, Waiting::Quota)));
+    let mut joined = Script::new();
+    joined
+        .right(0, begins(Kind::Overview))
+        .right(0, login())
+        .right(0, jumps(-day))
+        .right(1, begins(Kind::Overview));
+    bites("wait", joined.see(1, waits(41_001, Waiting::Login)));
+    // A machine's own wait is no longer than the longest that there is.
+    let mut polling = Script::answered(Kind::Report, body(Says::InProgress));
+    polling.right(0, polled(2_000)).right(0, jumps(-day)).after(2_000);
+    bites("wait", polling.see(0, polled(2_000 + 121_001)));
+    assert_eq!(polling.see(0, polled(2_000 + 121_000)), Ok(()));
+}
+
+#[test]
+fn a_clock_that_jumps_ahead_excuses_what_it_makes_earlier_and_nothing_else() {
+    let jumps = What::Jumps { session: 0, by: 30_000 };
+    let parked = || {
+        let mut script = Script::answered(Kind::Overview, Reply { hint: Some(60_000), ..status(429) });
+        script.right(0, jumps.clone()).right(1, begins(Kind::Overview));
+        script
+    };
+    bites("7", parked().after(29_999).see(1, call("t1")));
+    assert_eq!(parked().after(30_000).see(1, call("t1")), Ok(()));
+    let mut elsewhere = Script::answered(Kind::Overview, Reply { hint: Some(60_000), ..status(429) });
+    elsewhere.right(0, What::Jumps { session: 1, by: 30_000 }).right(1, begins(Kind::Overview)).after(30_000);
+    bites("7", elsewhere.see(1, call("t1")));
+    let mut polling = Script::answered(Kind::Report, body(Says::InProgress));
+    polling.right(0, polled(2_000)).right(0, What::Jumps { session: 0, by: 1_000 }).after(999);
+    bites("4", polling.see(0, call("t1")));
+    let sharing = || {
+        let mut script = Script::new();
+        script.right(0, begins(Kind::Overview)).right(0, login()).right(0, jumps.clone());
+        script.right(1, begins(Kind::Overview));
+        script
+    };
+    bites("6", sharing().after(999).see(1, login()));
+    assert_eq!(sharing().after(1_000).see(1, login()), Ok(()));
 }
 
 #[test]
