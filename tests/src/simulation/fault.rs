@@ -85,6 +85,8 @@ pub enum Fault {
     Echo,
     /// The request is served twice; the second answer comes back.
     Twice,
+    /// An earlier answer to the same request comes back, as from a cache.
+    Replayed,
     /// The answer comes late.
     Slow,
     /// The login service does not know the client.
@@ -93,7 +95,7 @@ pub enum Fault {
 
 impl Fault {
     /// All of them.
-    pub const ALL: [Self; 42] = [
+    pub const ALL: [Self; 43] = [
         Self::ResetBefore,
         Self::ResetAfter,
         Self::Silence,
@@ -134,6 +136,7 @@ impl Fault {
         Self::Limits,
         Self::Echo,
         Self::Twice,
+        Self::Replayed,
         Self::Slow,
         Self::InvalidClient,
     ];

@@ -8,7 +8,8 @@ use super::checker::Violation;
 use super::fault::Fault;
 use super::life::Out;
 use super::network::{Arriving, encoded, instead, upon};
-use super::trace::{Event, Kind, Next, Origin, Says, What};
+use super::server::Served;
+use super::trace::{Event, Kind, Next, Origin, Says, What, text};
 use super::world::{Act, BARE, State, World, base};
 use super::{network, reading};
 
@@ -18,6 +19,8 @@ pub(super) struct Flight {
     /// As it is on the wire.
     http: http::Request<Bytes>,
     to: Origin,
+    /// What stands for its token, and for the rest of it.
+    digest: (u64, u64),
     fault: Option<Fault>,
     /// How long the answer takes.
     back: i64,
@@ -41,7 +44,7 @@ impl<W: FnMut(&Event)> World<W> {
             self.token_for_bare(slot, &mut http);
         }
         let shown = reading::request(&http, &self.environment, timeout);
-        let to = shown.to;
+        let (to, digest) = (shown.to, (text(shown.authorization.as_deref()), shown.digest));
         self.see(slot, What::Sends(shown))?;
         let fault = self.fault(slot, to);
         let (there, mut back) =
@@ -52,7 +55,7 @@ impl<W: FnMut(&Event)> World<W> {
         let until = self.now.saturating_add(timeout);
         let failure = fault.and_then(Fault::before);
         let arriving = failure.map(|kind| (Arriving::from(kind), None));
-        let flight = Flight { request, http, to, fault, back, until, arriving };
+        let flight = Flight { request, http, to, digest, fault, back, until, arriving };
         self.slots[slot].state = State::Out(out, Box::new(flight));
         match failure {
             // The connection is closed before the request is there: the server never sees it.
@@ -125,6 +128,10 @@ impl<W: FnMut(&Event)> World<W> {
                 if flight.fault == Some(Fault::Twice) {
                     served = self.server.serve(&flight.http, owner, self.now, now);
                 }
+                if flight.to == Origin::Api {
+                    let replayed = flight.fault == Some(Fault::Replayed);
+                    self.replay(flight.digest, &mut served, replayed);
+                }
                 let next = served.next;
                 match flight.fault {
                     Some(fault) => {
@@ -147,6 +154,17 @@ impl<W: FnMut(&Event)> World<W> {
         Ok(())
     }
 
+    /// Puts an answer of before in the place of this one, or keeps this one for later.
+    fn replay(&mut self, digest: (u64, u64), served: &mut Served, replayed: bool) {
+        let before = self.answers.get(&digest);
+        if let Some((response, next)) = before.filter(|_| replayed) {
+            (served.response, served.next) = (response.clone(), *next);
+            self.tally.note("answers of before", 1);
+        } else if before.is_none() || self.chance.fork(9).permille(300) {
+            self.answers.insert(digest, (served.response.clone(), served.next));
+        }
+    }
+
     /// The answer, or that there is none, comes to the client.
     pub(super) fn deliver(&mut self, slot: usize) -> Result<(), Violation> {
         let State::Out(out, flight) = std::mem::replace(&mut self.slots[slot].state, State::Empty) else {
@@ -162,7 +180,7 @@ impl<W: FnMut(&Event)> World<W> {
         if let Says::Token(token, _) = &read.says {
             self.checker.secret(token);
         }
-        self.slots[slot].answered = read.status.filter(|_| flight.to == Origin::Api);
+        self.slots[slot].relies_on_session = flight.to == Origin::Login || read.status == Some(401);
         self.see(slot, What::Receives(read))?;
         let moved = out.receive(reply, local);
         self.moved(slot, moved)

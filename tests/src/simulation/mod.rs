@@ -27,7 +27,7 @@ mod trace;
 mod waiting;
 mod world;
 
-pub use checker::{Checker, Terms, Violation};
+pub use checker::{Checker, Looks, Terms, Violation};
 pub use fault::Fault;
 pub use rng::Rng;
 pub use tally::Tally;

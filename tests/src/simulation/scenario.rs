@@ -54,7 +54,7 @@ pub(super) struct Scenario {
     pub(super) jump: i64,
     /// So many of a thousand waits are left by way of a file, in place.
     pub(super) restores: u64,
-    /// Only those that are the machine's own, with nothing pending that only its session knows: then nothing may change.
+    /// Only those of machines with nothing pending that only their session knows: then nothing may change.
     pub(super) own_waits: bool,
     /// Whether everything is rendered as text at every step.
     pub(super) shows: bool,
@@ -157,8 +157,8 @@ impl Scenario {
 
     /// Whether nobody but us uses our quota, and nothing is wrong with what the server says of it: then there must be no 429.
     pub(super) fn alone(&self) -> bool {
-        // What is counted twice, what says a wrong number, and what says none as if there were no quota any more.
-        let lies = [Fault::Twice, Fault::Limits, Fault::ThrottledByWindow, Fault::Success];
+        // What is counted twice, what says a wrong number or an old one, and what says none as if there were no quota any more.
+        let lies = [Fault::Twice, Fault::Limits, Fault::ThrottledByWindow, Fault::Success, Fault::Replayed];
         // A request that is on its way for half a window is counted in one that nobody could have foreseen.
         let swift = self.delay <= 3_000;
         // By the minute, as the published limits are: that is what a client assumes that no answer has told.

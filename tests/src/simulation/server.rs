@@ -221,7 +221,8 @@ impl Model {
         let number: u64 = query.trim_start_matches("after=").parse().unwrap_or_default();
         let (next, uri) = match self.rng.below(40) {
             _ if number >= 4 => (Next::End, String::new()),
-            0 => (Next::Astray, format!("/api/v2/numbers/{list}?after={number}")),
+            // To itself, or to any page before it.
+            0 => (Next::Astray, format!("/api/v2/numbers/{list}?after={}", self.rng.below(number + 1))),
             1 => (Next::Astray, "https://api.evil.invalid/api/v2/numbers/1?after=9".to_owned()),
             2 => (Next::Astray, format!("//login.evil.invalid/{list}")),
             3 => {

@@ -42,6 +42,20 @@ impl Tally {
         }
     }
 
+    pub(super) fn note(&mut self, what: &'static str, n: u64) {
+        *self.counts.entry(what).or_default() += n;
+    }
+
+    /// Adds how often something happened in another variation of the run.
+    pub fn adopt(&mut self, other: &Self, what: &'static str) {
+        self.note(what, other.of(what));
+    }
+
+    /// How often something happened, by its name.
+    pub fn of(&self, what: &str) -> u64 {
+        self.counts.get(what).copied().unwrap_or_default()
+    }
+
     pub(super) fn strike(&mut self, fault: Fault) {
         *self.faults.entry(format!("{fault:?}")).or_default() += 1;
     }

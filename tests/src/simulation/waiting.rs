@@ -29,16 +29,7 @@ impl<W: FnMut(&Event)> World<W> {
         if self.slots[slot].process.is_some() && self.whims.fork(7).permille(self.scenario.moves) {
             return self.migrate(slot, &*life);
         }
-        let mut life = life;
-        let may = match &why {
-            _ if !self.scenario.own_waits => !life.awaits_login(),
-            Waiting::Report(_) | Waiting::Retry(_) => self.slots[slot].answered != Some(401),
-            Waiting::Throttled => self.slots[slot].answered == Some(429),
-            _ => false,
-        };
-        if may && self.whims.fork(8).permille(self.scenario.restores) {
-            life = self.restore(slot, &*life, self.slots[slot].process, 0)?;
-        }
+        let life = self.as_it_is_or_restored(slot, life)?;
         let mut wake = until + self.whims.millis(self.scenario.late);
         if self.whims.permille(self.scenario.early) {
             wake = self.now + self.whims.millis((until - self.now).max(0));
@@ -46,6 +37,25 @@ impl<W: FnMut(&Event)> World<W> {
         self.slots[slot].state = State::Parked(life);
         self.due(wake, slot, Act::Wake);
         Ok(())
+    }
+
+    /// Saves and restores a machine now and then, in place.
+    pub(super) fn as_it_is_or_restored(
+        &mut self,
+        slot: usize,
+        life: Box<dyn Parked>,
+    ) -> Result<Box<dyn Parked>, Violation> {
+        // Since when it waits for a login, how often its token was refused and how many logins it has sent is not saved with
+        // the machine, so that it may do something else than its original then.
+        let forgets = self.slots[slot].relies_on_session || life.progress().waiting == Waiting::Login;
+        if life.awaits_login() || (self.scenario.own_waits && forgets) {
+            return Ok(life);
+        }
+        if !self.whims.fork(8).permille(self.scenario.restores) {
+            return Ok(life);
+        }
+        self.tally.note(RESTORED, u64::from(self.scenario.own_waits));
+        self.restore(slot, &*life, self.slots[slot].process, 0)
     }
 
     /// Another process takes the machine over, after some time and with another clock.
@@ -97,3 +107,5 @@ impl<W: FnMut(&Event)> World<W> {
         }
     }
 }
+
+const RESTORED: &str = "restored where it must not matter";

@@ -2,16 +2,17 @@
 
 use std::cell::RefCell;
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BinaryHeap, HashMap};
 use std::rc::Rc;
 
 use billing_core::calls::{BillableUsage, TrusteeOverviewCall};
 use billing_core::sandbox::{ORG_ID, Sandbox};
 use billing_core::{Environment, Error, Exchange, Pacing, Pages, Period, Policy, Poll, Session};
+use bytes::Bytes;
 use chrono::{DateTime, TimeDelta, Utc};
-use http::{HeaderValue, header};
+use http::{HeaderValue, Response, header};
 
-use super::checker::{Checker, Terms, Violation};
+use super::checker::{Checker, Looks, Terms, Violation};
 use super::fault::Fault;
 use super::flight::Flight;
 use super::life::{Moved, Out, Parked, Shared, Subject, Told, alone, under};
@@ -20,7 +21,7 @@ use super::rng::Rng;
 use super::scenario::{Credential, Scenario};
 use super::server::{SECRETS, Server};
 use super::tally::Tally;
-use super::trace::{Digest, Event, Kind, Outcome, What};
+use super::trace::{Digest, Event, Kind, Next, Outcome, What};
 use super::{Run, reading};
 
 /// One run.
@@ -39,6 +40,8 @@ pub(super) struct World<W> {
     pub(super) whims: Rng,
     clocks: Rng,
     pub(super) burst: Option<(Fault, u64)>,
+    /// Answers of before, by token and request.
+    pub(super) answers: HashMap<(u64, u64), (Response<Bytes>, Option<Next>)>,
     pub(super) checker: Checker,
     pub(super) tally: Tally,
     digest: Digest,
@@ -66,8 +69,8 @@ pub(super) struct Slot {
     lives: usize,
     /// A damaged page may have led anywhere, so that what comes after it is in doubt.
     pub(super) astray: bool,
-    /// The status of the answer that it has just had.
-    pub(super) answered: Option<u16>,
+    /// Whether it has logged in or its token was refused, and the same request has not been answered since.
+    pub(super) relies_on_session: bool,
     /// Changes with the state, so that what was due for an earlier one is known for it.
     pub(super) epoch: u64,
 }
@@ -120,7 +123,7 @@ impl<W: FnMut(&Event)> World<W> {
             policy: Rc::new(Policy::default()),
             lives: scenario.lives,
             astray: false,
-            answered: None,
+            relies_on_session: false,
             epoch: 0,
         };
         let slots = (0..scenario.slots).map(empty).collect();
@@ -137,6 +140,7 @@ impl<W: FnMut(&Event)> World<W> {
             whims: rng.fork(4),
             clocks: rng.fork(5),
             burst: None,
+            answers: HashMap::new(),
             checker: Checker::new(terms),
             tally: Tally::default(),
             digest: Digest::default(),
@@ -153,6 +157,9 @@ impl<W: FnMut(&Event)> World<W> {
             return Err(Violation { rule: "5", text: "a run without an end".to_owned() });
         }
         self.tally.runs = 1;
+        let Looks { calm, alone } = self.checker.looks();
+        self.tally.note("ended where nothing went wrong any more", calm);
+        self.tally.note("counted where nobody else was", alone);
         self.tally.virtual_time = self.now.unsigned_abs();
         Ok(Run { tally: self.tally, digest: self.digest })
     }
@@ -258,7 +265,7 @@ impl<W: FnMut(&Event)> World<W> {
     /// Begins the life of a machine.
     fn live<M: Subject>(&mut self, slot: usize, kind: Kind, machine: M) -> Result<(), Violation> {
         let place = &mut self.slots[slot];
-        (place.operation, place.kind, place.answered) = (self.operations, kind, None);
+        (place.operation, place.kind, place.relies_on_session) = (self.operations, kind, false);
         self.operations += 1;
         let overall = i64::try_from(place.policy.overall.as_millis()).unwrap_or(i64::MAX);
         let (session, policy) = (place.process, place.policy.clone());
@@ -268,12 +275,12 @@ impl<W: FnMut(&Event)> World<W> {
         };
         let deadline = self.now.saturating_add(overall);
         self.see(slot, What::Begins { kind, session, policy, deadline })?;
+        let life = self.as_it_is_or_restored(slot, life)?;
         let moved = life.step(self.local(slot));
         self.moved(slot, moved)
     }
 
     fn wake(&mut self, slot: usize) -> Result<(), Violation> {
-        self.slots[slot].answered = None;
         match std::mem::replace(&mut self.slots[slot].state, State::Empty) {
             State::Parked(life) => {
                 let moved = life.step(self.local(slot));
@@ -341,7 +348,7 @@ impl<W: FnMut(&Event)> World<W> {
     }
 
     /// The token of an operation that has no session.
-    pub(super) fn token_for_bare(&mut self, slot: usize, http: &mut http::Request<bytes::Bytes>) {
+    pub(super) fn token_for_bare(&mut self, slot: usize, http: &mut http::Request<Bytes>) {
         let token = self.server.token(BARE + slot).map(|token| format!("Bearer {token}"));
         let value = token.and_then(|token| HeaderValue::from_str(&token).ok());
         if let Some(mut value) = value {

@@ -108,16 +108,19 @@ impl Operation {
         terms: &Terms,
         at: i64,
     ) -> Result<(), Violation> {
-        let Some((from, need)) = terms.calm else { return Ok(()) };
-        let since = self.began.max(from.saturating_add(SETTLED));
         // What was refused for good before stays so, and a list that leads astray is none of the faults that stop.
-        let for_good = session.is_some_and(|session| session.refused || !session.renewable)
+        let for_good = session.is_some_and(|session| session.refused || session.lost_its_token)
             || matches!(kind, ErrorKind::Astray(_));
-        let had_time = self.deadline.saturating_sub(since) >= need;
-        // One that ended before all was calm had its faults.
-        let was_there = at >= since;
-        ensure(for_good || !had_time || !was_there, "calm", || {
+        ensure(for_good || !self.has_calm(terms, at), "calm", || {
             format!("{kind:?}, though there were no faults any more and time enough")
+        })
+    }
+
+    /// Whether it had time enough without faults. One that ended before all was calm had its faults.
+    pub(super) fn has_calm(&self, terms: &Terms, at: i64) -> bool {
+        terms.calm.is_some_and(|(from, need)| {
+            let since = self.began.max(from.saturating_add(SETTLED));
+            at >= since && self.deadline.saturating_sub(since) >= need
         })
     }
 }

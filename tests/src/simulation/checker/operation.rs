@@ -193,11 +193,12 @@ impl Operation {
             ensure(self.kind != Kind::Report || self.calls <= time / 2_000 + 1, "5", || {
                 format!("{} polls in {time} ms", self.calls)
             })?;
-            // Those that end it, and those that the limits of its policy let pass. The 429s have their own bound.
+            // Each transient failure is followed by so many that cannot be read, and so is the beginning; and then the 429s,
+            // which have their own bound.
             let once = i64::from(self.policy.retries.limit + 1) * i64::from(self.policy.unreadable + 1);
-            let most = once + time / 1_000 + 1;
+            let most = once + self.throttled;
             ensure(self.kind == Kind::Report || self.calls <= most, "5", || {
-                format!("{} requests", self.calls)
+                format!("{} requests, where {most} are the bound", self.calls)
             })?;
         }
         self.jumped = false;

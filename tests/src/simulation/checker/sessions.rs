@@ -25,6 +25,8 @@ pub(super) struct Session {
     in_doubt: bool,
     /// Whether the credentials were refused, which is for good.
     pub(super) refused: bool,
+    /// Whether its token was refused, and it has no other.
+    pub(super) lost_its_token: bool,
     /// The answer by which the login was refused or given up.
     pub(super) given: Option<Reply>,
     /// Until when a 429 has parked it, at least and at most.
@@ -78,6 +80,7 @@ impl Session {
             login_throttled: 0,
             in_doubt: false,
             refused: false,
+            lost_its_token: false,
             given: None,
             parked: i64::MIN,
             parked_at_most: i64::MIN,
@@ -231,6 +234,7 @@ impl Session {
             self.window_ends = self.window_ends.max(at.saturating_add(at_most));
             self.names(at.saturating_add(window), at.saturating_add(at_most), at);
         }
+        self.lost_its_token |= !self.renewable && reply.status == Some(401);
         if reply.status == Some(429) {
             self.throttled_in_row += 1;
             self.spacing = (self.spacing * 2).min(SLOWEST);
