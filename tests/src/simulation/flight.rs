@@ -43,7 +43,8 @@ impl<W: FnMut(&Event)> World<W> {
         if self.slots[slot].process.is_none() {
             self.token_for_bare(slot, &mut http);
         }
-        let shown = reading::request(&http, &self.environment, timeout);
+        let about = (self.slots[slot].kind, self.slots[slot].organization);
+        let shown = reading::request(&http, &self.environment, about, timeout);
         let (to, digest) = (shown.to, (text(shown.authorization.as_deref()), shown.digest));
         self.see(slot, What::Sends(shown))?;
         let fault = self.fault(slot, to);

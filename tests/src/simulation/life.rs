@@ -9,7 +9,8 @@ use std::rc::Rc;
 
 use billing_core::model::{ReportStatus, TrusteeOverview, UsageReport};
 use billing_core::{
-    Authorized, Error, ErrorKind, Machine, Pages, Progress, Reply, Report, Request, Sent, Session, Step, Turn,
+    Amount, Authorized, Error, ErrorKind, Machine, Pages, Progress, Reply, Report, Request, Sent, Session,
+    Step, Turn,
 };
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -33,6 +34,8 @@ pub(super) enum Moved {
 pub(super) struct Told {
     /// That the report is complete, where it is one.
     pub(super) complete: bool,
+    /// That all is there that no schema has, as the model's answers have it.
+    pub(super) kept: bool,
     /// The rest of a list.
     pub(super) rest: Option<Box<Pages<Numbers>>>,
 }
@@ -73,20 +76,35 @@ pub(super) trait Ending: std::fmt::Debug {
 
 impl Ending for UsageReport {
     fn told(self) -> Told {
-        Told { complete: self.status() == Some(&ReportStatus::Complete), rest: None }
+        let new = self.unknown.get("new") == Some("[1,{}]");
+        let number = matches!(self.usages(), [two, many] if is(two.total_usage.as_ref(), "2", Some(2))
+            && is(many.total_usage.as_ref(), "many", None) && many.name.is_none());
+        let missing = self.end_date.is_none() && self.id.is_none();
+        let complete = self.status() == Some(&ReportStatus::Complete);
+        Told { complete, kept: new && number && missing, rest: None }
     }
 }
 
 impl Ending for TrusteeOverview {
     fn told(self) -> Told {
-        Told { complete: false, rest: None }
+        let new = self.subscription_type.as_ref().is_some_and(|sort| sort.as_str() == "BRAND_NEW");
+        let thousand = is(self.minimum_monthly_amount.as_ref(), "1e3", Some(1_000));
+        let none = matches!(self.usages(), [row] if is(row.overage_price.as_ref(), "n/a", None)
+            && is(row.usage_quantity.as_ref(), "7", Some(7)));
+        Told { complete: false, kept: new && thousand && none, rest: None }
     }
 }
 
 impl Ending for Turn<Numbers> {
     fn told(self) -> Told {
-        Told { complete: false, rest: self.rest.map(Box::new) }
+        Told { complete: false, kept: true, rest: self.rest.map(Box::new) }
     }
+}
+
+/// Whether an amount has this text and stands for that number, or for none.
+fn is(amount: Option<&Amount>, text: &str, number: Option<i64>) -> bool {
+    let number = number.map(Into::into);
+    amount.is_some_and(|amount| amount.text() == text && amount.decimal() == number)
 }
 
 /// A machine under a session.

@@ -10,8 +10,13 @@ use serde_json::Value;
 
 use super::trace::{Kind, Next, Origin, Outcome, Reply, Request, Says, bytes};
 
-/// What a request says.
-pub(super) fn request(http: &http::Request<Bytes>, environment: &Environment, timeout: i64) -> Request {
+/// What a request says of an operation of that kind, which may be about an organisation.
+pub(super) fn request(
+    http: &http::Request<Bytes>,
+    environment: &Environment,
+    (kind, organization): (Kind, &str),
+    timeout: i64,
+) -> Request {
     let origin = |base: &str| {
         let uri = http.uri();
         uri.scheme_str().zip(uri.authority()).is_some_and(|(scheme, authority)| {
@@ -37,7 +42,8 @@ pub(super) fn request(http: &http::Request<Bytes>, environment: &Environment, ti
         }
     }
     let authorization = http.headers().get(header::AUTHORIZATION).and_then(|v| v.to_str().ok());
-    Request { to, digest, authorization: authorization.map(Rc::from), timeout }
+    let fits = to != Origin::Api || fits(http.uri(), kind, organization);
+    Request { to, digest, authorization: authorization.map(Rc::from), timeout, fits }
 }
 
 /// What an answer says that comes at `now`, as the client's clock shows.
@@ -58,6 +64,7 @@ pub(super) fn reply(
     let code = body.as_ref().filter(|_| !good).and_then(|body| {
         ["code", "error"].iter().find_map(|name| body.get(name)?.as_str().filter(|text| !text.is_empty()))
     });
+    let message = body.as_ref().filter(|_| !good).and_then(|body| body.get("message")?.as_str());
     let context = body.as_ref().and_then(|body| body.get("contextId")?.as_str());
     let correlation = headers.get("inin-correlation-id").and_then(|v| v.to_str().ok()).or(context);
     Reply {
@@ -73,6 +80,8 @@ pub(super) fn reply(
         window: window(headers),
         correlation: correlation.map(Rc::from),
         code: code.map(Rc::from),
+        message: message.map(Rc::from),
+        odd: good && body.as_ref().is_some_and(is_odd),
         length: response.body().len(),
     }
 }
@@ -84,10 +93,49 @@ pub(super) fn outcome(error: &Error, time: impl Fn(DateTime<Utc>) -> i64) -> Out
         login: error.operation() == billing_core::calls::LOGIN,
         status: error.status().map(|status| status.as_u16()),
         code: error.code().map(Rc::from),
+        message: error.server_message().map(Rc::from),
         correlation: error.correlation_id().map(Rc::from),
+        text: error.to_string().into(),
         attempts: error.attempts(),
         retry_at: error.retry_at().map(time),
     }
+}
+
+/// Rule 13: an id is one segment of the path, whatever is in it, and nothing comes after it.
+fn fits(uri: &http::Uri, kind: Kind, organization: &str) -> bool {
+    let segments: Vec<_> = uri.path().split('/').skip(1).collect();
+    let names =
+        |query: &str| query.split('&').map(|pair| pair.split('=').next().map(str::to_owned)).collect();
+    let names: Vec<Option<String>> = uri.query().map(names).unwrap_or_default();
+    let query: Vec<_> = names.iter().flatten().map(String::as_str).collect();
+    match (kind, &segments[..]) {
+        (Kind::Report, ["api", "v2", "billing", "reports", "billableusage"]) => {
+            query == ["startDate", "endDate"]
+        }
+        (Kind::Overview, ["api", "v2", "billing", "trusteebillingoverview", id]) => {
+            query.is_empty() && decoded(id).as_deref() == Some(organization.as_bytes())
+        }
+        // Wherever the page before leads.
+        (Kind::List, _) => true,
+        _ => false,
+    }
+}
+
+/// What a percent-encoded text stands for.
+fn decoded(text: &str) -> Option<Vec<u8>> {
+    let mut parts = text.split('%');
+    let mut bytes = parts.next()?.as_bytes().to_vec();
+    for part in parts {
+        let (digits, rest) = part.split_at_checked(2)?;
+        bytes.push(u8::from_str_radix(digits, 16).ok()?);
+        bytes.extend(rest.as_bytes());
+    }
+    Some(bytes)
+}
+
+/// Whether it is one of the model's bodies, which hold what no schema has.
+fn is_odd(body: &Value) -> bool {
+    body.get("new").is_some() || body.get("subscriptionType").is_some_and(|sort| sort == "BRAND_NEW")
 }
 
 fn says(body: &Value, sent: (Kind, Origin), next: Option<Next>) -> Says {

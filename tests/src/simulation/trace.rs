@@ -95,6 +95,8 @@ pub struct Request {
     pub authorization: Option<Rc<str>>,
     /// How long it may take.
     pub timeout: i64,
+    /// Whether its path and query are those of its operation and of what that asks for.
+    pub fits: bool,
 }
 
 /// The origins that there are.
@@ -127,6 +129,10 @@ pub struct Reply {
     pub correlation: Option<Rc<str>>,
     /// The server's error code.
     pub code: Option<Rc<str>>,
+    /// Its message.
+    pub message: Option<Rc<str>>,
+    /// Whether the body holds what no schema has: a new field or value, amounts that are odd or none.
+    pub odd: bool,
     /// The length of the body.
     pub length: usize,
 }
@@ -171,6 +177,8 @@ pub enum Outcome {
         complete: bool,
         /// With more to come.
         more: bool,
+        /// With all that was odd in the answer.
+        kept: bool,
     },
     /// With an error.
     Failed {
@@ -182,8 +190,12 @@ pub enum Outcome {
         status: Option<u16>,
         /// The server's code in it.
         code: Option<Rc<str>>,
+        /// The server's message in it.
+        message: Option<Rc<str>>,
         /// The correlation id in it.
         correlation: Option<Rc<str>>,
+        /// Its line for people.
+        text: Rc<str>,
         /// The requests that it counts.
         attempts: u32,
         /// When to come back, as it says.
@@ -210,7 +222,9 @@ impl Digest {
             What::Jumps { session, by } => (12, *session as u64 ^ by.unsigned_abs().rotate_left(8)),
             What::Dropped => (6, 0),
             What::Meanwhile(what) => (7, text(Some(what))),
-            What::Ends(Outcome::Good { complete, more }) => (8, u64::from(*complete) * 2 + u64::from(*more)),
+            What::Ends(Outcome::Good { complete, more, .. }) => {
+                (8, u64::from(*complete) * 2 + u64::from(*more))
+            }
             What::Ends(Outcome::Failed { kind: ErrorKind::Deadline(_), .. }) => (9, 0),
             What::Ends(Outcome::Failed { kind: ErrorKind::Deferred(_), retry_at, .. }) => {
                 (10, retry_at.unwrap_or_default().unsigned_abs())

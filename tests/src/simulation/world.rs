@@ -64,6 +64,8 @@ pub(super) struct Slot {
     pub(super) state: State,
     pub(super) operation: usize,
     pub(super) kind: Kind,
+    /// Whose overview it asks for.
+    pub(super) organization: &'static str,
     pub(super) process: Option<usize>,
     policy: Rc<Policy>,
     lives: usize,
@@ -119,6 +121,7 @@ impl<W: FnMut(&Event)> World<W> {
             state: State::Empty,
             operation: 0,
             kind: Kind::Report,
+            organization: ORG_ID,
             process: None,
             policy: Rc::new(Policy::default()),
             lives: scenario.lives,
@@ -252,7 +255,12 @@ impl<W: FnMut(&Event)> World<W> {
                 self.live(slot, Kind::Report, Poll::new(BillableUsage::new(period), api, policy))
             }
             2 => {
-                let call = TrusteeOverviewCall::new(ORG_ID.parse().unwrap_or_else(|e| panic!("{e}")));
+                place.organization = match self.scenario.sandbox {
+                    true => ORG_ID,
+                    false => self.whims.pick(&ORGANIZATIONS),
+                };
+                let id = place.organization.parse().unwrap_or_else(|e| panic!("{e}"));
+                let call = TrusteeOverviewCall::new(id);
                 self.live(slot, Kind::Overview, Exchange::new(call, api, policy))
             }
             _ => {
@@ -313,7 +321,9 @@ impl<W: FnMut(&Event)> World<W> {
     fn end(&mut self, slot: usize, result: Result<Told, Error>) -> Result<(), Violation> {
         self.slots[slot].state = State::Empty;
         let (outcome, rest) = match result {
-            Ok(told) => (Outcome::Good { complete: told.complete, more: told.rest.is_some() }, told.rest),
+            Ok(Told { complete, kept, rest }) => {
+                (Outcome::Good { complete, more: rest.is_some(), kept }, rest)
+            }
             Err(error) => {
                 let body = error.body_start().unwrap_or_default();
                 self.see(slot, What::Shows("an error", format!("{error} {error:?} {body}")))?;
@@ -363,6 +373,8 @@ pub(super) fn base() -> DateTime<Utc> {
     DateTime::UNIX_EPOCH + TimeDelta::seconds(1_793_610_000)
 }
 
+/// Ids of organisations, of which one is as they are.
+const ORGANIZATIONS: [&str; 8] = [ORG_ID, "a/b", "..%2f", "ü ?#", "%", "...", "a;b=c&d", "%2e%2e/\\"];
 /// The owners of tokens beyond the sessions.
 pub(super) const BARE: usize = 1_000;
 /// A run has a few thousand.

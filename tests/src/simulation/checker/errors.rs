@@ -19,13 +19,16 @@ impl Operation {
             || format!("it ends {} ms after its deadline", at - self.deadline),
         )?;
         match outcome {
-            Outcome::Good { complete, more } => {
+            Outcome::Good { complete, more, kept } => {
                 let says = self.last.as_ref().map(|reply| &reply.says);
                 ensure(matches!(self.expect, Expect::Good | Expect::Anything), "3", || {
                     format!("a good end, where {:?} is expected", self.expect)
                 })?;
                 let said = self.kind != Kind::Report || (says == Some(&Says::Complete) && *complete);
                 ensure(said, "3", || format!("a good end of a report that says {says:?}"))?;
+                // Rules 12 and 15, where it is certain what came.
+                let odd = self.expect == Expect::Good && self.last.as_ref().is_some_and(|reply| reply.odd);
+                ensure(*kept || !odd, "12", || "what no schema has is lost".to_owned())?;
                 if let (Some(Says::Page(next)), Expect::Good) = (says, &self.expect) {
                     ensure(*more == (*next == Next::On), "10", || format!("more: {more} after {next:?}"))?;
                 }
@@ -80,10 +83,16 @@ impl Operation {
         }
     }
 
-    /// Rule 11.
+    /// Rule 11, in what the error holds and in its line for people.
     fn tells(&self, outcome: &Outcome, session: Option<&Session>) -> Result<(), Violation> {
-        let Outcome::Failed { kind, login, status, code, correlation, .. } = outcome else { return Ok(()) };
-        if matches!(kind, ErrorKind::Deadline(_) | ErrorKind::Deferred(_)) {
+        let Outcome::Failed { kind, login, status, code, message, correlation, text, .. } = outcome else {
+            return Ok(());
+        };
+        let title = if *login { billing_core::calls::LOGIN.title() } else { title(self.kind) };
+        ensure(text.starts_with(title), "11", || format!("another operation than {title}: {text}"))?;
+        // A session may have had the answer that is in the way, and what was restored has forgotten it.
+        let of_time = matches!(kind, ErrorKind::Deadline(_) | ErrorKind::Deferred(_));
+        if of_time && (self.session.is_some() || self.restored) {
             return Ok(());
         }
         let last =
@@ -93,11 +102,19 @@ impl Operation {
         ensure(last.correlation == *correlation, "11", || {
             format!("correlation id {correlation:?} instead of {:?}", last.correlation)
         })?;
-        // A code that repeats the credentials is blackened, and of a login that looks good nothing is kept.
+        // Of a login that looks good nothing is kept.
         let kept_back = *login && last.status.is_some_and(|status| status < 300) && code.is_none();
-        let same =
-            kept_back || last.code == *code || code.as_deref().is_some_and(|code| code.contains("[secret]"));
-        ensure(same, "11", || format!("code {code:?} instead of {:?}", last.code))
+        ensure(kept_back || same(&last.code, code), "11", || {
+            format!("code {code:?} instead of {:?}", last.code)
+        })?;
+        ensure(kept_back || same(&last.message, message), "11", || {
+            format!("message {message:?} instead of {:?}", last.message)
+        })?;
+        let Some(status) = status else { return Ok(()) };
+        let status = format!("({status}");
+        let told = [Some(&*status), code.as_deref(), message.as_deref(), correlation.as_deref()];
+        let untold = told.into_iter().flatten().find(|part| !text.contains(part));
+        ensure(untold.is_none(), "11", || format!("{untold:?} is not in the line: {text}"))
     }
 
     /// With faults that stop, every operation with time enough ends well.
@@ -122,6 +139,22 @@ impl Operation {
             let since = self.began.max(from.saturating_add(SETTLED));
             at >= since && self.deadline.saturating_sub(since) >= need
         })
+    }
+}
+
+/// Whether an error holds a text of the server's: as it is, or blackened where it repeats the credentials, or without what
+/// could steer a terminal.
+fn same(said: &Option<Rc<str>>, held: &Option<Rc<str>>) -> bool {
+    let steers = said.as_deref().is_some_and(|text| text.contains(char::is_control));
+    said == held || held.as_deref().is_some_and(|text| steers || text.contains("[secret]"))
+}
+
+/// What an operation of that kind is called.
+fn title(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Report => "billable usage report: ",
+        Kind::Overview => "trustee billing overview: ",
+        Kind::List => "numbers: ",
     }
 }
 

@@ -164,6 +164,7 @@ impl Operation {
                 return Err(Violation { rule: "9", text: "a request to another origin".to_owned() });
             }
         };
+        ensure(request.fits, "13", || "its path or query is not what it asks for".to_owned())?;
         let fits = request.authorization.as_deref().is_some_and(|text| text.starts_with(scheme));
         ensure(fits, "9", || format!("{:?} with the credentials of another origin", request.to))?;
         self.sent += 1;

@@ -71,7 +71,8 @@ fn begins(kind: Kind) -> What {
 }
 
 fn request(to: Origin, authorization: &str) -> What {
-    What::Sends(Request { to, digest: 7, authorization: Some(authorization.into()), timeout: 30_000 })
+    let authorization = Some(authorization.into());
+    What::Sends(Request { to, digest: 7, authorization, timeout: 30_000, fits: true })
 }
 
 fn login() -> What {
@@ -103,7 +104,7 @@ fn polled(until: i64) -> What {
 }
 
 fn good() -> What {
-    What::Ends(Outcome::Good { complete: true, more: false })
+    What::Ends(Outcome::Good { complete: true, more: false, kept: true })
 }
 
 fn fails(kind: ErrorKind) -> What {
@@ -112,17 +113,43 @@ fn fails(kind: ErrorKind) -> What {
 
 fn failed(kind: ErrorKind, attempts: u32, status: Option<u16>, correlation: Option<&str>) -> What {
     let correlation = correlation.map(Rc::from);
-    let (login, code, retry_at) = (false, None, None);
-    What::Ends(Outcome::Failed { kind, login, status, code, correlation, attempts, retry_at })
+    What::Ends(Failure { attempts, status, correlation, ..Failure::of(kind) }.into())
 }
 
 fn deferred(until: i64, attempts: u32) -> What {
-    let What::Ends(Outcome::Failed { login, code, correlation, .. }) = fails(ErrorKind::Deferred(epoch()))
-    else {
-        unreachable!("a failure")
-    };
-    let (kind, retry_at) = (ErrorKind::Deferred(epoch()), Some(until));
-    What::Ends(Outcome::Failed { kind, login, status: None, code, correlation, attempts, retry_at })
+    let retry_at = Some(until);
+    What::Ends(Failure { attempts, retry_at, ..Failure::of(ErrorKind::Deferred(epoch())) }.into())
+}
+
+/// A failure, whose line for people is made of its parts unless it has another.
+struct Failure {
+    kind: ErrorKind,
+    login: bool,
+    status: Option<u16>,
+    code: Option<Rc<str>>,
+    message: Option<Rc<str>>,
+    correlation: Option<Rc<str>>,
+    text: Option<Rc<str>>,
+    attempts: u32,
+    retry_at: Option<i64>,
+}
+
+impl Failure {
+    fn of(kind: ErrorKind) -> Self {
+        let (status, code, message, correlation, text, retry_at) = (None, None, None, None, None, None);
+        Self { kind, login: false, status, code, message, correlation, text, attempts: 0, retry_at }
+    }
+}
+
+impl From<Failure> for Outcome {
+    fn from(failure: Failure) -> Self {
+        let Failure { kind, login, status, code, message, correlation, text, attempts, retry_at } = failure;
+        let title = if login { billing_core::calls::LOGIN.title() } else { "billable usage report" };
+        let parts =
+            || format!("{title}: ({} {code:?} {message:?} {correlation:?})", status.unwrap_or_default());
+        let text = text.unwrap_or_else(|| parts().into());
+        Self::Failed { kind, login, status, code, message, correlation, text, attempts, retry_at }
+    }
 }
 
 #[test]
@@ -161,7 +188,7 @@ fn rule_3_a_good_end_of_an_answer_that_is_not_complete() {
     for says in [Says::InProgress, Says::Odd, Says::Nothing, Says::Object] {
         bites("3", Script::answered(Kind::Report, body(says)).see(0, good()));
     }
-    let unsaid = What::Ends(Outcome::Good { complete: false, more: false });
+    let unsaid = What::Ends(Outcome::Good { complete: false, more: false, kept: true });
     bites("3", Script::answered(Kind::Report, body(Says::Complete)).see(0, unsaid));
     let doubtful = Reply { corrupted: true, ..body(Says::Nothing) };
     bites("3", Script::answered(Kind::Report, doubtful).see(0, good()));
@@ -269,7 +296,7 @@ fn rule_9_secrets_that_show_and_credentials_that_go_astray() {
 
 #[test]
 fn rule_10_a_list_that_ends_too_early_or_goes_astray() {
-    let ends = |more| What::Ends(Outcome::Good { complete: false, more });
+    let ends = |more| What::Ends(Outcome::Good { complete: false, more, kept: true });
     bites("10", Script::answered(Kind::List, body(Says::Page(Next::On))).see(0, ends(false)));
     bites("10", Script::answered(Kind::List, body(Says::Page(Next::End))).see(0, ends(true)));
     bites("3", Script::answered(Kind::List, body(Says::Page(Next::Astray))).see(0, ends(true)));
@@ -285,14 +312,47 @@ fn rule_11_errors_that_do_not_tell() {
     bites("11", answered().see(0, failed(gone.clone(), 2, None, Some("c-1"))));
     bites("11", answered().see(0, failed(gone.clone(), 2, Some(404), None)));
     bites("11", answered().see(0, failed(gone, 2, Some(404), Some("c-1"))));
-    let tells = |attempts| {
-        let (code, correlation) = (Some("x".into()), Some("c-1".into()));
-        let (kind, retry_at) = (ErrorKind::NotFound, None);
-        let (login, status) = (false, Some(404));
-        What::Ends(Outcome::Failed { kind, login, status, code, correlation, attempts, retry_at })
+    let tells = || Failure {
+        status: Some(404),
+        code: Some("x".into()),
+        correlation: Some("c-1".into()),
+        attempts: 2,
+        ..Failure::of(ErrorKind::NotFound)
     };
-    bites("11", answered().see(0, tells(1)));
-    assert_eq!(answered().see(0, tells(2)), Ok(()));
+    let ends = |failure: Failure| answered().see(0, What::Ends(failure.into()));
+    assert_eq!(ends(tells()), Ok(()));
+    bites("11", ends(Failure { attempts: 1, ..tells() }));
+    bites("11", ends(Failure { code: None, ..tells() }));
+    bites("11", ends(Failure { message: Some("y".into()), ..tells() }));
+    for text in [
+        "x",
+        "another operation: (404 x; c-1)",
+        "billable usage report: (404 x)",
+        "billable usage report: x; c-1",
+    ] {
+        bites("11", ends(Failure { text: Some(text.into()), ..tells() }));
+    }
+    // Without a session, the deadline is no reason to say less.
+    let mut bare = Script::new();
+    let What::Begins { kind, policy, .. } = begins(Kind::Report) else { return };
+    bare.right(0, What::Begins { kind, session: None, policy, deadline: 30_000 }).right(0, call("t1"));
+    bare.after(29_000)
+        .right(0, What::Receives(Reply { correlation: Some("c-1".into()), ..body(Says::InProgress) }));
+    bites("11", bare.see(0, failed(ErrorKind::Deadline(epoch()), 1, Some(200), None)));
+}
+
+#[test]
+fn rule_12_what_no_schema_has_and_is_lost() {
+    let odd = |corrupted| Reply { odd: true, corrupted, ..body(Says::Complete) };
+    let lost = || What::Ends(Outcome::Good { complete: true, more: false, kept: false });
+    bites("12", Script::answered(Kind::Report, odd(false)).see(0, lost()));
+    assert_eq!(Script::answered(Kind::Report, odd(true)).see(0, lost()), Ok(()));
+}
+
+#[test]
+fn rule_13_a_request_that_asks_for_something_else() {
+    let What::Sends(request) = call("t1") else { return };
+    bites("13", Script::logged_in(Kind::Overview).see(0, What::Sends(Request { fits: false, ..request })));
 }
 
 #[test]
@@ -335,8 +395,7 @@ fn the_table_what_goes_on_and_what_ends() {
     let mut script = Script::new();
     script.right(0, begins(Kind::Report));
     let kind = ErrorKind::LoginRefused;
-    let (login, status, code, correlation, attempts, retry_at) = (true, None, None, None, 0, None);
-    let refused = Outcome::Failed { kind, login, status, code, correlation, attempts, retry_at };
+    let refused = Failure { login: true, ..Failure::of(kind) }.into();
     bites("table", script.see(0, What::Ends(refused)));
 }
 
@@ -379,7 +438,7 @@ fn waits_that_are_longer_than_their_reason() {
     let told = Reply { window: Some(90_000), ..body(Says::Object) };
     let mut used_up = Script::answered(Kind::Overview, told);
     used_up
-        .right(0, What::Ends(Outcome::Good { complete: false, more: false }))
+        .right(0, What::Ends(Outcome::Good { complete: false, more: false, kept: true }))
         .right(1, begins(Kind::Overview));
     bites("wait", used_up.see(1, waits(92_001, Waiting::Quota)));
     bites("wait", used_up.see(1, waits(201, Waiting::Spacing)));
@@ -409,8 +468,7 @@ fn hints_beyond_all_patience_are_not_waited_for() {
 #[test]
 fn what_is_put_off_without_need() {
     let hinted = |hint: i64| Reply { hint: Some(hint), ..status(503) };
-    let put_off =
-        |reply: Reply, until: i64| Script::answered(Kind::Overview, reply).see(0, deferred(until, 2));
+    let put_off = |reply: Reply, until: i64| Script::answered(Kind::Report, reply).see(0, deferred(until, 2));
     assert_eq!(put_off(hinted(120_001), 120_001), Ok(()));
     // For which there is patience, and later or sooner than was asked, or not asked at all.
     bites("deferred", put_off(hinted(120_000), 120_000));
@@ -424,7 +482,7 @@ fn what_is_put_off_without_need() {
     bites("deferred", put_off(throttled, 198_000));
     // What the login service asks for, of whoever waits for it.
     let mut login_asks = Script::new();
-    login_asks.right(0, begins(Kind::Overview)).right(0, login()).right(0, What::Receives(hinted(200_000)));
+    login_asks.right(0, begins(Kind::Report)).right(0, login()).right(0, What::Receives(hinted(200_000)));
     bites("deferred", login_asks.see(0, deferred(200_001, 1)));
     assert_eq!(login_asks.see(0, deferred(200_000, 1)), Ok(()));
 }
@@ -500,10 +558,20 @@ fn a_quota_that_is_overdrawn() {
 }
 
 #[test]
+fn a_token_of_the_callers_is_no_excuse_unless_it_was_refused() {
+    let terms = Terms { renewable: vec![false], calm: Some((0, 300_000)), ..Terms::default() };
+    let mut script = Script::on(terms);
+    script.after(100_000).right(0, begins(Kind::Report)).right(0, call("t1"));
+    script.right(0, What::Receives(status(404)));
+    bites("calm", script.see(0, failed(ErrorKind::NotFound, 1, Some(404), None)));
+    assert_eq!(script.checker.looks().calm, 1);
+}
+
+#[test]
 fn a_failure_when_nothing_goes_wrong_any_more() {
     let terms = Terms { renewable: vec![true], calm: Some((0, 300_000)), ..Terms::default() };
     let mut script = Script::on(terms);
-    script.after(100_000).right(0, begins(Kind::Overview)).right(0, login()).right(0, token("t1"));
+    script.after(100_000).right(0, begins(Kind::Report)).right(0, login()).right(0, token("t1"));
     script.right(0, call("t1")).right(0, What::Receives(status(404)));
     bites("calm", script.see(0, failed(ErrorKind::NotFound, 2, Some(404), None)));
 }
