@@ -2,9 +2,10 @@
 //!
 //! `BILLING_FLEET_SIZE=n` has so many organisations with twelve periods each, `BILLING_FLEET_SEEDS=n` looks at so many runs
 //! where much goes wrong. The gate looks at more of both than plain `cargo test`, in the profile `simulation`.
+//! `BILLING_FLEET_SEED=s` runs one of these again and prints its acts. A failure prints the command that does that.
 
 use billing_core::{PeriodIndex, Reach};
-use billing_tests::fleet_simulation::{Quota, Report, Scenario, Stranger, run};
+use billing_tests::fleet_simulation::{Quota, Report, Scenario, Stranger, run, watch};
 
 fn latest(organizations: usize) -> Scenario {
     Scenario::new(organizations, Reach::Index(PeriodIndex::new(0)))
@@ -97,38 +98,54 @@ fn twelve_periods_of_each_take_no_longer_than_the_quota_does() {
 
 #[test]
 fn whatever_goes_wrong_nothing_is_asked_for_twice_that_was_answered_and_nothing_is_missed() {
+    if let Ok(seed) = std::env::var("BILLING_FLEET_SEED") {
+        let seed = seed.parse().unwrap();
+        let scenario = where_much_goes_wrong(seed);
+        println!("{scenario:#?}");
+        let report = watch(seed, &scenario, &mut |act| println!("{act}"));
+        return println!("{}", report.unwrap_or_else(|error| panic!("{error}")));
+    }
     for seed in 0..number("BILLING_FLEET_SEEDS", 40) {
-        let mut rng = billing_tests::simulation::Rng::new(seed);
-        let reach = match rng.below(3) {
-            0 => Reach::Index(PeriodIndex::new(0)),
-            1 => Reach::Periods((1 + u32::try_from(rng.below(14)).unwrap()).try_into().unwrap()),
-            _ => Reach::All,
-        };
-        let organizations = 1 + rng.index(60);
-        let allowed = rng.pick(&[5, 20, 60, 300]);
-        let strangers = [Stranger::Nobody, Stranger::Nobody, Stranger::Steady(20), Stranger::Bursts(30)];
-        let outage = rng.millis(200_000);
-        let outages =
-            if rng.permille(300) { vec![(outage, outage + rng.millis(60_000))] } else { Vec::new() };
-        let scenario = Scenario {
-            at_once: 1 + rng.index(20),
-            quota: Quota {
-                allowed,
-                fixed: rng.permille(300),
-                of_client: rng.permille(300),
-                rounded_down: rng.permille(500),
-            },
-            // One who takes all of a quota leaves nothing to be asked with.
-            stranger: if allowed < 60 { Stranger::Nobody } else { rng.pick(&strangers) },
-            delay: rng.pick(&[(0, 0), (5, 50), (150, 350), (100, 5_000)]),
-            token_lifetime: rng.pick(&[120_000, 600_000, 86_400_000]),
-            odd: rng.permille(700),
-            faults: rng.pick(&[0, 0, 10, 100]),
-            outages,
-            kills: (0..rng.below(4)).map(|_| 1 + rng.below(3_000)).collect(),
-            ..Scenario::new(organizations, reach)
-        };
-        attempt(seed, &scenario);
+        let scenario = where_much_goes_wrong(seed);
+        if let Err(error) = run(seed, &scenario) {
+            let test = "whatever_goes_wrong";
+            let command =
+                format!("cargo test -p billing-tests --test fleet_simulation {test} -- --nocapture");
+            panic!("{error}\n{scenario:#?}\nBILLING_FLEET_SEED={seed} {command}");
+        }
+    }
+}
+
+/// The scenario that a seed stands for.
+fn where_much_goes_wrong(seed: u64) -> Scenario {
+    let mut rng = billing_tests::simulation::Rng::new(seed);
+    let reach = match rng.below(3) {
+        0 => Reach::Index(PeriodIndex::new(0)),
+        1 => Reach::Periods((1 + u32::try_from(rng.below(14)).unwrap()).try_into().unwrap()),
+        _ => Reach::All,
+    };
+    let organizations = 1 + rng.index(60);
+    let allowed = rng.pick(&[5, 20, 60, 300]);
+    let strangers = [Stranger::Nobody, Stranger::Nobody, Stranger::Steady(20), Stranger::Bursts(30)];
+    let outage = rng.millis(200_000);
+    let outages = if rng.permille(300) { vec![(outage, outage + rng.millis(60_000))] } else { Vec::new() };
+    Scenario {
+        at_once: 1 + rng.index(20),
+        quota: Quota {
+            allowed,
+            fixed: rng.permille(300),
+            of_client: rng.permille(300),
+            rounded_down: rng.permille(500),
+        },
+        // One who takes all of a quota leaves nothing to be asked with.
+        stranger: if allowed < 60 { Stranger::Nobody } else { rng.pick(&strangers) },
+        delay: rng.pick(&[(0, 0), (5, 50), (150, 350), (100, 5_000)]),
+        token_lifetime: rng.pick(&[120_000, 600_000, 86_400_000]),
+        odd: rng.permille(700),
+        faults: rng.pick(&[0, 0, 10, 100]),
+        outages,
+        kills: (0..rng.below(4)).map(|_| 1 + rng.below(3_000)).collect(),
+        ..Scenario::new(organizations, reach)
     }
 }
 

@@ -140,5 +140,13 @@ impl fmt::Display for Report {
 /// # Errors
 /// When something happens that must not.
 pub fn run(seed: u64, scenario: &Scenario) -> Result<Report, String> {
-    world::World::new(seed, scenario).run()
+    world::World::new(seed, scenario, None).run()
+}
+
+/// Runs a scenario, and shows every act to `watch`, in words.
+///
+/// # Errors
+/// When something happens that must not.
+pub fn watch(seed: u64, scenario: &Scenario, watch: &mut dyn FnMut(&str)) -> Result<Report, String> {
+    world::World::new(seed, scenario, Some(watch)).run()
 }

@@ -33,6 +33,7 @@ pub(super) struct World<'a> {
     recorded: BTreeMap<(usize, u32), Told>,
     failed_for_now: BTreeMap<(usize, u32), Told>,
     first: Option<i64>,
+    watch: Option<&'a mut dyn FnMut(&str)>,
 }
 
 type Shared = Rc<RefCell<Session>>;
@@ -62,7 +63,7 @@ enum End {
 }
 
 impl<'a> World<'a> {
-    pub(super) fn new(seed: u64, scenario: &'a Scenario) -> Self {
+    pub(super) fn new(seed: u64, scenario: &'a Scenario, watch: Option<&'a mut dyn FnMut(&str)>) -> Self {
         let rng = Rng::new(seed);
         let environment = Sandbox::new(0).environment();
         let organizations = (0..scenario.organizations).map(organization);
@@ -79,6 +80,7 @@ impl<'a> World<'a> {
             recorded: BTreeMap::new(),
             failed_for_now: BTreeMap::new(),
             first: None,
+            watch,
         }
     }
 
@@ -167,6 +169,19 @@ impl<'a> World<'a> {
         })
     }
 
+    /// Says what happens, where somebody listens.
+    fn tell(&mut self, life: &Life, what: impl FnOnce() -> String) {
+        if let Some(watch) = &mut self.watch {
+            watch(&format!(
+                "{:>9} ms  life {}, act {:<5} {}",
+                self.now,
+                self.report.lives,
+                life.acts,
+                what()
+            ));
+        }
+    }
+
     fn live(&mut self, life: &mut Life) -> Result<End, String> {
         loop {
             life.acts += 1;
@@ -174,15 +189,22 @@ impl<'a> World<'a> {
             match life.fleet.step(time(self.now)) {
                 _ if life.acts > MOST_ACTS => return Err("a run without an end".to_owned()),
                 FleetStep::Found(finding) => {
+                    self.tell(life, || {
+                        format!("finds {:?}{}", read_finding(&finding), if killed { ", killed" } else { "" })
+                    });
                     self.take(life, finding, killed)?;
                     if killed {
                         return Ok(End::Killed);
                     }
                 }
-                _ if killed => return Ok(End::Killed),
+                _ if killed => {
+                    self.tell(life, || "is killed".to_owned());
+                    return Ok(End::Killed);
+                }
                 FleetStep::Send(request, flight) => self.send(life, request, flight)?,
                 FleetStep::Wait(until) => {
                     let until = until.map(millis);
+                    self.tell(life, || format!("waits until {until:?}"));
                     match (life.queue.peek().map(|Reverse((at, ..))| *at), until) {
                         (Some(at), until) if until.is_none_or(|until| at <= until) => self.happen(life),
                         (_, Some(until)) => self.now = until.max(self.now),
@@ -190,6 +212,7 @@ impl<'a> World<'a> {
                     }
                 }
                 FleetStep::Done(result) => {
+                    self.tell(life, || "is done".to_owned());
                     result.map_err(|stopped| stopped.to_string())?;
                     let progress = life.fleet.progress(time(self.now));
                     if progress.done != self.scenario.organizations || progress.open != 0 {
@@ -209,6 +232,7 @@ impl<'a> World<'a> {
             return Err(format!("{place:?} was answered and is asked for again"));
         }
         life.flights += 1;
+        self.tell(life, || format!("sends {}: {}", life.flights, request.shown()));
         life.out.insert(life.flights, (request, flight, None));
         self.report.most_out = self.report.most_out.max(life.out.len());
         if life.out.len() > self.scenario.at_once {
@@ -235,7 +259,12 @@ impl<'a> World<'a> {
                 life.queue.push(Reverse((self.now + back, flight, Act::Deliver)));
             }
             Act::Deliver => {
+                let number = flight;
                 if let Some((_, flight, Some(reply))) = life.out.remove(&flight) {
+                    self.tell(life, || match &reply {
+                        Ok(response) => format!("receives {number}: {}", response.status().as_u16()),
+                        Err(error) => format!("receives {number}: {error}"),
+                    });
                     life.fleet.receive(flight, reply, time(self.now));
                 }
             }

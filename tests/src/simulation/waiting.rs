@@ -17,8 +17,7 @@ impl<W: FnMut(&Event)> World<W> {
     ) -> Result<(), Violation> {
         let progress = life.progress();
         let (until, local) = (self.of_local(slot, until), self.local(slot));
-        let why = progress.waiting;
-        self.see(slot, What::Waits { until, why: why.clone(), polls: progress.polls })?;
+        self.see(slot, What::Waits { until, why: progress.waiting, polls: progress.polls })?;
         if self.scenario.shows {
             self.see(slot, What::Shows("a parked machine", life.show()))?;
             if let Some(process) = self.slots[slot].process {
