@@ -532,6 +532,23 @@ mod tests {
     }
 
     #[test]
+    fn rule_6_and_7_what_comes_after_a_clock_was_set_back_holds_from_then() {
+        let yesterday = before(start(), DAY);
+        let waits = |access: &Shared| match overview(access).step(yesterday) {
+            Step::Wait(until, _) => between(yesterday, until).as_secs_f64(),
+            other => panic!("a wait, not {other:?}"),
+        };
+        for (access, status) in
+            [(unpaced(Credentials::access_token("t").unwrap()), 429), (shared(client()), 503)]
+        {
+            let Step::Send(_, sent) = overview(&access).step(start()) else { panic!("a request") };
+            let asked = reply(status, "retry-after: 90", "");
+            let Step::Wait(..) = sent.receive(asked, yesterday) else { panic!("a wait") };
+            assert!((90.0..=91.0).contains(&waits(&access)), "{status}: {}", waits(&access));
+        }
+    }
+
+    #[test]
     fn a_token_lasts_no_longer_on_a_clock_that_was_set_back() {
         let access = unpaced(client());
         run(overview(&access), server(|_, _| reply(200, "", "{}")));
