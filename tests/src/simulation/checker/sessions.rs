@@ -205,10 +205,11 @@ impl Session {
         Expect::FailsByLogin
     }
 
-    /// Its login is given up, as whoever ends with `kind` says, which ends the doubt as well.
+    /// Its login is given up, as whoever ends with `kind` says. Who is woken late may say so of an earlier time, so that in
+    /// doubt the doubt remains.
     pub(super) fn is_given_up_as(&mut self, kind: &ErrorKind) {
         if self.in_doubt && !matches!(kind, ErrorKind::Deadline(_) | ErrorKind::Deferred(_)) {
-            (self.in_doubt, self.failed) = (false, 0);
+            self.failed = 0;
         }
     }
 
