@@ -12,6 +12,7 @@ mod models;
 mod poll;
 mod profile;
 mod saved;
+mod script;
 mod values;
 
 use billing_core::Period;
