@@ -11,33 +11,56 @@ use billing_core::{
 use bytes::Bytes;
 use chrono::{DateTime, TimeDelta, Utc};
 use http::{HeaderMap, HeaderName, HeaderValue, Response};
+use serde_json::Value;
+
+use super::echo::shows;
 
 /// Whatever the body of an error is, the error is one line without control characters that names the operation, the
 /// status, the correlation id and, where they are texts of the body, the code and the message; and it never repeats the
 /// token, even if the server does.
+///
+/// The first byte says the status, and from 128 on that no header names a correlation id.
 pub fn error_body(data: &[u8]) {
-    let (status, body) = data.split_first().map_or((0, data), |(first, rest)| (*first, rest));
-    let status = [400, 401, 403, 404, 409, 413, 418, 501, 505, 204, 302][usize::from(status) % 11];
-    let response = Response::builder()
-        .status(status)
-        .header("inin-correlation-id", "c0rrelation")
-        .body(Bytes::copy_from_slice(body))
-        .expect("a valid response");
-    let error = match run(response) {
+    let (first, body) = data.split_first().map_or((0, data), |(first, rest)| (*first, rest));
+    let status = [400, 401, 403, 404, 409, 413, 418, 501, 505, 204, 302][usize::from(first) % 11];
+    let header = (first < 128).then_some("c0rrelation");
+    let mut response = Response::builder().status(status);
+    if let Some(id) = header {
+        response = response.header("inin-correlation-id", id);
+    }
+    let error = match run(response.body(Bytes::copy_from_slice(body)).expect("a valid response")) {
         Step::Done(Err(error)) => error,
         other => panic!("{status} is an error at once, not {other:?}"),
     };
     let line = error.to_string();
     assert!(line.starts_with("trustee billing overview: ") && line.contains(&status.to_string()), "{line}");
-    assert!(line.contains("c0rrelation") && !line.contains(char::is_control), "{line}");
+    assert!(header.is_none_or(|id| line.contains(id)) && !line.contains(char::is_control), "{line}");
     assert_eq!(error.attempts(), 1);
     for shown in [line.clone(), format!("{error:?}"), format!("{:?} {:?}", error.body_start(), error.code())]
     {
-        assert!(!shown.contains(TOKEN), "{shown}");
+        assert!(!shows(&shown, TOKEN), "{shown}");
     }
-    for said in [error.code(), error.server_message()].into_iter().flatten() {
-        assert!(line.contains(said), "{said:?} in {line}");
+    let said = |name| plain(body, name);
+    let (code, message, context) = (said("code"), said("message"), said("contextId"));
+    let (id, context) = (error.correlation_id(), header.map(str::to_owned).or(context));
+    for (told, said) in [(error.code(), code), (error.server_message(), message), (id, context)] {
+        assert!(said.is_none() || told == said.as_deref(), "{said:?} is told as {told:?}");
+        assert!(told.is_none_or(|told| line.contains(told)), "{told:?} in {line}");
     }
+}
+
+/// The text of that name in the body, where it can be told as it is.
+fn plain(body: &[u8], name: &str) -> Option<String> {
+    // A larger body is not read.
+    let body: Value = serde_json::from_slice(body).ok().filter(|_| body.len() <= 256 << 10)?;
+    let text = body.as_object()?.get(name)?.as_str()?;
+    let steers = |c: char| {
+        c.is_control()
+            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    let told =
+        !text.is_empty() && !shows(text, TOKEN) && !text.contains(steers) && text.chars().count() <= 2048;
+    told.then(|| text.to_owned())
 }
 
 /// Whatever stands in the headers, the machine waits for a time in the future that it has patience for, or ends.

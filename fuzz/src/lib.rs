@@ -4,11 +4,13 @@
 #![forbid(unsafe_code)]
 
 mod answers;
+mod echo;
 mod journal;
 mod learned;
 mod life;
 mod login;
 mod models;
+mod organizations;
 mod poll;
 mod profile;
 mod saved;
@@ -18,11 +20,13 @@ mod values;
 use billing_core::Period;
 
 pub use answers::{body, error_body, headers};
+pub use echo::echo;
 pub use journal::journal;
 pub use learned::learned;
 pub use life::life;
 pub use login::login;
 pub use models::{resources, trustee_overview, usage_report};
+pub use organizations::organizations;
 pub use poll::poll;
 pub use profile::profile;
 pub use saved::checkpoint;
@@ -32,17 +36,19 @@ pub use values::{address, amount, timestamp};
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All of them.
-pub const TARGETS: [Target; 16] = [
+pub const TARGETS: [Target; 18] = [
     ("address", address),
     ("amount", amount),
     ("body", body),
     ("checkpoint", checkpoint),
+    ("echo", echo),
     ("error_body", error_body),
     ("headers", headers),
     ("journal", journal),
     ("learned", learned),
     ("life", life),
     ("login", login),
+    ("organizations", organizations),
     ("poll", poll),
     ("profile", profile),
     ("resources", resources),
