@@ -9,7 +9,7 @@ mod harmless;
 #[path = "../../billing-cli/src/organizations/list.rs"]
 mod list;
 
-use harmless::harmless;
+use harmless::{harmless, plain};
 use list::{List, parse};
 
 /// What the program has beside the parser, as far as the parser needs it.
@@ -36,9 +36,10 @@ pub fn organizations(data: &[u8]) {
 fn reads(text: &str) {
     match parse(text) {
         Ok(List { named, off }) => {
-            let bare = text.replace('"', "");
+            // Without quotes, and without what makes a cell harmless.
+            let bare = text.replace(['"', '\''], "");
             for Named { id, name } in &named {
-                assert!(bare.contains(&id.as_str().replace('"', "")), "{id:?} out of nowhere");
+                assert!(bare.contains(&id.as_str().replace(['"', '\''], "")), "{id:?} out of nowhere");
                 assert!(name.as_ref().is_none_or(|name| !name.is_empty()));
             }
             let lines: Vec<&str> = lines(text).collect();
@@ -76,8 +77,8 @@ fn reads_what_is_written(text: &str) {
     for line in text.split('\n') {
         let (id, name) = line.split_once(' ').unwrap_or((line, ""));
         let Some((enabled, id)) = id.split_at_checked(1) else { continue };
-        // Ids of the vendor have no blanks around them, and do not look as if they had been made harmless.
-        let id = Some(id).filter(|id| id.trim() == *id && !id.starts_with('\''));
+        // Ids of the vendor have no blanks around them.
+        let id = Some(id).filter(|id| id.trim() == *id);
         let Some(id) = id.and_then(|id| id.parse::<OrgId>().ok()) else { continue };
         let enabled = ["", "true", "false"][usize::from(enabled.as_bytes()[0]) % 3];
         let cells = [id.as_str(), name, enabled, "2026-10-01T00:00:00Z"];
@@ -94,12 +95,9 @@ fn reads_what_is_written(text: &str) {
     assert_eq!((read, list.off), (meant, off), "{written}");
 }
 
-/// A name as it can be read again: one that looks as if it had been made harmless is read as what that may have been of, and
-/// blanks may be lost.
+/// A name as it can be read again: without control characters, and blanks may be lost.
 fn shown(name: &str) -> String {
-    let name = harmless(name);
-    let name = name.trim();
-    without_blanks(name.strip_prefix('\'').filter(|rest| harmless(rest) == name).unwrap_or(name))
+    without_blanks(&plain(harmless(name).trim()))
 }
 
 fn without_blanks(text: &str) -> String {
