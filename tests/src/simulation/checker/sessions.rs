@@ -183,6 +183,10 @@ impl Session {
                 if self.failed > MOST_FAILED {
                     return self.gives_up(reply);
                 }
+                if self.in_doubt {
+                    // It may have been given up by that, and whoever comes next tries anew.
+                    self.next_login = i64::MIN;
+                }
                 // With full jitter from half a second, doubled each time.
                 self.next_login_at_most =
                     at + if self.in_doubt { 20_000 } else { (250 << self.failed).min(20_000) };
