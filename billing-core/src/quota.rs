@@ -727,6 +727,16 @@ mod tests {
     }
 
     #[test]
+    fn of_what_was_lost_no_more_is_kept_than_may_still_be_counted() {
+        let mut quota = unpaced();
+        for second in 0..1000 {
+            let ticket = send(&mut quota, second.into());
+            quota.lose(ticket, at(f64::from(second) + 0.5));
+        }
+        assert_eq!(quota.lost.len(), 61);
+    }
+
+    #[test]
     fn a_strangers_pace_is_reserved_for_and_the_reserve_melts() {
         let mut quota = unpaced();
         let first = send(&mut quota, 0.0);
