@@ -463,9 +463,11 @@ fn after_char(text: &str, c: char) -> Option<&str> {
     by_unit().or_else(by_byte).or_else(by_itself).or_else(|| text.strip_prefix(c))
 }
 
-/// What follows a backslash. JSON in a text of JSON has several of them before one character.
+/// What follows a backslash. JSON in a text of JSON has several of them before one character; but a text of nothing else is not
+/// gone through from each of them.
 fn after_escape(text: &str) -> Option<&str> {
-    text.strip_prefix('\\').map(|rest| rest.trim_start_matches('\\'))
+    let escapes = text.bytes().take(MOST_ESCAPES).take_while(|byte| *byte == b'\\').count();
+    text.get(escapes..).filter(|_| escapes > 0)
 }
 
 /// What follows the number in so many hexadecimal digits.
@@ -474,6 +476,8 @@ fn after_hex(text: &str, digits: usize, number: u32) -> Option<&str> {
     (u32::from_str_radix(hex, 16) == Ok(number)).then_some(rest)
 }
 
+/// So many backslashes stand before a character of JSON in JSON in JSON, and one more.
+const MOST_ESCAPES: usize = 8;
 /// How much of a body is looked at for an error, in bytes, and how much is shown, in characters. The first is larger, so
 /// that a secret that begins in what is shown is seen whole.
 const READ: usize = 8192;
