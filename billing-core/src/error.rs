@@ -419,6 +419,11 @@ pub(crate) fn quoted(text: String, secrets: &[&Secret]) -> String {
     }
 }
 
+/// Whether the text holds the secret, as it is or as it is written in JSON or in an address.
+pub(crate) fn repeats(text: &str, secret: &Secret) -> bool {
+    !secret.expose().is_empty() && around(text, secret.expose()).is_some()
+}
+
 fn redacted(text: String, secrets: &[&Secret]) -> String {
     let said = secrets.iter().map(|secret| secret.expose()).filter(|secret| !secret.is_empty());
     said.fold(text, |text, secret| {

@@ -50,7 +50,7 @@ use chrono::{DateTime, Utc};
 use http::uri::Scheme;
 
 use crate::environment::is_loopback;
-use crate::error::Error;
+use crate::error::{Error, repeats};
 use crate::progress::Progress;
 use crate::timestamp::between;
 use crate::{DocumentUrl, Operation, Secret};
@@ -301,7 +301,7 @@ impl TransportError {
 
     /// The same, unless it repeats a secret: then no more than its kind.
     pub(crate) fn without(self, secrets: &[&Secret]) -> Self {
-        let tells = |text: &str| secrets.iter().any(|secret| text.contains(secret.expose()));
+        let tells = |text: &str| secrets.iter().any(|secret| repeats(text, secret));
         let mut chain = std::iter::successors(
             self.source.as_ref().map(|source| &**source as &(dyn std::error::Error + 'static)),
             |error| error.source(),
@@ -548,6 +548,20 @@ mod tests {
             let request = Request::new(http, operation, Duration::ZERO, crate::testing::start(), 0);
             assert_eq!(request.stays_on_this_machine(), stays, "{base}");
         }
+    }
+
+    #[test]
+    fn rule_9_a_reason_that_repeats_a_secret_is_not_shown_however_it_is_spelled() {
+        let secret = Secret::new("t0k/n");
+        for (reason, told) in [("t0k/n", false), ("no t0k%2Fn", false), (r"{t0k\/n}", false), ("t0k-n", true)]
+        {
+            let shown =
+                TransportError::new(TransportErrorKind::Reset, reason).without(&[&secret]).to_string();
+            assert_eq!(shown.contains(reason), told, "{shown}");
+        }
+        let hidden = std::io::Error::other("t0k%2fn");
+        let shown = TransportError::from_source(TransportErrorKind::Reset, hidden).without(&[&secret]);
+        assert!(!format!("{shown} {shown:?}").contains("t0k"), "{shown:?}");
     }
 
     #[test]

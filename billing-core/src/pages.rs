@@ -13,13 +13,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use http::{Request, Response, StatusCode, Uri};
-use percent_encoding::percent_decode_str;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::calls::{Call, as_inner_call};
 use crate::checkpoint::Format;
-use crate::error::Evidence;
+use crate::error::{Evidence, repeats};
 use crate::exchange::{Attempts, Taken, into_step};
 use crate::machine::{Hold, Received, sealed};
 use crate::progress::Progress;
@@ -250,12 +249,6 @@ fn resolve(next: &str, here: &Uri, api: &BaseUrl) -> Result<String, &'static str
     // Behind a gateway the server, which knows nothing of it, gives its own paths.
     let behind = uri.path().strip_prefix(api.prefix()).is_some_and(|rest| rest.starts_with("/api/"));
     Ok(if behind { target(&uri) } else { format!("{}{}", api.prefix(), target(&uri)) })
-}
-
-/// Whether an address holds a secret, as it is or percent-encoded.
-fn repeats(address: &str, secret: &Secret) -> bool {
-    let meant = percent_decode_str(address).decode_utf8_lossy();
-    address.contains(secret.expose()) || meant.contains(secret.expose())
 }
 
 /// Path and query of the page after the page `here`, which the server calls number `this` of `of`, if there is one.
