@@ -943,6 +943,7 @@ mod tests {
         let Step::Wait(until, joined) = overview(&access).step(start()) else { panic!("a wait") };
         let progress = joined.progress();
         assert_eq!((progress.waiting, progress.until), (Waiting::Login, Some(until)));
+        assert_eq!(progress.timing, Timing::Session);
         assert!(joined.awaits_login() && !overview(&access).awaits_login());
         let Step::Send(_, calling) = logging_in.receive(reply(200, "", r#"{"access_token":"t1"}"#), start())
         else {

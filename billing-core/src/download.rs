@@ -233,6 +233,16 @@ mod tests {
     }
 
     #[test]
+    fn rule_4_both_requests_have_one_deadline() {
+        let Step::Send(request, sent) = download("https://api.x").step(start()) else { panic!("a request") };
+        let later = after(start(), std::time::Duration::from_secs(20));
+        let Step::Send(next, sent) = sent.receive(located(), later) else { panic!("the next request") };
+        assert_eq!(next.deadline(), request.deadline());
+        assert_eq!(sent.progress().started, Some(start()));
+        assert_eq!(sent.progress().requests, 1);
+    }
+
+    #[test]
     fn rule_9_the_documents_host_gets_no_token_and_has_no_say_in_the_session() {
         let environment =
             Environment::new("https://api.x".parse().unwrap(), "https://login.x".parse().unwrap());
