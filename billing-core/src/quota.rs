@@ -727,6 +727,22 @@ mod tests {
     }
 
     #[test]
+    fn a_window_that_is_full_says_nothing_of_the_pace_of_others() {
+        let mut quota = unpaced();
+        let first = send(&mut quota, 0.0);
+        ok(&mut quota, first, &headers(100, 1, 60), 0.1);
+        let mut ours: Vec<Ticket> = (0..49).map(|_| send(&mut quota, 1.0)).collect();
+        // Others have come at once and taken all that was left. How many more they would have sent, nobody has counted.
+        ok(&mut quota, ours.remove(0), &headers(100, 100, 59), 5.0);
+        assert_eq!(burst(&mut quota, 5.1).len(), 0);
+        let next = burst(&mut quota, 61.0).len();
+        assert_eq!(
+            next, 75,
+            "as many as may come at once are left to them, and not as many as would come at that pace"
+        );
+    }
+
+    #[test]
     fn of_what_was_lost_no_more_is_kept_than_may_still_be_counted() {
         let mut quota = unpaced();
         for second in 0..1000 {
