@@ -1152,6 +1152,19 @@ mod tests {
     }
 
     #[test]
+    fn rule_07_what_an_allowance_of_its_own_covers_a_row_does_not_take_of_that_on_all_ai_tokens() {
+        let s = statement(&[
+            "Agent Assist AI Tokens|rollup|100|0|1|1",
+            "Copilot AI Tokens|rollup|100|0|1|1",
+            "Agent Assist AI Tokens|fair-use|30|-|-|-",
+            "AI Tokens|fair-use|150|-|-|-",
+        ]);
+        // 30 of its own and 70 of the common 150, of which 80 are left.
+        assert_eq!(outcome(&s, 0), ["100", "0", "0"]);
+        assert_eq!(outcome(&s, 1), ["80", "20", "20"]);
+    }
+
+    #[test]
     fn rule_07_beside_their_rollup_other_rows_of_ai_tokens_explain_it() {
         let sent = |rows: &[&str], by_part_number: &[usize]| {
             let mut o = overview(rows);
