@@ -743,6 +743,18 @@ mod tests {
     }
 
     #[test]
+    fn what_others_have_taken_of_this_window_is_not_ours_in_the_next() {
+        let mut quota = unpaced();
+        let first = send(&mut quota, 0.0);
+        ok(&mut quota, first, &headers(300, 101, 60), 0.1);
+        let second = send(&mut quota, 10.0);
+        // A hundred were there before us, and twenty came since.
+        ok(&mut quota, second, &headers(300, 122, 50), 10.1);
+        let Pace::Window { usable, .. } = quota.pace(at(10.2)) else { panic!("a window") };
+        assert_eq!(usable, 280);
+    }
+
+    #[test]
     fn of_what_was_lost_no_more_is_kept_than_may_still_be_counted() {
         let mut quota = unpaced();
         for second in 0..1000 {
