@@ -172,22 +172,22 @@ mod tests {
     }
 
     proptest! {
-            #[test]
-            fn no_cell_runs_whatever_it_is_separated_by_and_each_is_read_as_it_was(
-                cells in vec("[-=+@＝＠;|,'\"a1\\. \t\n\r\u{a0}]{0,12}", 3),
-            ) {
-                let mut sheet = Sheet::new(&["a", "b", "c"], false, Vec::new()).unwrap();
-                sheet.row(&cells.iter().map(|cell| Some(&**cell)).collect::<Vec<_>>()).unwrap();
-                let written = sheet.finish().unwrap();
-                for delimiter in *b",;\t|" {
-                    prop_assert!(nothing_runs(&written, delimiter), "{:?}", String::from_utf8_lossy(&written));
-                }
-                for cell in &cells {
-                    let written = harmless(cell);
-    prop_assert_eq!(&*plain(&written), cell);
-                }
+        #[test]
+        fn no_cell_runs_whatever_it_is_separated_by_and_each_is_read_as_it_was(
+            cells in vec("[-=+@＝＠;|,'\"a1\\. \t\n\r\u{a0}]{0,12}", 3),
+        ) {
+            let mut sheet = Sheet::new(&["a", "b", "c"], false, Vec::new()).unwrap();
+            sheet.row(&cells.iter().map(|cell| Some(&**cell)).collect::<Vec<_>>()).unwrap();
+            let written = sheet.finish().unwrap();
+            for delimiter in *b",;\t|" {
+                prop_assert!(nothing_runs(&written, delimiter), "{:?}", String::from_utf8_lossy(&written));
+            }
+            for cell in &cells {
+                let written = harmless(cell);
+                prop_assert_eq!(&*plain(&written), cell);
             }
         }
+    }
 
     #[test]
     fn usage_is_a_row_for_each_resource() {

@@ -90,8 +90,8 @@ pub(crate) fn decode<T: serde::de::DeserializeOwned>(body: &[u8]) -> Result<T, c
     })
 }
 
-/// Reads a body that is an object and holds a secret, for which its error is `reason` alone and a place that names no field: what the parser
-/// quotes, and even what a field is called, could be the secret.
+/// Reads a body that is an object and holds a secret, for which its error is `reason` alone and a place that names no field:
+/// what the parser quotes, and even what a field is called, could be the secret.
 pub(crate) fn decode_secret<T: serde::de::DeserializeOwned>(
     body: &[u8],
     reason: &'static str,
