@@ -92,77 +92,41 @@
 
 #![forbid(unsafe_code)]
 
-mod amount;
-pub mod authorized;
-mod body;
 pub mod calls;
-mod checkpoint;
 mod comparison;
-mod completions;
-mod date;
-mod decision;
-mod document;
-pub mod download;
-mod environment;
-mod error;
-mod event;
-pub mod exchange;
+pub mod error;
 pub mod fleet;
 pub mod history;
-mod id;
-mod input;
-mod learned;
-pub mod learning;
 pub mod machine;
 pub mod model;
-mod operation;
-pub mod pages;
-mod passage;
-mod policy;
 pub mod poll;
-mod progress;
-mod quota;
 #[cfg(feature = "sandbox")]
 pub mod sandbox;
-mod secret;
 pub mod session;
 mod statement;
 #[cfg(test)]
 mod testing;
-mod timestamp;
 mod trend;
+pub mod values;
 
-pub use amount::Amount;
-pub use authorized::Authorized;
-pub use body::{BodyReader, MAX_HEAD, MAX_HEADERS};
+pub use calls::Operation;
 pub use comparison::{ComparedRow, Comparison, Figures, NotComparable};
-pub use completions::{Completion, Completions};
-pub use date::Date;
-pub use document::DocumentUrl;
-pub use download::{Document, Download};
-pub use environment::{BaseUrl, Environment, Region};
 pub use error::{DecodeError, Error, ErrorKind, Fault};
-pub use event::{Answered, Event};
-pub use exchange::Exchange;
 pub use fleet::{Assignment, Fleet, FleetProgress};
 pub use history::{BillingPeriod, History, Reach};
-pub use id::{ContractId, ContractPeriodId, Cursor, InvoiceId, OrgId};
-pub use input::{DateRange, InvalidInput, PageSize, Period, PeriodIndex};
-pub use learned::Learned;
-pub use learning::{Learning, Observed};
-pub use machine::{Machine, Reply, Request, Sent, Step, TransportError, TransportErrorKind};
-pub use operation::Operation;
-pub use pages::{Onward, Page, Pages, Turn};
-pub use passage::{Intake, Passage};
-pub use policy::{Policy, PollSchedule, RetrySchedule};
-pub use poll::{Poll, Report};
-pub use progress::{Progress, Timing, Trouble, Waiting};
-pub use quota::{Pace, Pacing};
-pub use secret::Secret;
-pub use session::{Access, Credentials, Session};
+pub use machine::{
+    Answered, BodyReader, Document, Download, Event, Exchange, Intake, MAX_HEAD, MAX_HEADERS, Machine,
+    Onward, Page, Pages, Passage, Policy, Progress, Reply, Request, RetrySchedule, Sent, Step, Timing,
+    TransportError, TransportErrorKind, Trouble, Turn, Waiting,
+};
+pub use poll::{Completion, Completions, Learned, Learning, Observed, Poll, PollSchedule, Report};
+pub use session::{Access, Authorized, Credentials, Pace, Pacing, Session};
 pub use statement::{
     Allowance, Charge, LeftOut, Line, Minimum, NOT_INCLUDED, Section, SectionLines, Statement, Total,
     Unknown, Verdict, exact_sum, rounded,
 };
-pub use timestamp::Timestamp;
 pub use trend::{Change, CurrencyTotal, Difference, PeriodTotal, Totals, Trend};
+pub use values::{
+    Amount, BaseUrl, ContractId, ContractPeriodId, Cursor, Date, DateRange, DocumentUrl, Environment,
+    InvalidInput, InvoiceId, OrgId, PageSize, Period, PeriodIndex, Region, Secret, Timestamp,
+};

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use http::Response;
 
 use crate::calls::{BillableUsage, TrusteeOverviewCall};
-use crate::timestamp::{after, between};
+use crate::values::clock::{after, between};
 use crate::{
     Environment, Error, Exchange, Machine, Period, Policy, Poll, Reply, Request, Step, TransportError,
     TransportErrorKind,

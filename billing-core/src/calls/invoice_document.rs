@@ -5,8 +5,8 @@ use http::{Request, Response};
 use serde::{Deserialize, Serialize};
 
 use super::{Call, SUBSCRIPTION, get};
-use crate::document::DocumentUrl;
 use crate::model::decode_secret;
+use crate::values::document_url::DocumentUrl;
 use crate::{BaseUrl, DecodeError, InvoiceId, Operation};
 
 /// Asks for the address of an invoice's document; a [`Download`](crate::Download) asks for the document too.

@@ -4,7 +4,7 @@ use std::fmt::{Display, Write};
 
 use serde::{Deserialize, Serialize};
 
-use crate::id::{encode, is_blank};
+use crate::values::id::{encode, is_blank};
 use crate::{Cursor, DateRange, InvalidInput, PageSize};
 
 /// Where in a list to begin, and how much of it at once.

@@ -12,6 +12,7 @@ mod invoice_lines;
 mod invoices;
 mod listing;
 mod login;
+pub(crate) mod operation;
 mod organization;
 mod trustee_overview;
 mod trustors;
@@ -26,7 +27,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::model::{Scan, decode_model};
-use crate::{BaseUrl, DecodeError, DocumentUrl, Onward, Operation, Page};
+use crate::{BaseUrl, DecodeError, DocumentUrl, Onward, Page};
 
 pub use billable_usage::{BillableUsage, PackedBillableUsage};
 pub use contract::ContractCall;
@@ -37,6 +38,7 @@ pub use invoice_lines::InvoiceLinesCall;
 pub use invoices::InvoicesCall;
 pub use login::LOGIN;
 pub(crate) use login::{Bearer, Login, Token, secrets_in};
+pub use operation::Operation;
 pub use organization::OrganizationCall;
 pub(crate) use trustee_overview::OPERATION as TRUSTEE_OVERVIEW;
 pub use trustee_overview::TrusteeOverviewCall;

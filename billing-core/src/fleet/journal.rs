@@ -52,10 +52,10 @@ use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
 use serde::{Deserialize, Serialize};
 
-use super::assignment::{AnotherRun, Assignment};
-use crate::checkpoint::{CHECKSUM, checksum};
+use super::plan::{AnotherRun, Assignment};
 use crate::error::Kept;
 use crate::history::{BillingPeriod, Dates, Ended, Finding, Found};
+use crate::machine::checkpoint::{CHECKSUM, checksum};
 use crate::model::decode;
 use crate::{OrgId, PeriodIndex};
 

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use crate::history::{Brief, Dates};
-use crate::timestamp::between;
+use crate::values::clock::between;
 
 /// See the [module's text](self).
 #[derive(Clone, Debug, Default)]

@@ -55,9 +55,9 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-mod assignment;
 pub mod journal;
 mod known;
+mod plan;
 mod progress;
 #[cfg(test)]
 mod tests;
@@ -78,8 +78,8 @@ use crate::{
 use known::Known;
 use progress::{Speedometer, finishes};
 
-pub use assignment::{AnotherRun, Assignment};
 pub use journal::{Journal, JournalError, JournalReader};
+pub use plan::{AnotherRun, Assignment};
 pub use progress::FleetProgress;
 
 /// A run over many organisations; see the [module's text](self).

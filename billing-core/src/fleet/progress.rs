@@ -5,8 +5,8 @@ use std::fmt;
 use chrono::{DateTime, SecondsFormat, Utc};
 
 use crate::Waiting;
-use crate::quota::Pace;
-use crate::timestamp::{after, between};
+use crate::session::quota::Pace;
+use crate::values::clock::{after, between};
 
 /// How far a run over many organisations has come. `Display` is a line for people.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::journal::Entry;
 use super::*;
 use crate::testing::{lost, reply, start};
-use crate::timestamp::{after, between};
+use crate::values::clock::{after, between};
 use crate::{Credentials, Environment, Pacing, Session, TransportErrorKind};
 
 type Shared = Rc<RefCell<Session>>;
@@ -688,7 +688,7 @@ fn a_file_without_a_line_end_is_a_journal_only_where_it_begins_as_one() {
 #[test]
 fn a_journal_of_another_version_says_so() {
     let line = r#"{"format":"billing-core fleet journal","version":2,"assignment":"whatever""#;
-    let check = crate::checkpoint::checksum(crate::checkpoint::CHECKSUM, line.as_bytes());
+    let check = crate::machine::checkpoint::checksum(crate::machine::checkpoint::CHECKSUM, line.as_bytes());
     let error = read(&format!("{line},\"check\":\"{check:016x}\"}}\n")).unwrap_err();
     assert_eq!(error, JournalError::Version(2));
     assert!(error.to_string().contains("version 2"));

@@ -9,13 +9,13 @@ mod customer;
 mod error_body;
 mod invoice;
 mod invoice_line;
+mod json;
 mod list;
 mod named_entity;
 mod organization;
 mod packed;
 mod product;
 mod resources;
-mod scan;
 mod trustee_overview;
 mod trustor;
 mod unknown;
@@ -29,12 +29,12 @@ pub use customer::Customer;
 pub(crate) use error_body::ErrorBody;
 pub use invoice::{AddressType, Invoice, InvoiceAddress, InvoiceList, PaymentStatus};
 pub use invoice_line::{InvoiceLine, InvoiceLineList};
+pub(crate) use json::scanner::{GaveUp, Scan, Scanner};
 pub use named_entity::NamedEntity;
 pub use organization::{Organization, OrganizationState};
 pub use packed::{PackedReport, PackedResource, PackedResources, PackedUsage};
 pub use product::{Product, UnitOfMeasure};
 pub use resources::{ResourceRef, Resources, ResourcesIter};
-pub(crate) use scan::{GaveUp, Scan, Scanner};
 pub use trustee_overview::{OverviewUsage, SubscriptionType, TrusteeOverview};
 pub use trustor::{Trustor, TrustorList};
 pub use unknown::UnknownFields;
@@ -158,7 +158,7 @@ macro_rules! model {
         }
 
         const _: () = {
-            use $crate::model::scan::{Model, Scan, Scanner};
+            use $crate::model::json::scanner::{Model, Scan, Scanner};
 
             #[derive(Default)]
             pub(crate) struct Seen {

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use bytes::Bytes;
 
-use super::scan::{Model, Text};
+use super::json::scanner::{Model, Text};
 use super::{
     ReportStatus, Scan, Scanner, UnknownFields, Usage, UsageReport, UsageResource, decode_as, decode_model,
 };

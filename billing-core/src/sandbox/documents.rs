@@ -14,7 +14,7 @@ use super::envelope::{Envelope, xml_text};
 use super::invoices;
 use super::route::parameter;
 use crate::BaseUrl;
-use crate::timestamp::after;
+use crate::values::clock::after;
 
 /// The answer to who asks for the address of an invoice's document.
 pub(super) fn locate(

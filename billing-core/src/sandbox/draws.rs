@@ -1,6 +1,6 @@
 //! Draws: numbers that look random and depend on nothing but the seed and on what they are for.
 
-use crate::policy::draw;
+use crate::machine::jitter::draw;
 
 /// A source of draws for one purpose.
 #[derive(Clone, Copy, Debug)]

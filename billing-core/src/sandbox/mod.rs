@@ -77,7 +77,7 @@ use chrono::{DateTime, Utc};
 use http::Request;
 
 use crate::fleet::{Fleet, FleetProgress, FleetStep, FleetUpdate, Stopped};
-use crate::timestamp::after;
+use crate::values::clock::after;
 use crate::{Access, BaseUrl, Credentials, Environment, Error, Event, Machine, OrgId, Reply, Step};
 use fault::Faults;
 use quota::{Quota, Rounding};

@@ -5,7 +5,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use http::{HeaderMap, HeaderValue};
 
-use crate::timestamp::{after, between};
+use crate::values::clock::{after, between};
 
 /// So many requests in so much time.
 #[derive(Clone, Copy, Debug)]

@@ -15,7 +15,7 @@ use super::quota::{Counted, Quota, Rounding};
 use super::route::{Route, parameter};
 use super::tokens::Tokens;
 use super::{contracts, documents, invoices, organizations, reports, trustors};
-use crate::timestamp::after;
+use crate::values::clock::after;
 use crate::{BaseUrl, Period, Timestamp};
 
 #[derive(Clone, Debug)]

@@ -14,7 +14,7 @@ use super::envelope::Envelope;
 use super::quota::Window;
 use super::{CLIENT_ID, CLIENT_SECRET};
 use crate::Secret;
-use crate::timestamp::after;
+use crate::values::clock::after;
 
 /// Every token that was ever issued, in order.
 #[derive(Clone, Debug, Default)]

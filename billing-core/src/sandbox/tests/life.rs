@@ -6,7 +6,7 @@ use super::*;
 use crate::fleet::{Assignment, Fleet, FleetUpdate};
 use crate::history::{Found, Reach};
 use crate::model::ReportStatus;
-use crate::timestamp::between;
+use crate::values::clock::between;
 use crate::{ErrorKind, TransportErrorKind, Waiting};
 
 #[test]

@@ -1,0 +1,85 @@
+//! What support asks for about the last exchange.
+
+use std::fmt;
+
+use http::{Response, StatusCode};
+
+use super::redaction::{printable, quoted, redacted};
+use crate::model::ErrorBody;
+use crate::{Secret, TransportError};
+
+/// What is known of the last exchange: what the server said, or what the transport said in its stead.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Evidence {
+    pub(super) status: Option<StatusCode>,
+    pub(super) code: Option<String>,
+    pub(super) message: Option<String>,
+    pub(super) correlation_id: Option<String>,
+    pub(super) body_start: Option<String>,
+    pub(super) transport: Option<TransportError>,
+}
+
+impl Evidence {
+    /// What a response says. `secrets` that a careless server sends back are taken out of it.
+    pub(crate) fn of_response(response: &Response<impl AsRef<[u8]>>, secrets: &[&Secret]) -> Self {
+        let body = response.body().as_ref();
+        let error = ErrorBody::read(body);
+        let clean = |text: String| quoted(text, secrets);
+        let start = String::from_utf8_lossy(&body[..body.len().min(READ)]);
+        let start: String = redacted(start.into_owned(), secrets).chars().take(SHOWN).collect();
+        let header = response.headers().get("inin-correlation-id").and_then(|v| v.to_str().ok());
+        Self {
+            status: Some(response.status()),
+            code: error.code.map(clean),
+            message: error.message.map(clean),
+            correlation_id: header.map(str::to_owned).or(error.context_id).map(clean),
+            body_start: (!start.is_empty()).then(|| printable(&start)),
+            transport: None,
+        }
+    }
+
+    /// What the head of a response says, without `secrets`, where its body is in order.
+    pub(crate) fn of_head<B>(response: &Response<B>, secrets: &[&Secret]) -> Self {
+        let header = response.headers().get("inin-correlation-id").and_then(|v| v.to_str().ok());
+        let correlation_id = header.map(|id| quoted(id.to_owned(), secrets));
+        Self { status: Some(response.status()), correlation_id, ..Self::default() }
+    }
+
+    /// The server's code, if it sent one.
+    pub(crate) fn code(&self) -> Option<&str> {
+        self.code.as_deref()
+    }
+
+    /// What the transport says, without `secrets`.
+    pub(crate) fn of_transport(error: TransportError, secrets: &[&Secret]) -> Self {
+        Self { transport: Some(error.without(secrets)), ..Self::default() }
+    }
+}
+
+impl fmt::Display for Evidence {
+    /// ` (404 not.found: …; correlation id …)`, as far as it is known.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(status) = self.status else { return Ok(()) };
+        write!(f, " ({}", status.as_u16())?;
+        if let Some(code) = &self.code {
+            write!(f, " {code}")?;
+        }
+        match (&self.message, &self.body_start) {
+            (Some(message), _) => write!(f, ": {message}")?,
+            (None, Some(start)) => {
+                let line: String = start.chars().take(80).collect();
+                write!(f, ", body {line:?}")?;
+            }
+            (None, None) => {}
+        }
+        if let Some(id) = &self.correlation_id {
+            write!(f, "; correlation id {id}")?;
+        }
+        f.write_str(")")
+    }
+}
+
+/// How much of a body is looked at for an error, in bytes, and how much is shown, in characters. The first is larger, so
+/// that a secret that begins in what is shown is seen whole.
+const READ: usize = 8192;
+pub(super) const SHOWN: usize = 512;

@@ -1,0 +1,99 @@
+//! What a run over many organisations is asked to find out.
+
+use std::collections::BTreeSet;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::history::Reach;
+use crate::{BaseUrl, OrgId, Timestamp};
+
+/// Which periods of which organisations, at which server: what makes a run this run and no other.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct Assignment {
+    /// The server's address.
+    #[serde(with = "crate::values::environment::saved")]
+    pub api: BaseUrl,
+    /// How far back each organisation's periods are asked for.
+    pub reach: Reach,
+    /// When the run was begun. An index may mean another period some days later.
+    pub begun: Timestamp,
+    /// The organisations, in the order in which they have their turn.
+    organizations: Vec<OrgId>,
+}
+
+impl Assignment {
+    /// The periods of `organizations` at `api`, in a run that begins at `begun`. An organisation that is named twice has one
+    /// turn; ids that differ in case only are one.
+    pub fn new(
+        organizations: impl IntoIterator<Item = OrgId>,
+        reach: Reach,
+        api: BaseUrl,
+        begun: DateTime<Utc>,
+    ) -> Self {
+        let mut seen = BTreeSet::new();
+        let organizations = organizations.into_iter().filter(|id| seen.insert(id.folded())).collect();
+        Self { api, reach, begun: begun.into(), organizations }
+    }
+
+    /// The organisations, each once.
+    pub fn organizations(&self) -> &[OrgId] {
+        &self.organizations
+    }
+
+    /// Whether both ask the same of the same server, whenever they were begun and in whatever order: what differs, if
+    /// something does. For a journal that is to be gone on with.
+    ///
+    /// # Errors
+    /// Says what differs.
+    pub fn is_that_of(&self, other: &Self) -> Result<(), AnotherRun> {
+        if self.api != other.api {
+            return Err(AnotherRun::Api(self.api.to_string(), other.api.to_string()));
+        }
+        if self.reach != other.reach {
+            return Err(AnotherRun::Reach(self.reach, other.reach));
+        }
+        let set = |assignment: &Self| -> BTreeSet<String> {
+            assignment.organizations.iter().map(OrgId::folded).collect()
+        };
+        let (here, there) = (set(self), set(other));
+        match (here.difference(&there).count(), there.difference(&here).count()) {
+            (0, 0) => Ok(()),
+            (missing, more) => Err(AnotherRun::Organizations { missing, more }),
+        }
+    }
+}
+
+/// In what two runs differ.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum AnotherRun {
+    /// They ask different servers, at these addresses.
+    Api(String, String),
+    /// They ask for different periods.
+    Reach(Reach, Reach),
+    /// They ask about different organisations.
+    Organizations {
+        /// So many of the first are not in the second.
+        missing: usize,
+        /// So many of the second are not in the first.
+        more: usize,
+    },
+}
+
+impl std::fmt::Display for AnotherRun {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Api(one, other) => write!(f, "it is of a run at {one}, not at {other}"),
+            Self::Reach(one, other) => write!(f, "it is of a run for {one}, not for {other}"),
+            Self::Organizations { missing, more } => write!(
+                f,
+                "it is of a run over other organisations: {missing} of them are not asked for now, and {more} are that were not then"
+            ),
+        }
+    }
+}
+
+impl std::error::Error for AnotherRun {}

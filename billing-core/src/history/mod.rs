@@ -1,0 +1,233 @@
+//! History: the billing periods of one organisation, walking back from the latest.
+//!
+//! ```text
+//!   History ─► exchange for index n (with its retries) ─► Done(Visit { finding, rest }) ─┬─ rest: Some(History) ─► index n+1
+//!                                                                                        └─ rest: None; finding.ended: why
+//! ```
+//!
+//! Each turn is a machine of its own: it asks for one index and yields what was found there and the machine for the rest.
+//! Whoever has enough drops the rest; whoever wants to go on later saves it with serde.
+//!
+//! What an index means changes when the server begins a new period, which takes it days. So periods are chosen by their own
+//! dates (rule 14), and one that is served under two indexes counts once.
+//!
+//! ```
+//! use billing_core::history::{Ended, Found, History, Reach};
+//! use billing_core::{Environment, Machine, Policy, Step};
+//!
+//! let environment = Environment::default();
+//! let organization = "9d750d63-95ae-4df7-8955-2bca7152ca19".parse()?;
+//! let now = "2026-11-02T09:00:00Z".parse()?;
+//! let mut rest = Some(History::new(organization, Reach::year(2026)?, environment.api().clone(), Policy::default()));
+//! let mut months = Vec::new();
+//! while let Some(history) = rest.take() {
+//!     let index = history.next_index().get();
+//!     let Step::Send(_, sent) = history.step(now) else { panic!("a request") };
+//!     // A server that has the months from October back to May.
+//!     let reply = match 10_u32.checked_sub(index).filter(|month| *month > 4) {
+//!         Some(month) => http::Response::new(
+//!             format!(r#"{{"billingPeriodStartDate":"2026-{month:02}-01T00:00:00Z",
+//!                          "billingPeriodEndDate":"2026-{month:02}-28T23:59:59Z"}}"#).into(),
+//!         ),
+//!         None => http::Response::builder().status(404).body("{}".into())?,
+//!     };
+//!     let Step::Done(visit) = sent.receive(Ok(reply), now) else { panic!("an answer") };
+//!     let visit = visit?;
+//!     match visit.finding.found {
+//!         Found::Period(period) => months.push(period.overview.billing_period_start_date.unwrap().to_string()),
+//!         found => assert!(matches!(found, Found::Nothing) && visit.finding.ended == Some(Ended::Oldest)),
+//!     }
+//!     rest = visit.rest;
+//! }
+//! assert_eq!((months.len(), months[0].as_str()), (6, "2026-10-01T00:00:00Z"));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod period;
+mod selection;
+mod walk;
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::calls::{Answer, LOGIN, TrusteeOverviewCall, WithBody};
+use crate::machine::checkpoint::Format;
+use crate::machine::exchange::{Attempts, Next, Taken};
+use crate::machine::progress::Progress;
+use crate::machine::{Hold, Received, sealed};
+use crate::model::TrusteeOverview;
+use crate::{BaseUrl, Error, ErrorKind, Machine, OrgId, PeriodIndex, Policy, Sent, Step};
+
+pub use period::{BillingPeriod, Dates, Ended, Finding, Found, Visit};
+pub use selection::Reach;
+pub(crate) use walk::Brief;
+use walk::{Sort, Walk};
+
+/// Walks through the billing periods of an organisation; see the [module's text](self).
+///
+/// A failed index is reported, and the walk goes on with the next one; the failure that will meet every other index too (the
+/// login, a permission, the deadline) ends it as an error, and so does a 404 for the first index: there is no such
+/// organisation.
+///
+/// # Bound
+/// Each turn is one [`Exchange`](crate::Exchange), with its bound; there are at most [`History::MOST`] turns. After
+/// [`History::FAILURES`] failed indexes in a row, or as many that are the same period again, the walk ends and says so.
+#[derive(Clone, Debug)]
+#[must_use = "a machine does nothing unless it is stepped"]
+pub struct History(State);
+
+impl History {
+    /// So many turns and no more: a hundred years of months.
+    pub const MOST: u32 = 1200;
+    /// So many failed indexes in a row end a walk.
+    pub const FAILURES: u32 = 3;
+
+    /// The walk through the periods of `organization`, under the address `api`.
+    pub fn new(organization: OrgId, reach: Reach, api: BaseUrl, policy: Policy) -> Self {
+        let walk = Walk::new(reach);
+        let call = WithBody(TrusteeOverviewCall::new(organization.clone()).period(walk.index()));
+        Self(State { organization, walk, exchange: Attempts::new(call, api, policy) })
+    }
+
+    /// The organisation.
+    pub fn organization(&self) -> &OrgId {
+        &self.0.organization
+    }
+
+    /// The index that is asked for next.
+    pub fn next_index(&self) -> PeriodIndex {
+        self.0.walk.index()
+    }
+
+    /// Goes on as if what is known already had been found, without asking for it.
+    pub(crate) fn recall(mut self, known: Brief) -> Result<Self, Ended> {
+        let (_, ended) = self.0.walk.note(known);
+        self.after(ended)
+    }
+
+    fn after(self, ended: Option<Ended>) -> Result<Self, Ended> {
+        if let Some(ended) = ended {
+            return Err(ended);
+        }
+        let State { organization, walk, exchange } = self.0;
+        let call = WithBody(TrusteeOverviewCall::new(organization.clone()).period(walk.index()));
+        let exchange = Attempts::new(call, exchange.api, exchange.policy);
+        Ok(Self(State { organization, walk, exchange }))
+    }
+
+    fn visit(self, index: PeriodIndex, found: Found, ended: Option<Ended>) -> Visit {
+        let organization = self.0.organization.clone();
+        Visit { finding: Finding { organization, index, found, ended }, rest: self.after(ended).ok() }
+    }
+
+    fn found(mut self, Answer { value, body }: Answer<TrusteeOverview>) -> Visit {
+        let index = self.0.walk.index();
+        let dates = Dates::of(&value);
+        let (sort, ended) = self.0.walk.note(Brief::Period(dates));
+        let period = Box::new(BillingPeriod { index, overview: value, body });
+        let found = match sort {
+            Sort::Wanted => Found::Period(period),
+            Sort::Undated => Found::Undated(period),
+            Sort::Outside => Found::Outside(dates),
+            Sort::Repeated => Found::Repeated(dates),
+        };
+        self.visit(index, found, ended)
+    }
+
+    fn failed(mut self, error: Error) -> Result<Visit, Error> {
+        let walk = &mut self.0.walk;
+        let index = walk.index();
+        if walk.is_first() && *error.kind() == ErrorKind::NotFound {
+            return Err(error);
+        }
+        let (found, known) = match error.kind() {
+            ErrorKind::NotFound => (Found::Nothing, Brief::Nothing),
+            _ if matches!(walk.reach, Reach::Index(_)) || meets_every_index(&error) => return Err(error),
+            _ => (Found::Failed(error), Brief::Failed),
+        };
+        let (_, ended) = walk.note(known);
+        Ok(self.visit(index, found, ended))
+    }
+
+    fn go(self, next: Result<Next, Error>) -> Step<Self> {
+        match next {
+            Ok(Next::Send(request)) => Step::Send(request, Sent::new(self)),
+            Ok(Next::Wait(until)) => Step::Wait(until, self),
+            Err(error) => Step::Done(self.failed(error)),
+        }
+    }
+}
+
+impl Machine for History {
+    type Output = Visit;
+
+    fn step(mut self, now: DateTime<Utc>) -> Step<Self> {
+        let next = self.0.exchange.wake(now);
+        self.go(next)
+    }
+
+    fn progress(&self) -> Progress {
+        self.0.exchange.progress()
+    }
+}
+
+impl sealed::Machine for History {
+    fn received(mut self, received: Received, now: DateTime<Utc>) -> Step<Self> {
+        match self.0.exchange.take(received, Duration::ZERO, now) {
+            Ok(Taken::Value(answer, _, _)) => Step::Done(Ok(self.found(answer))),
+            Ok(Taken::Again) => {
+                let next = self.0.exchange.proceed(now);
+                self.go(next)
+            }
+            Err(error) => Step::Done(self.failed(error)),
+        }
+    }
+
+    fn held(mut self, hold: Hold, now: DateTime<Utc>) -> Step<Self> {
+        let next = self.0.exchange.held(hold, now);
+        self.go(next)
+    }
+}
+
+impl Serialize for History {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        FORMAT.seal(None, &self.0, serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for History {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        FORMAT.unseal(|_| None, deserializer).map(Self)
+    }
+}
+
+/// Everything that a walk is.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct State {
+    organization: OrgId,
+    walk: Walk,
+    exchange: Attempts<WithBody<TrusteeOverviewCall>>,
+}
+
+/// Whether every other index would fail in the same way: there is no login, no permission or no time.
+fn meets_every_index(error: &Error) -> bool {
+    let kind = error.kind();
+    let always = matches!(
+        kind,
+        ErrorKind::Unauthorized
+            | ErrorKind::LoginRefused
+            | ErrorKind::Forbidden
+            | ErrorKind::Unsendable(_)
+            | ErrorKind::Deadline(_)
+            | ErrorKind::Deferred(_)
+    );
+    always || error.operation() == LOGIN
+}
+
+const FORMAT: Format = Format { name: "billing-core history", version: 2 };
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,50 @@
+//! Which billing periods of an organisation are asked for.
+
+use std::fmt;
+use std::num::NonZeroU32;
+
+use chrono::NaiveDate;
+use serde::{Deserialize, Serialize};
+
+use crate::{InvalidInput, Period, PeriodIndex};
+
+/// How far back a walk goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub enum Reach {
+    /// The period with this index, and no other.
+    Index(PeriodIndex),
+    /// So many periods, from the latest that the server has. An index that cannot be read stands for one.
+    Periods(NonZeroU32),
+    /// The periods of which any part lies in this range, by their own dates.
+    Range(Period),
+    /// Every period that the server still has.
+    All,
+}
+
+impl Reach {
+    /// The periods of which any part lies in that calendar year, in UTC. Where periods do not begin with a month there are 13.
+    ///
+    /// # Errors
+    /// For a year before 1 or after 9998.
+    pub fn year(year: i32) -> Result<Self, InvalidInput> {
+        let first = |year: i32| {
+            let midnight = NaiveDate::from_ymd_opt(year, 1, 1).and_then(|day| day.and_hms_opt(0, 0, 0));
+            midnight.map(|t| t.and_utc()).ok_or_else(|| InvalidInput::Date(year.to_string()))
+        };
+        Ok(Self::Range(Period::new(first(year)?, first(year.saturating_add(1))?)?))
+    }
+}
+
+impl fmt::Display for Reach {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Index(index) => write!(f, "the period with index {index}"),
+            Self::Periods(n) if n.get() == 1 => f.write_str("the latest period"),
+            Self::Periods(n) => write!(f, "the latest {n} periods"),
+            Self::Range(range) => write!(f, "the periods of {range}"),
+            Self::All => f.write_str("all periods"),
+        }
+    }
+}

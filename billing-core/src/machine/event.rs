@@ -1,0 +1,191 @@
+//! Events: what happens while a machine is driven, for progress displays and logs.
+
+use std::fmt;
+use std::time::Duration;
+
+use http::header::AUTHORIZATION;
+use http::{HeaderMap, StatusCode};
+
+use crate::calls::secrets_in;
+use crate::error::redaction::quoted;
+use crate::machine::download_counter::length;
+use crate::{DocumentUrl, Progress, Reply, Request, Secret, TransportError};
+
+/// What happens while a driver runs a machine, in the order in which it happens.
+///
+/// `Debug` shows no secret: of a request, headers with credentials are marked sensitive and do not print; of an answer, the
+/// body and the headers do not, because the body of a login is a token.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub enum Event<'a> {
+    /// A request is about to go out.
+    Sending(&'a Request),
+    /// It has its reply.
+    Received {
+        /// The request.
+        request: &'a Request,
+        /// What came.
+        answered: Answered<'a>,
+        /// How long it took.
+        elapsed: Duration,
+    },
+    /// Nothing is to be sent for a while.
+    Waiting(&'a Progress),
+}
+
+impl<'a> Event<'a> {
+    /// That `request` has its `reply`.
+    pub fn received(request: &'a Request, reply: &'a Reply, elapsed: Duration) -> Self {
+        Self::Received { request, answered: Answered { request, reply }, elapsed }
+    }
+}
+
+/// What came for a request, without the body.
+///
+/// What is text here can be logged: what a careless server sends back of the request's credentials, or of the signed address
+/// of a document, reads `[secret]`. Only [`Answered::headers`] are as they came.
+#[derive(Clone, Copy)]
+pub struct Answered<'a> {
+    request: &'a Request,
+    reply: &'a Reply,
+}
+
+impl<'a> Answered<'a> {
+    /// The status, if there is a response.
+    pub fn status(self) -> Option<StatusCode> {
+        self.reply.as_ref().ok().map(http::Response::status)
+    }
+
+    /// The headers as they came, if there is a response. They may repeat the token: to show one, there is
+    /// [`Answered::shown_header`].
+    pub fn headers(self) -> Option<&'a HeaderMap> {
+        self.reply.as_ref().ok().map(http::Response::headers)
+    }
+
+    /// A header in one line that can be shown, several of that name joined by commas. Choose by name what you show: one that is
+    /// new could be a secret of its own.
+    pub fn shown_header(self, name: &str) -> Option<String> {
+        let values = self.headers()?.get_all(name).iter().filter_map(|value| value.to_str().ok());
+        let values: Vec<&str> = values.collect();
+        (!values.is_empty()).then(|| quoted(values.join(", "), &self.secrets().iter().collect::<Vec<_>>()))
+    }
+
+    /// How many bytes the body has, decompressed; of a document also those that a sink has taken.
+    pub fn body_len(self) -> usize {
+        self.reply.as_ref().map_or(0, |response| usize::try_from(length(response)).unwrap_or(usize::MAX))
+    }
+
+    /// The id under which support finds the exchange.
+    pub fn correlation_id(self) -> Option<String> {
+        self.shown_header("inin-correlation-id")
+    }
+
+    /// Why there is no response.
+    pub fn error(self) -> Option<TransportError> {
+        let error = self.reply.as_ref().err()?;
+        Some(error.clone().without(&self.secrets().iter().collect::<Vec<_>>()))
+    }
+
+    /// What of the request nothing is to repeat.
+    fn secrets(self) -> Vec<Secret> {
+        let authorization = self.request.http().headers().get(AUTHORIZATION);
+        let mut secrets = authorization.map(secrets_in).unwrap_or_default();
+        secrets.extend(self.request.document().map(DocumentUrl::secrets).unwrap_or_default());
+        secrets
+    }
+}
+
+impl fmt::Debug for Answered<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(status) = self.status() else {
+            return f.debug_tuple("Answered").field(&self.error()).finish();
+        };
+        f.debug_struct("Answered")
+            .field("status", &status)
+            .field("body_len", &self.body_len())
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::DateTime;
+
+    use super::*;
+    use crate::calls::{Call, LOGIN, Login};
+    use crate::testing::{exchange, reply, start};
+    use crate::{Machine, Policy, Step, TransportErrorKind};
+
+    #[test]
+    fn rule_9_an_event_does_not_print_what_came() {
+        let Step::Send(request, _) = exchange(Policy::default()).step(start()) else { panic!("a request") };
+        let reply = reply(200, "set-cookie: s3cret\ninin-correlation-id: c-1", r#"{"access_token":"t0ken"}"#);
+        let event = Event::received(&request, &reply, Duration::ZERO);
+        let shown = format!("{event:?} {event:#?}");
+        assert!(!shown.contains("t0ken") && !shown.contains("s3cret"), "{shown}");
+        let Event::Received { answered, .. } = event else { panic!("what was made") };
+        assert_eq!((answered.correlation_id().as_deref(), answered.body_len()), (Some("c-1"), 24));
+    }
+
+    /// What is shown of an answer whose `x` is that, to a request with these headers.
+    fn shown(authorization: &'static str, x: &str) -> Option<String> {
+        let http = http::Request::get("https://a.test/").header(AUTHORIZATION, authorization);
+        answer_to(http.body("".into()).unwrap(), None, x)
+    }
+
+    fn answer_to(
+        http: http::Request<bytes::Bytes>,
+        document: Option<&DocumentUrl>,
+        x: &str,
+    ) -> Option<String> {
+        let request = Request::new(http, LOGIN, Duration::ZERO, DateTime::UNIX_EPOCH, 0);
+        let (request, reply) = (request.for_document(document), reply(200, &format!("x: {x}"), ""));
+        Answered { request: &request, reply: &reply }.shown_header("X")
+    }
+
+    #[test]
+    fn rule_9_a_header_is_shown_without_what_it_repeats_of_the_request() {
+        assert_eq!(shown("Bearer t0ken==", "a t0ken==, t0ken;").as_deref(), Some("a [secret], [secret];"));
+        assert_eq!(
+            shown("Bearer t0ken", "Bearer t0ken\nx: t0kent0ken").as_deref(),
+            Some("Bearer [secret], [secret][secret]")
+        );
+        let secret = Secret::new("open sesame");
+        let login = Login { id: "a-client", secret: &secret };
+        let request = || login.request(&"https://login.test".parse().unwrap()).unwrap();
+        let pair = login.pair();
+        assert!(pair.expose().ends_with('='));
+        for repeated in [pair.expose(), pair.expose().trim_end_matches('='), "open sesame"] {
+            let said = answer_to(request(), None, &format!("client {repeated}!"));
+            assert_eq!(said.as_deref(), Some("client [secret]!"), "{repeated}");
+        }
+        let document = DocumentUrl::read("https://x.test/a?signature=s1gn%2Bature".to_owned()).unwrap();
+        let http = || http::Request::get(document.expose()).body("".into()).unwrap();
+        for repeated in [document.expose(), "s1gn%2Bature", "s1gn+ature"] {
+            assert_eq!(answer_to(http(), Some(&document), repeated).as_deref(), Some("[secret]"));
+        }
+    }
+
+    #[test]
+    fn a_header_that_is_shown_is_one_line_of_text() {
+        assert_eq!(shown("Bearer t", "a\tb").as_deref(), Some("a b"));
+        assert_eq!(shown("Bearer t", "ä"), None);
+        let http = http::Request::new("".into());
+        let request = Request::new(http, LOGIN, Duration::ZERO, DateTime::UNIX_EPOCH, 0);
+        assert_eq!(Answered { request: &request, reply: &reply(200, "y: a", "") }.shown_header("x"), None);
+    }
+
+    #[test]
+    fn rule_9_why_there_is_no_response_does_not_repeat_the_token() {
+        let http = http::Request::get("https://a.test/").header(AUTHORIZATION, "Bearer t0ken");
+        let request =
+            Request::new(http.body("".into()).unwrap(), LOGIN, Duration::ZERO, DateTime::UNIX_EPOCH, 0);
+        let lost = |why: &str| Err(TransportError::new(TransportErrorKind::Malformed, why));
+        let (telling, plain) = (lost("no header: Bearer t0ken"), lost("no header"));
+        let answered = Answered { request: &request, reply: &telling };
+        let shown = format!("{answered:?} {}", answered.error().unwrap());
+        assert!(!shown.contains("t0ken") && shown.contains("not HTTP"), "{shown}");
+        let answered = Answered { request: &request, reply: &plain };
+        assert!(answered.error().unwrap().to_string().ends_with(": no header"));
+    }
+}

@@ -1,0 +1,281 @@
+//! Paging: list after list, by the server's own `nextUri`, or by number where it gives none.
+//!
+//! ```text
+//!   Pages ─► exchange (with its retries) ─► Done(Turn { page, rest }) ─┬─ rest: Some(Pages) ─► the next page, or none
+//!                                                                      └─ rest: None: the end
+//! ```
+//!
+//! Each turn is a machine of its own that yields one page and the machine for the rest. Whoever has enough drops the rest;
+//! whoever wants to go on later saves it with serde.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
+use http::{Request, Response, StatusCode, Uri};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::calls::{Call, as_inner_call};
+use crate::error::Evidence;
+use crate::error::redaction::repeats;
+use crate::machine::checkpoint::Format;
+use crate::machine::exchange::{Attempts, Taken, into_step};
+use crate::machine::progress::Progress;
+use crate::machine::{Hold, Received, sealed};
+use crate::{BaseUrl, DecodeError, Error, ErrorKind, Machine, Policy, Secret, Step};
+
+/// A list that may go on.
+pub trait Page {
+    /// What the list is of.
+    type Entity;
+
+    /// Where it goes on.
+    fn onward(&self) -> Onward<'_>;
+
+    /// What is on the page.
+    fn into_entities(self) -> Vec<Self::Entity>;
+}
+
+/// Where a list goes on after a page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Onward<'a> {
+    /// At this address, as the server wrote it in `nextUri`. An empty page can have one too.
+    Address(&'a str),
+    /// At the next number, if there is one: there are so many pages, counted from 1.
+    Number {
+        /// The number that the server gives this page, if it gives one.
+        this: Option<u64>,
+        /// How many pages there are.
+        of: u64,
+    },
+    /// Nowhere: this is the last page.
+    End,
+}
+
+impl<'a> Onward<'a> {
+    /// By the server's `nextUri`. One that is empty is none.
+    pub fn by_uri(next_uri: Option<&'a str>) -> Self {
+        next_uri.filter(|next| !next.is_empty()).map_or(Self::End, Self::Address)
+    }
+
+    /// The same; without a `nextUri`, by `pageNumber` and `pageCount`.
+    pub fn by_uri_or_number(
+        next_uri: Option<&'a str>,
+        page_number: Option<u64>,
+        page_count: Option<u64>,
+    ) -> Self {
+        match (Self::by_uri(next_uri), page_count) {
+            (Self::End, Some(of)) => Self::Number { this: page_number, of },
+            (onward, _) => onward,
+        }
+    }
+}
+
+/// Reads a list page by page; see the [module's text](self).
+///
+/// A page that leads to one that was there before is an error, and so is one that leads to another origin: before anything
+/// is sent there. An empty page with a `nextUri` is not the end. Where a list counts its pages and gives no `nextUri`, the
+/// next number is asked for, by the query parameter `pageNumber`; a server that then answers with another number is an error.
+///
+/// # Bound
+/// Each turn is one [`Exchange`](crate::Exchange), with its bound; there are at most [`Pages::MOST`] turns.
+#[derive(Clone, Debug)]
+pub struct Pages<C>(State<C>);
+
+/// One page, and the machine for the rest of the list.
+#[derive(Clone, Debug)]
+pub struct Turn<C: Call> {
+    /// The page.
+    pub page: C::Output,
+    /// The machine for the rest; `None` at the end of the list.
+    pub rest: Option<Pages<C>>,
+}
+
+impl<C: Call<Output: Page> + Clone> Pages<C> {
+    /// So many pages and no more: a server that never ends is not followed for ever.
+    pub const MOST: usize = 100_000;
+
+    /// The list that `call` begins, under the address `api`.
+    pub fn new(call: C, api: BaseUrl, policy: Policy) -> Self {
+        let exchange = Attempts::new(Leaf { call, at: None }, api, policy);
+        Self(State { exchange, seen: Vec::new() })
+    }
+
+    /// The pages read so far.
+    pub fn turned(&self) -> usize {
+        self.0.seen.len()
+    }
+
+    /// What comes after a page that was asked for with that token.
+    fn turn(self, page: C::Output, token: Option<Secret>, evidence: Evidence) -> Result<Turn<C>, Error> {
+        let State { exchange, mut seen } = self.0;
+        let onward = page.onward();
+        if onward == Onward::End {
+            return Ok(Turn { page, rest: None });
+        }
+        let astray = |reason| exchange.error(ErrorKind::Astray(reason), evidence);
+        let here = match exchange.call.request(&exchange.api) {
+            Ok(request) => request.uri().clone(),
+            Err(_) => return Err(astray("the address of the list is too long")),
+        };
+        let next = match onward {
+            Onward::Address(next) => resolve(next, &here, &exchange.api).map(Some),
+            Onward::Number { this, of } => numbered(&here, this, of),
+            Onward::End => Ok(None),
+        };
+        let next = match next {
+            Ok(Some(next)) => next,
+            Ok(None) => return Ok(Turn { page, rest: None }),
+            Err(reason) => return Err(astray(reason)),
+        };
+        // Addresses are logged, here and on the way, and saved.
+        if token.is_some_and(|token| repeats(&next, &token)) {
+            return Err(astray("the server leads to an address that holds the token"));
+        }
+        seen.push(target(&here));
+        if seen.contains(&next) {
+            return Err(astray("the server leads back to a page that was there before"));
+        }
+        if seen.len() >= Self::MOST {
+            return Err(astray("the list has no end"));
+        }
+        let leaf = Leaf { call: exchange.call.call.clone(), at: Some(next) };
+        let exchange = Attempts::new(leaf, exchange.api.clone(), exchange.policy.clone());
+        Ok(Turn { page, rest: Some(Self(State { exchange, seen })) })
+    }
+}
+
+impl<C: Call<Output: Page> + Clone> Machine for Pages<C> {
+    type Output = Turn<C>;
+
+    fn step(mut self, now: DateTime<Utc>) -> Step<Self> {
+        into_step(self.0.exchange.wake(now), self)
+    }
+
+    fn progress(&self) -> Progress {
+        self.0.exchange.progress()
+    }
+}
+
+impl<C: Call<Output: Page> + Clone> sealed::Machine for Pages<C> {
+    fn received(mut self, received: Received, now: DateTime<Utc>) -> Step<Self> {
+        let token = received.token.clone();
+        match self.0.exchange.take(received, Duration::ZERO, now) {
+            Ok(Taken::Value(page, _, evidence)) => Step::Done(self.turn(page, token, evidence)),
+            Ok(Taken::Again) => into_step(self.0.exchange.proceed(now), self),
+            Err(error) => Step::Done(Err(error)),
+        }
+    }
+
+    fn held(mut self, hold: Hold, now: DateTime<Utc>) -> Step<Self> {
+        let next = self.0.exchange.held(hold, now);
+        into_step(next, self)
+    }
+}
+
+impl<C: Call + Serialize> Serialize for Pages<C> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        FORMAT.seal(Some(self.0.exchange.operation()), &self.0, serializer)
+    }
+}
+
+impl<'de, C: Call + Serialize + DeserializeOwned> Deserialize<'de> for Pages<C> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        FORMAT.unseal(|state: &State<C>| Some(state.exchange.operation()), deserializer).map(Self)
+    }
+}
+
+/// Everything that a list under way is.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct State<C> {
+    exchange: Attempts<Leaf<C>>,
+    /// The addresses of the pages so far.
+    seen: Vec<String>,
+}
+
+/// One page: the call's own request at first, then the address that the page before gave.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Leaf<C> {
+    call: C,
+    /// Path and query, without the prefix of a gateway.
+    at: Option<String>,
+}
+
+impl<C: Call> Call for Leaf<C> {
+    type Output = C::Output;
+
+    as_inner_call!(call);
+
+    fn request(&self, api: &BaseUrl) -> Result<Request<Bytes>, http::Error> {
+        let mut request = self.call.request(api)?;
+        if let Some(at) = &self.at {
+            *request.uri_mut() = api.at(at)?;
+        }
+        Ok(request)
+    }
+
+    fn parse(&self, response: &Response<Bytes>) -> Result<C::Output, DecodeError> {
+        self.call.parse(response)
+    }
+
+    fn accepts(&self, status: StatusCode) -> bool {
+        self.call.accepts(status)
+    }
+}
+
+/// Path and query of the page that `next` means on the page `here`: absolute, or relative to the host, the API's base
+/// address or the page.
+fn resolve(next: &str, here: &Uri, api: &BaseUrl) -> Result<String, &'static str> {
+    let next = match next.strip_prefix('?') {
+        Some(query) => format!("{}?{query}", here.path()),
+        None => next.to_owned(),
+    };
+    // `//host/path` would be another host, and `a/b` is no form that any server of this API was seen to use.
+    if next.starts_with("//") {
+        return Err("the server leads to another host");
+    }
+    let uri: Uri = next.parse().map_err(|_| "the server leads to what is no address")?;
+    if uri.scheme().is_some() || uri.authority().is_some() {
+        if !api.is_origin_of(&uri) {
+            return Err("the server leads to another host");
+        }
+        return Ok(target(&uri));
+    }
+    if !next.starts_with('/') {
+        return Err("the server leads to what is no address");
+    }
+    // Behind a gateway the server, which knows nothing of it, gives its own paths.
+    let behind = uri.path().strip_prefix(api.prefix()).is_some_and(|rest| rest.starts_with("/api/"));
+    Ok(if behind { target(&uri) } else { format!("{}{}", api.prefix(), target(&uri)) })
+}
+
+/// Path and query of the page after the page `here`, which the server calls number `this` of `of`, if there is one.
+fn numbered(here: &Uri, this: Option<u64>, of: u64) -> Result<Option<String>, &'static str> {
+    let pairs = || here.query().unwrap_or_default().split('&').filter(|pair| !pair.is_empty());
+    let asked = pairs().find_map(|pair| pair.strip_prefix("pageNumber=")).map(str::parse::<u64>).transpose();
+    let asked = asked.map_err(|_| "the number of the page cannot be read from its address")?;
+    if asked.is_some() && this.is_some_and(|this| Some(this) != asked) {
+        return Err("the server answers with another page than the one that was asked for");
+    }
+    // An address without a number is that of the first page, or of one that the server has led to by other means.
+    let here_is = asked.or(this).unwrap_or(1);
+    if here_is >= of {
+        return Ok(None);
+    }
+    let others = pairs().filter(|pair| !pair.starts_with("pageNumber="));
+    let number = format!("pageNumber={}", here_is + 1);
+    let query: Vec<&str> = others.chain([&*number]).collect();
+    Ok(Some(format!("{}?{}", here.path(), query.join("&"))))
+}
+
+fn target(uri: &Uri) -> String {
+    uri.path_and_query().map_or_else(|| uri.path().to_owned(), |target| target.as_str().to_owned())
+}
+
+const FORMAT: Format = Format { name: "billing-core list", version: 1 };
+
+#[cfg(test)]
+mod tests;

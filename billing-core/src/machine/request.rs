@@ -1,0 +1,160 @@
+//! A request that a machine wants sent, with its deadline and bounds.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
+use http::uri::Scheme;
+
+use crate::values::clock::between;
+use crate::values::environment::is_loopback;
+use crate::{DocumentUrl, Operation};
+
+/// One exchange that a machine wants performed.
+///
+/// `Debug` shows no secret: headers with credentials are marked sensitive, and the address of a document is left out.
+#[derive(Clone)]
+pub struct Request {
+    /// Shared by the one that goes out and the one that is kept to be sent again.
+    http: Arc<http::Request<Bytes>>,
+    operation: Operation,
+    attempt: Duration,
+    deadline: DateTime<Utc>,
+    max_body: usize,
+    document: Option<DocumentUrl>,
+}
+
+impl Request {
+    pub(crate) fn new(
+        http: http::Request<Bytes>,
+        operation: Operation,
+        attempt: Duration,
+        deadline: DateTime<Utc>,
+        max_body: usize,
+    ) -> Self {
+        Self { http: Arc::new(http), operation, attempt, deadline, max_body, document: None }
+    }
+
+    /// The same for a document, if it is for one.
+    pub(crate) fn for_document(self, document: Option<&DocumentUrl>) -> Self {
+        Self { document: document.cloned(), ..self }
+    }
+
+    /// Method, absolute URI, headers and body. Headers with credentials are marked sensitive, so that `Debug` hides them.
+    /// The URI of a document is a secret, which `Debug` does not hide here; to show where a request goes there is
+    /// [`Request::shown`].
+    pub fn http(&self) -> &http::Request<Bytes> {
+        &self.http
+    }
+
+    /// The same, to keep.
+    pub fn into_http(self) -> http::Request<Bytes> {
+        Arc::unwrap_or_clone(self.http)
+    }
+
+    /// Where it goes, for people: path and query; of a document, whose address is a secret, scheme and host.
+    pub fn shown(&self) -> Cow<'_, str> {
+        match &self.document {
+            Some(document) => document.to_string().into(),
+            None => self.http.uri().path_and_query().map_or("/", |target| target.as_str()).into(),
+        }
+    }
+
+    /// The document that it asks for, if it asks for one: of a host that nobody has configured, and without credentials.
+    pub fn document(&self) -> Option<&DocumentUrl> {
+        self.document.as_ref()
+    }
+
+    /// Whether it goes to this machine in plain http, which is allowed because nobody else sees it: no proxy may come
+    /// between.
+    pub fn stays_on_this_machine(&self) -> bool {
+        let uri = self.http.uri();
+        uri.scheme() == Some(&Scheme::HTTP) && uri.host().is_some_and(is_loopback)
+    }
+
+    /// Which operation it belongs to.
+    pub fn operation(&self) -> Operation {
+        self.operation
+    }
+
+    /// How long this exchange may take from `now` to the last byte of its body: the bound of one attempt, or what is
+    /// left until the operation's deadline if that is less.
+    pub fn timeout(&self, now: DateTime<Utc>) -> Duration {
+        self.attempt.min(between(now, self.deadline))
+    }
+
+    /// How many bytes of body may be read, after decompression.
+    pub fn max_body(&self) -> usize {
+        self.max_body
+    }
+
+    pub(crate) fn deadline(&self) -> DateTime<Utc> {
+        self.deadline
+    }
+
+    pub(crate) fn http_mut(&mut self) -> &mut http::Request<Bytes> {
+        Arc::make_mut(&mut self.http)
+    }
+}
+
+impl fmt::Debug for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("Request");
+        match &self.document {
+            Some(document) => shown.field("document", document),
+            None => shown.field("http", &self.http),
+        };
+        shown
+            .field("operation", &self.operation)
+            .field("attempt", &self.attempt)
+            .field("deadline", &self.deadline)
+            .field("max_body", &self.max_body)
+            .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Machine, Step};
+
+    #[test]
+    fn rule_9_only_plain_http_to_a_loopback_address_stays_on_this_machine() {
+        for (base, stays) in [
+            ("http://127.0.0.1:1", true),
+            ("http://localhost", true),
+            ("http://[::1]:1/base", true),
+            ("https://127.0.0.1:1", false),
+            ("http://127.0.0.1.example.com", false),
+            ("http://10.0.0.1", false),
+            ("https://api.mypurecloud.com", false),
+        ] {
+            let uri = format!("{base}/api").parse::<http::Uri>().unwrap();
+            let http = http::Request::get(uri).body(Bytes::new()).unwrap();
+            let operation = Operation::new("id", "title", &[]);
+            let request = Request::new(http, operation, Duration::ZERO, crate::testing::start(), 0);
+            assert_eq!(request.stays_on_this_machine(), stays, "{base}");
+        }
+    }
+
+    #[test]
+    fn a_driver_is_told_what_a_request_is() {
+        use crate::testing::{exchange, start};
+        let Step::Send(request, sent) = exchange(crate::Policy::default()).step(start()) else {
+            panic!("a request")
+        };
+        assert_eq!((request.operation().title(), request.max_body()), ("trustee billing overview", 64 << 20));
+        assert_eq!(request.http().method(), "GET");
+        assert_eq!(request.clone().into_http().uri(), request.http().uri());
+        let shown = format!("{request:?}");
+        for told in
+            ["trusteebillingoverview/org", "GET", "deadline: 2026-", "attempt: 60s", "max_body: 67108864"]
+        {
+            assert!(shown.contains(told), "{told} in {shown}");
+        }
+        assert_eq!((sent.progress().requests, sent.progress().started), (0, Some(start())));
+    }
+}

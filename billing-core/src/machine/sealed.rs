@@ -1,0 +1,58 @@
+//! What machines pass between them and nobody else sees.
+
+#![expect(unnameable_types, reason = "sealed: machines are written in this crate only")]
+
+use chrono::{DateTime, Utc};
+
+use super::{Reply, Step};
+use crate::Secret;
+use crate::error::Evidence;
+use crate::machine::progress::Waiting;
+
+/// A reply on its way through nested machines, with what the outer ones know of it.
+#[derive(Debug)]
+pub struct Received {
+    pub(crate) reply: Reply,
+    /// Where a session watches the quota: when it lets the next request out after a 429.
+    pub(crate) not_before: Option<NotBefore>,
+    /// Requests that were sent for this one beside it: logins, and the same again after a 401.
+    pub(crate) others: u32,
+    /// The token that it was sent with, so that an error does not repeat it.
+    pub(crate) token: Option<Secret>,
+}
+
+/// When the next request may go.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct NotBefore {
+    pub(crate) until: DateTime<Utc>,
+    /// The time that the server named, if it named one; `until` may be a little later.
+    pub(crate) asked: Option<DateTime<Utc>>,
+}
+
+impl NotBefore {
+    pub(crate) fn times(&mut self) -> impl Iterator<Item = &mut DateTime<Utc>> {
+        std::iter::once(&mut self.until).chain(&mut self.asked)
+    }
+}
+
+/// Why a request has to wait before it is sent.
+#[derive(Clone, Debug)]
+pub struct Hold {
+    pub(crate) not_before: NotBefore,
+    pub(crate) waiting: Waiting,
+    /// What the server said, if it said something.
+    pub(crate) evidence: Option<Evidence>,
+}
+
+/// The side of a machine that is turned to other machines.
+pub trait Machine: Sized {
+    #[doc(hidden)]
+    fn received(self, received: Received, now: DateTime<Utc>) -> Step<Self>
+    where
+        Self: super::Machine;
+
+    #[doc(hidden)]
+    fn held(self, hold: Hold, now: DateTime<Utc>) -> Step<Self>
+    where
+        Self: super::Machine;
+}

@@ -1,0 +1,234 @@
+//! Errors of a transport: a request that got no complete response.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::Secret;
+use crate::error::redaction::repeats;
+
+/// Why a request has no response.
+#[derive(Clone, Debug)]
+pub struct TransportError {
+    kind: TransportErrorKind,
+    text: Box<str>,
+    source: Option<Arc<dyn std::error::Error + Send + Sync>>,
+}
+
+impl TransportError {
+    /// An error of that kind, said in `text`.
+    pub fn new(kind: TransportErrorKind, text: impl Into<String>) -> Self {
+        Self { kind, text: text.into().into(), source: None }
+    }
+
+    /// An error of that kind that wraps what the HTTP library said.
+    pub fn from_source(
+        kind: TransportErrorKind,
+        source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+    ) -> Self {
+        let source: Arc<dyn std::error::Error + Send + Sync> = Arc::from(source.into());
+        let mut text = source.to_string();
+        let mut inner = source.source();
+        while let Some(cause) = inner {
+            let cause_text = cause.to_string();
+            if !text.contains(&cause_text) {
+                text = format!("{text}: {cause_text}");
+            }
+            inner = cause.source();
+        }
+        Self { kind, text: text.into(), source: Some(source) }
+    }
+
+    /// That the caller's sink did not take a document.
+    pub fn of_sink(error: std::io::Error) -> Self {
+        Self::from_source(TransportErrorKind::Sink, error)
+    }
+
+    /// What sort of failure it was.
+    pub fn kind(&self) -> TransportErrorKind {
+        self.kind
+    }
+
+    /// The same, unless it repeats a secret: then no more than its kind.
+    pub(crate) fn without(self, secrets: &[&Secret]) -> Self {
+        let tells = |text: &str| secrets.iter().any(|secret| repeats(text, secret));
+        let mut chain = std::iter::successors(
+            self.source.as_ref().map(|source| &**source as &(dyn std::error::Error + 'static)),
+            |error| error.source(),
+        );
+        match tells(&self.text) || chain.any(|error| tells(&format!("{error} {error:?}"))) {
+            true => Self::new(self.kind, "the reason holds what is not to be shown"),
+            false => self,
+        }
+    }
+}
+
+impl fmt::Display for TransportError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.kind, self.text)
+    }
+}
+
+impl std::error::Error for TransportError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.source.as_ref().map(|e| &**e as &(dyn std::error::Error + 'static))
+    }
+}
+
+/// The sorts of failure that a transport reports. Whether to try again is the core's decision.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum TransportErrorKind {
+    /// The host's name was not found.
+    Dns,
+    /// No connection came about.
+    Connect,
+    /// The time for connecting or for the attempt ran out.
+    Timeout,
+    /// The connection ended before the head of a response was there.
+    Reset,
+    /// A response began and its body ended early, or its compression is broken.
+    Truncated,
+    /// What came back is not HTTP.
+    Malformed,
+    /// The TLS handshake failed, or the certificate is not trusted.
+    Tls,
+    /// The request's address or a header cannot be sent.
+    BadRequest,
+    /// The body is over its bound.
+    TooLarge {
+        /// The bound, in bytes.
+        limit: usize,
+    },
+    /// The caller's sink did not take the document.
+    Sink,
+}
+
+impl TransportErrorKind {
+    /// What an I/O error means that came before the head of a response; `None` where its kind alone does not say.
+    pub fn of_io(error: std::io::ErrorKind) -> Option<Self> {
+        use std::io::ErrorKind as Io;
+        match error {
+            Io::UnexpectedEof | Io::ConnectionReset | Io::ConnectionAborted | Io::BrokenPipe => {
+                Some(Self::Reset)
+            }
+            Io::TimedOut => Some(Self::Timeout),
+            Io::ConnectionRefused
+            | Io::HostUnreachable
+            | Io::NetworkUnreachable
+            | Io::NetworkDown
+            | Io::AddrNotAvailable => Some(Self::Connect),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for TransportErrorKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Dns => "the host was not found",
+            Self::Connect => "no connection",
+            Self::Timeout => "timed out",
+            Self::Reset => "the connection was lost",
+            Self::Truncated => "the answer was cut short",
+            Self::Malformed => "the answer is not HTTP as it should be",
+            Self::Tls => "no trusted TLS connection",
+            Self::BadRequest => "the request cannot be sent",
+            Self::TooLarge { .. } => "the answer is too large",
+            Self::Sink => "the document cannot be written",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::error::Error as _;
+    use std::io::{Error as IoError, ErrorKind as Io};
+
+    use super::*;
+
+    #[test]
+    fn an_io_error_is_told_by_its_kind() {
+        for (io, kind) in [
+            (Io::UnexpectedEof, Some(TransportErrorKind::Reset)),
+            (Io::ConnectionReset, Some(TransportErrorKind::Reset)),
+            (Io::ConnectionAborted, Some(TransportErrorKind::Reset)),
+            (Io::BrokenPipe, Some(TransportErrorKind::Reset)),
+            (Io::TimedOut, Some(TransportErrorKind::Timeout)),
+            (Io::ConnectionRefused, Some(TransportErrorKind::Connect)),
+            (Io::HostUnreachable, Some(TransportErrorKind::Connect)),
+            (Io::NetworkUnreachable, Some(TransportErrorKind::Connect)),
+            (Io::NetworkDown, Some(TransportErrorKind::Connect)),
+            (Io::AddrNotAvailable, Some(TransportErrorKind::Connect)),
+            (Io::Other, None),
+        ] {
+            assert_eq!(TransportErrorKind::of_io(io), kind, "{io:?}");
+        }
+    }
+
+    #[test]
+    fn each_kind_has_words_of_its_own() {
+        use TransportErrorKind as Kind;
+        let all = [
+            Kind::Dns,
+            Kind::Connect,
+            Kind::Timeout,
+            Kind::Reset,
+            Kind::Truncated,
+            Kind::Malformed,
+            Kind::Tls,
+            Kind::BadRequest,
+            Kind::TooLarge { limit: 1 },
+            Kind::Sink,
+        ];
+        let mut words: Vec<_> = all.iter().map(ToString::to_string).collect();
+        assert!(words.iter().all(|words| words.len() > 5));
+        words.sort();
+        words.dedup();
+        assert_eq!(words.len(), all.len());
+    }
+
+    /// An error around another, as HTTP libraries nest them.
+    #[derive(Debug)]
+    struct Outer(&'static str, IoError);
+
+    impl fmt::Display for Outer {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str(self.0)
+        }
+    }
+
+    impl std::error::Error for Outer {
+        fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+            Some(&self.1)
+        }
+    }
+
+    #[test]
+    fn a_transport_error_tells_the_whole_chain_once() {
+        let wrap = |outer| {
+            TransportError::from_source(TransportErrorKind::Connect, Outer(outer, IoError::other("refused")))
+        };
+        assert_eq!(wrap("sending failed").to_string(), "no connection: sending failed: refused");
+        assert_eq!(wrap("sending failed: refused").to_string(), "no connection: sending failed: refused");
+        assert_eq!(wrap("x").source().unwrap().to_string(), "x");
+        let bare = TransportError::new(TransportErrorKind::Dns, "no such host");
+        assert_eq!(
+            (bare.to_string().as_str(), bare.source().is_none()),
+            ("the host was not found: no such host", true)
+        );
+    }
+
+    #[test]
+    fn rule_9_a_reason_that_repeats_a_secret_is_not_shown_however_it_is_spelled() {
+        let secret = Secret::new("t0k/n");
+        for (reason, told) in [("t0k/n", false), ("no t0k%2Fn", false), (r"{t0k\/n}", false), ("t0k-n", true)]
+        {
+            let shown =
+                TransportError::new(TransportErrorKind::Reset, reason).without(&[&secret]).to_string();
+            assert_eq!(shown.contains(reason), told, "{shown}");
+        }
+        let hidden = std::io::Error::other("t0k%2fn");
+        let shown = TransportError::from_source(TransportErrorKind::Reset, hidden).without(&[&secret]);
+        assert!(!format!("{shown} {shown:?}").contains("t0k"), "{shown:?}");
+    }
+}

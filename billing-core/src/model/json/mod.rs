@@ -1,0 +1,3 @@
+//! The scanner: reads the JSON of a model without a tree in between.
+
+pub(crate) mod scanner;

@@ -1,0 +1,229 @@
+//! A poll that learns: from the reports before it when to ask, and for those after it how long this one took.
+//!
+//! ```
+//! use billing_core::calls::BillableUsage;
+//! use billing_core::{Completions, Environment, Machine, Observed, Period, Policy, Poll, Step};
+//! use chrono::{DateTime, TimeDelta, Utc};
+//!
+//! // What earlier runs kept; nothing at first.
+//! let mut completions = Completions::default();
+//!
+//! let october = BillableUsage::new(Period::from_user("2026-10-01", "2026-11-01")?);
+//! let poll = Poll::new(october, Environment::default().api().clone(), Policy::default());
+//!
+//! let now: DateTime<Utc> = "2026-11-02T09:00:00Z".parse()?;
+//! let Step::Send(_, sent) = poll.learning(&completions).step(now) else { panic!("a request") };
+//! let in_progress = http::Response::new(r#"{"status":"InProgress"}"#.into());
+//! let Step::Wait(until, poll) = sent.receive(Ok(in_progress), now) else { panic!("a wait") };
+//! assert!(poll.progress().explain().ends_with("by the usual schedule"));
+//!
+//! let Step::Send(_, sent) = poll.step(until) else { panic!("a request") };
+//! let complete = http::Response::new(r#"{"status":"Complete","usages":[]}"#.into());
+//! let Step::Done(Ok(Observed { report, completion })) = sent.receive(Ok(complete), until) else {
+//!     panic!("a report")
+//! };
+//! assert!(report.usages().is_empty());
+//!
+//! // Somewhere between the two answers it was complete: the next poll knows.
+//! completions.extend(completion);
+//! let seen = completions.iter().next().expect("what was just seen");
+//! assert_eq!((TimeDelta::from_std(seen.after())?, TimeDelta::from_std(seen.by())?), (TimeDelta::zero(), until - now));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! An operation that ends without a report teaches nothing.
+
+use chrono::{DateTime, Utc};
+
+use crate::calls::Call;
+use crate::machine::{Hold, Received, Sent, sealed};
+use crate::{Completion, Machine, Poll, Progress, Report, Step};
+
+/// A [`Poll`] that says at its end what it saw; from [`Poll::learning`]. It sends what the poll would send, and has its bound.
+#[derive(Clone, Debug)]
+#[must_use = "a machine does nothing unless it is stepped"]
+pub struct Learning<C>(Poll<C>);
+
+/// A report, and what was seen of how long it took.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Observed<T> {
+    /// The report.
+    pub report: T,
+    /// For [`Completions`](crate::Completions). `None` where the first answer had the report complete already: when that
+    /// was, it does not say.
+    pub completion: Option<Completion>,
+}
+
+impl<C: Call<Output: Report>> Learning<C> {
+    /// The poll, to save it; a restored one goes on [`From`] it, with what it had learned.
+    pub fn poll(&self) -> &Poll<C> {
+        &self.0
+    }
+
+    /// Passes a step of the poll on, which saw `completion` if this is its end.
+    fn pass(step: Step<Poll<C>>, completion: Option<Completion>) -> Step<Self> {
+        match step {
+            Step::Send(request, sent) => Step::Send(request, Sent::new(Self(sent.unsent()))),
+            Step::Wait(until, poll) => Step::Wait(until, Self(poll)),
+            Step::Done(result) => Step::Done(result.map(|report| Observed { report, completion })),
+        }
+    }
+}
+
+impl<C> From<Poll<C>> for Learning<C> {
+    fn from(poll: Poll<C>) -> Self {
+        Self(poll)
+    }
+}
+
+impl<C: Call<Output: Report>> Machine for Learning<C> {
+    type Output = Observed<C::Output>;
+
+    fn step(self, now: DateTime<Utc>) -> Step<Self> {
+        Self::pass(self.0.step(now), None)
+    }
+
+    fn progress(&self) -> Progress {
+        self.0.progress()
+    }
+}
+
+impl<C: Call<Output: Report>> sealed::Machine for Learning<C> {
+    fn received(self, received: Received, now: DateTime<Utc>) -> Step<Self> {
+        let completion = self.0.completion(now);
+        Self::pass(self.0.received(received, now), completion)
+    }
+
+    fn held(self, hold: Hold, now: DateTime<Utc>) -> Step<Self> {
+        Self::pass(self.0.held(hold, now), None)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::calls::BillableUsage;
+    use crate::testing::{COMPLETE, IN_PROGRESS, poll, reply, script, start};
+    use crate::values::clock::after;
+    use crate::{Completions, ErrorKind, Policy, PollSchedule, Timing};
+
+    fn history() -> Completions {
+        let mut history = Completions::default();
+        for hour in 0..20 {
+            let at = after(start(), Duration::from_secs(3600 * hour));
+            history.extend(Completion::new(at, Duration::from_secs(40), Duration::from_secs(43)));
+        }
+        history
+    }
+
+    #[test]
+    fn it_polls_as_it_learned_and_says_what_it_saw() {
+        let slow = [reply(200, "", IN_PROGRESS), reply(202, "", ""), reply(200, "", COMPLETE)];
+        let run = script(poll(Policy::default()).learning(&history()), &slow);
+        let observed = run.result.unwrap();
+        let completion = observed.completion.unwrap();
+        let millis = |n: usize| Duration::from_millis(u64::try_from(run.sent[n].0).unwrap() + 1);
+        assert_eq!((completion.after(), completion.by()), (millis(1), millis(2)));
+        assert_eq!(completion.at(), after(start(), millis(2)));
+        let usual = script(poll(Policy::default()), &slow);
+        assert!(run.sent[1].0 > 2 * usual.sent[1].0, "{:?} {:?}", run.sent[1].0, usual.sent[1].0);
+        assert_eq!(run.sent[2].1.http().uri(), usual.sent[2].1.http().uri());
+    }
+
+    #[test]
+    fn a_report_that_was_there_already_says_nothing_of_its_time() {
+        let run = script(poll(Policy::default()).learning(&history()), &[reply(200, "", COMPLETE)]);
+        assert_eq!(run.result.unwrap().completion, None);
+        // Neither does one that was there when the first answers were lost.
+        let late = [reply(503, "", ""), reply(200, "", "{"), reply(200, "", COMPLETE)];
+        let run = script(poll(Policy::default()).learning(&history()), &late);
+        assert_eq!(run.result.unwrap().completion, None);
+    }
+
+    #[test]
+    fn a_failure_in_between_widens_what_was_seen() {
+        let replies =
+            [reply(200, "", IN_PROGRESS), reply(503, "", ""), reply(429, "", ""), reply(200, "", COMPLETE)];
+        let run = script(poll(Policy::default()).learning(&history()), &replies);
+        let completion = run.result.unwrap().completion.unwrap();
+        assert_eq!(completion.after(), Duration::from_millis(1));
+        assert_eq!(completion.by().as_millis(), run.ended);
+    }
+
+    #[test]
+    fn rule_8_saved_and_restored_it_does_what_it_would_have_done() {
+        let mut now = start();
+        let mut machines = [0, 1].map(|_| poll(Policy::default()).learning(&history()));
+        for n in 0..12 {
+            let sent = machines.map(|machine| match machine.step(now) {
+                Step::Send(_, sent) => sent,
+                other => panic!("a request, not {other:?}"),
+            });
+            now = after(now, Duration::from_nanos(1_234_567));
+            let answer = reply(200, "", if n < 11 { IN_PROGRESS } else { COMPLETE });
+            let [a, b] = sent.map(|sent| sent.receive(answer.clone(), now));
+            match (a, b) {
+                (Step::Wait(t, a), Step::Wait(u, b)) => {
+                    assert_eq!((t, a.progress()), (u, b.progress()));
+                    let saved = serde_json::to_string(b.poll()).unwrap();
+                    assert!(saved.len() < 2500, "{}", saved.len());
+                    let restored: Poll<BillableUsage> = serde_json::from_str(&saved).unwrap();
+                    (machines, now) = ([a, restored.into()], t);
+                }
+                (Step::Done(Ok(a)), Step::Done(Ok(b))) => {
+                    assert!(a.completion.is_some());
+                    return assert_eq!(a.completion, b.completion);
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+        panic!("no end");
+    }
+
+    #[test]
+    fn it_explains_itself() {
+        let explained = |policy: Policy, headers: &str, status: u16| {
+            let Step::Send(_, sent) = poll(policy).learning(&history()).step(start()) else {
+                panic!("a request")
+            };
+            let body = if status == 200 { IN_PROGRESS } else { "" };
+            let Step::Wait(_, machine) = sent.receive(reply(status, headers, body), start()) else {
+                panic!("a wait")
+            };
+            let progress = machine.progress();
+            (progress.timing, progress.explain())
+        };
+        let hurried = Policy { overall: Duration::from_secs(5), ..Policy::default() };
+        for (policy, headers, status, timing, words) in [
+            (
+                Policy::default(),
+                "",
+                200,
+                Timing::Learned { reports: 20 },
+                "as learned from 20 reports before",
+            ),
+            (Policy::default(), "retry-after: 60", 200, Timing::Hint, "because the server asks for it"),
+            (hurried, "", 200, Timing::Deadline, "would miss the deadline"),
+            (Policy::default(), "", 503, Timing::Backoff, "from failure to failure"),
+            (Policy::default(), "retry-after: 60", 429, Timing::Hint, "because the server asks for it"),
+        ] {
+            let (said, sentence) = explained(policy, headers, status);
+            assert_eq!(said, timing);
+            assert!(sentence.contains("; again at 07:3") && sentence.contains(words), "{sentence}");
+        }
+        let Step::Send(_, sent) = poll(Policy::default()).step(start()) else { panic!("a request") };
+        assert_eq!(sent.progress().explain(), "about to start");
+    }
+
+    #[test]
+    fn rule_5_the_bound_of_a_poll_holds_whatever_was_learned() {
+        let learned = serde_json::from_str(r#"{"reports":1,"ages":[0,0,0]}"#).unwrap();
+        let polls = PollSchedule { learned: Some(learned), most: Duration::ZERO, ..Default::default() };
+        let policy = Policy { polls, ..Policy::default() };
+        let run = script(Learning::from(poll(policy)), &[reply(200, "", IN_PROGRESS)]);
+        assert!(matches!(run.error().kind(), ErrorKind::Deadline(_)));
+        assert!(run.sent.len() <= 451 && run.ended <= 900_000);
+    }
+}

@@ -1,0 +1,353 @@
+//! Poll times that are learned: from how long earlier reports took to when the next one is best asked for.
+//!
+//! ```text
+//!   the configured schedule ─► prior ─┐
+//!                                     ├─► how long a report takes ─► the ages at which polls cost least
+//!   completions, each an interval ────┘
+//! ```
+//!
+//! What costs is the time for which a complete report lies there unseen, and each poll, which is worth a second of it.
+//!
+//! **The estimate** is a mass for each half-second of the first quarter of an hour, and one for all that is later. The prior
+//! is the distribution for which the configured schedule is about the best one, with the weight of two reports. Each
+//! completion is spread over its interval in proportion to the estimate so far, and from there as far as its √n-th
+//! neighbour, so that few reports make a smooth estimate and many that agree a sharp one; three rounds of this settle it.
+//!
+//! **The plan** comes out of dynamic programming, from the end backwards: the cheapest next poll from each half-second. A
+//! wait is at most twice the age of the report, so that one that has become much faster than all before is noticed before
+//! three times its own time (or 15 s), and so that the history learns it.
+
+#![expect(
+    clippy::float_arithmetic,
+    reason = "these are probabilities, not money; only + − × ÷, which every platform rounds alike, and whole cells come out"
+)]
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::poll::POLL_FLOOR;
+use crate::poll::{Completion, Completions};
+
+/// When to poll, learned from earlier reports; from [`PollSchedule::learned`](crate::PollSchedule::learned).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Learned {
+    reports: u32,
+    /// The ages at which to poll after the first one, in milliseconds, ascending.
+    ages: Vec<u32>,
+}
+
+impl Learned {
+    /// The longest wait between two polls that is ever learned, with its jitter.
+    pub const MOST: Duration = Duration::from_secs(120);
+
+    /// The most that a wait is varied by to either side: it aims at a time, where a usual one keeps a distance.
+    pub(crate) const JITTER: Duration = Duration::from_secs(1);
+
+    /// How many reports it is learned from.
+    pub fn reports(&self) -> u32 {
+        self.reports
+    }
+
+    /// Learns from `completions`, if there are any. `usual` is how long the configured schedule waits at an age, `least` how
+    /// long a wait is at least.
+    pub(crate) fn from(
+        completions: &Completions,
+        usual: impl Fn(Duration) -> Duration,
+        least: Duration,
+    ) -> Option<Self> {
+        if completions.is_empty() {
+            return None;
+        }
+        let grid = Grid::new();
+        let estimate = grid.estimate(&grid.prior(usual), completions);
+        let least = cells(least.max(POLL_FLOOR), u128::div_ceil).min(CELLS);
+        let ages = grid.plan(&estimate, least);
+        Some(Self { reports: u32::try_from(completions.len()).unwrap_or(u32::MAX), ages })
+    }
+
+    /// How long to wait after an answer at the age `age`; `None` after the last age that was planned for.
+    pub(crate) fn wait(&self, age: Duration) -> Option<Duration> {
+        // An answer came a little late, or a poll a little early, for the jitter: that does not leave out the next one.
+        let soonest = age + Duration::from_secs(1);
+        let planned = self.ages.iter().map(|millis| Duration::from_millis((*millis).into()));
+        let next = planned.into_iter().find(|planned| *planned >= soonest)?;
+        Some(next.saturating_sub(age).min(Self::MOST - Self::JITTER))
+    }
+}
+
+/// The edges of the cells, in seconds. Cell `i` lies between the edges `i` and `i + 1`; cell [`CELLS`] is all that is later.
+struct Grid {
+    edges: Vec<f64>,
+}
+
+/// The masses of the cells. Their sum is 1.
+type Masses = Vec<f64>;
+
+impl Grid {
+    fn new() -> Self {
+        let last = u32::try_from(CELLS).unwrap_or_default();
+        Self { edges: (0..=last).map(|edge| f64::from(edge) * CELL).collect() }
+    }
+
+    /// The distribution that makes the usual schedule about the best one. A wait `w` is best where the hazard is
+    /// 2 · (cost of a poll) / w²: then half of it, which is what a completion lies unseen on average, costs as much as the
+    /// poll.
+    fn prior(&self, usual: impl Fn(Duration) -> Duration) -> Masses {
+        let mut left = 1.0;
+        let mut masses = Vec::with_capacity(CELLS + 1);
+        for edge in self.edges.iter().take(CELLS) {
+            let wait = usual(Duration::from_secs_f64(edge + CELL / 2.0)).max(POLL_FLOOR).as_secs_f64();
+            let mass = left * 2.0 * POLL_COST / (wait * wait) * CELL;
+            left -= mass;
+            masses.push(mass);
+        }
+        masses.push(left);
+        masses
+    }
+
+    fn estimate(&self, prior: &Masses, completions: &Completions) -> Masses {
+        let mut masses = prior.clone();
+        for _ in 0..ROUNDS {
+            let places: Vec<Place> =
+                completions.iter().filter_map(|completion| Place::of(completion, &masses)).collect();
+            let neighbour = places.len().isqrt();
+            // Mass a second: what begins and ends at each edge.
+            let mut steps = vec![0.0; CELLS + 1];
+            let (mut later, mut weight) = (0.0, PRIOR_WEIGHT);
+            for place in &places {
+                let width = place.distance_to(neighbour, &places);
+                for cell in place.cells.clone() {
+                    let mass = masses[cell] / place.mass;
+                    if cell == CELLS {
+                        later += mass;
+                        continue;
+                    }
+                    let (from, to) = (cell.saturating_sub(width), (cell + width + 1).min(CELLS));
+                    let height = mass / (self.edges[to] - self.edges[from]);
+                    steps[from] += height;
+                    steps[to] -= height;
+                }
+                weight += 1.0;
+            }
+            let mut height = 0.0;
+            for ((mass, prior), step) in masses.iter_mut().zip(prior).zip(steps).take(CELLS) {
+                height += step;
+                // What begins and ends does not cancel out to the last digit.
+                *mass = (PRIOR_WEIGHT * prior + (height * CELL).max(0.0)) / weight;
+            }
+            masses[CELLS] = (PRIOR_WEIGHT * prior[CELLS] + later) / weight;
+        }
+        masses
+    }
+
+    /// The ages at which to poll, in milliseconds. `least` is in cells.
+    fn plan(&self, masses: &Masses, least: usize) -> Vec<u32> {
+        // Up to each edge: the chance to be complete, and the mean of the time if so, times that chance.
+        let (mut complete, mut time) = (vec![0.0; CELLS + 1], vec![0.0; CELLS + 1]);
+        for cell in 0..CELLS {
+            complete[cell + 1] = complete[cell] + masses[cell];
+            time[cell + 1] = time[cell] + masses[cell] * (self.edges[cell] + CELL / 2.0);
+        }
+        let unseen = |from: usize, to: usize| {
+            self.edges[to] * (complete[to] - complete[from]) - (time[to] - time[from])
+        };
+        let mut costs = vec![0.0; CELLS + 1];
+        let mut nexts = vec![None; CELLS + 1];
+        for from in (0..=CELLS).rev() {
+            let soonest = from + least;
+            let latest = from + (2 * from).clamp(SHORT, LONG).max(least);
+            // Not to poll again is a choice where the end is as near as the next poll may be.
+            let mut best = if latest >= CELLS { unseen(from, CELLS) } else { f64::INFINITY };
+            for (to, after) in costs.iter().enumerate().take(latest.saturating_add(1)).skip(soonest) {
+                let here = (1.0 - complete[from]) * POLL_COST + unseen(from, to);
+                if here >= best {
+                    // It only grows with a longer wait.
+                    break;
+                }
+                if here + after < best {
+                    best = here + after;
+                    nexts[from] = Some(to);
+                }
+            }
+            costs[from] = best;
+        }
+        let next = |cell: &usize| nexts.get(*cell).copied().flatten();
+        std::iter::successors(next(&0), next)
+            .filter_map(|cell| u32::try_from(cell).ok())
+            .map(|cell| cell.saturating_mul(CELL_MILLIS))
+            .collect()
+    }
+}
+
+/// Where a completion probably was, by the estimate so far.
+struct Place {
+    cells: std::ops::Range<usize>,
+    /// The mass of these.
+    mass: f64,
+    /// The cell in the middle of the mass.
+    middle: usize,
+}
+
+impl Place {
+    fn of(completion: &Completion, masses: &Masses) -> Option<Self> {
+        let from = cells(completion.after(), |millis, cell| millis / cell).min(CELLS);
+        let to = match cells(completion.by(), u128::div_ceil) {
+            to if to <= CELLS => to,
+            _ => CELLS + 1,
+        };
+        let mass: f64 = masses[from..to].iter().sum();
+        let mut before = 0.0;
+        let middle = (from..to).find(|cell| {
+            before += masses[*cell];
+            before * 2.0 >= mass
+        })?;
+        (mass > 0.0).then_some(Self { cells: from..to, mass, middle })
+    }
+
+    /// How far its `n`th neighbour is, in cells, where the beginning is one too.
+    fn distance_to(&self, n: usize, places: &[Self]) -> usize {
+        let mut distances: Vec<usize> =
+            places.iter().map(|place| place.middle.abs_diff(self.middle)).collect();
+        distances.push(self.middle);
+        distances.sort_unstable();
+        // The first is its own.
+        distances.get(n).copied().unwrap_or(self.middle)
+    }
+}
+
+/// A time in cells, rounded by `divide`.
+fn cells(time: Duration, divide: impl Fn(u128, u128) -> u128) -> usize {
+    usize::try_from(divide(time.as_millis(), CELL_MILLIS.into())).unwrap_or(usize::MAX)
+}
+
+/// The cells: 15 minutes in halves of a second.
+const CELLS: usize = 1800;
+const CELL: f64 = 0.5;
+const CELL_MILLIS: u32 = 500;
+/// What a poll costs, in seconds for which a report that is complete is not seen.
+const POLL_COST: f64 = 1.0;
+/// How many reports the prior is worth.
+const PRIOR_WEIGHT: f64 = 2.0;
+const ROUNDS: usize = 3;
+/// In cells: 15 s, which the bound of a wait is at least, and [`Learned::MOST`] without the jitter.
+const SHORT: usize = 30;
+const LONG: usize = 238;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::PollSchedule;
+    use crate::testing::start;
+    use crate::values::clock::after;
+
+    fn millis(millis: u64) -> Duration {
+        Duration::from_millis(millis)
+    }
+
+    /// A history of reports that were seen complete between these ages, in milliseconds.
+    fn history(seen: impl IntoIterator<Item = (u64, u64)>) -> Completions {
+        let mut history = Completions::default();
+        for (hour, (since, by)) in (0..).zip(seen) {
+            let at = after(start(), Duration::from_secs(3600 * hour));
+            history.extend(Completion::new(at, millis(since), millis(by)));
+        }
+        history
+    }
+
+    fn ages(history: &Completions) -> Vec<u32> {
+        PollSchedule::default().learned(history).learned.map(|learned| learned.ages).unwrap_or_default()
+    }
+
+    #[test]
+    fn the_prior_makes_the_usual_schedule_the_best() {
+        let grid = Grid::new();
+        for schedule in [
+            PollSchedule::default(),
+            PollSchedule { growth_permille: 3000, most: Duration::from_secs(60), ..Default::default() },
+        ] {
+            let even = PollSchedule { jitter_permille: 0, ..schedule };
+            let usual = |age| even.wait(age, Duration::MAX, 0, 0).0;
+            let plan = grid.plan(&grid.prior(usual), 4);
+            assert_eq!(plan[0], 2000);
+            for pair in plan.windows(2).take_while(|pair| pair[1] < 700_000) {
+                let (planned, usual) = (pair[1] - pair[0], usual(millis(pair[0].into())).as_millis());
+                // The bound of twice the age is the one thing that the usual schedule does not know.
+                let usual = usual.min(u128::from(pair[0]).max(7_500) * 2);
+                assert!(u128::from(planned).abs_diff(usual) <= 500 + usual / 10, "{pair:?} for {usual}");
+            }
+        }
+    }
+
+    #[test]
+    fn from_nothing_nothing_is_learned() {
+        let schedule = PollSchedule::default();
+        assert_eq!(schedule.learned(&Completions::default()), schedule);
+        let learned = schedule.learned(&history([(4000, 7000)]));
+        assert_eq!(learned.learned.as_ref().map(Learned::reports), Some(1));
+        assert_eq!(learned.learned(&Completions::default()), schedule, "learning anew forgets");
+    }
+
+    #[test]
+    fn the_same_reports_are_expected_when_they_came() {
+        // The polls of the usual schedule see a report of 300 s at random within 15 s.
+        let late = history((0..30).map(|n| (299_900 - n * 483, 314_900 - n * 483)));
+        let planned = ages(&late);
+        let before = planned.iter().filter(|age| **age < 298_000).count();
+        let around = planned.iter().filter(|age| (298_000..=304_000).contains(*age)).count();
+        assert!(before <= 8 && around >= 1, "{planned:?}");
+        // Half of them are complete at once: no poll is saved on the first seconds.
+        let both = history((0..30).map(|n| if n % 2 == 0 { (0, 2000) } else { (299_000, 301_000) }));
+        assert!(ages(&both)[0] <= 2500, "{:?}", ages(&both));
+    }
+
+    #[test]
+    fn one_report_does_not_make_it_blind_for_quicker_ones() {
+        let planned = ages(&history([(299_000, 301_000)]));
+        // The usual schedule has 13 there.
+        assert!(planned.iter().filter(|age| **age < 100_000).count() >= 6, "{planned:?}");
+    }
+
+    #[test]
+    fn rule_4_every_plan_keeps_to_the_bounds() {
+        let mut seed = 1_u64;
+        let mut draw = |bound: u64| {
+            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (seed >> 33) % bound
+        };
+        for round in 0..60 {
+            let (least, spread) = (draw(400_000), 1 + draw(1_000_000));
+            let seen = (0..=draw(40)).map(|_| {
+                let since = least / (1 + round % 3) + draw(spread);
+                (since, since + 1 + draw(30_000))
+            });
+            let planned = ages(&history(seen.collect::<Vec<_>>()));
+            let mut age = 0;
+            for next in planned {
+                let most = (2 * age).clamp(15_000, 119_000);
+                assert!((age + 2000..=age + most).contains(&next), "{age} to {next}");
+                age = next;
+            }
+            assert!(age <= 900_000);
+        }
+    }
+
+    #[test]
+    fn what_lies_outside_of_every_bound_is_learned_from_all_the_same() {
+        let far = u64::MAX;
+        for seen in
+            [(0, far), (far - 1, far), (899_999, 900_000), (900_000, 900_001), (0, 1), (899_600, 950_000)]
+        {
+            assert!(!ages(&history([seen; 3])).is_empty(), "{seen:?}");
+        }
+        let odd = PollSchedule {
+            least: Duration::MAX,
+            most: Duration::MAX,
+            growth_permille: u32::MAX,
+            ..PollSchedule::default()
+        };
+        let learned = odd.learned(&history([(0, 2000)]));
+        assert!(learned.wait(millis(5), Duration::MAX, 1, 1).0 > Duration::from_secs(1 << 40));
+    }
+}

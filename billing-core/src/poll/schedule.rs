@@ -1,0 +1,192 @@
+//! The schedule of polls: how long to wait before a report is asked for again.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::machine::jitter::{draw, saturating_millis};
+use crate::machine::progress::Timing;
+use crate::values::clock::millis;
+use crate::{Completions, Learned};
+
+/// When the next poll of a report is due: `clamp(growth·√age, least, most)` after an answer, where the age counts from
+/// the first request, varied by the jitter.
+///
+/// The square root keeps the lag in proportion to what was waited for already without asking often: after 10 s every
+/// 5 s, after 100 s every 15 s.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PollSchedule {
+    /// The factor on √age, in thousandths. 1500.
+    pub growth_permille: u32,
+    /// The shortest wait; less than 2 s counts as 2 s, which rule 4 makes the floor. 2 s.
+    #[serde(with = "millis")]
+    pub least: Duration,
+    /// The longest wait. 15 s.
+    #[serde(with = "millis")]
+    pub most: Duration,
+    /// The jitter, in thousandths of the wait to either side. 100.
+    pub jitter_permille: u32,
+    /// What it has learned; nothing at first. Past the ages that this covers, and where it would miss the deadline, the rest
+    /// of the schedule holds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub learned: Option<Learned>,
+}
+
+impl Default for PollSchedule {
+    fn default() -> Self {
+        Self {
+            growth_permille: 1500,
+            least: POLL_FLOOR,
+            most: Duration::from_secs(15),
+            jitter_permille: 100,
+            learned: None,
+        }
+    }
+}
+
+impl PollSchedule {
+    /// The same schedule with what `completions` teach; it is the schedule as it was where there are none.
+    ///
+    /// Learned waits are [`PollSchedule::least`] (and 2 s, by rule 4) at least, and at most twice the age of the report:
+    /// between 15 s and [`Learned::MOST`]. [`PollSchedule::most`] does not bound them. Their jitter is a second at most. To
+    /// learn takes about a millisecond, so do it once for an operation.
+    #[must_use = "the schedule is not changed in place"]
+    pub fn learned(&self, completions: &Completions) -> Self {
+        Self { learned: Learned::from(completions, |age| self.usual(age), self.least), ..self.clone() }
+    }
+
+    /// How long to wait after the `n`th answer to a poll that began `age` ago, with `left` until the deadline.
+    pub(crate) fn wait(&self, age: Duration, left: Duration, seed: u64, n: u32) -> (Duration, Timing) {
+        let usual = (self.usual(age), Duration::MAX);
+        let learned = self.learned.as_ref().and_then(|learned| {
+            let wait = learned.wait(age)?.max(self.least).max(POLL_FLOOR);
+            Some(((wait, Learned::JITTER), learned.reports()))
+        });
+        let ((wait, most_spread), timing) = match learned {
+            // One that is due too late to be sent at all is no use, however well it is learned.
+            Some((learned, _))
+                if learned.0.saturating_add(Learned::JITTER) >= left && usual.0 < learned.0 =>
+            {
+                (usual, Timing::Deadline)
+            }
+            Some((learned, reports)) => (learned, Timing::Learned { reports }),
+            None => (usual, Timing::Schedule),
+        };
+        let spread = wait.as_millis() * u128::from(self.jitter_permille.min(1000)) / 1000;
+        let spread = spread.min(most_spread.as_millis());
+        let low = wait.as_millis().saturating_sub(spread);
+        (saturating_millis(low + draw(seed, n, spread * 2)).max(POLL_FLOOR), timing)
+    }
+
+    /// How long to wait at that age if nothing is learned, without jitter.
+    fn usual(&self, age: Duration) -> Duration {
+        // √ms · √1000 = √(ms·1000) milliseconds per √second: integers all the way, so that every platform agrees.
+        let root = age.as_millis().saturating_mul(1000).isqrt();
+        let wait = saturating_millis(root.saturating_mul(self.growth_permille.into()) / 1000);
+        wait.min(self.most).max(self.least)
+    }
+}
+
+/// Rule 4: between polls at least this, whatever a header or a configuration says.
+pub(crate) const POLL_FLOOR: Duration = Duration::from_secs(2);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seconds(s: u64) -> Duration {
+        Duration::from_secs(s)
+    }
+
+    fn waited(schedule: &PollSchedule, age: u64, seed: u64, n: u32) -> Duration {
+        schedule.wait(seconds(age), Duration::MAX, seed, n).0
+    }
+
+    #[test]
+    fn polls_follow_the_root_of_the_age() {
+        let even = PollSchedule { jitter_permille: 0, ..PollSchedule::default() };
+        for (age, wait) in [(0, 2000), (1, 2000), (4, 3000), (16, 6000), (100, 15000), (900, 15000)] {
+            assert_eq!(waited(&even, age, 7, 0).as_millis(), wait, "age {age}");
+        }
+    }
+
+    #[test]
+    fn rule_4_no_configuration_goes_below_the_floor() {
+        let hasty = PollSchedule {
+            growth_permille: 0,
+            least: seconds(0),
+            most: seconds(0),
+            jitter_permille: 5000,
+            learned: None,
+        };
+        for n in 0..1000 {
+            assert!(waited(&hasty, 0, 1, n) >= seconds(2));
+            assert!(waited(&PollSchedule::default(), 0, 1, n) >= seconds(2));
+        }
+    }
+
+    #[test]
+    fn jitter_fills_its_range_and_depends_on_the_seed_alone() {
+        let schedule = PollSchedule::default();
+        let waits: Vec<_> = (0..1000).map(|n| waited(&schedule, 16, 3, n).as_millis()).collect();
+        assert!(waits.iter().all(|w| (5400..=6600).contains(w)));
+        assert!(waits.iter().any(|w| *w < 5500) && waits.iter().any(|w| *w > 6500));
+        assert_eq!(waits[5], waited(&schedule, 16, 3, 5).as_millis());
+        assert_ne!(waits[5], waited(&schedule, 16, 4, 5).as_millis());
+    }
+
+    #[test]
+    fn rule_4_a_learned_wait_has_its_bounds_whatever_was_learned() {
+        let hostile = [
+            r#"{"reports":4294967295,"ages":[]}"#,
+            r#"{"reports":0,"ages":[0,0,1,2,3]}"#,
+            r#"{"reports":1,"ages":[4294967295,0]}"#,
+            r#"{"reports":7,"ages":[1,1500,1501,2999,3000,400000]}"#,
+        ];
+        for learned in hostile {
+            let learned = Some(serde_json::from_str(learned).unwrap());
+            for (least, jitter_permille) in [(0, 100), (2, 100), (2, 5000), (30, 100), (300, 1000)] {
+                let least = seconds(least);
+                let schedule =
+                    PollSchedule { learned: learned.clone(), least, jitter_permille, ..Default::default() };
+                for n in 0..2000 {
+                    let wait =
+                        schedule.wait(Duration::from_millis(u64::from(n) * 500), Duration::MAX, 3, n).0;
+                    assert!(wait >= POLL_FLOOR, "{wait:?}");
+                    assert!(wait <= Learned::MOST.max(least.saturating_mul(2)), "{wait:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_would_miss_the_deadline_is_left_to_the_usual_schedule() {
+        let learned = Some(serde_json::from_str(r#"{"reports":9,"ages":[2000,60000]}"#).unwrap());
+        let schedule = PollSchedule { learned, jitter_permille: 0, ..Default::default() };
+        for (age, left, wait, timing) in [
+            (0, 900, 2, Timing::Learned { reports: 9 }),
+            (4, 896, 56, Timing::Learned { reports: 9 }),
+            (4, 58, 56, Timing::Learned { reports: 9 }),
+            (4, 57, 3, Timing::Deadline),
+            (4, 1, 3, Timing::Deadline),
+            // It is past the deadline either way.
+            (58, 1, 2, Timing::Learned { reports: 9 }),
+            (60, 840, 11, Timing::Schedule),
+        ] {
+            let (waited, said) = schedule.wait(seconds(age), seconds(left), 1, 0);
+            assert_eq!((waited.as_secs(), said), (wait, timing), "at {age} s with {left} s left");
+        }
+    }
+
+    #[test]
+    fn the_jitter_of_a_learned_wait_is_a_second_at_most() {
+        let learned = Some(serde_json::from_str(r#"{"reports":9,"ages":[7000,100000]}"#).unwrap());
+        let schedule = PollSchedule { learned, ..Default::default() };
+        for (age, low, high) in [(2, 4500, 5500), (10, 89_000, 91_000)] {
+            let waits: Vec<_> = (0..1000).map(|n| waited(&schedule, age, 3, n).as_millis()).collect();
+            assert!(waits.iter().all(|w| (low..=high).contains(w)), "{age}");
+            assert!(waits.iter().any(|w| *w < low + 50) && waits.iter().any(|w| *w > high - 50), "{age}");
+        }
+    }
+}

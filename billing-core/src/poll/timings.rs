@@ -1,0 +1,261 @@
+//! Completions: what was seen of how long reports take, for schedules that learn from it.
+
+use std::collections::BTreeSet;
+use std::collections::btree_set;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::machine::checkpoint::Format;
+use crate::values::clock::{after, millis, whole_millis};
+
+/// How long one report took, as far as its polls saw: longer than until one answer, no longer than until another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "Unchecked")]
+pub struct Completion {
+    at: DateTime<Utc>,
+    #[serde(with = "millis")]
+    after: Duration,
+    #[serde(with = "millis")]
+    by: Duration,
+}
+
+impl Completion {
+    /// A report that was not complete when it was `after` old and was seen complete when it was `by` old, at the time `at`.
+    /// Kept to the millisecond; `None` where `by` is not later than `after`.
+    pub fn new(at: DateTime<Utc>, after: Duration, by: Duration) -> Option<Self> {
+        let (after, by) = (whole_millis(after), whole_millis(by));
+        (after < by).then_some(Self { at, after, by })
+    }
+
+    /// When it was seen.
+    pub fn at(&self) -> DateTime<Utc> {
+        self.at
+    }
+
+    /// How old the report was at the last answer that said that it was still being made.
+    pub fn after(&self) -> Duration {
+        self.after
+    }
+
+    /// How old it was at the answer with the complete report.
+    pub fn by(&self) -> Duration {
+        self.by
+    }
+}
+
+/// The newest completions that were seen, [`Completions::MOST`] at most: what a
+/// [schedule learns from](crate::PollSchedule::learned), for the caller to keep between runs.
+///
+/// It holds times and nothing else: no organisation, no name, no figure, no secret. It can be saved with serde; the saved
+/// form names its format and a version and has a checksum, and what is not of them is refused. Histories of several processes or machines
+/// [merge](Completions::merge) to the same whatever the order, and however often. Keep one for each kind of report whose
+/// times have something to do with each other.
+///
+/// ```
+/// use billing_core::{Completion, Completions};
+/// use std::time::Duration;
+///
+/// let mut seen = Completions::default();
+/// let at = "2026-11-02T09:00:00Z".parse()?;
+/// seen.extend(Completion::new(at, Duration::from_secs(12), Duration::from_secs(17)));
+/// let saved = serde_json::to_string(&seen)?;
+/// assert_eq!(serde_json::from_str::<Completions>(&saved)?, seen);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Completions(BTreeSet<Completion>);
+
+impl Completions {
+    /// So many are kept. Enough for a good schedule, and few enough to forget soon how fast a server was once.
+    pub const MOST: usize = 32;
+
+    /// Takes one in that was seen just now. What claims to be more than a day newer is from a clock that was wrong, and is
+    /// forgotten: it would never make room for anything.
+    pub fn add(&mut self, completion: Completion) {
+        let tomorrow = after(completion.at, A_DAY);
+        self.0.retain(|kept| kept.at <= tomorrow);
+        self.0.insert(completion);
+        self.trim();
+    }
+
+    /// Takes all of another history in. Merging is commutative, associative and idempotent.
+    pub fn merge(&mut self, other: &Self) {
+        self.0.extend(&other.0);
+        self.trim();
+    }
+
+    /// From the oldest to the newest.
+    pub fn iter(&self) -> btree_set::Iter<'_, Completion> {
+        self.0.iter()
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    fn trim(&mut self) {
+        while self.0.len() > Self::MOST {
+            self.0.pop_first();
+        }
+    }
+}
+
+impl Extend<Completion> for Completions {
+    /// [Adds](Completions::add) each.
+    fn extend<I: IntoIterator<Item = Completion>>(&mut self, completions: I) {
+        completions.into_iter().for_each(|completion| self.add(completion));
+    }
+}
+
+impl<'a> IntoIterator for &'a Completions {
+    type Item = &'a Completion;
+    type IntoIter = btree_set::Iter<'a, Completion>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
+
+impl Serialize for Completions {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        FORMAT.seal(None, &self.0, serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Completions {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut completions = Self(FORMAT.unseal(|_| None, deserializer)?);
+        completions.trim();
+        Ok(completions)
+    }
+}
+
+/// A completion as it is saved, before anybody has looked at it.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Unchecked {
+    at: DateTime<Utc>,
+    #[serde(with = "millis")]
+    after: Duration,
+    #[serde(with = "millis")]
+    by: Duration,
+}
+
+impl TryFrom<Unchecked> for Completion {
+    type Error = &'static str;
+
+    fn try_from(Unchecked { at, after, by }: Unchecked) -> Result<Self, Self::Error> {
+        Self::new(at, after, by).ok_or("a report cannot be complete before it was not")
+    }
+}
+
+const FORMAT: Format = Format { name: "billing-core completions", version: 2 };
+
+const A_DAY: Duration = Duration::from_secs(24 * 3600);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::start;
+
+    fn seen(second: u64, after_ms: u64, by_ms: u64) -> Completion {
+        let at = after(start(), Duration::from_secs(second));
+        Completion::new(at, Duration::from_millis(after_ms), Duration::from_millis(by_ms)).unwrap()
+    }
+
+    fn history(completions: impl IntoIterator<Item = Completion>) -> Completions {
+        let mut history = Completions::default();
+        history.extend(completions);
+        history
+    }
+
+    #[test]
+    fn the_newest_are_kept() {
+        let history = history((0..100).map(|n| seen(n, 0, 2000)));
+        assert_eq!(history.len(), Completions::MOST);
+        assert_eq!(history.iter().next(), Some(&seen(68, 0, 2000)));
+        assert_eq!(history.iter().last(), Some(&seen(99, 0, 2000)));
+    }
+
+    #[test]
+    fn merging_is_the_same_in_any_order_and_however_often() {
+        let [a, b, c] = [0, 20, 31].map(|from| history((from..from + 25).map(|n| seen(n, n, 3000))));
+        let merged = |all: &[&Completions]| {
+            let mut into = Completions::default();
+            all.iter().for_each(|one| into.merge(one));
+            into
+        };
+        let all = merged(&[&a, &b, &c]);
+        assert_eq!(all.len(), Completions::MOST);
+        assert_eq!(merged(&[&c, &merged(&[&b, &a])]), all);
+        assert_eq!(merged(&[&merged(&[&a, &c]), &all, &b, &b]), all);
+    }
+
+    #[test]
+    fn what_a_wrong_clock_saw_does_not_stay() {
+        let year = 365 * 24 * 3600;
+        let mut kept = history((0..20).map(|n| seen(year + n, 0, 2000)));
+        // What somebody else has seen in the meantime stays.
+        kept.merge(&history([seen(60, 0, 2000)]));
+        kept.add(seen(0, 0, 2000));
+        assert_eq!(kept, history([seen(60, 0, 2000), seen(0, 0, 2000)]));
+    }
+
+    #[test]
+    fn a_completion_is_kept_to_the_millisecond_and_in_order() {
+        let nanos = Duration::from_nanos;
+        let completion = Completion::new(start(), nanos(2_000_999_999), nanos(5_001_000_001)).unwrap();
+        assert_eq!(completion, seen(0, 2000, 5001));
+        assert_eq!(
+            (completion.at(), completion.after(), completion.by()),
+            (start(), Duration::from_millis(2000), Duration::from_millis(5001))
+        );
+        assert_eq!(Completion::new(start(), nanos(2_000_000), nanos(2_000_001)), None);
+        assert_eq!(Completion::new(start(), nanos(3_000_000), nanos(2_000_000)), None);
+    }
+
+    #[test]
+    fn what_is_saved_is_restored_and_what_is_foreign_refused() {
+        let history = history([seen(0, 0, 2000), seen(3, 8000, 12345)]);
+        let text = serde_json::to_string(&history).unwrap();
+        assert_eq!(serde_json::from_str::<Completions>(&text).unwrap(), history);
+        assert_eq!(
+            text,
+            r#"{"format":"billing-core completions","version":2,"saved":[{"at":"2026-10-26T07:33:20Z","after":0,"by":2000},{"at":"2026-10-26T07:33:23Z","after":8000,"by":12345}],"check":"489c4bda0597ebae"}"#
+        );
+        for (from, to, why) in [
+            ("completions\",", "poll\",", "no saved"),
+            ("\"version\":2", "\"version\":3", "version 3"),
+            // A later version may have any layout.
+            ("\"version\":2", "\"version\":3,\"kinds\":{}", "version 3"),
+            ("\"by\":2000", "\"by\":2001", "checksum"),
+            ("\"by\":2000", "\"by\":0", "cannot be complete"),
+            ("\"by\":2000", "\"by\":-1", "invalid value"),
+            ("\"by\":2000", "\"by\":2000,\"org\":1", "unknown field"),
+            ("\"version\":2", "\"version\":2,\"org\":1", "unknown field"),
+        ] {
+            assert!(text.contains(from), "{from} in {text}");
+            let error =
+                serde_json::from_str::<Completions>(&text.replacen(from, to, 1)).unwrap_err().to_string();
+            assert!(error.contains(why), "{to}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_saved_history_that_is_too_long_is_cut() {
+        let entries: Vec<_> = (0..100).map(|n| seen(n, 0, 2000)).collect();
+        let mut text = Vec::new();
+        FORMAT.seal(None, &entries, &mut serde_json::Serializer::new(&mut text)).unwrap();
+        let text = String::from_utf8(text).unwrap();
+        let history: Completions = serde_json::from_str(&text).unwrap();
+        assert_eq!((history.len(), *history.iter().next().unwrap()), (32, seen(68, 0, 2000)));
+    }
+}

@@ -1,0 +1,666 @@
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::time::Duration;
+
+use super::*;
+use crate::calls::LOGIN;
+use crate::testing::{Run, exchange, lost, poll, reply, run, start};
+use crate::values::clock::{after, before, between};
+use crate::{
+    Credentials, Environment, Error, ErrorKind, Exchange, Pacing, Policy, Reply, TransportErrorKind,
+};
+
+type Shared = Rc<RefCell<Session>>;
+
+const DAY: Duration = Duration::from_secs(24 * 3600);
+
+fn shared(credentials: Credentials) -> Shared {
+    Rc::new(RefCell::new(Session::new(Environment::default(), credentials)))
+}
+
+fn unpaced(credentials: Credentials) -> Shared {
+    let pacing = Pacing { unannounced: None };
+    Rc::new(RefCell::new(Session::with(Environment::default(), credentials, pacing, 1)))
+}
+
+fn client() -> Credentials {
+    Credentials::client("id", "s3cret").unwrap()
+}
+
+fn is_login(request: &Request) -> bool {
+    request.http().uri().path() == "/oauth/token"
+}
+
+fn bearer(request: &Request) -> &str {
+    request.http().headers()[AUTHORIZATION].to_str().unwrap()
+}
+
+/// A server whose logins give `t1`, `t2`, …, and which answers the API by `api`, given the token's number.
+fn server(mut api: impl FnMut(u32, &Request) -> Reply) -> impl FnMut(&Request, DateTime<Utc>) -> Reply {
+    let mut logins = 0;
+    move |request, _| {
+        if is_login(request) {
+            logins += 1;
+            return reply(200, "", &format!(r#"{{"access_token":"t{logins}","expires_in":3600}}"#));
+        }
+        api(bearer(request).trim_start_matches("Bearer t").parse().unwrap(), request)
+    }
+}
+
+fn counts<T>(run: &Run<T>) -> (usize, usize) {
+    let logins = run.sent.iter().filter(|(_, request)| is_login(request)).count();
+    (logins, run.sent.len() - logins)
+}
+
+fn overview(access: &Shared) -> Authorized<Exchange<crate::calls::TrusteeOverviewCall>, Shared> {
+    Authorized::new(exchange(Policy::default()), access.clone())
+}
+
+#[test]
+fn it_logs_in_first_and_once() {
+    let access = shared(client());
+    let first = run(overview(&access), server(|_, _| reply(200, "", "{}")));
+    assert_eq!(counts(&first), (1, 1));
+    assert_eq!(bearer(&first.sent[1].1), "Bearer t1");
+    let second = run(overview(&access), |_, _| reply(200, "", "{}"));
+    assert_eq!(counts(&second), (0, 1));
+}
+
+#[test]
+fn a_401_logs_in_again_once_and_a_second_is_the_error() {
+    let renewed = run(
+        overview(&shared(client())),
+        server(|token, _| reply(if token == 1 { 401 } else { 200 }, "", "{}")),
+    );
+    assert_eq!(counts(&renewed), (2, 2));
+    assert!(renewed.result.is_ok());
+    let refused =
+        run(overview(&shared(client())), server(|_, _| reply(401, "", r#"{"code":"bad.credentials"}"#)));
+    assert_eq!(counts(&refused), (2, 2));
+    assert_eq!(refused.error().kind(), &ErrorKind::Unauthorized);
+    assert_eq!((refused.error().code(), refused.error().attempts()), (Some("bad.credentials"), 4));
+}
+
+#[test]
+fn a_token_of_the_callers_is_not_renewed() {
+    let access = shared(Credentials::access_token("mine").unwrap());
+    let run = run(overview(&access), |request, _| {
+        assert_eq!(bearer(request), "Bearer mine");
+        reply(401, "", "mine is no good")
+    });
+    assert_eq!((counts(&run), run.error().kind()), ((0, 1), &ErrorKind::Unauthorized));
+    assert!(!format!("{:?} {}", run.error(), run.error()).contains("mine"));
+}
+
+#[test]
+fn rule_6_a_401_costs_no_poll_and_moves_no_schedule() {
+    let waits = |mut stale: Vec<u32>| {
+        let mut polls = 0;
+        let run = run(
+            Authorized::new(poll(Policy::default()), unpaced(client())),
+            server(move |_, _| {
+                if stale.first() == Some(&polls) {
+                    stale.remove(0);
+                    return reply(401, "", "");
+                }
+                polls += 1;
+                reply(
+                    200,
+                    "",
+                    if polls < 8 { r#"{"status":"InProgress"}"# } else { r#"{"status":"Complete"}"# },
+                )
+            }),
+        );
+        assert!(run.result.is_ok());
+        (run.ended / 100, counts(&run))
+    };
+    let (plain, disturbed) = (waits(vec![]), waits(vec![2, 5]));
+    assert_eq!((plain.1, disturbed.1), ((1, 8), (3, 10)));
+    assert_eq!(plain.0, disturbed.0);
+}
+
+#[test]
+fn rule_6_one_login_for_all_and_a_401_invalidates_only_its_own_token() {
+    let access = shared(client());
+    let step = |machine: Authorized<_, Shared>| machine.step(start());
+    let Step::Send(login, logging_in) = step(overview(&access)) else { panic!("a login") };
+    assert!(is_login(&login));
+    let Step::Wait(_, joined) = step(overview(&access)) else { panic!("a wait for the other's login") };
+    assert!(joined.awaits_login() && joined.progress().waiting == Waiting::Login);
+    let revision = access.with(|s| s.revision());
+    let Step::Send(a, sent_a) = logging_in.receive(reply(200, "", r#"{"access_token":"t1"}"#), start())
+    else {
+        panic!("the call")
+    };
+    assert_ne!(access.with(|s| s.revision()), revision);
+    let later = after(start(), Duration::from_millis(200));
+    let Step::Send(b, sent_b) = joined.step(later) else { panic!("the call") };
+    assert_eq!((bearer(&a), bearer(&b)), ("Bearer t1", "Bearer t1"));
+
+    // Both come back with 401: one new login, and the late one goes out again with its token.
+    let Step::Send(login, logging_in) = sent_a.receive(reply(401, "", ""), later) else { panic!("a login") };
+    assert!(is_login(&login));
+    let later = after(later, Duration::from_secs(1));
+    let Step::Send(_, _sent_a) = logging_in.receive(reply(200, "", r#"{"access_token":"t2"}"#), later) else {
+        panic!("the call")
+    };
+    let later = after(later, Duration::from_secs(1));
+    let Step::Send(b, sent_b) = sent_b.receive(reply(401, "", ""), later) else { panic!("the call again") };
+    assert_eq!(bearer(&b), "Bearer t2");
+    assert!(matches!(sent_b.receive(reply(200, "", "{}"), later), Step::Done(Ok(_))));
+}
+
+#[test]
+fn a_dropped_login_is_taken_over() {
+    let access = shared(client());
+    let Step::Send(_, logging_in) = overview(&access).step(start()) else { panic!("a login") };
+    let Step::Wait(_, joined) = overview(&access).step(start()) else { panic!("a wait") };
+    let revision = access.with(|s| s.revision());
+    drop(logging_in);
+    assert_ne!(access.with(|s| s.revision()), revision);
+    let Step::Send(login, _sent) = joined.step(start()) else { panic!("a login of its own") };
+    assert!(is_login(&login));
+}
+
+#[test]
+fn a_silent_login_is_taken_over_when_its_time_is_over() {
+    let access = shared(client());
+    let Step::Send(_, _forgotten) = overview(&access).step(start()) else { panic!("a login") };
+    let Step::Wait(until, joined) = overview(&access).step(start()) else { panic!("a wait") };
+    assert!(matches!(joined.step(until), Step::Send(login, _) if is_login(&login)));
+}
+
+/// Until when a call waits that wants to go out a day before `now`, in seconds from then. Ten of them are the session's, to
+/// be sure.
+fn waits_on_a_clock_that_was_set_back(access: &Shared, now: DateTime<Utc>) -> f64 {
+    let yesterday = before(now, DAY);
+    match overview(access).step(yesterday) {
+        Step::Wait(until, _) => between(yesterday, until).as_secs_f64(),
+        other => panic!("a wait, not {other:?}"),
+    }
+}
+
+#[test]
+fn rule_7_a_429_parks_no_longer_on_a_clock_that_was_set_back() {
+    let access = unpaced(Credentials::access_token("t").unwrap());
+    let Step::Send(_, sent) = overview(&access).step(start()) else { panic!("a call") };
+    let Step::Wait(..) = sent.receive(reply(429, "retry-after: 90", ""), start()) else { panic!("a wait") };
+    let waits = waits_on_a_clock_that_was_set_back(&access, start());
+    assert!((100.0..=101.0).contains(&waits), "{waits}");
+}
+
+#[test]
+fn a_window_that_is_used_up_is_awaited_no_longer_on_a_clock_that_was_set_back() {
+    let access = unpaced(Credentials::access_token("t").unwrap());
+    let headers = "inin-ratelimit-allowed: 1\ninin-ratelimit-count: 1\ninin-ratelimit-reset: 60";
+    run(overview(&access), |_, _| reply(200, headers, "{}"));
+    let waits = waits_on_a_clock_that_was_set_back(&access, start());
+    assert!((70.0..=71.0).contains(&waits), "{waits}");
+}
+
+#[test]
+fn rule_6_a_silent_login_and_one_that_backs_off_are_awaited_no_longer_on_a_clock_that_was_set_back() {
+    let access = shared(client());
+    let Step::Send(_, _silent) = overview(&access).step(start()) else { panic!("a login") };
+    assert_eq!(waits_on_a_clock_that_was_set_back(&access, start()), 41.0);
+    let access = shared(client());
+    let Step::Send(_, sent) = overview(&access).step(start()) else { panic!("a login") };
+    let Step::Wait(..) = sent.receive(reply(503, "retry-after: 90", ""), start()) else { panic!("a wait") };
+    assert_eq!(waits_on_a_clock_that_was_set_back(&access, start()), 100.0);
+}
+
+#[test]
+fn rule_6_and_7_what_comes_after_a_clock_was_set_back_holds_from_then() {
+    let yesterday = before(start(), DAY);
+    let waits = |access: &Shared| match overview(access).step(yesterday) {
+        Step::Wait(until, _) => between(yesterday, until).as_secs_f64(),
+        other => panic!("a wait, not {other:?}"),
+    };
+    for (access, status) in [(unpaced(Credentials::access_token("t").unwrap()), 429), (shared(client()), 503)]
+    {
+        let Step::Send(_, sent) = overview(&access).step(start()) else { panic!("a request") };
+        let asked = reply(status, "retry-after: 90", "");
+        let Step::Wait(..) = sent.receive(asked, yesterday) else { panic!("a wait") };
+        assert!((90.0..=91.0).contains(&waits(&access)), "{status}: {}", waits(&access));
+    }
+}
+
+#[test]
+fn a_token_lasts_no_longer_on_a_clock_that_was_set_back() {
+    let access = unpaced(client());
+    run(overview(&access), server(|_, _| reply(200, "", "{}")));
+    let sends_login = |now| match overview(&access).step(now) {
+        Step::Send(request, _) => is_login(&request),
+        other => panic!("a request, not {other:?}"),
+    };
+    let yesterday = before(start(), DAY);
+    assert!(!sends_login(yesterday));
+    assert!(!sends_login(after(yesterday, Duration::from_secs(3_549))));
+    assert!(sends_login(after(yesterday, Duration::from_secs(3_551))));
+}
+
+#[test]
+fn rule_7_threads_that_come_out_of_order_set_no_clock_back() {
+    let access = unpaced(Credentials::access_token("t").unwrap());
+    let Step::Send(_, sent) = overview(&access).step(start()) else { panic!("a call") };
+    let Step::Wait(until, _) = sent.receive(reply(429, "retry-after: 90", ""), start()) else {
+        panic!("a wait")
+    };
+    for late in [1, 10, 5] {
+        let now = before(start(), Duration::from_secs(late));
+        assert!(matches!(overview(&access).step(now), Step::Wait(same, _) if same == until), "{late}");
+    }
+}
+
+#[test]
+fn refused_credentials_fail_every_call() {
+    let access = shared(client());
+    let body = r#"{"error":"invalid_client","description":"client not found: invalid_client"}"#;
+    let first = run(overview(&access), |_, _| reply(400, "", body));
+    assert_eq!((counts(&first), first.error().kind()), ((1, 0), &ErrorKind::LoginRefused));
+    assert_eq!((first.error().code(), first.error().attempts()), (Some("invalid_client"), 1));
+    let second = run(overview(&access), |_, _| panic!("nothing may be sent"));
+    assert_eq!((second.error().kind(), second.error().attempts()), (&ErrorKind::LoginRefused, 0));
+}
+
+#[test]
+fn rule_5_a_lifetime_of_nothing_is_no_endless_login() {
+    let run = run(overview(&shared(client())), |request, _| match is_login(request) {
+        true => reply(200, "", r#"{"access_token":"t","expires_in":0}"#),
+        false => reply(200, "", "{}"),
+    });
+    assert_eq!(counts(&run), (1, 1));
+}
+
+#[test]
+fn a_gateways_4xx_on_a_login_is_not_the_end_of_the_session() {
+    for status in [400, 403, 404] {
+        let access = shared(client());
+        let first = run(overview(&access), |_, _| reply(status, "", "<html>WAF</html>"));
+        assert_eq!((counts(&first), first.error().kind()), ((1, 0), &ErrorKind::LoginRefused), "{status}");
+        let second = run(overview(&access), server(|_, _| reply(200, "", "{}")));
+        assert!(second.result.is_ok());
+        // Neither is an OAuth error that is not about the credentials.
+        let access = shared(client());
+        let busy = run(overview(&access), |_, _| reply(status, "", r#"{"error":"temporarily_unavailable"}"#));
+        assert_eq!(busy.error().kind(), &ErrorKind::LoginRefused);
+        assert!(run(overview(&access), server(|_, _| reply(200, "", "{}"))).result.is_ok());
+    }
+}
+
+#[test]
+fn a_failing_login_backs_off_and_is_given_up_by_all_who_wait() {
+    let access = shared(client());
+    let failed = run(overview(&access), |_, _| reply(503, "", "<html>"));
+    assert_eq!((counts(&failed), failed.error().kind()), ((6, 0), &ErrorKind::Server));
+    assert_eq!(failed.error().operation(), crate::calls::LOGIN);
+    let bounds = [500, 1000, 2000, 4000, 8000];
+    assert!(failed.gaps().iter().zip(bounds).all(|(gap, bound)| *gap <= bound + 1), "{:?}", failed.gaps());
+    assert!(failed.ended > 500, "{:?}", failed.gaps());
+
+    let access = shared(client());
+    let mut machines: Vec<_> = (0..5).map(|_| overview(&access).step(start())).collect();
+    let (mut now, mut logins, mut ended) = (start(), 0, 0);
+    while !machines.is_empty() {
+        now = after(now, Duration::from_millis(50));
+        machines = machines
+            .into_iter()
+            .filter_map(|step| match step {
+                Step::Send(request, sent) => {
+                    assert!(is_login(&request));
+                    logins += 1;
+                    Some(sent.receive(lost(TransportErrorKind::Reset), now))
+                }
+                Step::Wait(_, machine) => Some(machine.step(now)),
+                Step::Done(result) => {
+                    assert!(result.is_err());
+                    ended += 1;
+                    None
+                }
+            })
+            .collect();
+    }
+    assert_eq!((logins, ended), (6, 5));
+}
+
+#[test]
+fn rule_5_the_last_429_of_a_burst_is_followed_by_a_second_too() {
+    let access = unpaced(Credentials::access_token("a").unwrap());
+    let [first, last] = [overview(&access), overview(&access)].map(|machine| match machine.step(start()) {
+        Step::Send(_, sent) => sent,
+        other => panic!("{other:?}"),
+    });
+    let Step::Wait(until, _) = first.receive(reply(429, "", ""), start()) else { panic!("a wait") };
+    let late = after(start(), Duration::from_millis(4990));
+    let Step::Wait(until_late, _) = last.receive(reply(429, "", ""), late) else { panic!("a wait") };
+    assert_eq!(until, after(start(), Duration::from_secs(5)));
+    assert_eq!(until_late, after(late, Duration::from_secs(1)));
+}
+
+#[test]
+fn a_login_given_up_is_no_failure_of_what_waited_for_the_quota() {
+    let access = shared(client());
+    let login = |token: &str| reply(200, "", &format!(r#"{{"access_token":"{token}","expires_in":30}}"#));
+    let Step::Send(_, sent) = overview(&access).step(start()) else { panic!("a login") };
+    let Step::Send(_, sent) = sent.receive(login("t1"), start()) else { panic!("a call") };
+    let Step::Wait(until, _) = sent.receive(reply(429, "retry-after: 60", ""), start()) else {
+        panic!("a wait")
+    };
+    let Step::Wait(_, held) = overview(&access).step(start()) else { panic!("a wait") };
+    // Meanwhile the token's time is over, and somebody else's login fails for good.
+    let later = after(start(), Duration::from_secs(40));
+    let Step::Send(request, sent) = overview(&access).step(later) else { panic!("a login") };
+    assert!(is_login(&request));
+    assert!(matches!(sent.receive(reply(501, "", ""), later), Step::Done(Err(_))));
+    assert!(matches!(held.step(until), Step::Send(request, _) if is_login(&request)));
+}
+
+#[test]
+fn what_a_login_leaves_no_time_for_fails_by_the_login() {
+    let hurried = Policy { overall: Duration::from_secs(60), ..Policy::default() };
+    for (hint, patient) in [("retry-after: 180", true), ("", false)] {
+        let run = run(Authorized::new(exchange(hurried.clone()), shared(client())), |request, _| {
+            assert!(is_login(request));
+            reply(429, hint, "")
+        });
+        let error = run.error();
+        assert_eq!((error.operation(), error.status().map(|s| s.as_u16())), (LOGIN, Some(429)), "{error}");
+        assert_eq!(error.retry_at().is_some(), patient, "{error}");
+        assert!(error.to_string().contains("login"), "{error}");
+    }
+    // One who wakes up too late after it, too.
+    let Step::Send(_, sent) = Authorized::new(exchange(hurried), shared(client())).step(start()) else {
+        panic!("a login")
+    };
+    let Step::Wait(_, held) = sent.receive(reply(429, "retry-after: 30", ""), start()) else {
+        panic!("a wait")
+    };
+    let Step::Done(Err(error)) = held.step(after(start(), Duration::from_secs(60))) else {
+        panic!("an error")
+    };
+    assert_eq!(error.operation(), LOGIN);
+}
+
+#[test]
+fn a_login_that_fails_now_and_then_succeeds() {
+    let mut n = 0;
+    let run = run(overview(&shared(client())), |request, _| {
+        n += 1;
+        match n {
+            1 => reply(429, "retry-after: 9", ""),
+            2 => reply(200, "", "<html>"),
+            3 => lost(TransportErrorKind::Timeout),
+            4 => reply(200, "", r#"{"access_token":"t"}"#),
+            _ => {
+                assert!(!is_login(request));
+                reply(200, "", "{}")
+            }
+        }
+    });
+    assert!(run.result.is_ok() && run.gaps()[0] >= 9000, "{:?}", run.gaps());
+}
+
+#[test]
+fn a_token_is_renewed_before_its_lifetime_ends() {
+    let access = shared(client());
+    let mut now = start();
+    let mut logins = 0;
+    for _ in 0..10 {
+        let mut step = overview(&access).step(now);
+        while let Step::Send(request, sent) = step {
+            logins += u32::from(is_login(&request));
+            let body = if is_login(&request) { r#"{"access_token":"t","expires_in":100}"# } else { "{}" };
+            step = sent.receive(reply(200, "", body), now);
+        }
+        now = after(now, Duration::from_secs(30));
+    }
+    assert_eq!(logins, 4, "at 0 s, 90 s, 180 s and 270 s");
+}
+
+#[test]
+fn rule_7_a_429_parks_all_of_the_token_and_no_other() {
+    let access = shared(Credentials::access_token("a").unwrap());
+    let Step::Send(_, sent) = overview(&access).step(start()) else { panic!("a call") };
+    let Step::Wait(until, _) = sent.receive(reply(429, "retry-after: 30", ""), start()) else {
+        panic!("a wait")
+    };
+    let Step::Wait(other, _) = overview(&access).step(start()) else { panic!("a wait") };
+    assert_eq!(until, other);
+    let elsewhere = shared(Credentials::access_token("b").unwrap());
+    assert!(matches!(overview(&elsewhere).step(start()), Step::Send(..)));
+    // Who comes too late for the wait to be worth it is told when, and by what the server said.
+    let hurried = Policy { overall: Duration::from_secs(5), ..Policy::default() };
+    let Step::Done(Err(error)) = Authorized::new(exchange(hurried), access).step(start()) else {
+        panic!("an error")
+    };
+    let asked = after(start(), Duration::from_secs(30));
+    assert_eq!((error.retry_at(), error.status().map(|s| s.as_u16())), (Some(asked), Some(429)));
+}
+
+#[test]
+fn rule_9_credentials_go_to_the_configured_origins_only() {
+    let access = shared(client());
+    for base in ["https://api.evil.example", "https://login.mypurecloud.com", "http://127.0.0.1:1"] {
+        let call = crate::calls::TrusteeOverviewCall::new("org".parse().unwrap());
+        let exchange = Exchange::new(call, base.parse().unwrap(), Policy::default());
+        let run = run(Authorized::new(exchange, access.clone()), |_, _| panic!("nothing may be sent"));
+        assert!(matches!(run.error().kind(), ErrorKind::Unsendable(_)), "{:?}", run.error());
+        assert!(run.error().to_string().contains("nothing was sent"));
+    }
+}
+
+#[test]
+fn rule_9_nothing_renders_a_secret() {
+    let access = shared(client());
+    let mut seen = String::new();
+    let run = run(overview(&access), |request, _| {
+        seen += &format!("{request:?}");
+        match is_login(request) {
+            true => reply(200, "", r#"{"access_token":"t0ken"}"#),
+            false => reply(500, "inin-correlation-id: t0ken", r#"{"message":"you sent Bearer t0ken"}"#),
+        }
+    });
+    seen += &format!("{:?} {} {:?} {:?}", run.error(), run.error(), access.borrow(), client());
+    for secret in ["t0ken", "s3cret", "czNjcmV0"] {
+        assert!(!seen.contains(secret), "{secret} in {seen}");
+    }
+}
+
+#[test]
+fn rule_9_a_login_service_that_repeats_the_request_without_its_padding_is_not_quoted() {
+    let environment = Environment::default();
+    for (secret, pair) in
+        [("s3cret!", "aWQ6czNjcmV0IQ"), ("s3cret!!", "aWQ6czNjcmV0ISE"), ("s3cret", "aWQ6czNjcmV0")]
+    {
+        for padding in ["", "=", "=="] {
+            let session = Session::new(environment.clone(), Credentials::client("id", secret).unwrap());
+            let echo = format!("Authorization: Basic {pair}{padding}.");
+            let run = run(overview(&Rc::new(RefCell::new(session))), |_, _| reply(400, "", &echo));
+            let shown = format!("{} {:?}", run.error(), run.error());
+            assert!(shown.contains("[secret]") && !shown.contains("aWQ6"), "{shown}");
+        }
+    }
+}
+
+#[test]
+fn rule_9_a_login_service_that_repeats_the_request_is_not_quoted() {
+    let echo = "<pre>POST /oauth/token Authorization: Basic aWQ6czNjcmV0 id:s3cret</pre>";
+    let run = run(overview(&shared(client())), |_, _| reply(400, "", echo));
+    let shown = format!("{} {:?}", run.error(), run.error());
+    assert!(shown.contains("[secret]") && !shown.contains("s3cret") && !shown.contains("aWQ6"), "{shown}");
+}
+
+#[test]
+fn rule_9_a_login_that_cannot_be_read_does_not_show_its_token() {
+    for body in [
+        r#"{"access_token":"t0ken","expires_in":86400"#,
+        r#"{"access_token":"t0ken\n"}"#,
+        r#"{"token":"t0ken"}"#,
+        r#"{"access_token":["t0ken"]}"#,
+        r#"["t0ken"]"#,
+    ] {
+        let run = run(overview(&shared(client())), |_, _| reply(200, "inin-correlation-id: c", body));
+        let error = run.error();
+        assert!(matches!(error.kind(), ErrorKind::Decode(_)), "{error}");
+        assert_eq!(error.correlation_id(), Some("c"));
+        let shown = format!("{error} {error:?} {:?}", error.body_start());
+        assert!(!shown.contains("t0ken"), "{shown}");
+    }
+}
+
+#[test]
+fn the_deadline_holds_while_somebody_else_logs_in() {
+    let access = shared(client());
+    let Step::Send(_, _held) = overview(&access).step(start()) else { panic!("a login") };
+    let hurried = Policy { overall: Duration::from_secs(5), ..Policy::default() };
+    let Step::Wait(until, joined) = Authorized::new(exchange(hurried), access).step(start()) else {
+        panic!("a wait")
+    };
+    assert_eq!(until, after(start(), Duration::from_secs(5)));
+    let Step::Done(Err(error)) = joined.step(until) else { panic!("an error") };
+    assert!(matches!(error.kind(), ErrorKind::Deadline(_)));
+}
+
+#[test]
+fn rule_4_a_login_that_comes_after_the_deadline_is_followed_by_no_request() {
+    let hurried = Policy { overall: Duration::from_secs(5), ..Policy::default() };
+    for (seconds, in_time) in [(4, true), (5, false), (6, false)] {
+        let machine = Authorized::new(exchange(hurried.clone()), shared(client()));
+        let Step::Send(request, login) = machine.step(start()) else { panic!("a request") };
+        assert!(is_login(&request));
+        let token = reply(200, "", r#"{"access_token":"t1","expires_in":3600}"#);
+        match login.receive(token, after(start(), Duration::from_secs(seconds))) {
+            Step::Send(request, _) => assert!(in_time && !is_login(&request), "after {seconds} s"),
+            Step::Done(Err(error)) => {
+                assert!(!in_time && matches!(error.kind(), ErrorKind::Deadline(_)), "{error}");
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[test]
+fn our_own_deadline_is_not_the_login_services_failure() {
+    let access = shared(client());
+    let hurried = Policy { overall: Duration::from_secs(1), ..Policy::default() };
+    let Step::Send(login, sent) = Authorized::new(exchange(hurried), access.clone()).step(start()) else {
+        panic!("a login")
+    };
+    assert_eq!(login.timeout(start()), Duration::from_secs(1));
+    let Step::Wait(_, joined) = overview(&access).step(start()) else { panic!("a wait") };
+    let later = after(start(), Duration::from_secs(1));
+    let ended: Result<_, Error> = match sent.receive(lost(TransportErrorKind::Timeout), later) {
+        Step::Done(result) => result,
+        other => panic!("{other:?}"),
+    };
+    assert!(matches!(ended.unwrap_err().kind(), ErrorKind::Deadline(_)));
+    assert!(matches!(joined.step(later), Step::Send(request, _) if is_login(&request)));
+}
+
+#[test]
+fn a_dropped_call_frees_its_place_in_the_quota() {
+    let access = unpaced(Credentials::access_token("a").unwrap());
+    for _ in 0..3 {
+        let Step::Send(_, sent) = overview(&access).step(start()) else { panic!("a call") };
+        drop(sent);
+    }
+    let Step::Send(_, sent) = overview(&access).step(start()) else { panic!("a call") };
+    // The server has counted two of the four. Had the dropped ones been kept as under way, one would be free, not three.
+    let headers = "inin-ratelimit-allowed: 5\ninin-ratelimit-count: 2\ninin-ratelimit-reset: 60";
+    let Step::Done(Ok(_)) = sent.receive(reply(200, headers, "{}"), start()) else { panic!("the end") };
+    let sent: Vec<_> = (0..5).map(|_| overview(&access).step(start())).collect();
+    assert_eq!(sent.iter().filter(|step| matches!(step, Step::Send(..))).count(), 3);
+}
+
+#[test]
+fn a_late_answer_to_a_login_that_was_taken_over_is_not_taken() {
+    let access = shared(client());
+    let Step::Send(_, late) = overview(&access).step(start()) else { panic!("a login") };
+    let Step::Wait(until, joined) = overview(&access).step(start()) else { panic!("a wait") };
+    let Step::Send(_, _taken_over) = joined.step(until) else { panic!("a login of its own") };
+    let body = r#"{"access_token":"late"}"#;
+    let Step::Wait(_, waiting) = late.receive(reply(200, "", body), until) else {
+        panic!("a wait for the other")
+    };
+    assert!(waiting.awaits_login());
+}
+
+#[test]
+fn rule_2_what_is_saved_while_waiting_for_a_login_is_the_poll_itself() {
+    let access = shared(client());
+    let Step::Send(_, _login) = overview(&access).step(start()) else { panic!("a login") };
+    let Step::Wait(_, joined) = Authorized::new(poll(Policy::default()), access).step(start()) else {
+        panic!("a wait")
+    };
+    let saved = serde_json::to_string(joined.machine()).unwrap();
+    assert_eq!(serde_json::to_string(&joined.into_machine()).unwrap(), saved);
+}
+
+#[test]
+fn progress_tells_of_the_login_that_is_waited_for_and_counts_it() {
+    let access = unpaced(client());
+    let Step::Send(_, logging_in) = overview(&access).step(start()) else { panic!("a login") };
+    let Step::Wait(until, joined) = overview(&access).step(start()) else { panic!("a wait") };
+    let progress = joined.progress();
+    assert_eq!((progress.waiting, progress.until), (Waiting::Login, Some(until)));
+    assert_eq!(progress.timing, Timing::Session);
+    assert!(joined.awaits_login() && !overview(&access).awaits_login());
+    let Step::Send(_, calling) = logging_in.receive(reply(200, "", r#"{"access_token":"t1"}"#), start())
+    else {
+        panic!("the call")
+    };
+    let Step::Send(_, logging_in) = calling.receive(reply(401, "", ""), start()) else { panic!("a login") };
+    let Step::Send(_, calling) = logging_in.receive(reply(200, "", r#"{"access_token":"t2"}"#), start())
+    else {
+        panic!("the call")
+    };
+    let Step::Wait(_, failed) = calling.receive(reply(503, "", ""), start()) else { panic!("a wait") };
+    assert_eq!(failed.progress().requests, 4, "two logins and two calls");
+    assert!(!failed.awaits_login());
+}
+
+#[test]
+fn progress_counts_a_request_that_a_401_has_cost_while_its_repeat_waits() {
+    let access = unpaced(client());
+    let Step::Send(_, logging_in) = overview(&access).step(start()) else { panic!("a login") };
+    let token = reply(200, "", r#"{"access_token":"t1"}"#);
+    let Step::Send(_, first) = logging_in.receive(token, start()) else { panic!("the call") };
+    let Step::Send(_, second) = overview(&access).step(start()) else { panic!("another call") };
+    let Step::Send(_, _logging_in) = first.receive(reply(401, "", ""), start()) else { panic!("a login") };
+    let Step::Wait(_, joined) = second.receive(reply(401, "", ""), start()) else { panic!("a wait") };
+    assert!(joined.awaits_login());
+    assert_eq!(joined.progress().requests, joined.machine().progress().requests + 1);
+}
+
+#[test]
+fn rule_5_a_token_that_is_replaced_again_and_again_is_followed_three_times() {
+    let access = unpaced(client());
+    let again = |machine: Authorized<_, Shared>| machine.step(start());
+    let Step::Send(_, logging_in) = again(overview(&access)) else { panic!("a login") };
+    let Step::Send(_, mut slow) = logging_in.receive(reply(200, "", r#"{"access_token":"t0"}"#), start())
+    else {
+        panic!("the call")
+    };
+    for n in 1..=4 {
+        // Meanwhile another call has found the token refused, and has a new one.
+        let Step::Send(_, other) = again(overview(&access)) else { panic!("another call") };
+        let Step::Send(login, logging_in) = other.receive(reply(401, "", ""), start()) else {
+            panic!("a login")
+        };
+        assert!(is_login(&login));
+        let token = format!(r#"{{"access_token":"t{n}"}}"#);
+        let Step::Send(..) = logging_in.receive(reply(200, "", &token), start()) else { panic!("the call") };
+        match slow.receive(reply(401, "", ""), start()) {
+            Step::Send(request, sent) if n < 4 => {
+                assert_eq!(bearer(&request), format!("Bearer t{n}"));
+                slow = sent;
+            }
+            Step::Done(Err(error)) if n == 4 => {
+                assert_eq!(error.kind(), &ErrorKind::Unauthorized);
+                assert_eq!(error.attempts(), 5, "a login and four calls");
+                return;
+            }
+            other => panic!("{n}: {other:?}"),
+        }
+    }
+}

@@ -1,0 +1,388 @@
+//! The session: the access token and the quota, which all calls with the same credentials share.
+//!
+//! It is a value without a lock and without a wait. For a request that wants to go out now it says *go* (and with which
+//! header), *log in first* (and with which request), *somebody is logging in*, *not before this time*, or *never*; and it
+//! is shown every reply. [`Authorized`](crate::Authorized) asks it on behalf of a machine; a driver keeps it behind its
+//! lock, by [`Access`].
+//!
+//! ```text
+//!              ┌───────────── 401 with the current token; its lifetime over ─────────────┐
+//!              ▼                                                                         │
+//!   no token ─► login in flight ─┬─► token, generation n+1 ──────────────────────────────┘
+//!       ▲                        ├─► refused: every call of the session fails so
+//!       └── backs off ◄──────────┘   (429, 5xx, no answer; five in a row fail whoever waits)
+//! ```
+
+mod access;
+mod admission;
+mod authorized;
+mod credentials;
+pub(crate) mod quota;
+
+use std::fmt;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use http::StatusCode;
+use zeroize::Zeroize;
+
+use self::quota::Quota;
+use crate::calls::{Bearer, Call, LOGIN, Login, Token};
+use crate::error::Evidence;
+use crate::machine::decision::{Judgement, judge};
+use crate::machine::policy::RetrySchedule;
+use crate::machine::progress::Waiting;
+use crate::machine::retry_after::{retry_after, unhinted_throttle};
+use crate::machine::{Hold, NotBefore, Request};
+use crate::values::clock::{after, before, between};
+use crate::{Environment, Error, ErrorKind, Reply};
+
+pub use access::Access;
+pub(crate) use admission::{Admission, Observed, Pass};
+pub use authorized::Authorized;
+pub use credentials::Credentials;
+use credentials::Grant;
+pub use quota::{Pace, Pacing};
+
+/// The state that concurrent calls share; see the [module's text](self).
+///
+/// All that share it tell it the time by the same clock, in any order by ten seconds. When that clock is set back, all that
+/// the session remembers moves back with it: a token's end, a login under way, a window of the quota, a 429's wait. How much
+/// time has passed since it was last told is not known to it, so that it may wait by so much and those ten seconds longer
+/// than the server asks for, and never less. A clock that jumps ahead looks like time that passes.
+pub struct Session {
+    environment: Environment,
+    grant: Grant,
+    quota: Quota,
+    retries: RetrySchedule,
+    seed: u64,
+    token: Option<Current>,
+    /// Counts the tokens that there were; a pass remembers which one it was.
+    generation: u64,
+    login: LoginState,
+    /// Counts the logins that were begun, so that a late reply to an abandoned one is known for what it is.
+    logins: u64,
+    /// Failures of the login in a row, and 429s among them.
+    failed: u32,
+    throttled: u32,
+    /// Counts the times that logging in was given up; whoever waited since before fails with `given_up`.
+    episode: u64,
+    given_up: Option<(ErrorKind, Evidence)>,
+    refused: Option<(ErrorKind, Evidence)>,
+    revision: u64,
+    /// The latest time that it was told.
+    latest: DateTime<Utc>,
+}
+
+struct Current {
+    bearer: Bearer,
+    expires: Option<DateTime<Utc>>,
+}
+
+enum LoginState {
+    Idle,
+    InFlight { number: u64, until: DateTime<Utc> },
+    BackingOff { hold: Hold },
+}
+
+impl Session {
+    /// A session that has not logged in yet.
+    pub fn new(environment: Environment, credentials: Credentials) -> Self {
+        Self::with(environment, credentials, Pacing::default(), 0)
+    }
+
+    /// A session that spaces its requests as `pacing` says, and draws its jitter from `seed`.
+    pub fn with(environment: Environment, credentials: Credentials, pacing: Pacing, seed: u64) -> Self {
+        Self {
+            environment,
+            grant: credentials.0,
+            quota: Quota::new(pacing, seed),
+            retries: RetrySchedule::default(),
+            seed,
+            token: None,
+            generation: 0,
+            login: LoginState::Idle,
+            logins: 0,
+            failed: 0,
+            throttled: 0,
+            episode: 0,
+            given_up: None,
+            refused: None,
+            revision: 0,
+            latest: DateTime::<Utc>::MIN_UTC,
+        }
+    }
+
+    /// The two addresses that its credentials may go to.
+    pub fn environment(&self) -> &Environment {
+        &self.environment
+    }
+
+    /// Changes whenever machines that wait for a login should be stepped again before their time: the login has come to
+    /// an end, good or bad.
+    pub fn revision(&self) -> u64 {
+        self.revision
+    }
+
+    /// How fast requests can go out, as far as is known at `now`: for saying when something will be done.
+    pub fn pace(&self, now: DateTime<Utc>) -> Pace {
+        self.quota.pace(now)
+    }
+
+    pub(crate) fn episode(&self) -> u64 {
+        self.episode
+    }
+
+    /// May a request go out at `now`? `since` is the [`Session::episode`] at the time it first asked.
+    pub(crate) fn admit(&mut self, since: u64, outgoing: &Request, now: DateTime<Utc>) -> Admission {
+        self.keep_time(now);
+        if !self.environment.api().is_origin_of(outgoing.http().uri()) {
+            return Admission::Never(Error::new(
+                ErrorKind::Unsendable(ANOTHER_API),
+                outgoing.operation(),
+                Evidence::default(),
+            ));
+        }
+        if let Some((kind, evidence)) = &self.refused {
+            return Admission::Never(Error::new(kind.clone(), LOGIN, evidence.clone()));
+        }
+        let current = match &self.grant {
+            Grant::Token(bearer) => {
+                Some(&*self.token.get_or_insert_with(|| Current { bearer: bearer.clone(), expires: None }))
+            }
+            Grant::Client { .. } => self.token.as_ref().filter(|t| t.expires.is_none_or(|end| now < end)),
+        };
+        let Some(current) = current else {
+            return self.admit_login(since, outgoing, now);
+        };
+        let (generation, bearer) = (self.generation, current.bearer.clone());
+        match self.quota.admit(now) {
+            Ok(ticket) => Admission::Go(Pass { generation, ticket, bearer }),
+            Err(hold) => Admission::Hold(*hold),
+        }
+    }
+
+    /// Learns from the reply to a request that went out with `pass`.
+    pub(crate) fn observe(
+        &mut self,
+        pass: &Pass,
+        renewable: bool,
+        reply: &Reply,
+        now: DateTime<Utc>,
+    ) -> Observed {
+        self.keep_time(now);
+        let Ok(response) = reply else {
+            self.quota.lose(pass.ticket, now);
+            return Observed::Deliver { not_before: None };
+        };
+        let evidence = || Evidence::of_response(response, &[pass.bearer.secret()]);
+        let not_before =
+            self.quota.observe(pass.ticket, response.status(), response.headers(), evidence, now);
+        if response.status() != StatusCode::UNAUTHORIZED || matches!(self.grant, Grant::Token(_)) {
+            return Observed::Deliver { not_before };
+        }
+        if pass.generation != self.generation || self.token.is_none() {
+            return Observed::Replaced;
+        }
+        self.token = None;
+        if renewable { Observed::Invalidated } else { Observed::Deliver { not_before } }
+    }
+
+    /// A request that was let out will have no reply that we see.
+    pub(crate) fn forget(&mut self, pass: &Pass) {
+        self.quota.forget(pass.ticket);
+    }
+
+    /// Takes the reply to login number `number` in.
+    pub(crate) fn logged_in(&mut self, number: u64, reply: Reply, now: DateTime<Utc>) {
+        self.keep_time(now);
+        if !self.is_in_flight(number) {
+            return;
+        }
+        self.login = LoginState::Idle;
+        self.revision += 1;
+        let Grant::Client { id, secret } = &self.grant else {
+            return;
+        };
+        let judgement = judge(&Login { id, secret }, &reply);
+        let hint = reply.as_ref().ok().and_then(|response| retry_after(response.headers(), now));
+        let secrets = [secret, &Login { id, secret }.unpadded_pair()];
+        let evidence = match reply {
+            // Good or nearly good, its body holds a token: nothing of it is kept, and its memory is overwritten.
+            Ok(response) if response.status().is_success() => {
+                let evidence = Evidence::of_head(&response, &secrets);
+                if let Ok(mut body) = response.into_body().try_into_mut() {
+                    body.zeroize();
+                }
+                evidence
+            }
+            Ok(response) => Evidence::of_response(&response, &secrets),
+            Err(error) => Evidence::of_transport(error, &secrets),
+        };
+        let (failure, wait) = match judgement {
+            Judgement::Accepted(token) => return self.accept(token, now),
+            // `invalid_client` and its like: the credentials are wrong for good.
+            Judgement::Final(ErrorKind::Unauthorized) => {
+                self.refused = Some((ErrorKind::LoginRefused, evidence));
+                return;
+            }
+            Judgement::Final(ErrorKind::Rejected) if evidence.code().is_some_and(is_about_credentials) => {
+                self.refused = Some((ErrorKind::LoginRefused, evidence));
+                return;
+            }
+            // Another 4xx can be a gateway's, and over tomorrow: it is the end for whoever waits now.
+            Judgement::Final(ErrorKind::Rejected | ErrorKind::Forbidden | ErrorKind::NotFound) => {
+                return self.give_up(ErrorKind::LoginRefused, evidence);
+            }
+            Judgement::Final(kind) => return self.give_up(kind, evidence),
+            Judgement::Throttled => {
+                let wait = unhinted_throttle(self.throttled);
+                self.throttled = self.throttled.saturating_add(1);
+                self.back_off(after(now, if hint.is_some() { THROTTLE_FLOOR } else { wait }), hint, evidence);
+                return;
+            }
+            Judgement::Transient(_, kind) => (kind, self.backoff()),
+            Judgement::Unreadable(error) => (ErrorKind::Decode(error), self.backoff()),
+        };
+        if self.failed >= self.retries.limit {
+            return self.give_up(failure, evidence);
+        }
+        self.failed += 1;
+        self.back_off(after(now, wait), hint, evidence);
+    }
+
+    /// Nobody will bring the reply to login number `number`.
+    pub(crate) fn abandon_login(&mut self, number: u64) {
+        if self.is_in_flight(number) {
+            self.login = LoginState::Idle;
+            self.revision += 1;
+        }
+    }
+
+    /// Is told the time. If it is earlier than it was, by more than threads come out of order, the clock was set back.
+    fn keep_time(&mut self, now: DateTime<Utc>) {
+        let by = between(now, self.latest);
+        if by <= OUT_OF_ORDER {
+            self.latest = self.latest.max(now);
+            return;
+        }
+        self.latest = now;
+        // Some of that may be of an earlier jump, too short to be told from threads out of order, and since then what was
+        // learned may be right: rather too late than too early.
+        let by = by - OUT_OF_ORDER;
+        self.quota.set_back(by);
+        let expires = self.token.iter_mut().flat_map(|token| &mut token.expires);
+        let (until, hold) = match &mut self.login {
+            LoginState::Idle => (None, None),
+            LoginState::InFlight { until, .. } => (Some(until), None),
+            LoginState::BackingOff { hold } => (None, Some(hold.not_before.times())),
+        };
+        for time in expires.chain(until).chain(hold.into_iter().flatten()) {
+            *time = before(*time, by);
+        }
+    }
+
+    fn admit_login(&mut self, since: u64, outgoing: &Request, now: DateTime<Utc>) -> Admission {
+        if let Some((kind, evidence)) = self.given_up.as_ref().filter(|_| since < self.episode) {
+            return Admission::Never(Error::new(kind.clone(), LOGIN, evidence.clone()));
+        }
+        match &self.login {
+            LoginState::InFlight { until, .. } if now < *until => return Admission::Join { until: *until },
+            LoginState::BackingOff { hold } if now < hold.not_before.until => {
+                return Admission::Hold(hold.clone());
+            }
+            _ => {}
+        }
+        let Grant::Client { id, secret } = &self.grant else {
+            return self.admit_never();
+        };
+        let login = Login { id, secret };
+        let Ok(http) = login.request(self.environment.login()) else {
+            return self.admit_never();
+        };
+        let request = Request::new(http, LOGIN, login.attempt(), outgoing.deadline(), LARGEST_LOGIN);
+        self.logins += 1;
+        // Beyond its time limit whoever holds the login has lost it, and another may try.
+        let until = after(now, request.timeout(now) + Duration::from_secs(1));
+        self.login = LoginState::InFlight { number: self.logins, until };
+        Admission::LogIn(Box::new(request), self.logins)
+    }
+
+    /// For texts that were checked before and cannot fail here.
+    fn admit_never(&self) -> Admission {
+        let reason = "the credentials or the address of the login service cannot be written into a request";
+        Admission::Never(Error::new(ErrorKind::Unsendable(reason), LOGIN, Evidence::default()))
+    }
+
+    fn is_in_flight(&self, wanted: u64) -> bool {
+        matches!(self.login, LoginState::InFlight { number, .. } if number == wanted)
+    }
+
+    fn accept(&mut self, token: Token, now: DateTime<Utc>) {
+        self.generation += 1;
+        self.failed = 0;
+        self.throttled = 0;
+        self.given_up = None;
+        self.quota.renew(now);
+        // Renewed a little early, so that no request is sent with a token that ends on its way; but however short the
+        // server says that it lasts, it is tried, or a lifetime of nothing would be logged in for without end.
+        let lifetime = token.lifetime.map(|whole| {
+            whole.saturating_sub((whole / 10).min(Duration::from_secs(60))).max(SHORTEST_LIFETIME)
+        });
+        self.token = Some(Current { bearer: token.bearer, expires: lifetime.map(|l| after(now, l)) });
+    }
+
+    fn backoff(&self) -> Duration {
+        let n = u32::try_from(self.logins).unwrap_or(u32::MAX);
+        self.retries.wait(self.failed, self.seed, n)
+    }
+
+    fn back_off(&mut self, due: DateTime<Utc>, hint: Option<DateTime<Utc>>, evidence: Evidence) {
+        let not_before = NotBefore { until: hint.map_or(due, |hint| hint.max(due)), asked: hint };
+        let hold = Hold { not_before, waiting: Waiting::Login, evidence: Some(evidence) };
+        self.login = LoginState::BackingOff { hold };
+    }
+
+    /// Fails everybody who waits for the login now. Whoever comes later tries anew.
+    fn give_up(&mut self, kind: ErrorKind, evidence: Evidence) {
+        self.failed = 0;
+        self.episode += 1;
+        self.given_up = Some((kind, evidence));
+    }
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session")
+            .field("environment", &self.environment)
+            .field("generation", &self.generation)
+            .field("logged_in", &self.token.is_some())
+            .finish_non_exhaustive()
+    }
+}
+
+/// The error codes of OAuth 2 (RFC 6749, section 5.2) that no repetition changes.
+fn is_about_credentials(code: &str) -> bool {
+    const CODES: [&str; 6] = [
+        "invalid_client",
+        "invalid_grant",
+        "invalid_request",
+        "invalid_scope",
+        "unauthorized_client",
+        "unsupported_grant_type",
+    ];
+    CODES.contains(&code)
+}
+
+/// Why a request does not go out that is not for the API of the environment.
+pub(crate) const ANOTHER_API: &str = "its address is not that of the configured API, so it was not sent";
+/// A token is used for this long at least; a 401 renews it too.
+const SHORTEST_LIFETIME: Duration = Duration::from_secs(30);
+const THROTTLE_FLOOR: Duration = Duration::from_secs(1);
+/// How much later a thread may say what time it is than it has looked at the clock.
+const OUT_OF_ORDER: Duration = Duration::from_secs(10);
+/// A token's answer is a few hundred bytes.
+const LARGEST_LOGIN: usize = 1 << 20;
+
+#[cfg(test)]
+mod tests;

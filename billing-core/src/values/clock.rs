@@ -1,0 +1,44 @@
+//! Arithmetic with wall-clock times that never panics, and durations as they are saved.
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+/// `time` plus `wait`, stopping at the end of the calendar instead of panicking.
+pub(crate) fn after(time: DateTime<Utc>, wait: std::time::Duration) -> DateTime<Utc> {
+    TimeDelta::from_std(wait)
+        .ok()
+        .and_then(|wait| time.checked_add_signed(wait))
+        .unwrap_or(DateTime::<Utc>::MAX_UTC)
+}
+
+/// `time` less `wait`, stopping at the beginning of the calendar.
+pub(crate) fn before(time: DateTime<Utc>, wait: std::time::Duration) -> DateTime<Utc> {
+    TimeDelta::from_std(wait)
+        .ok()
+        .and_then(|wait| time.checked_sub_signed(wait))
+        .unwrap_or(DateTime::<Utc>::MIN_UTC)
+}
+
+/// The time from `earlier` to `later`; nothing where it would be negative.
+pub(crate) fn between(earlier: DateTime<Utc>, later: DateTime<Utc>) -> std::time::Duration {
+    later.signed_duration_since(earlier).to_std().unwrap_or_default()
+}
+
+/// What is left of `time` when it is [saved](millis) and restored.
+pub(crate) fn whole_millis(time: std::time::Duration) -> std::time::Duration {
+    std::time::Duration::from_millis(u64::try_from(time.as_millis()).unwrap_or(u64::MAX))
+}
+
+/// `std::time::Duration` as whole milliseconds, in what is saved.
+pub(crate) mod millis {
+    use std::time::Duration;
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub(crate) fn serialize<S: Serializer>(value: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+        u64::try_from(value.as_millis()).unwrap_or(u64::MAX).serialize(serializer)
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+        u64::deserialize(deserializer).map(Duration::from_millis)
+    }
+}

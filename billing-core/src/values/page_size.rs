@@ -1,0 +1,75 @@
+//! The page size of lists.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::InvalidInput;
+
+/// How many things a page of a list may hold: from 1 to 200, the most that the API gives. 100 unless said otherwise.
+///
+/// ```
+/// use billing_core::PageSize;
+/// assert_eq!(PageSize::new(200)?.get(), 200);
+/// assert!(PageSize::new(201).is_err() && PageSize::new(0).is_err());
+/// # Ok::<(), billing_core::InvalidInput>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "u16", into = "u16")]
+pub struct PageSize(u16);
+
+impl PageSize {
+    /// So many.
+    ///
+    /// # Errors
+    /// When it is none, or more than 200.
+    pub fn new(size: u16) -> Result<Self, InvalidInput> {
+        if (1..=200).contains(&size) { Ok(Self(size)) } else { Err(InvalidInput::PageSize(size)) }
+    }
+
+    /// The number.
+    pub fn get(self) -> u16 {
+        self.0
+    }
+}
+
+impl Default for PageSize {
+    fn default() -> Self {
+        Self(100)
+    }
+}
+
+impl TryFrom<u16> for PageSize {
+    type Error = InvalidInput;
+
+    fn try_from(size: u16) -> Result<Self, InvalidInput> {
+        Self::new(size)
+    }
+}
+
+impl From<PageSize> for u16 {
+    fn from(size: PageSize) -> Self {
+        size.0
+    }
+}
+
+impl fmt::Display for PageSize {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_size_is_checked_when_it_is_restored_too() {
+        for size in [0, 201, u16::MAX] {
+            assert!(PageSize::new(size).unwrap_err().to_string().contains(&size.to_string()));
+            assert!(serde_json::from_str::<PageSize>(&size.to_string()).is_err());
+        }
+        assert_eq!(serde_json::from_str::<PageSize>("200").unwrap(), PageSize::new(200).unwrap());
+        assert_eq!(serde_json::to_string(&PageSize::default()).unwrap(), "100");
+    }
+}
