@@ -4,10 +4,11 @@ use bytes::Bytes;
 use http::{Request, Response};
 use serde::{Deserialize, Serialize};
 
-use super::{Call, as_inner_call, get};
+use super::get::Get;
+use super::{Call, as_inner_call};
 use crate::model::{PackedReport, ReportStatus, UsageReport, decode_model};
 use crate::poll::Report;
-use crate::{BaseUrl, DecodeError, Operation, Period};
+use crate::{BaseUrl, DecodeError, Operation, Period, Timestamp};
 
 /// Asks for the usage report of a period. The server builds it while it is asked again and again, so this call belongs in
 /// a [`Poll`](crate::Poll).
@@ -31,7 +32,12 @@ impl Call for BillableUsage {
     }
 
     fn request(&self, api: &BaseUrl) -> Result<Request<Bytes>, http::Error> {
-        get(api, &format!("/api/v2/billing/reports/billableusage?{}", self.period.query()))
+        // The one form of a date that every published source agrees on.
+        let wire = |t: Timestamp| t.instant().format("%Y-%m-%dT%H:%M:%S%.3fZ").to_string();
+        Get::new("/api/v2/billing/reports/billableusage")
+            .parameter("startDate", Some(wire(self.period.start())))
+            .parameter("endDate", Some(wire(self.period.end())))
+            .request(api)
     }
 
     fn parse(&self, response: &Response<Bytes>) -> Result<UsageReport, DecodeError> {

@@ -4,7 +4,8 @@ use bytes::Bytes;
 use http::{Request, Response};
 use serde::{Deserialize, Serialize};
 
-use super::{Call, SUBSCRIPTION, get};
+use super::get::Get;
+use super::{Call, SUBSCRIPTION};
 use crate::model::{Contract, decode_model};
 use crate::{BaseUrl, ContractId, DecodeError, Operation};
 
@@ -30,7 +31,7 @@ impl Call for ContractCall {
     }
 
     fn request(&self, api: &BaseUrl) -> Result<Request<Bytes>, http::Error> {
-        get(api, &format!("/api/v2/billing/contracts/{}", self.contract.encoded()))
+        Get::new("/api/v2/billing/contracts").segment(self.contract.as_str()).request(api)
     }
 
     fn parse(&self, response: &Response<Bytes>) -> Result<Contract, DecodeError> {

@@ -4,7 +4,8 @@ use bytes::Bytes;
 use http::{Request, Response};
 use serde::{Deserialize, Serialize};
 
-use super::{Call, SUBSCRIPTION, get};
+use super::get::Get;
+use super::{Call, SUBSCRIPTION};
 use crate::model::{ContractPeriodDetail, decode_model};
 use crate::{BaseUrl, ContractId, ContractPeriodId, DecodeError, Operation};
 
@@ -32,8 +33,11 @@ impl Call for ContractPeriodCall {
     }
 
     fn request(&self, api: &BaseUrl) -> Result<Request<Bytes>, http::Error> {
-        let (contract, period) = (self.contract.encoded(), self.period.encoded());
-        get(api, &format!("/api/v2/billing/contracts/{contract}/billingperiods/{period}"))
+        Get::new("/api/v2/billing/contracts")
+            .segment(self.contract.as_str())
+            .path("/billingperiods")
+            .segment(self.period.as_str())
+            .request(api)
     }
 
     fn parse(&self, response: &Response<Bytes>) -> Result<ContractPeriodDetail, DecodeError> {

@@ -4,8 +4,9 @@ use bytes::Bytes;
 use http::{Request, Response};
 use serde::{Deserialize, Serialize};
 
-use super::listing::{Paging, Target, filter, paging};
-use super::{Call, SUBSCRIPTION, decode_page, get};
+use super::get::Get;
+use super::listing::{Paging, filter, paging};
+use super::{Call, SUBSCRIPTION, decode_page};
 use crate::model::{ContractList, ContractStatus};
 use crate::{BaseUrl, DateRange, DecodeError, InvalidInput, Operation};
 
@@ -75,12 +76,12 @@ impl Call for ContractsCall {
     }
 
     fn request(&self, api: &BaseUrl) -> Result<Request<Bytes>, http::Error> {
-        let target = Target::new("/api/v2/billing/contracts")
+        Get::new("/api/v2/billing/contracts")
             .dates(self.dates)
-            .with("status", self.status.as_ref())
-            .with("externalNumber", self.external_number.as_ref())
-            .paging(&self.paging);
-        get(api, target.as_str())
+            .parameter("status", self.status.as_ref())
+            .parameter("externalNumber", self.external_number.as_ref())
+            .paging(&self.paging)
+            .request(api)
     }
 
     fn parse(&self, response: &Response<Bytes>) -> Result<ContractList, DecodeError> {

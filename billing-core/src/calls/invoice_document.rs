@@ -4,7 +4,8 @@ use bytes::Bytes;
 use http::{Request, Response};
 use serde::{Deserialize, Serialize};
 
-use super::{Call, SUBSCRIPTION, get};
+use super::get::Get;
+use super::{Call, SUBSCRIPTION};
 use crate::model::decode_secret;
 use crate::values::document_url::DocumentUrl;
 use crate::{BaseUrl, DecodeError, InvoiceId, Operation};
@@ -32,7 +33,10 @@ impl Call for InvoiceDocumentCall {
     }
 
     fn request(&self, api: &BaseUrl) -> Result<Request<Bytes>, http::Error> {
-        get(api, &format!("/api/v2/billing/contracts/invoices/{}/document", self.invoice.encoded()))
+        Get::new("/api/v2/billing/contracts/invoices")
+            .segment(self.invoice.as_str())
+            .path("/document")
+            .request(api)
     }
 
     fn parse(&self, response: &Response<Bytes>) -> Result<DocumentUrl, DecodeError> {

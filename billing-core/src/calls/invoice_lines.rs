@@ -4,8 +4,9 @@ use bytes::Bytes;
 use http::{Request, Response};
 use serde::{Deserialize, Serialize};
 
-use super::listing::{Paging, Target, paging};
-use super::{Call, SUBSCRIPTION, decode_page, get};
+use super::get::Get;
+use super::listing::{Paging, paging};
+use super::{Call, SUBSCRIPTION, decode_page};
 use crate::model::InvoiceLineList;
 use crate::{BaseUrl, DecodeError, InvoiceId, Operation};
 
@@ -35,8 +36,11 @@ impl Call for InvoiceLinesCall {
     }
 
     fn request(&self, api: &BaseUrl) -> Result<Request<Bytes>, http::Error> {
-        let path = format!("/api/v2/billing/contracts/invoices/{}/lines", self.invoice.encoded());
-        get(api, Target::new(path).paging(&self.paging).as_str())
+        Get::new("/api/v2/billing/contracts/invoices")
+            .segment(self.invoice.as_str())
+            .path("/lines")
+            .paging(&self.paging)
+            .request(api)
     }
 
     fn parse(&self, response: &Response<Bytes>) -> Result<InvoiceLineList, DecodeError> {

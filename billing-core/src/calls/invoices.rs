@@ -4,8 +4,9 @@ use bytes::Bytes;
 use http::{Request, Response};
 use serde::{Deserialize, Serialize};
 
-use super::listing::{Paging, Target, paging};
-use super::{Call, SUBSCRIPTION, decode_page, get};
+use super::get::Get;
+use super::listing::{Paging, paging};
+use super::{Call, SUBSCRIPTION, decode_page};
 use crate::model::{InvoiceList, PaymentStatus};
 use crate::{BaseUrl, DateRange, DecodeError, InvalidInput, Operation};
 
@@ -57,11 +58,11 @@ impl Call for InvoicesCall {
     }
 
     fn request(&self, api: &BaseUrl) -> Result<Request<Bytes>, http::Error> {
-        let target = Target::new("/api/v2/billing/contracts/invoices")
+        Get::new("/api/v2/billing/contracts/invoices")
             .dates(self.dates)
-            .with("paymentStatus", self.payment_status.as_ref())
-            .paging(&self.paging);
-        get(api, target.as_str())
+            .parameter("paymentStatus", self.payment_status.as_ref())
+            .paging(&self.paging)
+            .request(api)
     }
 
     fn parse(&self, response: &Response<Bytes>) -> Result<InvoiceList, DecodeError> {

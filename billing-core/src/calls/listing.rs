@@ -1,10 +1,9 @@
 //! What the lists that go on by a cursor are asked for.
 
-use std::fmt::{Display, Write};
-
 use serde::{Deserialize, Serialize};
 
-use crate::values::id::{encode, is_blank};
+use super::get::Get;
+use crate::values::id::is_blank;
 use crate::{Cursor, DateRange, InvalidInput, PageSize};
 
 /// Where in a list to begin, and how much of it at once.
@@ -51,44 +50,21 @@ macro_rules! paging {
 
 pub(super) use paging;
 
-/// A path with a query that grows.
-pub(super) struct Target {
-    text: String,
-    queried: bool,
-}
-
-impl Target {
-    pub(super) fn new(path: impl Into<String>) -> Self {
-        Self { text: path.into(), queried: false }
-    }
-
-    /// With a parameter, where it has a value.
-    pub(super) fn with(mut self, name: &str, value: Option<impl Display>) -> Self {
-        if let Some(value) = value {
-            let mark = if self.queried { '&' } else { '?' };
-            // Writing to a text does not fail.
-            let _ = write!(self.text, "{mark}{name}={}", encode(&value.to_string()));
-            self.queried = true;
-        }
-        self
-    }
-
+impl Get {
+    /// Appends the days that a list is filtered by.
     pub(super) fn dates(self, range: Option<DateRange>) -> Self {
-        self.with("dateStart", range.and_then(|range| range.start()))
-            .with("dateEnd", range.and_then(|range| range.end()))
+        self.parameter("dateStart", range.and_then(|range| range.start()))
+            .parameter("dateEnd", range.and_then(|range| range.end()))
     }
 
+    /// Appends where the page begins and how many entries it holds.
     pub(super) fn paging(self, paging: &Paging) -> Self {
         let (after, before) = match &paging.begin {
             Begin::First => (None, None),
             Begin::After(cursor) => (Some(cursor), None),
             Begin::Before(cursor) => (None, Some(cursor)),
         };
-        self.with("after", after).with("before", before).with("pageSize", Some(paging.size))
-    }
-
-    pub(super) fn as_str(&self) -> &str {
-        &self.text
+        self.parameter("after", after).parameter("before", before).parameter("pageSize", Some(paging.size))
     }
 }
 

@@ -7,6 +7,7 @@ mod billable_usage;
 mod contract;
 mod contract_period;
 mod contracts;
+mod get;
 mod invoice_document;
 mod invoice_lines;
 mod invoices;
@@ -21,8 +22,8 @@ use std::fmt;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{ACCEPT, ACCEPT_ENCODING, HeaderValue, USER_AGENT};
-use http::{Method, Request, Response, StatusCode};
+use http::header::HeaderValue;
+use http::{Request, Response, StatusCode};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -33,6 +34,7 @@ pub use billable_usage::{BillableUsage, PackedBillableUsage};
 pub use contract::ContractCall;
 pub use contract_period::ContractPeriodCall;
 pub use contracts::ContractsCall;
+pub(crate) use get::with_parameter;
 pub use invoice_document::InvoiceDocumentCall;
 pub use invoice_lines::InvoiceLinesCall;
 pub use invoices::InvoicesCall;
@@ -170,17 +172,6 @@ fn decode_page<T: for<'a> Scan<'a> + DeserializeOwned>(
 ) -> Result<T, DecodeError> {
     let page: T = decode_model(response.body())?;
     if entities(&page) { Ok(page) } else { Err(DecodeError::new("entities", "the list is missing")) }
-}
-
-/// A GET of the API for JSON.
-fn get(api: &BaseUrl, path_and_query: &str) -> Result<Request<Bytes>, http::Error> {
-    Request::builder()
-        .method(Method::GET)
-        .uri(api.join(path_and_query)?)
-        .header(ACCEPT, JSON)
-        .header(ACCEPT_ENCODING, GZIP)
-        .header(USER_AGENT, AGENT)
-        .body(Bytes::new())
 }
 
 /// What contracts and invoices need.

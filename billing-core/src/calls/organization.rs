@@ -4,7 +4,8 @@ use bytes::Bytes;
 use http::{Request, Response};
 use serde::{Deserialize, Serialize};
 
-use super::{Call, get};
+use super::Call;
+use super::get::Get;
 use crate::model::{Organization, decode_model};
 use crate::{BaseUrl, DecodeError, Operation};
 
@@ -27,7 +28,7 @@ impl Call for OrganizationCall {
     }
 
     fn request(&self, api: &BaseUrl) -> Result<Request<Bytes>, http::Error> {
-        get(api, "/api/v2/organizations/me")
+        Get::new("/api/v2/organizations/me").request(api)
     }
 
     fn parse(&self, response: &Response<Bytes>) -> Result<Organization, DecodeError> {

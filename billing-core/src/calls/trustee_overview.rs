@@ -6,7 +6,8 @@ use bytes::Bytes;
 use http::{Request, Response};
 use serde::{Deserialize, Serialize};
 
-use super::{Call, get};
+use super::Call;
+use super::get::Get;
 use crate::model::{TrusteeOverview, decode_model};
 use crate::{BaseUrl, DecodeError, Operation, OrgId, PeriodIndex};
 
@@ -38,11 +39,10 @@ impl Call for TrusteeOverviewCall {
     }
 
     fn request(&self, api: &BaseUrl) -> Result<Request<Bytes>, http::Error> {
-        let mut path = "/api/v2/billing/trusteebillingoverview/".to_owned() + &self.trustor.encoded();
-        if let Some(index) = self.period {
-            path = path + "?billingPeriodIndex=" + &index.get().to_string();
-        }
-        get(api, &path)
+        Get::new("/api/v2/billing/trusteebillingoverview")
+            .segment(self.trustor.as_str())
+            .parameter("billingPeriodIndex", self.period)
+            .request(api)
     }
 
     fn parse(&self, response: &Response<Bytes>) -> Result<TrusteeOverview, DecodeError> {

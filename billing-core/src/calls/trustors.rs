@@ -4,7 +4,8 @@ use bytes::Bytes;
 use http::{Request, Response};
 use serde::{Deserialize, Serialize};
 
-use super::{Call, decode_page, get};
+use super::get::Get;
+use super::{Call, decode_page};
 use crate::model::TrustorList;
 use crate::{BaseUrl, DecodeError, Operation, PageSize};
 
@@ -35,7 +36,10 @@ impl Call for TrustorsCall {
     }
 
     fn request(&self, api: &BaseUrl) -> Result<Request<Bytes>, http::Error> {
-        get(api, &format!("/api/v2/orgauthorization/trustors?pageSize={}&pageNumber=1", self.page_size))
+        Get::new("/api/v2/orgauthorization/trustors")
+            .parameter("pageSize", Some(self.page_size))
+            .parameter("pageNumber", Some(1))
+            .request(api)
     }
 
     fn parse(&self, response: &Response<Bytes>) -> Result<TrustorList, DecodeError> {

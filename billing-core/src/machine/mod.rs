@@ -59,6 +59,7 @@ mod transport_error;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 
+use self::retry_after::retry_after;
 use crate::error::Error;
 
 pub use body::{BodyReader, MAX_HEAD, MAX_HEADERS};
@@ -136,7 +137,8 @@ pub struct Sent<M>(M);
 impl<M: Machine> Sent<M> {
     /// Goes on with what came back, at the time `now`.
     pub fn receive(self, reply: Reply, now: DateTime<Utc>) -> Step<M> {
-        self.0.received(Received { reply, not_before: None, others: 0, token: None }, now)
+        let retry_after = reply.as_ref().ok().and_then(|response| retry_after(response.headers(), now));
+        self.0.received(Received { reply, retry_after, not_before: None, others: 0, token: None }, now)
     }
 
     /// How far the machine has come.

@@ -13,6 +13,8 @@ use crate::machine::progress::Waiting;
 #[derive(Debug)]
 pub struct Received {
     pub(crate) reply: Reply,
+    /// When the server asks to be called again, read once from `Retry-After` for everyone on the way.
+    pub(crate) retry_after: Option<DateTime<Utc>>,
     /// Where a session watches the quota: when it lets the next request out after a 429.
     pub(crate) not_before: Option<NotBefore>,
     /// Requests that were sent for this one beside it: logins, and the same again after a 401.

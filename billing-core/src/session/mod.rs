@@ -32,7 +32,7 @@ use crate::error::Evidence;
 use crate::machine::decision::{Judgement, judge};
 use crate::machine::policy::RetrySchedule;
 use crate::machine::progress::Waiting;
-use crate::machine::retry_after::{retry_after, unhinted_throttle};
+use crate::machine::retry_after::unhinted_throttle;
 use crate::machine::{Hold, NotBefore, Request};
 use crate::values::clock::{after, before, between};
 use crate::{Environment, Error, ErrorKind, Reply};
@@ -168,6 +168,7 @@ impl Session {
         pass: &Pass,
         renewable: bool,
         reply: &Reply,
+        retry_after: Option<DateTime<Utc>>,
         now: DateTime<Utc>,
     ) -> Observed {
         self.keep_time(now);
@@ -176,8 +177,14 @@ impl Session {
             return Observed::Deliver { not_before: None };
         };
         let evidence = || Evidence::of_response(response, &[pass.bearer.secret()]);
-        let not_before =
-            self.quota.observe(pass.ticket, response.status(), response.headers(), evidence, now);
+        let not_before = self.quota.observe(
+            pass.ticket,
+            response.status(),
+            response.headers(),
+            retry_after,
+            evidence,
+            now,
+        );
         if response.status() != StatusCode::UNAUTHORIZED || matches!(self.grant, Grant::Token(_)) {
             return Observed::Deliver { not_before };
         }
@@ -194,7 +201,13 @@ impl Session {
     }
 
     /// Takes the reply to login number `number` in.
-    pub(crate) fn logged_in(&mut self, number: u64, reply: Reply, now: DateTime<Utc>) {
+    pub(crate) fn logged_in(
+        &mut self,
+        number: u64,
+        reply: Reply,
+        retry_after: Option<DateTime<Utc>>,
+        now: DateTime<Utc>,
+    ) {
         self.keep_time(now);
         if !self.is_in_flight(number) {
             return;
@@ -205,7 +218,6 @@ impl Session {
             return;
         };
         let judgement = judge(&Login { id, secret }, &reply);
-        let hint = reply.as_ref().ok().and_then(|response| retry_after(response.headers(), now));
         let secrets = [secret, &Login { id, secret }.unpadded_pair()];
         let evidence = match reply {
             // Good or nearly good, its body holds a token: nothing of it is kept, and its memory is overwritten.
@@ -238,7 +250,11 @@ impl Session {
             Judgement::Throttled => {
                 let wait = unhinted_throttle(self.throttled);
                 self.throttled = self.throttled.saturating_add(1);
-                self.back_off(after(now, if hint.is_some() { THROTTLE_FLOOR } else { wait }), hint, evidence);
+                self.back_off(
+                    after(now, if retry_after.is_some() { THROTTLE_FLOOR } else { wait }),
+                    retry_after,
+                    evidence,
+                );
                 return;
             }
             Judgement::Transient(_, kind) => (kind, self.backoff()),
@@ -248,7 +264,7 @@ impl Session {
             return self.give_up(failure, evidence);
         }
         self.failed += 1;
-        self.back_off(after(now, wait), hint, evidence);
+        self.back_off(after(now, wait), retry_after, evidence);
     }
 
     /// Nobody will bring the reply to login number `number`.

@@ -1,10 +1,9 @@
 //! Ids: one segment of a path each, percent-encoded when they go out; and cursors, which stand in a query.
 
-use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, PercentEncode, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
 
 use crate::InvalidInput;
@@ -61,21 +60,7 @@ macro_rules! checked_text {
     };
 }
 
-/// A text that can be a segment of a path.
-macro_rules! path_id {
-    ($(#[$meta:meta])* pub struct $name:ident) => {
-        checked_text! { $(#[$meta])* pub struct $name, segment }
-
-        impl $name {
-            /// The id as a path segment: everything but RFC 3986's unreserved characters percent-encoded.
-            pub(crate) fn encoded(&self) -> String {
-                encode(&self.0)
-            }
-        }
-    };
-}
-
-path_id! {
+checked_text! {
     /// The id of an organisation: one segment of a path, percent-encoded when it goes out.
     ///
     /// Genesys Cloud's ids are UUIDs, but nothing promises that, so any text is taken that cannot change the path: not
@@ -86,7 +71,7 @@ path_id! {
     /// assert!("9d750d63-95ae-4df7-8955-2bca7152ca19".parse::<OrgId>().is_ok());
     /// assert!("..".parse::<OrgId>().is_err());
     /// ```
-    pub struct OrgId
+    pub struct OrgId, segment
 }
 
 impl OrgId {
@@ -103,19 +88,19 @@ impl OrgId {
     }
 }
 
-path_id! {
+checked_text! {
     /// The id of a contract; what holds of an [`OrgId`] holds of it.
-    pub struct ContractId
+    pub struct ContractId, segment
 }
 
-path_id! {
+checked_text! {
     /// The id of a contract's billing period; what holds of an [`OrgId`] holds of it.
-    pub struct ContractPeriodId
+    pub struct ContractPeriodId, segment
 }
 
-path_id! {
+checked_text! {
     /// The id of an invoice; what holds of an [`OrgId`] holds of it.
-    pub struct InvoiceId
+    pub struct InvoiceId, segment
 }
 
 checked_text! {
@@ -143,9 +128,9 @@ pub(crate) fn is_blank(text: &str) -> bool {
     text.is_empty() || text.chars().any(char::is_control)
 }
 
-/// A text for a path or a query.
-pub(crate) fn encode(text: &str) -> String {
-    Cow::from(utf8_percent_encode(text, RESERVED)).into_owned()
+/// Returns a text as it stands in a path segment or a query: percent-encoded but for RFC 3986's unreserved characters.
+pub(crate) fn encoded(text: &str) -> PercentEncode<'_> {
+    utf8_percent_encode(text, RESERVED)
 }
 
 /// All but RFC 3986's unreserved characters.
@@ -163,7 +148,7 @@ mod tests {
             assert!(bad.parse::<ContractPeriodId>().is_err(), "{bad:?}");
             assert!(bad.parse::<InvoiceId>().is_err(), "{bad:?}");
         }
-        let segment = |id: &str| id.parse::<OrgId>().unwrap().encoded();
+        let segment = |id: &str| encoded(id.parse::<OrgId>().unwrap().as_str()).to_string();
         assert_eq!(segment("a/../b?c#d%2f"), "a%2F..%2Fb%3Fc%23d%252f");
         assert_eq!(segment("Zoë 1~_.-"), "Zo%C3%AB%201~_.-");
     }

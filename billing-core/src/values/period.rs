@@ -6,7 +6,6 @@ use std::str::FromStr;
 use chrono::{Datelike, SubsecRound};
 use serde::{Deserialize, Serialize};
 
-use crate::values::id::encode;
 use crate::{InvalidInput, Timestamp};
 
 /// The stretch of time that a usage report covers: from `start` to `end`, `start` before `end`, to the millisecond.
@@ -58,12 +57,6 @@ impl Period {
     /// The instant after the last.
     pub fn end(&self) -> Timestamp {
         self.end
-    }
-
-    /// `startDate=…&endDate=…`, in the one form of a date that every source agrees on.
-    pub(crate) fn query(&self) -> String {
-        let wire = |t: Timestamp| encode(&t.instant().format("%Y-%m-%dT%H:%M:%S%.3fZ").to_string());
-        format!("startDate={}&endDate={}", wire(self.start), wire(self.end))
     }
 }
 
@@ -134,12 +127,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn periods_are_ordered_and_go_out_in_milliseconds() {
+    fn periods_are_ordered_and_hold_whole_milliseconds() {
         let period = Period::from_user("2026-10-01", "2026-11-01T01:00:00.1239+01:00").unwrap();
-        assert_eq!(
-            period.query(),
-            "startDate=2026-10-01T00%3A00%3A00.000Z&endDate=2026-11-01T00%3A00%3A00.123Z"
-        );
+        assert_eq!(period.end().to_string(), "2026-11-01T00:00:00.123Z");
         for (start, end) in [
             ("2026-10-01", "2026-10-01"),
             ("2026-11-01", "2026-10-01"),

@@ -20,7 +20,7 @@ use crate::error::Evidence;
 use crate::machine::checkpoint::Format;
 use crate::machine::decision::{Judgement, judge};
 use crate::machine::progress::{Progress, Timing, Trouble, Waiting};
-use crate::machine::retry_after::{retry_after, unhinted_throttle};
+use crate::machine::retry_after::unhinted_throttle;
 use crate::machine::{Hold, NotBefore, Received, Request, Sent, sealed};
 use crate::values::clock::{after, before, between};
 use crate::{BaseUrl, DocumentUrl, Error, ErrorKind, Machine, Operation, Policy, Step};
@@ -161,10 +161,9 @@ impl<C: Call> Attempts<C> {
         floor: Duration,
         now: DateTime<Utc>,
     ) -> Result<Taken<C::Output>, Error> {
-        let Received { reply, not_before, others, token } = received;
+        let Received { reply, retry_after: hint, not_before, others, token } = received;
         self.state.requests = self.state.requests.saturating_add(1).saturating_add(others);
         let judgement = judge(&self.call, &reply);
-        let hint = reply.as_ref().ok().and_then(|response| retry_after(response.headers(), now));
         let mut secrets = self.call.document().map(DocumentUrl::secrets).unwrap_or_default();
         secrets.extend(token);
         let secrets: Vec<_> = secrets.iter().collect();

@@ -16,7 +16,7 @@ use http::{Request, Response, StatusCode, Uri};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::calls::{Call, as_inner_call};
+use crate::calls::{Call, as_inner_call, with_parameter};
 use crate::error::Evidence;
 use crate::error::redaction::repeats;
 use crate::machine::checkpoint::Format;
@@ -265,10 +265,7 @@ fn numbered(here: &Uri, this: Option<u64>, of: u64) -> Result<Option<String>, &'
     if here_is >= of {
         return Ok(None);
     }
-    let others = pairs().filter(|pair| !pair.starts_with("pageNumber="));
-    let number = format!("pageNumber={}", here_is + 1);
-    let query: Vec<&str> = others.chain([&*number]).collect();
-    Ok(Some(format!("{}?{}", here.path(), query.join("&"))))
+    Ok(Some(with_parameter(here, "pageNumber", here_is + 1)))
 }
 
 fn target(uri: &Uri) -> String {

@@ -226,14 +226,16 @@ impl<M: Machine, A: Access> sealed::Machine for Authorized<M, A> {
                 let cut_short = received.reply.is_err() && now >= outgoing.request.deadline();
                 access.with(|session| match cut_short {
                     true => session.abandon_login(number),
-                    false => session.logged_in(number, received.reply, now),
+                    false => session.logged_in(number, received.reply, received.retry_after, now),
                 });
                 Self::retry(access, tally, outgoing, now)
             }
             Phase::Calling(outgoing, mut pass) => {
                 let pass = pass.settle();
                 let renewable = tally.refused < RELOGINS;
-                match access.with(|session| session.observe(pass, renewable, &received.reply, now)) {
+                match access.with(|session| {
+                    session.observe(pass, renewable, &received.reply, received.retry_after, now)
+                }) {
                     Observed::Invalidated => tally.refused += 1,
                     Observed::Replaced if tally.replaced < REPLACEMENTS => tally.replaced += 1,
                     observed => {

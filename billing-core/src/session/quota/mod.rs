@@ -13,7 +13,7 @@ use http::{HeaderMap, StatusCode};
 use crate::error::Evidence;
 use crate::machine::jitter::draw;
 use crate::machine::progress::Waiting;
-use crate::machine::retry_after::{retry_after, unhinted_throttle};
+use crate::machine::retry_after::unhinted_throttle;
 use crate::machine::{Hold, NotBefore};
 use crate::values::clock::{after, before, between};
 
@@ -230,6 +230,7 @@ impl Quota {
         ticket: Ticket,
         status: StatusCode,
         headers: &HeaderMap,
+        retry_after: Option<DateTime<Utc>>,
         evidence: impl FnOnce() -> Evidence,
         now: DateTime<Utc>,
     ) -> Option<NotBefore> {
@@ -260,7 +261,7 @@ impl Quota {
         }
         // What was sent before the park says the same once more: a burst is one event, not many.
         let known = self.parked.as_ref().is_some_and(|(parked, _)| parked.until > now);
-        let named = retry_after(headers, now).max(announced.map(|a| a.ends));
+        let named = retry_after.max(announced.map(|a| a.ends));
         let window = self.window.as_ref().filter(|w| w.confirmed && w.ends > now).map(|w| w.ends);
         // Without a word of the server's on this 429, the window says nothing either: by its count there was room.
         let asked = named.map(|named| window.map_or(named, |ends| ends.max(named)));

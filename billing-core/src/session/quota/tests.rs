@@ -21,13 +21,24 @@ fn burst(quota: &mut Quota, now: f64) -> Vec<Ticket> {
     std::iter::from_fn(|| quota.admit(at(now)).ok()).take(1000).collect()
 }
 
+fn observe(
+    quota: &mut Quota,
+    ticket: Ticket,
+    status: StatusCode,
+    headers: &HeaderMap,
+    now: f64,
+) -> Option<NotBefore> {
+    let retry_after = crate::machine::retry_after::retry_after(headers, at(now));
+    quota.observe(ticket, status, headers, retry_after, Evidence::default, at(now))
+}
+
 fn ok(quota: &mut Quota, ticket: Ticket, headers: &HeaderMap, now: f64) {
-    assert!(quota.observe(ticket, StatusCode::OK, headers, Evidence::default, at(now)).is_none());
+    assert!(observe(quota, ticket, StatusCode::OK, headers, now).is_none());
 }
 
 fn throttle(quota: &mut Quota, ticket: Ticket, headers: &HeaderMap, now: f64) -> f64 {
     let status = StatusCode::TOO_MANY_REQUESTS;
-    let not_before = quota.observe(ticket, status, headers, Evidence::default, at(now)).unwrap();
+    let not_before = observe(quota, ticket, status, headers, now).unwrap();
     between(at(now), not_before.until).as_secs_f64()
 }
 
@@ -338,7 +349,7 @@ fn while_a_429_parks_nothing_is_free_and_from_its_end_on_something_is() {
     let (first, second) = (send(&mut quota, 0.0), send(&mut quota, 0.0));
     ok(&mut quota, first, &headers(10, 2, 60), 0.0);
     let status = StatusCode::TOO_MANY_REQUESTS;
-    let parked = quota.observe(second, status, &retry_after(90), Evidence::default, at(0.0)).unwrap().until;
+    let parked = observe(&mut quota, second, status, &retry_after(90), 0.0).unwrap().until;
     let free = |quota: &Quota, now| match quota.pace(now) {
         Pace::Window { free, ends, .. } => (free, ends),
         other => panic!("{other:?}"),
