@@ -8,13 +8,16 @@ use std::rc::Rc;
 use std::time::SystemTime;
 
 use billing_core::calls::Call;
-use billing_core::fleet::{self, FleetUpdate, Stopped};
-use billing_core::history::Finding;
+use billing_core::fleet::{self, Aborted, FleetUpdate};
+use billing_core::fleet::{FleetPlan, FleetProgress};
+use billing_core::history::PeriodResult;
+use billing_core::machine::Page;
+use billing_core::poll::{PollTimings, Report, Timed};
 use billing_core::sandbox::Sandbox;
+use billing_core::values::DocumentUrl;
 use billing_core::{
-    Assignment, Authorized, BaseUrl, Completions, DocumentUrl, Download, Error, ErrorKind, Event, Exchange,
-    FleetProgress, History, Machine, Observed, Operation, OrgId, Page, Pages, Policy, Poll, Reach, Report,
-    Session,
+    Authorized, BaseUrl, Download, Error, ErrorKind, Event, Exchange, History, Machine, Operation, OrgId,
+    Pages, PeriodSelection, Policy, Poll, Session,
 };
 use billing_ureq::{Client, TlsRoots};
 use chrono::{DateTime, TimeDelta, Utc};
@@ -77,10 +80,10 @@ impl Backend {
     ) -> Result<C::Output, Error> {
         let before = match self {
             Self::Cloud(_, memory) => memory.recall(),
-            Self::Sandbox(_) => Completions::default(),
+            Self::Sandbox(_) => PollTimings::default(),
         };
         let machine = Poll::new(call, self.api(), self.policy());
-        let Observed { report, completion } = self.run(machine.learning(&before), verbosity)?;
+        let Timed { report, completion } = self.run(machine.learning(&before), verbosity)?;
         if let Self::Cloud(_, memory) = self {
             memory.keep(completion);
         }
@@ -93,7 +96,7 @@ impl Backend {
     }
 
     /// Begins to ask for the periods of many organisations. Nothing is sent before it is run.
-    pub(crate) fn fleet(&mut self, assignment: &Assignment) -> Fleet<'_> {
+    pub(crate) fn fleet(&mut self, assignment: &FleetPlan) -> Fleet<'_> {
         match self {
             Self::Cloud(client, _) => Fleet::Cloud(client.fleet(assignment)),
             Self::Sandbox(simulated) => {
@@ -154,9 +157,9 @@ impl Backend {
     pub(crate) fn history(
         &mut self,
         organization: &OrgId,
-        reach: Reach,
+        reach: PeriodSelection,
         verbosity: Verbosity,
-    ) -> Result<Vec<Finding>, Failure> {
+    ) -> Result<Vec<PeriodResult>, Failure> {
         let first = History::new(organization.clone(), reach, self.api(), self.policy());
         let mut parts = self.parts(&first, ("period", "periods"), verbosity);
         let (mut findings, mut rest) = (Vec::new(), Some(first));
@@ -292,7 +295,7 @@ pub(crate) enum Fleet<'a> {
 
 impl Fleet<'_> {
     /// Takes in what is known already: it is not asked for again.
-    pub(crate) fn recall(&mut self, finding: &Finding) {
+    pub(crate) fn recall(&mut self, finding: &PeriodResult) {
         match self {
             Self::Cloud(fleet) => fleet.recall(finding),
             Self::Sandbox(fleet, _) => fleet.recall(finding),
@@ -304,7 +307,7 @@ impl Fleet<'_> {
         self,
         verbosity: Verbosity,
         on: impl FnMut(FleetUpdate) -> ControlFlow<()>,
-    ) -> Result<FleetProgress, Stopped> {
+    ) -> Result<FleetProgress, Aborted> {
         let watch = |event: Event<'_>| log::event(&event, verbosity);
         match self {
             Self::Cloud(fleet) => fleet.run_watched(on, watch),

@@ -4,8 +4,9 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
-use billing_core::fleet::Stopped;
-use billing_core::{Error, ErrorKind, Fault, InvalidInput, Operation, PeriodIndex, TransportErrorKind};
+use billing_core::error::Fault;
+use billing_core::fleet::Aborted;
+use billing_core::{Error, ErrorKind, InvalidInput, Operation, PeriodIndex, TransportErrorKind};
 
 use crate::output::Destination;
 use crate::profile::ProfileError;
@@ -33,7 +34,7 @@ pub(crate) enum Failure {
     Journal { path: PathBuf, error: io::Error },
     /// A run over many organisations came to an early end, by something that concerns them all. `rest`: what became of what was
     /// found.
-    Stopped { stopped: Stopped, rest: String },
+    Stopped { stopped: Aborted, rest: String },
     /// Everything that came is printed, but not all of it came.
     Partly(String),
     /// Everything is printed, and there is overage in it, of which `--fail-on-overage` wants to be told.

@@ -8,9 +8,9 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, BufRead, BufReader, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-use billing_core::Assignment;
+use billing_core::fleet::FleetPlan;
 use billing_core::fleet::journal::{Entry, Journal, JournalReader};
-use billing_core::history::Finding;
+use billing_core::history::PeriodResult;
 
 use crate::failure::Failure;
 
@@ -34,7 +34,7 @@ pub(crate) struct NewJournal(Place);
 /// A run that was stopped.
 pub(crate) struct OldJournal {
     /// What it was to find out.
-    pub(crate) assignment: Assignment,
+    pub(crate) assignment: FleetPlan,
     /// How much it has found.
     pub(crate) known: usize,
     place: Place,
@@ -59,7 +59,7 @@ pub(crate) fn open(path: &Path) -> Result<Opened, Failure> {
 
 impl NewJournal {
     /// Begins it.
-    pub(crate) fn begin(self, assignment: &Assignment) -> Result<JournalFile, Failure> {
+    pub(crate) fn begin(self, assignment: &FleetPlan) -> Result<JournalFile, Failure> {
         let (journal, first) = Journal::begin(assignment);
         let mut begun = JournalFile { place: self.0.written_from(0)?, journal };
         begun.write(&first)?;
@@ -71,7 +71,7 @@ impl OldJournal {
     /// Goes on with it. `on` is told what it has, one by one, as all of it may be more than the memory is to hold.
     pub(crate) fn go_on(
         self,
-        mut on: impl FnMut(&Finding) -> Result<(), Failure>,
+        mut on: impl FnMut(&PeriodResult) -> Result<(), Failure>,
     ) -> Result<JournalFile, Failure> {
         let end = self.place.read(|entry| match entry {
             Entry::Assignment(_) => Ok(()),
@@ -91,7 +91,7 @@ impl OldJournal {
 
 impl JournalFile {
     /// Adds what was found, unless it is to be asked for again.
-    pub(crate) fn record(&mut self, finding: &Finding) -> Result<(), Failure> {
+    pub(crate) fn record(&mut self, finding: &PeriodResult) -> Result<(), Failure> {
         match self.journal.record(finding) {
             Some(line) => self.write(&line),
             None => Ok(()),
@@ -187,15 +187,15 @@ fn make_private(_: &File) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use billing_core::{Environment, PeriodIndex, Reach};
+    use billing_core::{Environment, PeriodIndex, PeriodSelection};
     use chrono::DateTime;
 
     use super::*;
 
-    fn assignment() -> Assignment {
+    fn assignment() -> FleetPlan {
         let organizations = ["a", "b"].map(|id| id.parse().unwrap());
         let api = Environment::default().api().clone();
-        Assignment::new(organizations, Reach::Index(PeriodIndex::new(0)), api, DateTime::UNIX_EPOCH)
+        FleetPlan::new(organizations, PeriodSelection::Index(PeriodIndex::new(0)), api, DateTime::UNIX_EPOCH)
     }
 
     #[cfg(unix)]

@@ -7,7 +7,7 @@ use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use billing_core::{Completion, Completions};
+use billing_core::poll::{PollTiming, PollTimings};
 
 use crate::args::Options;
 use crate::log::{self, Verbosity};
@@ -27,12 +27,12 @@ impl Memory {
     }
 
     /// What is known from the runs before.
-    pub(crate) fn recall(&self) -> Completions {
+    pub(crate) fn recall(&self) -> PollTimings {
         self.file.as_deref().map(|file| self.read(file)).unwrap_or_default()
     }
 
     /// Adds what this run has seen. Of two runs that end at the same moment one may be forgotten; the file is whole.
-    pub(crate) fn keep(&self, completion: Option<Completion>) {
+    pub(crate) fn keep(&self, completion: Option<PollTiming>) {
         let (Some(file), Some(completion)) = (self.file.as_deref(), completion) else { return };
         // Others may have ended since this run began.
         let mut completions = self.recall();
@@ -42,13 +42,13 @@ impl Memory {
         }
     }
 
-    fn read(&self, file: &Path) -> Completions {
+    fn read(&self, file: &Path) -> PollTimings {
         match read(file) {
             Ok(completions) => completions,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Completions::default(),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => PollTimings::default(),
             Err(error) => {
                 self.note(file, &format!("is not used and will be replaced: {error}"));
-                Completions::default()
+                PollTimings::default()
             }
         }
     }
@@ -58,7 +58,7 @@ impl Memory {
     }
 }
 
-fn read(file: &Path) -> io::Result<Completions> {
+fn read(file: &Path) -> io::Result<PollTimings> {
     let no_history = |why: String| io::Error::new(io::ErrorKind::InvalidData, why);
     if !fs::metadata(file)?.is_file() {
         return Err(no_history("it is no file".to_owned()));
@@ -69,7 +69,7 @@ fn read(file: &Path) -> io::Result<Completions> {
 }
 
 /// Whole or not at all, and for its owner alone.
-fn write(file: &Path, completions: &Completions) -> io::Result<()> {
+fn write(file: &Path, completions: &PollTimings) -> io::Result<()> {
     let content = serde_json::to_vec(completions)?;
     if let Some(folder) = file.parent() {
         folder.parent().map(make).transpose()?;
@@ -114,9 +114,9 @@ mod tests {
         Memory { file: Some(file.to_owned()), verbosity: Verbosity::Quiet }
     }
 
-    fn seen(second: i64) -> Option<Completion> {
+    fn seen(second: i64) -> Option<PollTiming> {
         let at = DateTime::from_timestamp(second, 0).unwrap();
-        Completion::new(at, Duration::from_secs(3), Duration::from_secs(9))
+        PollTiming::new(at, Duration::from_secs(3), Duration::from_secs(9))
     }
 
     #[test]

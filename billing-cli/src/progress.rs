@@ -4,7 +4,8 @@ use std::cell::{Cell, RefCell};
 use std::io::{IsTerminal, stderr};
 use std::time::Duration;
 
-use billing_core::{Event, FleetProgress, Operation};
+use billing_core::fleet::FleetProgress;
+use billing_core::{Event, Operation};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::interrupt;
@@ -153,7 +154,8 @@ mod tests {
     use std::cell::RefCell;
     use std::rc::Rc;
 
-    use billing_core::{Assignment, Credentials, Environment, Fleet, Policy, Reach, Session};
+    use billing_core::fleet::FleetPlan;
+    use billing_core::{Credentials, Environment, Fleet, PeriodSelection, Policy, Session};
     use chrono::{DateTime, TimeDelta, Utc};
 
     use super::*;
@@ -162,7 +164,7 @@ mod tests {
         let at: DateTime<Utc> = "2026-11-02T13:48:03Z".parse().unwrap();
         let environment = Environment::default();
         let organization = ["a".parse().unwrap()];
-        let assignment = Assignment::new(organization, Reach::All, environment.api().clone(), at);
+        let assignment = FleetPlan::new(organization, PeriodSelection::All, environment.api().clone(), at);
         let session = Session::new(environment, Credentials::access_token("t").unwrap());
         let mut progress =
             Fleet::new(&assignment, Policy::default(), Rc::new(RefCell::new(session))).progress(at);

@@ -5,7 +5,7 @@ mod common;
 use std::fs;
 use std::path::Path;
 
-use billing_core::Completions;
+use billing_core::poll::PollTimings;
 use common::{Ended, Server, answer, ended, names_in, run, sandbox};
 
 const USAGE: [&str; 5] = ["usage", "--start", "2026-10-01", "--end", "2026-11-01"];
@@ -23,7 +23,7 @@ fn usage(home: &Path, more: &[&str]) -> Ended {
     ended
 }
 
-fn kept(home: &Path) -> Completions {
+fn kept(home: &Path) -> PollTimings {
     let folder = home.join(".cache/genesys-billing");
     assert_eq!(names_in(&folder), ["completions.json"]);
     let text = fs::read_to_string(folder.join("completions.json"));

@@ -111,22 +111,21 @@ pub mod values;
 
 pub use calls::Operation;
 pub use comparison::{ComparedRow, Comparison, Figures, NotComparable};
-pub use error::{DecodeError, Error, ErrorKind, Fault};
-pub use fleet::{Assignment, Fleet, FleetProgress};
-pub use history::{BillingPeriod, History, Reach};
+pub use error::{DecodeError, Error, ErrorKind};
+pub use fleet::Fleet;
+pub use history::{History, PeriodSelection};
 pub use machine::{
-    Answered, BodyReader, Document, Download, Event, Exchange, Intake, MAX_HEAD, MAX_HEADERS, Machine,
-    Onward, Page, Pages, Passage, Policy, Progress, Reply, Request, RetrySchedule, Sent, Step, Timing,
-    TransportError, TransportErrorKind, Trouble, Turn, Waiting,
+    Download, Event, Exchange, Machine, Pages, Policy, Progress, Reply, Request, Sent, Step, TransportError,
+    TransportErrorKind,
 };
-pub use poll::{Completion, Completions, Learned, Learning, Observed, Poll, PollSchedule, Report};
-pub use session::{Access, Authorized, Credentials, Pace, Pacing, Session};
+pub use poll::Poll;
+pub use session::{Authorized, Credentials, Session};
 pub use statement::{
     Allowance, Charge, LeftOut, Line, Minimum, NOT_INCLUDED, Section, SectionLines, Statement, Total,
     Unknown, Verdict, exact_sum, rounded,
 };
 pub use trend::{Change, CurrencyTotal, Difference, PeriodTotal, Totals, Trend};
 pub use values::{
-    Amount, BaseUrl, ContractId, ContractPeriodId, Cursor, Date, DateRange, DocumentUrl, Environment,
-    InvalidInput, InvoiceId, OrgId, PageSize, Period, PeriodIndex, Region, Secret, Timestamp,
+    Amount, BaseUrl, ContractId, ContractPeriodId, Date, DateRange, Environment, InvalidInput, InvoiceId,
+    OrgId, Period, PeriodIndex, Region, Secret, Timestamp,
 };

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
-use billing_core::{Credentials, Environment, Pacing, Policy, Session};
+use billing_core::session::Pacing;
+use billing_core::{Credentials, Environment, Policy, Session};
 use http::Uri;
 use hyper_util::client::proxy::matcher::Matcher;
 use rustls::crypto::{CryptoProvider, ring};

@@ -4,8 +4,8 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use billing_core::fleet::{self, Assignment, FleetStep, FleetUpdate, Flight, Stopped};
-use billing_core::history::Finding;
+use billing_core::fleet::{self, Aborted, FleetPlan, FleetStep, FleetUpdate, RequestHandle};
+use billing_core::history::PeriodResult;
 use billing_core::{Event, Policy, Reply, Request};
 use futures_core::Stream;
 use futures_util::StreamExt;
@@ -52,7 +52,7 @@ impl Fleet {
     /// So many requests out at a time are the default.
     pub const AT_ONCE: usize = fleet::Fleet::<Shared>::AT_ONCE;
 
-    pub(crate) fn new(parts: Arc<Parts>, policy: Policy, assignment: &Assignment) -> Self {
+    pub(crate) fn new(parts: Arc<Parts>, policy: Policy, assignment: &FleetPlan) -> Self {
         let fleet = fleet::Fleet::new(assignment, policy, parts.session.clone());
         Self { parts, fleet }
     }
@@ -63,7 +63,7 @@ impl Fleet {
     }
 
     /// Takes in what is known already, a finding of a journal: it is not asked for again.
-    pub fn recall(&mut self, finding: &Finding) {
+    pub fn recall(&mut self, finding: &PeriodResult) {
         self.fleet.recall(finding);
     }
 
@@ -72,7 +72,7 @@ impl Fleet {
     ///
     /// While the stream is not polled nothing goes on: a request that is out may run into its time limit. Dropping it, at any
     /// point, ends the run and all its requests.
-    pub fn run(self) -> impl Stream<Item = Result<FleetUpdate, Stopped>> + Send + 'static {
+    pub fn run(self) -> impl Stream<Item = Result<FleetUpdate, Aborted>> + Send + 'static {
         self.run_watched(|_| ())
     }
 
@@ -80,7 +80,7 @@ impl Fleet {
     pub fn run_watched(
         self,
         watch: impl FnMut(Event<'_>) + Send + 'static,
-    ) -> impl Stream<Item = Result<FleetUpdate, Stopped>> + Send + 'static {
+    ) -> impl Stream<Item = Result<FleetUpdate, Aborted>> + Send + 'static {
         let Self { parts, fleet } = self;
         let begin = Running { parts, fleet, out: FuturesUnordered::new(), told: false, watch };
         let updates = stream::unfold(Some(begin), async |running| {
@@ -110,13 +110,13 @@ type Exchange = Pin<Box<dyn Future<Output = Answered> + Send>>;
 
 struct Answered {
     request: Box<Request>,
-    flight: Flight,
+    flight: RequestHandle,
     reply: Reply,
     elapsed: Duration,
 }
 
 impl<W: FnMut(Event<'_>)> Running<W> {
-    async fn next(&mut self) -> Option<Result<FleetUpdate, Stopped>> {
+    async fn next(&mut self) -> Option<Result<FleetUpdate, Aborted>> {
         let parts = self.parts.clone();
         let Parts { session, clock, .. } = &*parts;
         loop {
@@ -157,7 +157,7 @@ impl<W: FnMut(Event<'_>)> Running<W> {
     }
 }
 
-async fn perform(parts: Arc<Parts>, request: Box<Request>, flight: Flight) -> Answered {
+async fn perform(parts: Arc<Parts>, request: Box<Request>, flight: RequestHandle) -> Answered {
     let begun = Instant::now();
     let reply = parts.transport.perform(&request, parts.clock.now()).await;
     Answered { request, flight, reply, elapsed: begun.elapsed() }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use billing_core::history::{Finding, Visit};
+use billing_core::history::{HistoryStep, PeriodResult};
 use billing_core::{Error, History};
 use futures_core::Stream;
 
@@ -16,7 +16,7 @@ use crate::turns::Turns;
 /// Whoever wants to go on later saves [`Walk::rest`], and gives it to [`Client::walk`]. An error ends it; the rest is then
 /// the period that failed and what comes after.
 #[must_use = "nothing is fetched before it is polled"]
-pub struct Walk(Turns<History, Visit>);
+pub struct Walk(Turns<History, HistoryStep>);
 
 impl Walk {
     pub(crate) fn new(client: Client, history: History) -> Self {
@@ -30,7 +30,7 @@ impl Walk {
 }
 
 impl Stream for Walk {
-    type Item = Result<Finding, Error>;
+    type Item = Result<PeriodResult, Error>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         self.0.poll_next(cx, |visit| (visit.finding, visit.rest))

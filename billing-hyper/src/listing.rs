@@ -6,7 +6,8 @@ use std::task::{Context, Poll, ready};
 use std::vec;
 
 use billing_core::calls::Call;
-use billing_core::{Error, Page, Pages, Turn};
+use billing_core::machine::{Page, PageStep};
+use billing_core::{Error, Pages};
 use futures_core::Stream;
 
 use crate::Client;
@@ -32,7 +33,7 @@ use crate::turns::Turns;
 /// # }
 /// ```
 #[must_use = "nothing is fetched before it is polled"]
-pub struct Listing<C: Call>(Turns<Pages<C>, Turn<C>>);
+pub struct Listing<C: Call>(Turns<Pages<C>, PageStep<C>>);
 
 impl<C: Call<Output: Page> + Clone> Listing<C> {
     pub(crate) fn new(client: Client, pages: Pages<C>) -> Self {

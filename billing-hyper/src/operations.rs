@@ -6,10 +6,10 @@ use billing_core::calls::{
     Call, ContractCall, ContractPeriodCall, ContractsCall, InvoiceDocumentCall, InvoiceLinesCall,
     InvoicesCall, OrganizationCall, TrustorsCall,
 };
+use billing_core::machine::Page;
 use billing_core::model::{Contract, ContractPeriodDetail, Organization};
-use billing_core::{
-    ContractId, ContractPeriodId, DocumentUrl, Download, Error, Event, InvoiceId, Page, Pages,
-};
+use billing_core::values::DocumentUrl;
+use billing_core::{ContractId, ContractPeriodId, Download, Error, Event, InvoiceId, Pages};
 
 use tokio::io::AsyncWrite;
 

@@ -3,7 +3,8 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use billing_core::{Access, Session};
+use billing_core::Session;
+use billing_core::session::SharedSession;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
@@ -41,7 +42,7 @@ impl Shared {
     }
 }
 
-impl Access for Shared {
+impl SharedSession for Shared {
     fn with<R>(&self, f: impl FnOnce(&mut Session) -> R) -> R {
         let mut session = self.lock();
         let before = session.revision();

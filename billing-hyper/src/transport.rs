@@ -4,9 +4,8 @@ mod document;
 
 use std::time::Duration;
 
-use billing_core::{
-    BodyReader, MAX_HEAD, MAX_HEADERS, Reply, Request, TransportError, TransportErrorKind as Kind,
-};
+use billing_core::machine::{BodyReader, MAX_HEAD, MAX_HEADERS};
+use billing_core::{Reply, Request, TransportError, TransportErrorKind as Kind};
 use chrono::{DateTime, Utc};
 use http::Version;
 use http::header::PROXY_AUTHORIZATION;

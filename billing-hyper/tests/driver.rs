@@ -7,11 +7,12 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use billing_core::calls::{InvoiceDocumentCall, TrusteeOverviewCall};
-use billing_core::fleet::{FleetUpdate, Stopped};
+use billing_core::fleet::FleetPlan;
+use billing_core::fleet::{Aborted, FleetUpdate};
+use billing_core::machine::WaitReason;
 use billing_core::model::TrusteeOverview;
-use billing_core::{
-    Assignment, Credentials, Environment, Error, ErrorKind, Event, Pacing, Period, Policy, Reach, Waiting,
-};
+use billing_core::session::Pacing;
+use billing_core::{Credentials, Environment, Error, ErrorKind, Event, Period, PeriodSelection, Policy};
 use billing_hyper::{Builder, Client, Clock, Sleep, Update};
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::{Stream, StreamExt, future};
@@ -111,7 +112,7 @@ fn ask(client: &Client) -> (JoinHandle<Result<TrusteeOverview, Error>>, tokio::s
         client
             .run_watched(machine, |event| {
                 if let Event::Waiting(progress) = event {
-                    assert_eq!(progress.waiting, Waiting::Login);
+                    assert_eq!(progress.waiting, WaitReason::Login);
                     waiting.take().map(|waiting| waiting.send(()));
                 }
             })
@@ -189,7 +190,7 @@ async fn all_of<T>(stream: impl Stream<Item = T>) -> Vec<T> {
 
 #[tokio::test]
 async fn a_stream_that_has_ended_may_be_polled_again() {
-    let latest = Reach::Index(0.try_into().expect("an index"));
+    let latest = PeriodSelection::Index(0.try_into().expect("an index"));
     let good = Server::http(|head, wire| match head.contains("/billableusage") {
         true => respond(wire, 200, "", r#"{"status":"Complete","usages":[]}"#),
         false => answers(head, wire),
@@ -215,8 +216,8 @@ async fn a_stream_that_has_ended_may_be_polled_again() {
 
         let api = client.environment().api().clone();
         let assignment =
-            Assignment::new([TRUSTOR.parse().expect("an id")], latest, api, VirtualClock::new().now());
-        let found = |updates: Vec<Result<FleetUpdate, Stopped>>| {
+            FleetPlan::new([TRUSTOR.parse().expect("an id")], latest, api, VirtualClock::new().now());
+        let found = |updates: Vec<Result<FleetUpdate, Aborted>>| {
             assert_eq!(updates.last().expect("an item").is_ok(), good == 1);
             updates.into_iter().flatten().filter(|update| update.finding.is_some()).count()
         };
@@ -329,7 +330,7 @@ fn a_client_is_shared_and_its_futures_are_sent() {
     sent(client.trustee_overview(TRUSTOR.parse().expect("an id"), None));
     sent(client.run_watched(client.exchange(overview()), |_| ()));
     sent(client.watch(client.exchange(overview())));
-    sent(client.history(TRUSTOR.parse().expect("an id"), Reach::All));
+    sent(client.history(TRUSTOR.parse().expect("an id"), PeriodSelection::All));
     sent(client.trustors());
     sent(client.trustors().entities());
     let document = || client.document(InvoiceDocumentCall::new(TRUSTOR.parse().expect("an id")));

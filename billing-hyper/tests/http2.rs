@@ -8,7 +8,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use billing_core::{Credentials, Policy, RetrySchedule, TransportErrorKind as Kind};
+use billing_core::machine::RetrySchedule;
+use billing_core::{Credentials, Policy, TransportErrorKind as Kind};
 use billing_hyper::{Client, TlsRoots};
 use futures_util::{StreamExt, stream};
 use http_body_util::{BodyExt, Full, StreamBody, combinators::UnsyncBoxBody};

@@ -6,7 +6,8 @@ use std::hash::{BuildHasher, Hasher};
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
-use billing_core::{Credentials, Environment, Pacing, Policy, Session};
+use billing_core::session::Pacing;
+use billing_core::{Credentials, Environment, Policy, Session};
 use rustls::RootCertStore;
 use rustls::pki_types::{CertificateDer, pem::PemObject};
 use ureq::Proxy;

@@ -6,10 +6,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use billing_core::calls::{BillableUsage, Call, TrusteeOverviewCall};
+use billing_core::fleet::FleetPlan;
 use billing_core::model::{TrusteeOverview, UsageReport};
+use billing_core::poll::Report;
 use billing_core::{
-    Assignment, Authorized, Credentials, Environment, Error, Event, Exchange, History, Machine, OrgId,
-    Period, PeriodIndex, Policy, Poll, Progress, Reach, Reply, Report, Request, Step,
+    Authorized, Credentials, Environment, Error, Event, Exchange, History, Machine, OrgId, Period,
+    PeriodIndex, PeriodSelection, Policy, Poll, Progress, Reply, Request, Step,
 };
 use chrono::{DateTime, Utc};
 
@@ -103,7 +105,7 @@ impl Client {
     ///
     /// An index that cannot be read is a finding like any other; an error, after which nothing comes, is what every index
     /// would meet, such as a 404 for the first one: there is no such organisation.
-    pub fn history(&self, trustor: OrgId, reach: Reach) -> Walk {
+    pub fn history(&self, trustor: OrgId, reach: PeriodSelection) -> Walk {
         self.walk(History::new(trustor, reach, self.environment().api().clone(), self.drawn_policy()))
     }
 
@@ -113,7 +115,7 @@ impl Client {
     }
 
     /// A run over many organisations, paced by the quota.
-    pub fn fleet(&self, assignment: &Assignment) -> Fleet {
+    pub fn fleet(&self, assignment: &FleetPlan) -> Fleet {
         Fleet::new(self.clone(), assignment)
     }
 

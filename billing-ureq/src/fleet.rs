@@ -8,8 +8,8 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use billing_core::fleet::{self, Assignment, FleetProgress, FleetStep, FleetUpdate, Flight, Stopped};
-use billing_core::history::Finding;
+use billing_core::fleet::{self, Aborted, FleetPlan, FleetProgress, FleetStep, FleetUpdate, RequestHandle};
+use billing_core::history::PeriodResult;
 use billing_core::{Event, Reply, Request};
 
 use crate::Client;
@@ -88,7 +88,7 @@ impl Fleet {
     /// So many requests out at a time, each with a thread, are the default.
     pub const AT_ONCE: usize = fleet::Fleet::<Shared>::AT_ONCE;
 
-    pub(crate) fn new(client: Client, assignment: &Assignment) -> Self {
+    pub(crate) fn new(client: Client, assignment: &FleetPlan) -> Self {
         let fleet = fleet::Fleet::new(assignment, client.drawn_policy(), client.parts().session.clone());
         Self { fleet, client, threads: Self::AT_ONCE }.at_once(Self::AT_ONCE)
     }
@@ -100,7 +100,7 @@ impl Fleet {
     }
 
     /// Takes in what is known already, a finding of a journal: it is not asked for again.
-    pub fn recall(&mut self, finding: &Finding) {
+    pub fn recall(&mut self, finding: &PeriodResult) {
         self.fleet.recall(finding);
     }
 
@@ -113,7 +113,7 @@ impl Fleet {
     pub fn run(
         self,
         on_update: impl FnMut(FleetUpdate) -> ControlFlow<()>,
-    ) -> Result<FleetProgress, Stopped> {
+    ) -> Result<FleetProgress, Aborted> {
         self.run_watched(on_update, |_| ())
     }
 
@@ -125,7 +125,7 @@ impl Fleet {
         self,
         mut on_update: impl FnMut(FleetUpdate) -> ControlFlow<()>,
         mut watch: impl FnMut(Event<'_>),
-    ) -> Result<FleetProgress, Stopped> {
+    ) -> Result<FleetProgress, Aborted> {
         let Self { mut fleet, client, threads } = self;
         let parts = client.parts();
         let (outgoing, jobs) = channel();
@@ -181,7 +181,7 @@ impl Fleet {
 /// One exchange to perform.
 struct Job {
     request: Box<Request>,
-    flight: Flight,
+    flight: RequestHandle,
 }
 
 /// One exchange, performed.

@@ -2,7 +2,7 @@
 
 use std::iter::FusedIterator;
 
-use billing_core::history::Finding;
+use billing_core::history::PeriodResult;
 use billing_core::{Error, History};
 
 use crate::Client;
@@ -31,7 +31,7 @@ impl Walk {
 }
 
 impl Iterator for Walk {
-    type Item = Result<Finding, Error>;
+    type Item = Result<PeriodResult, Error>;
 
     fn next(&mut self) -> Option<Self::Item> {
         let history = self.rest.clone().filter(|_| !self.failed)?;

@@ -5,7 +5,8 @@ use std::iter::FusedIterator;
 use std::vec;
 
 use billing_core::calls::Call;
-use billing_core::{Error, Page, Pages};
+use billing_core::machine::Page;
+use billing_core::{Error, Pages};
 
 use crate::Client;
 

@@ -3,7 +3,8 @@
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use billing_core::{Access, Session};
+use billing_core::Session;
+use billing_core::session::SharedSession;
 
 /// The session that all clones of a client share, and those who wait for its login.
 #[derive(Clone)]
@@ -31,7 +32,7 @@ impl Shared {
     }
 }
 
-impl Access for Shared {
+impl SharedSession for Shared {
     fn with<R>(&self, f: impl FnOnce(&mut Session) -> R) -> R {
         let mut session = self.lock();
         let before = session.revision();

@@ -5,7 +5,8 @@ mod document;
 use std::io::{self, Read};
 use std::time::Duration;
 
-use billing_core::{BodyReader, MAX_HEAD, Reply, Request, TransportError, TransportErrorKind as Kind};
+use billing_core::machine::{BodyReader, MAX_HEAD};
+use billing_core::{Reply, Request, TransportError, TransportErrorKind as Kind};
 use chrono::{DateTime, Utc};
 use http::request::Parts;
 use http::response;

@@ -8,7 +8,9 @@ use std::thread;
 use std::time::Duration;
 
 use billing_core::calls::TrusteeOverviewCall;
-use billing_core::{Credentials, Environment, ErrorKind, Event, Pacing, Period, Policy, Waiting};
+use billing_core::machine::WaitReason;
+use billing_core::session::Pacing;
+use billing_core::{Credentials, Environment, ErrorKind, Event, Period, Policy};
 use billing_ureq::{Builder, Client, Clock};
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -160,7 +162,7 @@ fn rule_6_many_threads_log_in_once() {
                 let call = TrusteeOverviewCall::new(TRUSTOR.parse().expect("an id"));
                 client.run_watched(client.exchange(call), |event| {
                     if let Event::Waiting(progress) = event {
-                        assert_eq!(progress.waiting, Waiting::Login);
+                        assert_eq!(progress.waiting, WaitReason::Login);
                         waiting.send(()).expect("the test");
                     }
                 })

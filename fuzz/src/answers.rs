@@ -4,9 +4,9 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use billing_core::calls::TrusteeOverviewCall;
+use billing_core::machine::BodyReader;
 use billing_core::{
-    Authorized, BodyReader, Credentials, Environment, Error, Exchange, Machine, Policy, Session, Step,
-    TransportErrorKind,
+    Authorized, Credentials, Environment, Error, Exchange, Machine, Policy, Session, Step, TransportErrorKind,
 };
 use bytes::Bytes;
 use chrono::{DateTime, TimeDelta, Utc};

@@ -2,9 +2,10 @@
 
 use std::sync::OnceLock;
 
+use billing_core::fleet::FleetPlan;
 use billing_core::fleet::journal::{Entry, Journal, JournalReader};
-use billing_core::history::Finding;
-use billing_core::{Assignment, Environment, History, Machine, Policy, Reach, Step};
+use billing_core::history::PeriodResult;
+use billing_core::{Environment, History, Machine, PeriodSelection, Policy, Step};
 use chrono::{DateTime, TimeDelta, Utc};
 use http::Response;
 
@@ -58,9 +59,9 @@ fn read(file: &[u8]) -> Option<Vec<String>> {
 /// A journal with every sort of finding.
 fn written() -> (Vec<u8>, Vec<String>) {
     let api = Environment::default().api().clone();
-    let year = Reach::year(2026).expect("a year");
+    let year = PeriodSelection::year(2026).expect("a year");
     let id = |n: u32| format!("org-{n}").parse().expect("an id");
-    let assignment = Assignment::new([id(0), id(1)], year, api.clone(), now());
+    let assignment = FleetPlan::new([id(0), id(1)], year, api.clone(), now());
     let (mut journal, first) = Journal::begin(&assignment);
     let mut file = first.into_bytes();
     let mut findings = Vec::new();
@@ -91,7 +92,7 @@ fn written() -> (Vec<u8>, Vec<String>) {
     (file, findings)
 }
 
-fn note(journal: &mut Journal, file: &mut Vec<u8>, findings: &mut Vec<String>, finding: &Finding) {
+fn note(journal: &mut Journal, file: &mut Vec<u8>, findings: &mut Vec<String>, finding: &PeriodResult) {
     let line = journal.record(finding).expect("it is the server's last word");
     file.extend_from_slice(line.as_bytes());
     findings.push(format!("{finding:?}"));

@@ -3,9 +3,8 @@
 use std::time::Duration;
 
 use billing_core::calls::BillableUsage;
-use billing_core::{
-    Completion, Completions, Environment, ErrorKind, Learned, Machine, Policy, Poll, PollSchedule, Step,
-};
+use billing_core::poll::{AdaptiveSchedule, PollSchedule, PollTiming, PollTimings};
+use billing_core::{Environment, ErrorKind, Machine, Policy, Poll, Step};
 use chrono::{DateTime, TimeDelta, Utc};
 use http::Response;
 
@@ -21,16 +20,16 @@ pub fn learned(data: &[u8]) {
     let Some((which, rest)) = data.split_first() else { return };
     match which % 3 {
         0 => {
-            let Ok(seen) = serde_json::from_slice::<Completions>(rest) else { return };
+            let Ok(seen) = serde_json::from_slice::<PollTimings>(rest) else { return };
             keeps(&seen);
             polls(PollSchedule::default().learned(&seen));
         }
         1 => {
-            let Ok(learned) = serde_json::from_slice::<Learned>(rest) else { return };
+            let Ok(learned) = serde_json::from_slice::<AdaptiveSchedule>(rest) else { return };
             polls(PollSchedule { learned: Some(learned), ..PollSchedule::default() });
         }
         _ => {
-            let mut seen = Completions::default();
+            let mut seen = PollTimings::default();
             let mut at = now();
             let (three, _) = rest.as_chunks::<9>();
             for [a, b, c, d, e, f, g, h, i] in three {
@@ -38,7 +37,7 @@ pub fn learned(data: &[u8]) {
                 at += TimeDelta::seconds(number(*a, *b, *c).into());
                 let [after, by] = [number(*d, *e, *f), number(*g, *h, *i)];
                 let [after, by] = [after, by].map(|millis| Duration::from_millis(millis.into()));
-                seen.extend(Completion::new(at, after, by));
+                seen.extend(PollTiming::new(at, after, by));
             }
             keeps(&seen);
             let hasty =
@@ -48,15 +47,15 @@ pub fn learned(data: &[u8]) {
     }
 }
 
-fn keeps(seen: &Completions) {
-    assert!(seen.len() <= Completions::MOST);
+fn keeps(seen: &PollTimings) {
+    assert!(seen.len() <= PollTimings::MOST);
     assert!(seen.iter().all(|completion| completion.after() < completion.by()));
     let saved = serde_json::to_string(seen).expect("a history can be saved");
-    assert_eq!(&serde_json::from_str::<Completions>(&saved).expect("and restored"), seen);
+    assert_eq!(&serde_json::from_str::<PollTimings>(&saved).expect("and restored"), seen);
     // Each by itself, from the newest to the oldest and back.
-    let mut merged = Completions::default();
+    let mut merged = PollTimings::default();
     for completion in seen.iter().rev().chain(seen) {
-        let mut one = Completions::default();
+        let mut one = PollTimings::default();
         one.add(*completion);
         merged.merge(&one);
     }

@@ -2,7 +2,8 @@
 
 use billing_core::calls::BillableUsage;
 use billing_core::model::{ReportStatus, UsageReport};
-use billing_core::{Environment, Error, Machine, Policy, Poll, Report, Step};
+use billing_core::poll::Report;
+use billing_core::{Environment, Error, Machine, Policy, Poll, Step};
 use bytes::Bytes;
 use chrono::{DateTime, TimeDelta, Utc};
 

@@ -12,10 +12,8 @@ use billing_core::calls::{
     BillableUsage, ContractsCall, InvoiceLinesCall, InvoicesCall, OrganizationCall, TrusteeOverviewCall,
     TrustorsCall,
 };
-use billing_core::{
-    Completion, Completions, Environment, Exchange, History, Machine, Pages, Policy, Poll, PollSchedule,
-    Reach, Step,
-};
+use billing_core::poll::{PollSchedule, PollTiming, PollTimings};
+use billing_core::{Environment, Exchange, History, Machine, Pages, PeriodSelection, Policy, Poll, Step};
 use bytes::Bytes;
 use chrono::{DateTime, TimeDelta, Utc};
 use http::Response;
@@ -137,7 +135,7 @@ fn others_refuse<M: Saved>(saved: &str) {
         reader::<Pages<InvoicesCall>>(),
         reader::<Pages<InvoiceLinesCall>>(),
         reader::<History>(),
-        reader::<Completions>(),
+        reader::<PollTimings>(),
     ];
     for (other, reads) in all {
         assert!(other == TypeId::of::<M>() || !reads(saved), "taken for something else: {saved}");
@@ -151,8 +149,8 @@ fn poll(polls: PollSchedule) -> Poll<BillableUsage> {
 }
 
 fn learned() -> PollSchedule {
-    let mut seen = Completions::default();
-    seen.extend(Completion::new(now(), Duration::from_secs(40), Duration::from_secs(43)));
+    let mut seen = PollTimings::default();
+    seen.extend(PollTiming::new(now(), Duration::from_secs(40), Duration::from_secs(43)));
     PollSchedule::default().learned(&seen)
 }
 
@@ -174,7 +172,7 @@ fn list() -> Pages<ContractsCall> {
 
 /// A walk after its first period.
 fn walk() -> History {
-    let year = Reach::year(2026).expect("a year");
+    let year = PeriodSelection::year(2026).expect("a year");
     let organization = "org".parse().expect("a valid id");
     let walk = History::new(organization, year, Environment::default().api().clone(), Policy::default());
     let overview =

@@ -6,12 +6,13 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use billing_core::calls::{BillableUsage, Call, InvoiceDocumentCall, TrusteeOverviewCall, TrustorsCall};
+use billing_core::fleet::FleetPlan;
 use billing_core::fleet::FleetStep;
 use billing_core::model::TrusteeOverview;
+use billing_core::poll::{PollSchedule, PollTiming, PollTimings};
 use billing_core::{
-    Assignment, Authorized, BaseUrl, Completion, Completions, Credentials, Download, Environment, Exchange,
-    Fleet, History, Machine, OrgId, Pages, Period, Policy, Poll, PollSchedule, Reach, Reply, Session,
-    Statement, Step,
+    Authorized, BaseUrl, Credentials, Download, Environment, Exchange, Fleet, History, Machine, OrgId, Pages,
+    Period, PeriodSelection, Policy, Poll, Reply, Session, Statement, Step,
 };
 use billing_tests::bodies;
 use chrono::{DateTime, TimeDelta, Utc};
@@ -81,7 +82,7 @@ mod step {
     fn history_turns(bencher: Bencher<'_, '_>) {
         receives(
             bencher,
-            || History::new(org(), Reach::Periods(2.try_into().unwrap()), api(), Policy::default()),
+            || History::new(org(), PeriodSelection::Periods(2.try_into().unwrap()), api(), Policy::default()),
             || reply(200, "{}"),
         );
     }
@@ -114,7 +115,7 @@ mod step {
     #[divan::bench(args = [10, 1_000])]
     fn fleet_turns(bencher: Bencher<'_, '_>, organizations: usize) {
         let ids = (0..organizations).map(|n| format!("org-{n}").parse::<OrgId>().unwrap());
-        let assignment = Assignment::new(ids, Reach::Periods(2.try_into().unwrap()), api(), now());
+        let assignment = FleetPlan::new(ids, PeriodSelection::Periods(2.try_into().unwrap()), api(), now());
         bencher.with_inputs(|| Fleet::new(&assignment, Policy::default(), with_token())).bench_local_values(
             |mut fleet| {
                 let FleetStep::Send(_, flight) = fleet.step(later()) else {
@@ -160,10 +161,10 @@ mod step {
 /// From as many reports as are ever kept to the times of the next one's polls.
 #[divan::bench]
 fn schedule_learned(bencher: Bencher<'_, '_>) {
-    let mut seen = Completions::default();
+    let mut seen = PollTimings::default();
     for second in 1..=32 {
         let by = std::time::Duration::from_secs(5 + second);
-        seen.extend(Completion::new(now() + by, by / 2, by));
+        seen.extend(PollTiming::new(now() + by, by / 2, by));
     }
     bencher.bench(|| PollSchedule::default().learned(black_box(&seen)));
 }

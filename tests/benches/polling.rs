@@ -13,9 +13,8 @@
 use std::time::{Duration, Instant};
 
 use billing_core::calls::BillableUsage;
-use billing_core::{
-    Completion, Completions, Environment, Learning, Machine, Period, Policy, Poll, PollSchedule, Reply, Step,
-};
+use billing_core::poll::{AdaptivePoll, PollSchedule, PollTiming, PollTimings};
+use billing_core::{Environment, Machine, Period, Policy, Poll, Reply, Step};
 use billing_tests::simulation::Rng;
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -89,7 +88,7 @@ fn main() {
         println!();
     }
 
-    let seen = observe(&named[1], Completions::default(), &mut Rng::new(1), Completions::MOST);
+    let seen = observe(&named[1], PollTimings::default(), &mut Rng::new(1), PollTimings::MOST);
     let begun = Instant::now();
     (0..100).for_each(|_| drop(std::hint::black_box(PollSchedule::default().learned(&seen))));
     println!("\nto learn from {} reports: {} µs", seen.len(), begun.elapsed().as_micros() / 100);
@@ -258,7 +257,7 @@ fn times_of(wait: fn(u32, f64) -> f64, seed: u64) -> Vec<f64> {
 /// The ratios after each of [`MARKS`] reports, which were polled as those before them taught.
 fn learn(law: &Law, seed: u32) -> [f64; MARKS.len()] {
     let mut rng = Rng::new(u64::from(seed));
-    let mut seen = Completions::default();
+    let mut seen = PollTimings::default();
     let mut done = 0;
     MARKS.map(|mark| {
         seen = observe(law, std::mem::take(&mut seen), &mut rng, mark - done);
@@ -270,7 +269,7 @@ fn learn(law: &Law, seed: u32) -> [f64; MARKS.len()] {
 /// The ratios for `to` after 30 reports of `from` and each of [`AFTER_CHANGE`] of `to`.
 fn change(from: &Law, to: &Law, seed: u32) -> [f64; AFTER_CHANGE.len()] {
     let mut rng = Rng::new(u64::from(seed));
-    let mut seen = observe(from, Completions::default(), &mut rng, 30);
+    let mut seen = observe(from, PollTimings::default(), &mut rng, 30);
     let mut done = 0;
     AFTER_CHANGE.map(|mark| {
         seen = observe(to, std::mem::take(&mut seen), &mut rng, mark - done);
@@ -280,11 +279,11 @@ fn change(from: &Law, to: &Law, seed: u32) -> [f64; AFTER_CHANGE.len()] {
 }
 
 /// Polls `count` more reports, each as those before it taught, and adds what was seen of them.
-fn observe(law: &Law, mut seen: Completions, rng: &mut Rng, count: usize) -> Completions {
+fn observe(law: &Law, mut seen: PollTimings, rng: &mut Rng, count: usize) -> PollTimings {
     for _ in 0..count {
         let time = law.kind.quantile(uniform(rng));
         // One an hour, so that their order is plain.
-        let begin = seen.iter().last().map_or(begin(), Completion::at) + TimeDelta::hours(1);
+        let begin = seen.iter().last().map_or(begin(), PollTiming::at) + TimeDelta::hours(1);
         let policy = Policy { seed: rng.draw(), ..Policy::default() };
         seen.extend(one_life(poll(policy).learning(&seen), time, begin));
     }
@@ -292,7 +291,7 @@ fn observe(law: &Law, mut seen: Completions, rng: &mut Rng, count: usize) -> Com
 }
 
 /// Polls a report that takes `time`.
-fn one_life(machine: Learning<BillableUsage>, time: f64, begin: DateTime<Utc>) -> Option<Completion> {
+fn one_life(machine: AdaptivePoll<BillableUsage>, time: f64, begin: DateTime<Utc>) -> Option<PollTiming> {
     let mut now = begin;
     let mut step = machine.step(now);
     loop {

@@ -4,7 +4,8 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use billing_core::sandbox::{Logged, Sandbox};
-use billing_core::{Authorized, BaseUrl, Credentials, Environment, Error, Machine, Pacing, Policy, Session};
+use billing_core::session::Pacing;
+use billing_core::{Authorized, BaseUrl, Credentials, Environment, Error, Machine, Policy, Session};
 
 use crate::{FakeServer, VirtualTime};
 

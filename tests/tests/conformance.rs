@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use billing_core::calls::{BillableUsage, TrusteeOverviewCall};
 use billing_core::sandbox::{Fault, Logged, ORG_ID, RetryAfter, Sandbox, Target};
+use billing_core::session::Pacing;
 use billing_core::{
-    BaseUrl, Credentials, Environment, Error, ErrorKind, Exchange, Pacing, Period, Policy, Poll,
-    TransportErrorKind,
+    BaseUrl, Credentials, Environment, Error, ErrorKind, Exchange, Period, Policy, Poll, TransportErrorKind,
 };
 use billing_tests::{FakeServer, Transport, VirtualTime};
 use chrono::{DateTime, Utc};

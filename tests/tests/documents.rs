@@ -7,7 +7,9 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use billing_core::calls::InvoiceDocumentCall;
-use billing_core::{Credentials, Error, ErrorKind, Event, Pacing, Policy, RetrySchedule, TransportErrorKind};
+use billing_core::machine::RetrySchedule;
+use billing_core::session::Pacing;
+use billing_core::{Credentials, Error, ErrorKind, Event, Policy, TransportErrorKind};
 use billing_tests::raw_server::{RawServer, Wire};
 use tokio::io::AsyncWrite;
 
@@ -257,7 +259,7 @@ fn a_sink_that_fails_is_the_end() {
             |driver, result, _, server| {
                 let error = result.unwrap_err();
                 assert_eq!(error.kind(), &ErrorKind::Transport(TransportErrorKind::Sink), "{driver}");
-                assert_eq!(error.fault(), billing_core::Fault::Caller, "{driver}");
+                assert_eq!(error.fault(), billing_core::error::Fault::Caller, "{driver}");
                 assert!(error.to_string().contains("cannot be written"), "{driver}: {error}");
                 assert_eq!(server.requests().len(), 2, "{driver}");
             },

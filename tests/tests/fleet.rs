@@ -8,12 +8,13 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use billing_core::fleet::{FleetStep, FleetUpdate, Stopped};
-use billing_core::history::{Ended, Finding, Found};
+use billing_core::fleet::FleetPlan;
+use billing_core::fleet::{Aborted, FleetStep, FleetUpdate};
+use billing_core::history::{PeriodOutcome, PeriodResult, StopReason};
 use billing_core::sandbox::{Fault, Logged, ORG_ID, Outcome, Sandbox, Target};
 use billing_core::{
-    Assignment, Authorized, BaseUrl, Error, ErrorKind, Event, Fleet, History, OrgId, PeriodIndex, Policy,
-    Reach, Session,
+    Authorized, BaseUrl, Error, ErrorKind, Event, Fleet, History, OrgId, PeriodIndex, PeriodSelection,
+    Policy, Session,
 };
 use billing_tests::{FakeServer, Transport, VirtualTime};
 use chrono::{DateTime, Utc};
@@ -23,8 +24,8 @@ fn start() -> VirtualTime {
     VirtualTime::at("2026-11-20T09:00:00Z".parse().unwrap())
 }
 
-fn latest() -> Reach {
-    Reach::Index(PeriodIndex::new(0))
+fn latest() -> PeriodSelection {
+    PeriodSelection::Index(PeriodIndex::new(0))
 }
 
 /// The first `n` of the sandbox's trustors.
@@ -33,10 +34,10 @@ fn trustors(n: usize) -> Vec<OrgId> {
 }
 
 /// What a finding says, in a line.
-fn told(finding: &Finding) -> String {
-    let Finding { organization, index, found, ended, .. } = finding;
+fn told(finding: &PeriodResult) -> String {
+    let PeriodResult { organization, index, found, ended, .. } = finding;
     let found = match found {
-        Found::Period(period) => {
+        PeriodOutcome::Period(period) => {
             let overview = &period.overview;
             assert_eq!(overview.organization.as_ref().unwrap().id.as_deref(), Some(organization.as_str()));
             assert_eq!(
@@ -45,7 +46,7 @@ fn told(finding: &Finding) -> String {
             );
             overview.billing_period_end_date.unwrap().to_string()
         }
-        Found::Failed(error) => error.to_string(),
+        PeriodOutcome::Failed(error) => error.to_string(),
         other => format!("{other:?}"),
     };
     format!("{organization} {index} {found} {ended:?}")
@@ -87,11 +88,11 @@ fn walk(
     transport: Transport,
     sandbox: Sandbox,
     organization: &str,
-    reach: Reach,
+    reach: PeriodSelection,
 ) -> Vec<Result<String, Error>> {
     let time = start();
     let organization: OrgId = organization.parse().unwrap();
-    let line = |result: Result<Finding, Error>| result.map(|finding| told(&finding));
+    let line = |result: Result<PeriodResult, Error>| result.map(|finding| told(&finding));
     if transport == Transport::Memory {
         let mut sandbox = sandbox;
         let environment = sandbox.environment();
@@ -119,7 +120,12 @@ fn walk(
 
 #[test]
 fn rule_14_a_history_is_the_same_in_every_transport() {
-    let reaches = [Reach::year(2025).unwrap(), Reach::Periods(3.try_into().unwrap()), Reach::All, latest()];
+    let reaches = [
+        PeriodSelection::year(2025).unwrap(),
+        PeriodSelection::Periods(3.try_into().unwrap()),
+        PeriodSelection::All,
+        latest(),
+    ];
     for reach in reaches {
         let lines = |transport| -> Vec<String> {
             let mut sandbox = Sandbox::new(7);
@@ -131,9 +137,9 @@ fn rule_14_a_history_is_the_same_in_every_transport() {
         assert_eq!((&ureq, &hyper), (&memory, &memory), "{reach}");
         let found = memory.iter().filter(|line| line.contains("T23:59:59")).count();
         let (expected, ended) = match reach {
-            Reach::Range(_) => (12, "BeforeRange"),
-            Reach::Periods(_) => (3, "Enough"),
-            Reach::All => (60, "Oldest"),
+            PeriodSelection::Range(_) => (12, "BeforeRange"),
+            PeriodSelection::Periods(_) => (3, "Enough"),
+            PeriodSelection::All => (60, "Oldest"),
             _ => (1, "Enough"),
         };
         assert!(found >= expected && memory.last().unwrap().contains(ended), "{reach}: {memory:#?}");
@@ -143,7 +149,7 @@ fn rule_14_a_history_is_the_same_in_every_transport() {
 #[test]
 fn an_unknown_organisation_is_one_error_and_nothing_after_it() {
     for transport in Transport::ALL {
-        let lines = walk(transport, Sandbox::new(7), "nobody", Reach::All);
+        let lines = walk(transport, Sandbox::new(7), "nobody", PeriodSelection::All);
         let [Err(error)] = &lines[..] else { panic!("{transport:?}: {lines:?}") };
         assert_eq!(error.kind(), &ErrorKind::NotFound);
     }
@@ -154,7 +160,7 @@ fn ureq_a_walk_is_saved_and_gone_on_with() {
     let time = start();
     let server = serve(Sandbox::new(7), &time);
     let client = ureq_client(&server, &time);
-    let mut walk = client.history(ORG_ID.parse().unwrap(), Reach::Periods(4.try_into().unwrap()));
+    let mut walk = client.history(ORG_ID.parse().unwrap(), PeriodSelection::Periods(4.try_into().unwrap()));
     let mut lines: Vec<String> = walk.by_ref().take(2).map(|finding| told(&finding.unwrap())).collect();
     let saved = serde_json::to_string(walk.rest().unwrap()).unwrap();
     let mut rest = client.walk(serde_json::from_str(&saved).unwrap());
@@ -175,7 +181,8 @@ fn hyper_a_walk_is_saved_and_gone_on_with() {
     let server = serve(Sandbox::new(7), &time);
     tokio::runtime::Runtime::new().unwrap().block_on(async {
         let client = hyper_client(&server, &time);
-        let mut walk = client.history(ORG_ID.parse().unwrap(), Reach::Periods(4.try_into().unwrap()));
+        let mut walk =
+            client.history(ORG_ID.parse().unwrap(), PeriodSelection::Periods(4.try_into().unwrap()));
         // A period stays on its way when nobody waits for it any more.
         let mut polled = Box::pin(walk.next());
         assert!(futures_util::poll!(polled.as_mut()).is_pending());
@@ -202,12 +209,12 @@ fn run(
     transport: Transport,
     sandbox: Sandbox,
     organizations: &[OrgId],
-    reach: Reach,
+    reach: PeriodSelection,
     most: usize,
-) -> (Vec<Finding>, Option<Stopped>, Vec<Logged>) {
+) -> (Vec<PeriodResult>, Option<Aborted>, Vec<Logged>) {
     let time = start();
     let assignment =
-        |api: BaseUrl, now: DateTime<Utc>| Assignment::new(organizations.iter().cloned(), reach, api, now);
+        |api: BaseUrl, now: DateTime<Utc>| FleetPlan::new(organizations.iter().cloned(), reach, api, now);
     let mut found = Vec::new();
     if transport == Transport::Memory {
         let mut sandbox = sandbox;
@@ -259,7 +266,7 @@ fn run(
     (found, stopped, log)
 }
 
-fn sorted(found: &[Finding]) -> Vec<String> {
+fn sorted(found: &[PeriodResult]) -> Vec<String> {
     let mut lines: Vec<String> = found.iter().map(told).collect();
     lines.sort();
     lines
@@ -290,12 +297,17 @@ fn a_fleet_of_histories_goes_through_them_with_their_failures() {
         {
             sandbox.fail(Target::Overview, fault);
         }
-        let reach = Reach::Periods(5.try_into().unwrap());
+        let reach = PeriodSelection::Periods(5.try_into().unwrap());
         let (found, stopped, log) = run(transport, sandbox, &organizations, reach, usize::MAX);
         assert!(stopped.is_none(), "{transport:?}: {stopped:?}");
-        let periods = found.iter().filter(|finding| matches!(finding.found, Found::Period(_))).count();
-        let ended = |as_: Ended| found.iter().filter(|finding| finding.ended == Some(as_)).count();
-        assert_eq!((periods, ended(Ended::Enough), ended(Ended::Failed)), (60, 12, 1), "{transport:?}");
+        let periods =
+            found.iter().filter(|finding| matches!(finding.found, PeriodOutcome::Period(_))).count();
+        let ended = |as_: StopReason| found.iter().filter(|finding| finding.ended == Some(as_)).count();
+        assert_eq!(
+            (periods, ended(StopReason::Enough), ended(StopReason::Failed)),
+            (60, 12, 1),
+            "{transport:?}"
+        );
         assert_eq!(throttled(&log), 0, "{transport:?}");
     }
 }
@@ -323,7 +335,7 @@ fn a_run_that_is_stopped_sends_nothing_more() {
         let time = start();
         let server = serve(Sandbox::new(7), &time);
         let api = server.environment().unwrap().api().clone();
-        let assignment = Assignment::new(organizations.iter().cloned(), latest(), api, time.now());
+        let assignment = FleetPlan::new(organizations.iter().cloned(), latest(), api, time.now());
         let sent = Arc::new(AtomicUsize::new(0));
         let count = sent.clone();
         let watch = move |event: Event<'_>| {
@@ -369,7 +381,7 @@ fn a_panic_of_the_caller_ends_the_run_and_the_client_is_as_good_as_before() {
     let time = start();
     let server = serve(Sandbox::new(7), &time);
     let client = ureq_client(&server, &time);
-    let assignment = Assignment::new(trustors(40), latest(), client.environment().api().clone(), time.now());
+    let assignment = FleetPlan::new(trustors(40), latest(), client.environment().api().clone(), time.now());
     let panic = catch_unwind(AssertUnwindSafe(|| client.fleet(&assignment).run(|_| panic!("of the caller"))));
     assert_eq!(*panic.unwrap_err().downcast::<&str>().unwrap(), "of the caller");
     let mut found = 0;
@@ -389,7 +401,7 @@ fn what_is_recalled_is_not_asked_for_again_and_requests_are_told_of() {
         let time = start();
         let server = serve(Sandbox::new(7), &time);
         let api = server.environment().unwrap().api().clone();
-        let assignment = Assignment::new(organizations.iter().cloned(), latest(), api, time.now());
+        let assignment = FleetPlan::new(organizations.iter().cloned(), latest(), api, time.now());
         let sent = Arc::new(AtomicUsize::new(0));
         let count = sent.clone();
         let watch = move |event: Event<'_>| {

@@ -7,11 +7,13 @@ use billing_core::calls::{
     Call, ContractCall, ContractPeriodCall, ContractsCall, InvoiceDocumentCall, InvoiceLinesCall,
     InvoicesCall, OrganizationCall, TrustorsCall,
 };
+use billing_core::machine::Page;
 use billing_core::model::{ContractStatus, PaymentStatus};
 use billing_core::sandbox::{Fault, Logged, RetryAfter, Sandbox, Target};
+use billing_core::values::PageSize;
 use billing_core::{
     ContractId, ContractPeriodId, Credentials, DateRange, Download, Error, ErrorKind, Exchange, InvoiceId,
-    Page, PageSize, Pages, Policy,
+    Pages, Policy,
 };
 use billing_tests::{FakeServer, Memory, Stage, Transport, VirtualTime};
 use chrono::Utc;

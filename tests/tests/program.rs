@@ -60,13 +60,13 @@ fn a_report_is_learned_from_unless_it_is_not_wanted() {
     };
     run(&[]);
     let kept = std::fs::read_to_string(&file).unwrap();
-    let seen: billing_core::Completions = serde_json::from_str(&kept).unwrap();
+    let seen: billing_core::poll::PollTimings = serde_json::from_str(&kept).unwrap();
     assert_eq!(seen.len(), 1, "{kept}");
 
     let said = run(&["-v"]);
     assert!(said.contains("as learned from the one report before"), "{said}");
     let kept = std::fs::read_to_string(&file).unwrap();
-    assert_eq!(serde_json::from_str::<billing_core::Completions>(&kept).unwrap().len(), 2, "{kept}");
+    assert_eq!(serde_json::from_str::<billing_core::poll::PollTimings>(&kept).unwrap().len(), 2, "{kept}");
     let said = run(&["-v", "--no-history"]);
     assert!(said.contains("by the usual schedule"), "nothing is used: {said}");
     assert_eq!(std::fs::read_to_string(&file).unwrap(), kept, "and nothing is kept");

@@ -9,7 +9,8 @@ use billing_core::calls::{
     BillableUsage, Call, ContractCall, ContractPeriodCall, ContractsCall, InvoiceDocumentCall,
     InvoiceLinesCall, InvoicesCall, OrganizationCall, TrusteeOverviewCall, TrustorsCall,
 };
-use billing_core::{BaseUrl, Cursor, DateRange, Environment, Period};
+use billing_core::values::Cursor;
+use billing_core::{BaseUrl, DateRange, Environment, Period};
 use proptest::prelude::*;
 use serde::Serialize;
 use serde::de::DeserializeOwned;

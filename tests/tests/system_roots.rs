@@ -10,7 +10,8 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::sync::Arc;
 
-use billing_core::{BaseUrl, Credentials, Environment, Policy, RetrySchedule};
+use billing_core::machine::RetrySchedule;
+use billing_core::{BaseUrl, Credentials, Environment, Policy};
 use billing_tests::certificates::{Authority, names};
 use billing_tests::program::{program, stderr, stdout};
 use billing_tests::raw_server::{RawServer, TRUSTOR};

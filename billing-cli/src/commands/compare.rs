@@ -1,6 +1,6 @@
 //! `compare`: billing periods of an organisation side by side.
 
-use billing_core::calls::{Answer, TrusteeOverviewCall, WithBody};
+use billing_core::calls::{TrusteeOverviewCall, WithBody, WithRaw};
 use billing_core::model::TrusteeOverview;
 use billing_core::{Comparison, OrgId, PeriodIndex, Statement};
 
@@ -61,7 +61,7 @@ pub(crate) fn run(
 struct Compared {
     org: OrgId,
     name: Option<String>,
-    answers: Vec<Answer<TrusteeOverview>>,
+    answers: Vec<WithRaw<TrusteeOverview>>,
     comparison: Comparison,
 }
 

@@ -1,7 +1,8 @@
 //! `contracts`, `contract` and `period`: who has agreed to what, and what became of it.
 
-use billing_core::calls::{Answer, Call, ContractCall, ContractPeriodCall, ContractsCall, WithBody};
-use billing_core::{Amount, PageSize};
+use billing_core::Amount;
+use billing_core::calls::{Call, ContractCall, ContractPeriodCall, ContractsCall, WithBody, WithRaw};
+use billing_core::values::PageSize;
 
 use super::{Found, Outcome, body_text, list, print};
 use crate::alarm::Alarm;
@@ -64,7 +65,7 @@ pub(crate) fn period(
 
 /// The answer to a call, with the document that is made of it.
 struct Asked<T> {
-    answer: Answer<T>,
+    answer: WithRaw<T>,
     shown: fn(&T) -> Document,
 }
 

@@ -6,12 +6,12 @@ use std::ops::ControlFlow;
 use std::path::PathBuf;
 
 use billing_core::calls::TrustorsCall;
-use billing_core::fleet::Stopped;
-use billing_core::history::{Finding, Found};
-use billing_core::{
-    Assignment, BillingPeriod, InvalidInput, OrgId, PageSize, PeriodIndex, Reach, Statement, Timestamp,
-    Totals,
-};
+use billing_core::fleet::Aborted;
+use billing_core::fleet::FleetPlan;
+use billing_core::history::BillingPeriod;
+use billing_core::history::{PeriodOutcome, PeriodResult};
+use billing_core::values::PageSize;
+use billing_core::{InvalidInput, OrgId, PeriodIndex, PeriodSelection, Statement, Timestamp, Totals};
 use chrono::TimeDelta;
 
 use super::{deliver, list, render, with_statement};
@@ -30,7 +30,7 @@ use crate::progress::FleetBar;
 use crate::text::count;
 
 pub(crate) fn run(command: &Fleet, options: &Options, destination: &Destination) -> Result<(), Failure> {
-    let reach = Reach::Index(command.period.parse::<PeriodIndex>()?);
+    let reach = PeriodSelection::Index(command.period.parse::<PeriodIndex>()?);
     if let (Some(journal), Destination::File(result)) = (&command.resume, destination)
         && is_same_file(journal, result)
     {
@@ -76,13 +76,13 @@ pub(crate) fn run(command: &Fleet, options: &Options, destination: &Destination)
 
 /// What ended a run before its end, and how it can be gone on with.
 struct Early {
-    stopped: Stopped,
+    stopped: Aborted,
     how_to_go_on: String,
 }
 
 /// What is to be found out.
 struct Task {
-    assignment: Assignment,
+    assignment: FleetPlan,
     /// Names by id, from the list of the organisations.
     names: HashMap<String, String>,
     /// Which are in the list and cannot be asked about, and why.
@@ -95,7 +95,7 @@ impl Task {
     /// The organisations are those that were named, or those of the journal, or all that trust ours.
     fn new(
         named: Option<Vec<Named>>,
-        reach: Reach,
+        reach: PeriodSelection,
         opened: Option<Opened>,
         backend: &mut Backend,
         options: &Options,
@@ -112,7 +112,7 @@ impl Task {
         let name = |named: &Named| Some((named.id.folded(), named.name.clone()?));
         let names = named.iter().filter_map(name).collect();
         let ids = named.into_iter().map(|named| named.id);
-        let wanted = Assignment::new(ids, reach, backend.api(), backend.now());
+        let wanted = FleetPlan::new(ids, reach, backend.api(), backend.now());
         let assignment = match &opened {
             Some(Opened::Old(old)) => {
                 old.assignment.is_that_of(&wanted).map_err(|why| old.refused(&why.to_string()))?;
@@ -274,14 +274,16 @@ impl<'a> Run<'a> {
     /// Takes in what was found. `aside`: how something is said while a bar is shown.
     fn take(
         &mut self,
-        finding: &Finding,
+        finding: &PeriodResult,
         to: &mut Option<&mut dyn Write>,
         aside: impl Fn(&dyn Fn()),
     ) -> Result<(), Failure> {
         let id = &finding.organization;
         let why = match &finding.found {
-            Found::Period(period) | Found::Undated(period) => return self.found(id, period, to),
-            Found::Failed(error) => error.to_string(),
+            PeriodOutcome::Period(period) | PeriodOutcome::Undated(period) => {
+                return self.found(id, period, to);
+            }
+            PeriodOutcome::Failed(error) => error.to_string(),
             _ => "there is no such billing period".to_owned(),
         };
         let label = match self.names.get(&id.folded()) {
@@ -409,14 +411,14 @@ mod tests {
         let (options, Command::Fleet(command)) = (line.options, line.command) else { panic!("it is fleet") };
         let mut backend = Backend::new(&options).unwrap();
         let org: OrgId = billing_core::sandbox::ORG_ID.parse().unwrap();
-        let latest = Reach::Index(PeriodIndex::new(0));
+        let latest = PeriodSelection::Index(PeriodIndex::new(0));
         let mut finding = backend.history(&org, latest, options.verbosity()).unwrap().remove(0);
-        let Found::Period(period) = &mut finding.found else { panic!("it has one") };
+        let PeriodOutcome::Period(period) = &mut finding.found else { panic!("it has one") };
         period.body = "{\"organization\":{\"name\":\"A\u{9b}31m\u{202e}B\"}}".into();
         period.overview = serde_json::from_slice(&period.body).unwrap();
 
         let written = |on_terminal: bool| {
-            let assignment = Assignment::new([org.clone()], latest, backend.api(), backend.now());
+            let assignment = FleetPlan::new([org.clone()], latest, backend.api(), backend.now());
             let task = Task { assignment, names: HashMap::new(), lost: Vec::new(), journal: None };
             let mut run = Run::new(&task, &command, &options, on_terminal);
             let mut out = Vec::new();

@@ -2,9 +2,10 @@
 
 use std::num::NonZeroU32;
 
-use billing_core::history::{Ended, Finding, Found as Visited};
+use billing_core::history::BillingPeriod;
+use billing_core::history::{PeriodOutcome as Visited, PeriodResult, StopReason};
 use billing_core::{
-    BillingPeriod, Change, InvalidInput, OrgId, Period, PeriodIndex, Reach, Statement, Timestamp, Trend,
+    Change, InvalidInput, OrgId, Period, PeriodIndex, PeriodSelection, Statement, Timestamp, Trend,
 };
 use chrono::{DateTime, Days, Utc};
 
@@ -61,13 +62,13 @@ pub(crate) fn run(
 }
 
 /// The latest year's worth, if nothing is said.
-fn reach(said: &args::Reach) -> Result<Reach, Failure> {
+fn reach(said: &args::Reach) -> Result<PeriodSelection, Failure> {
     let wrong = |what: &str, text: &str, instead: &str| {
         Failure::Usage(format!("--{what} {text:?} cannot be meant: {instead}"))
     };
     if let (Some(from), Some(to)) = (&said.from, &said.to) {
         let (begin, end) = (Timestamp::from_user(from)?, after(to)?);
-        return Period::new(begin, end).map(Reach::Range).map_err(|error| match error {
+        return Period::new(begin, end).map(PeriodSelection::Range).map_err(|error| match error {
             InvalidInput::Period { .. } => {
                 Failure::Usage(format!("--from {from} is not before --to {to}: swap or change them"))
             }
@@ -77,13 +78,13 @@ fn reach(said: &args::Reach) -> Result<Reach, Failure> {
     if let Some(year) = &said.year {
         // 26 is the year 26, which nobody means.
         let whole = Some(year).filter(|year| year.len() == 4);
-        let reach = whole.and_then(|year| Reach::year(year.parse().ok()?).ok());
+        let reach = whole.and_then(|year| PeriodSelection::year(year.parse().ok()?).ok());
         return reach.ok_or_else(|| wrong("year", year, "write 2026"));
     }
     let periods = said.periods.as_deref().unwrap_or(USUAL);
     let n: NonZeroU32 =
         periods.parse().map_err(|_| wrong("periods", periods, "write how many, from 1 on"))?;
-    Ok(Reach::Periods(n))
+    Ok(PeriodSelection::Periods(n))
 }
 
 /// The end of a range whose last day is `text`: that day is part of it.
@@ -107,7 +108,7 @@ struct Walked {
 }
 
 impl Walked {
-    fn new(org: &OrgId, findings: Vec<Finding>) -> Self {
+    fn new(org: &OrgId, findings: Vec<PeriodResult>) -> Self {
         let mut walked = Self {
             asked: org.clone().into(),
             periods: Vec::new(),
@@ -115,7 +116,7 @@ impl Walked {
             unread: Vec::new(),
             remarks: Vec::new(),
         };
-        for Finding { index, found, ended, .. } in findings {
+        for PeriodResult { index, found, ended, .. } in findings {
             match found {
                 Visited::Period(period) => walked.take(*period),
                 Visited::Undated(period) => {
@@ -133,8 +134,8 @@ impl Walked {
                 }
                 _ => {}
             }
-            if let Some(ended @ (Ended::GaveUp | Ended::Circles | Ended::Endless)) = ended {
-                walked.failed += usize::from(ended != Ended::GaveUp);
+            if let Some(ended @ (StopReason::GaveUp | StopReason::Circles | StopReason::Endless)) = ended {
+                walked.failed += usize::from(ended != StopReason::GaveUp);
                 walked.remarks.push((ended.to_string(), true));
             }
         }

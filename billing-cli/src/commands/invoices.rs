@@ -1,7 +1,8 @@
 //! `invoices`, `invoice-lines` and `invoice-document`: what was billed.
 
+use billing_core::InvoiceId;
 use billing_core::calls::{InvoiceDocumentCall, InvoiceLinesCall, InvoicesCall};
-use billing_core::{InvoiceId, PageSize};
+use billing_core::values::PageSize;
 
 use super::list;
 use crate::args::{Invoices, Options};

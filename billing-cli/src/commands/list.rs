@@ -1,7 +1,8 @@
 //! Lists: page after page to their end, printed as one.
 
-use billing_core::calls::{Answer, Call, WithBody};
-use billing_core::{Date, DateRange, InvalidInput, Page};
+use billing_core::calls::{Call, WithBody, WithRaw};
+use billing_core::machine::Page;
+use billing_core::{Date, DateRange, InvalidInput};
 
 use super::{Found, body_text, print, unreadable};
 use crate::args::{Dates, Options};
@@ -24,7 +25,7 @@ where
 {
     let pages = Backend::new(options)?.list(WithBody(call), options.verbosity())?;
     let mut listed = Listed { bodies: Vec::new(), entities: Vec::new(), shown };
-    for Answer { value, body } in pages {
+    for WithRaw { value, body } in pages {
         listed.entities.extend(value.into_entities());
         listed.bodies.push(body_text(&body)?.to_owned());
     }

@@ -1,6 +1,6 @@
 //! `overview`: what a trustor committed to, used and owes, and what it comes to.
 
-use billing_core::calls::{Answer, TrusteeOverviewCall, WithBody};
+use billing_core::calls::{TrusteeOverviewCall, WithBody, WithRaw};
 use billing_core::model::TrusteeOverview;
 use billing_core::{OrgId, PeriodIndex, Statement};
 
@@ -37,7 +37,7 @@ pub(crate) fn run(
 /// An overview with its statement.
 struct Stated {
     asked: Named,
-    answer: Answer<TrusteeOverview>,
+    answer: WithRaw<TrusteeOverview>,
     statement: Statement,
 }
 

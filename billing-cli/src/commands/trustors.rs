@@ -1,7 +1,7 @@
 //! `trustors`: the organisations that trust ours.
 
-use billing_core::PageSize;
 use billing_core::calls::TrustorsCall;
+use billing_core::values::PageSize;
 
 use super::list;
 use crate::args::Options;

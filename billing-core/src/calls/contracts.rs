@@ -96,7 +96,8 @@ const OPERATION: Operation =
 mod tests {
     use super::*;
     use crate::calls::wire;
-    use crate::{Onward, Page, PageSize};
+    use crate::machine::{NextPage, Page};
+    use crate::values::PageSize;
 
     #[test]
     fn the_request() {
@@ -146,7 +147,7 @@ mod tests {
                     "overagePrice":0.1234567890123456789012345678}]}],"tier":1.10}],
             "nextUri":"/api/v2/billing/contracts?after=x"}"#;
         let page = ContractsCall::new().parse(&Response::new(body.into())).unwrap();
-        assert_eq!(page.onward(), Onward::Address("/api/v2/billing/contracts?after=x"));
+        assert_eq!(page.onward(), NextPage::Address("/api/v2/billing/contracts?after=x"));
         let [contract] = page.entities() else { panic!("one contract") };
         assert_eq!(contract.date_start.unwrap().to_string(), "2024-02-29");
         assert_eq!(contract.billing_periods()[0].status, Some("Paused".into()));

@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use super::get::Get;
 use crate::values::id::is_blank;
-use crate::{Cursor, DateRange, InvalidInput, PageSize};
+use crate::values::{Cursor, PageSize};
+use crate::{DateRange, InvalidInput};
 
 /// Where in a list to begin, and how much of it at once.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,21 +28,21 @@ macro_rules! paging {
     () => {
         /// With so many on a page.
         #[must_use = "the call is not changed in place"]
-        pub fn page_size(mut self, size: $crate::PageSize) -> Self {
+        pub fn page_size(mut self, size: $crate::values::PageSize) -> Self {
             self.paging.size = size;
             self
         }
 
         /// Beginning after `cursor` in place of at the start.
         #[must_use = "the call is not changed in place"]
-        pub fn after(mut self, cursor: $crate::Cursor) -> Self {
+        pub fn after(mut self, cursor: $crate::values::Cursor) -> Self {
             self.paging.begin = $crate::calls::listing::Begin::After(cursor);
             self
         }
 
         /// With the page that ends before `cursor`, in place of that at the start.
         #[must_use = "the call is not changed in place"]
-        pub fn before(mut self, cursor: $crate::Cursor) -> Self {
+        pub fn before(mut self, cursor: $crate::values::Cursor) -> Self {
             self.paging.begin = $crate::calls::listing::Begin::Before(cursor);
             self
         }

@@ -27,8 +27,10 @@ use http::{Request, Response, StatusCode};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use crate::machine::{NextPage, Page};
 use crate::model::{Scan, decode_model};
-use crate::{BaseUrl, DecodeError, DocumentUrl, Onward, Page};
+use crate::values::DocumentUrl;
+use crate::{BaseUrl, DecodeError};
 
 pub use billable_usage::{BillableUsage, PackedBillableUsage};
 pub use contract::ContractCall;
@@ -107,7 +109,7 @@ macro_rules! as_inner_call {
             self.$inner.is_secret()
         }
 
-        fn document(&self) -> Option<&$crate::DocumentUrl> {
+        fn document(&self) -> Option<&$crate::values::DocumentUrl> {
             self.$inner.document()
         }
     };
@@ -121,7 +123,7 @@ pub struct WithBody<C>(pub C);
 /// What [`WithBody`] yields. Its `Debug` does not show the body, which can be long, and of a call that
 /// [is secret](Call::is_secret) is one.
 #[derive(Clone, PartialEq)]
-pub struct Answer<T> {
+pub struct WithRaw<T> {
     /// The answer as a model.
     pub value: T,
     /// The body that it was read from.
@@ -129,7 +131,7 @@ pub struct Answer<T> {
 }
 
 impl<C: Call> Call for WithBody<C> {
-    type Output = Answer<C::Output>;
+    type Output = WithRaw<C::Output>;
 
     as_inner_call!(0);
 
@@ -138,7 +140,7 @@ impl<C: Call> Call for WithBody<C> {
     }
 
     fn parse(&self, response: &Response<Bytes>) -> Result<Self::Output, DecodeError> {
-        Ok(Answer { value: self.0.parse(response)?, body: response.body().clone() })
+        Ok(WithRaw { value: self.0.parse(response)?, body: response.body().clone() })
     }
 
     fn accepts(&self, status: StatusCode) -> bool {
@@ -146,17 +148,17 @@ impl<C: Call> Call for WithBody<C> {
     }
 }
 
-impl<T: fmt::Debug> fmt::Debug for Answer<T> {
+impl<T: fmt::Debug> fmt::Debug for WithRaw<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let body = format_args!("{} bytes", self.body.len());
         f.debug_struct("Answer").field("value", &self.value).field("body", &body).finish()
     }
 }
 
-impl<T: Page> Page for Answer<T> {
+impl<T: Page> Page for WithRaw<T> {
     type Entity = T::Entity;
 
-    fn onward(&self) -> Onward<'_> {
+    fn onward(&self) -> NextPage<'_> {
         self.value.onward()
     }
 

@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 use super::get::Get;
 use super::{Call, decode_page};
 use crate::model::TrustorList;
-use crate::{BaseUrl, DecodeError, Operation, PageSize};
+use crate::values::PageSize;
+use crate::{BaseUrl, DecodeError, Operation};
 
 /// Asks, as a trustee, for the organisations that trust ours: a list, for [`Pages`](crate::Pages).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -54,7 +55,7 @@ const OPERATION: Operation =
 mod tests {
     use super::*;
     use crate::calls::wire;
-    use crate::{Onward, Page};
+    use crate::machine::{NextPage, Page};
 
     #[test]
     fn the_request() {
@@ -78,7 +79,7 @@ mod tests {
             "name":"Test Org Name"},"createdBy":{"name":"Ada"}}],
             "pageSize":1,"pageNumber":1,"total":2,"pageCount":2}"#;
         let page = TrustorsCall::new().parse(&Response::new(body.into())).unwrap();
-        assert_eq!(page.onward(), Onward::Number { this: Some(1), of: 2 });
+        assert_eq!(page.onward(), NextPage::Number { this: Some(1), of: 2 });
         assert_eq!(page.total, Some(2));
         let [trustor] = page.entities() else { panic!("one trustor") };
         assert_eq!(trustor.organization_id(), Some("9d750d63-95ae-4df7-8955-2bca7152ca19"));

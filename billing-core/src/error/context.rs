@@ -10,7 +10,7 @@ use crate::{Secret, TransportError};
 
 /// What is known of the last exchange: what the server said, or what the transport said in its stead.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Evidence {
+pub(crate) struct ErrorContext {
     pub(super) status: Option<StatusCode>,
     pub(super) code: Option<String>,
     pub(super) message: Option<String>,
@@ -19,7 +19,7 @@ pub(crate) struct Evidence {
     pub(super) transport: Option<TransportError>,
 }
 
-impl Evidence {
+impl ErrorContext {
     /// What a response says. `secrets` that a careless server sends back are taken out of it.
     pub(crate) fn of_response(response: &Response<impl AsRef<[u8]>>, secrets: &[&Secret]) -> Self {
         let body = response.body().as_ref();
@@ -56,7 +56,7 @@ impl Evidence {
     }
 }
 
-impl fmt::Display for Evidence {
+impl fmt::Display for ErrorContext {
     /// ` (404 not.found: …; correlation id …)`, as far as it is known.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Some(status) = self.status else { return Ok(()) };

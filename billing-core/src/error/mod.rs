@@ -14,9 +14,9 @@ use http::StatusCode;
 use self::redaction::printable;
 use crate::{Operation, TransportError, TransportErrorKind};
 
-pub(crate) use context::Evidence;
+pub(crate) use context::ErrorContext;
 pub use decode::DecodeError;
-pub(crate) use saved::Kept;
+pub(crate) use saved::SavedError;
 
 /// The failure of an operation, with everything that Genesys Cloud's support asks for.
 ///
@@ -30,7 +30,7 @@ struct Inner {
     kind: ErrorKind,
     operation: Operation,
     attempts: u32,
-    evidence: Evidence,
+    evidence: ErrorContext,
 }
 
 /// What happened, split by whose fault it is; see [`ErrorKind::fault`].
@@ -104,7 +104,7 @@ impl ErrorKind {
 }
 
 impl Error {
-    pub(crate) fn new(kind: ErrorKind, operation: Operation, evidence: Evidence) -> Self {
+    pub(crate) fn new(kind: ErrorKind, operation: Operation, evidence: ErrorContext) -> Self {
         Self(Arc::new(Inner { kind, operation, attempts: 0, evidence }))
     }
 

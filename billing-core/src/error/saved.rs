@@ -3,13 +3,13 @@
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 
-use super::{Error, ErrorKind, Evidence};
+use super::{Error, ErrorContext, ErrorKind};
 use crate::calls::TRUSTEE_OVERVIEW;
 
 /// An error of a trustee overview in a journal; see [`Error::keep`].
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub(crate) struct Kept {
+pub(crate) struct SavedError {
     kind: KeptKind,
     status: Option<u16>,
     code: Option<String>,
@@ -30,8 +30,9 @@ enum KeptKind {
 impl Error {
     /// The error as it is kept in a journal, if it is the server's last word on the overview of an organisation: another try
     /// would be answered so too.
-    pub(crate) fn keep(&self) -> Option<Kept> {
-        let Evidence { status, code, message, correlation_id, body_start, transport: _ } = &self.0.evidence;
+    pub(crate) fn keep(&self) -> Option<SavedError> {
+        let ErrorContext { status, code, message, correlation_id, body_start, transport: _ } =
+            &self.0.evidence;
         let kind = match self.0.kind {
             ErrorKind::Forbidden => KeptKind::Forbidden,
             ErrorKind::NotFound => KeptKind::NotFound,
@@ -41,7 +42,7 @@ impl Error {
         if self.0.operation != TRUSTEE_OVERVIEW {
             return None;
         }
-        Some(Kept {
+        Some(SavedError {
             kind,
             status: status.map(|status| status.as_u16()),
             code: code.clone(),
@@ -53,7 +54,7 @@ impl Error {
     }
 }
 
-impl Kept {
+impl SavedError {
     pub(crate) fn into_error(self) -> Error {
         let Self { kind, status, code, message, correlation_id, body_start, requests } = self;
         let kind = match kind {
@@ -62,7 +63,7 @@ impl Kept {
             KeptKind::Rejected => ErrorKind::Rejected,
         };
         let status = status.and_then(|status| StatusCode::from_u16(status).ok());
-        let evidence = Evidence { status, code, message, correlation_id, body_start, transport: None };
+        let evidence = ErrorContext { status, code, message, correlation_id, body_start, transport: None };
         Error::new(kind, TRUSTEE_OVERVIEW, evidence).after(requests)
     }
 }

@@ -10,7 +10,7 @@ const OPERATION: Operation = Operation::new("get_thing", "the thing", &[]);
 fn error(kind: ErrorKind, status: u16, body: &str) -> Error {
     let response =
         Response::builder().status(status).header("ININ-Correlation-Id", "abc-123").body(body).unwrap();
-    Error::new(kind, OPERATION, Evidence::of_response(&response, &[&Secret::new("t0ken")])).after(2)
+    Error::new(kind, OPERATION, ErrorContext::of_response(&response, &[&Secret::new("t0ken")])).after(2)
 }
 
 #[test]
@@ -48,7 +48,7 @@ fn rule_9_an_echoed_secret_is_not_repeated_however_it_is_spelled() {
         "%61%2F%62%2B%63%3D%C3%A9%5C%F0%9F%94%91%25%2e",
     ] {
         let body = format!("<p>{spelled}</p>{spelled}.");
-        let error = Evidence::of_response(&Response::new(&body), &[&secret]);
+        let error = ErrorContext::of_response(&Response::new(&body), &[&secret]);
         assert_eq!(error.body_start.as_deref(), Some("<p>[secret]</p>[secret]."), "{spelled}");
         assert_eq!(quoted(body, &[&secret]), "<p>[secret]</p>[secret].", "{spelled}");
     }
@@ -99,7 +99,7 @@ fn each_kind_is_somebodys_fault_and_has_words_of_its_own() {
     ];
     let mut words = Vec::new();
     for (kind, fault) in &all {
-        let error = Error::new(kind.clone(), OPERATION, Evidence::default());
+        let error = Error::new(kind.clone(), OPERATION, ErrorContext::default());
         assert_eq!((error.fault(), error.kind()), (*fault, kind));
         assert_eq!(error.retry_at().is_some(), matches!(kind, ErrorKind::Deferred(_)));
         assert_eq!(std::error::Error::source(&error).is_some(), matches!(kind, ErrorKind::Decode(_)));
@@ -115,11 +115,11 @@ fn each_kind_is_somebodys_fault_and_has_words_of_its_own() {
 fn an_answer_of_a_preview_operation_that_cannot_be_read_says_so() {
     let kind = ErrorKind::Decode(DecodeError::new("entities", "the list is missing"));
     let said = |operation| {
-        let error = Error::new(kind.clone(), operation, Evidence::default());
+        let error = Error::new(kind.clone(), operation, ErrorContext::default());
         error.to_string().contains("preview operation")
     };
     assert_eq!((said(OPERATION), said(OPERATION.in_preview())), (false, true));
-    let other = Error::new(ErrorKind::NotFound, OPERATION.in_preview(), Evidence::default());
+    let other = Error::new(ErrorKind::NotFound, OPERATION.in_preview(), ErrorContext::default());
     assert!(!other.to_string().contains("preview"), "{other}");
 }
 

@@ -52,9 +52,9 @@ use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
 use serde::{Deserialize, Serialize};
 
-use super::plan::{AnotherRun, Assignment};
-use crate::error::Kept;
-use crate::history::{BillingPeriod, Dates, Ended, Finding, Found};
+use super::plan::{FleetPlan, PlanMismatch};
+use crate::error::SavedError;
+use crate::history::{BillingPeriod, Dates, PeriodOutcome, PeriodResult, StopReason};
 use crate::machine::checkpoint::{CHECKSUM, checksum};
 use crate::model::decode;
 use crate::{OrgId, PeriodIndex};
@@ -68,7 +68,7 @@ pub struct Journal {
 
 impl Journal {
     /// The journal of a new run, and its first line.
-    pub fn begin(assignment: &Assignment) -> (Self, String) {
+    pub fn begin(assignment: &FleetPlan) -> (Self, String) {
         let mut journal = Self { check: CHECKSUM };
         let line = journal.line(&First { format: FORMAT.into(), version: VERSION, assignment });
         (journal, line)
@@ -77,15 +77,15 @@ impl Journal {
     /// The line for a finding, which is to be written whole before anything else; `None` for one that is not recorded,
     /// because it is to be asked for again. Where it cannot be written the run is to be stopped: a line after one that is
     /// broken or missing would be refused.
-    pub fn record(&mut self, finding: &Finding) -> Option<String> {
-        let Finding { organization, index, found, ended } = finding;
+    pub fn record(&mut self, finding: &PeriodResult) -> Option<String> {
+        let PeriodResult { organization, index, found, ended } = finding;
         let found = match found {
-            Found::Period(period) => Recorded::Period(packed(&period.body)),
-            Found::Undated(period) => Recorded::Undated(packed(&period.body)),
-            Found::Outside(dates) => Recorded::Outside(*dates),
-            Found::Repeated(dates) => Recorded::Repeated(*dates),
-            Found::Nothing => Recorded::Nothing,
-            Found::Failed(error) => Recorded::Failed(error.keep()?),
+            PeriodOutcome::Period(period) => Recorded::Period(packed(&period.body)),
+            PeriodOutcome::Undated(period) => Recorded::Undated(packed(&period.body)),
+            PeriodOutcome::Outside(dates) => Recorded::Outside(*dates),
+            PeriodOutcome::Repeated(dates) => Recorded::Repeated(*dates),
+            PeriodOutcome::Nothing => Recorded::Nothing,
+            PeriodOutcome::Failed(error) => Recorded::Failed(error.keep()?),
         };
         Some(self.line(&Record { organization: organization.clone(), index: *index, found, ended: *ended }))
     }
@@ -115,9 +115,9 @@ pub struct JournalReader {
 #[derive(Clone, Debug)]
 pub enum Entry {
     /// Which run it is of. The first line, and no other.
-    Assignment(Assignment),
+    Assignment(FleetPlan),
     /// What was found.
-    Finding(Finding),
+    Finding(PeriodResult),
 }
 
 impl JournalReader {
@@ -204,11 +204,11 @@ pub enum JournalError {
         reason: &'static str,
     },
     /// It is of another run; see [`Assignment::is_that_of`].
-    AnotherRun(AnotherRun),
+    AnotherRun(PlanMismatch),
 }
 
-impl From<AnotherRun> for JournalError {
-    fn from(another: AnotherRun) -> Self {
+impl From<PlanMismatch> for JournalError {
+    fn from(another: PlanMismatch) -> Self {
         Self::AnotherRun(another)
     }
 }
@@ -235,7 +235,7 @@ impl std::error::Error for JournalError {}
 struct First<'a> {
     format: std::borrow::Cow<'a, str>,
     version: u32,
-    assignment: &'a Assignment,
+    assignment: &'a FleetPlan,
 }
 
 /// What every version has in its first line.
@@ -247,7 +247,7 @@ struct FirstRead {
 
 #[derive(Deserialize)]
 struct Assigned {
-    assignment: Assignment,
+    assignment: FleetPlan,
 }
 
 /// One finding.
@@ -257,7 +257,7 @@ struct Record {
     index: PeriodIndex,
     found: Recorded,
     #[serde(skip_serializing_if = "Option::is_none")]
-    ended: Option<Ended>,
+    ended: Option<StopReason>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -268,26 +268,26 @@ enum Recorded {
     Undated(String),
     Outside(Dates),
     Repeated(Dates),
-    Failed(Kept),
+    Failed(SavedError),
     Nothing,
 }
 
 impl Record {
-    fn into_finding(self) -> Option<Finding> {
+    fn into_finding(self) -> Option<PeriodResult> {
         let Self { organization, index, found, ended } = self;
         let period = |packed: String| {
             let body = unpacked(&packed)?;
             Some(Box::new(BillingPeriod { index, overview: decode(&body).ok()?, body }))
         };
         let found = match found {
-            Recorded::Period(body) => Found::Period(period(body)?),
-            Recorded::Undated(body) => Found::Undated(period(body)?),
-            Recorded::Outside(dates) => Found::Outside(dates),
-            Recorded::Repeated(dates) => Found::Repeated(dates),
-            Recorded::Failed(kept) => Found::Failed(kept.into_error()),
-            Recorded::Nothing => Found::Nothing,
+            Recorded::Period(body) => PeriodOutcome::Period(period(body)?),
+            Recorded::Undated(body) => PeriodOutcome::Undated(period(body)?),
+            Recorded::Outside(dates) => PeriodOutcome::Outside(dates),
+            Recorded::Repeated(dates) => PeriodOutcome::Repeated(dates),
+            Recorded::Failed(kept) => PeriodOutcome::Failed(kept.into_error()),
+            Recorded::Nothing => PeriodOutcome::Nothing,
         };
-        Some(Finding { organization, index, found, ended })
+        Some(PeriodResult { organization, index, found, ended })
     }
 }
 

@@ -6,26 +6,26 @@
 
 use std::collections::BTreeMap;
 
-use crate::history::{Brief, Dates};
+use crate::history::{Dates, Summary};
 use crate::values::clock::between;
 
 /// See the [module's text](self).
 #[derive(Clone, Debug, Default)]
 pub(super) struct Known {
-    by_index: BTreeMap<u32, Brief>,
+    by_index: BTreeMap<u32, Summary>,
     /// What has moved nobody knows how far, by the indexes of before.
-    adrift: BTreeMap<u32, Brief>,
+    adrift: BTreeMap<u32, Summary>,
 }
 
 impl Known {
     /// What is under an index.
-    pub(super) fn at(&self, index: u32) -> Option<Brief> {
+    pub(super) fn at(&self, index: u32) -> Option<Summary> {
         self.by_index.get(&index).copied()
     }
 
     /// Takes in what was found under an index, after all that was found before. Whether it is a period that was known, and not
     /// gone past yet.
-    pub(super) fn note(&mut self, index: u32, found: Brief) -> bool {
+    pub(super) fn note(&mut self, index: u32, found: Summary) -> bool {
         let mut beyond = self.by_index.split_off(&index.saturating_add(1));
         let former = beyond
             .iter()
@@ -46,17 +46,17 @@ impl Known {
     }
 
     /// Whether what was found under an index does not go together with what was known before it, or under the `next`.
-    fn has_moved(&self, index: u32, found: Brief, next: Option<&Brief>) -> bool {
+    fn has_moved(&self, index: u32, found: Summary, next: Option<&Summary>) -> bool {
         self.by_index.range(..index).any(|(_, known)| known.is_same_period(found))
             || next.is_some_and(|next| leaves_out(found, *next))
     }
 }
 
 /// Whether there is a period between one and what was known behind it: time for half of one at least.
-fn leaves_out(newer: Brief, older: Brief) -> bool {
+fn leaves_out(newer: Summary, older: Summary) -> bool {
     let (
-        Brief::Period(Dates { start: Some(start), end: Some(end) }),
-        Brief::Period(Dates { end: Some(last), .. }),
+        Summary::Period(Dates { start: Some(start), end: Some(end) }),
+        Summary::Period(Dates { end: Some(last), .. }),
     ) = (newer, older)
     else {
         return false;

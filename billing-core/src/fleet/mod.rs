@@ -69,17 +69,21 @@ use chrono::{DateTime, Utc};
 use http::StatusCode;
 
 use crate::calls::LOGIN;
-use crate::history::{Brief, Dates, Ended, Finding, Found, History, Reach, Visit};
+use crate::error::Fault;
+use crate::history::{
+    Dates, History, HistoryStep, PeriodOutcome, PeriodResult, PeriodSelection, StopReason, Summary,
+};
+use crate::machine::WaitReason;
 use crate::session::ANOTHER_API;
+use crate::session::SharedSession;
 use crate::{
-    Access, Authorized, BaseUrl, Error, ErrorKind, Fault, Machine, OrgId, PeriodIndex, Policy, Reply,
-    Request, Sent, Step, Waiting,
+    Authorized, BaseUrl, Error, ErrorKind, Machine, OrgId, PeriodIndex, Policy, Reply, Request, Sent, Step,
 };
 use known::Known;
 use progress::{Speedometer, finishes};
 
 pub use journal::{Journal, JournalError, JournalReader};
-pub use plan::{AnotherRun, Assignment};
+pub use plan::{FleetPlan, PlanMismatch};
 pub use progress::FleetProgress;
 
 /// A run over many organisations; see the [module's text](self).
@@ -87,11 +91,11 @@ pub use progress::FleetProgress;
 /// # Bound
 /// Each organisation is a [`History`], with its bound.
 #[must_use = "a fleet does nothing unless it is stepped"]
-pub struct Fleet<A: Access> {
+pub struct Fleet<A: SharedSession> {
     access: A,
     api: BaseUrl,
     policy: Policy,
-    reach: Reach,
+    reach: PeriodSelection,
     organizations: Vec<OrgId>,
     at_once: usize,
 
@@ -106,7 +110,7 @@ pub struct Fleet<A: Access> {
     /// Numbers machines as they park and flights as they go.
     sequence: u64,
     /// The session lets nobody out before this, and why.
-    held: Option<(Waiting, DateTime<Utc>)>,
+    held: Option<(WaitReason, DateTime<Utc>)>,
     /// The session's revision when last looked at.
     revision: u64,
 
@@ -117,8 +121,8 @@ pub struct Fleet<A: Access> {
     /// comes first in this.
     recalled: BTreeSet<usize>,
     unfinished: VecDeque<usize>,
-    outgoing: VecDeque<(Box<Request>, Flight)>,
-    found: VecDeque<Finding>,
+    outgoing: VecDeque<(Box<Request>, RequestHandle)>,
+    found: VecDeque<PeriodResult>,
     /// Organisations that are begun and have something that could not be read.
     spoiled: BTreeSet<usize>,
     done: usize,
@@ -132,7 +136,7 @@ pub struct Fleet<A: Access> {
     failing: u32,
     begun: Option<DateTime<Utc>>,
     speed: Speedometer,
-    stopped: Option<Stopped>,
+    stopped: Option<Aborted>,
 }
 
 type Machined<A> = Authorized<History, A>;
@@ -142,14 +146,14 @@ type Machined<A> = Authorized<History, A>;
 #[must_use = "a step that is dropped loses what it says"]
 pub enum FleetStep {
     /// Perform this exchange, beside those that are out, then hand the reply to [`Fleet::receive`]. Step again at once.
-    Send(Box<Request>, Flight),
+    Send(Box<Request>, RequestHandle),
     /// A result. Step again.
-    Found(Finding),
+    Found(PeriodResult),
     /// Nothing to do before this time, or before a reply comes, or the [`Session::revision`](crate::Session::revision)
     /// changes; without a time, before a reply comes. Then step again.
     Wait(Option<DateTime<Utc>>),
     /// The end: all is found, or the run was stopped early. Replies that are still to come are of no use.
-    Done(Result<(), Stopped>),
+    Done(Result<(), Aborted>),
 }
 
 /// What a driver tells of a run as it goes on.
@@ -157,7 +161,7 @@ pub enum FleetStep {
 #[non_exhaustive]
 pub struct FleetUpdate {
     /// What was found; `None` where there is nothing new but a wait, which the progress names.
-    pub finding: Option<Finding>,
+    pub finding: Option<PeriodResult>,
     /// How far the run has come.
     pub progress: FleetProgress,
 }
@@ -165,12 +169,12 @@ pub struct FleetUpdate {
 /// A request that is out. It is not `Clone`: one request, one reply.
 #[derive(Debug, PartialEq, Eq)]
 #[must_use = "without its reply the run never ends"]
-pub struct Flight(u64);
+pub struct RequestHandle(u64);
 
 /// Why a run was stopped before its end: something concerns every organisation.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
-pub struct Stopped {
+pub struct Aborted {
     /// What was the last straw.
     pub error: Error,
     /// How many failures in a row there were, where each alone would be an organisation's own; `None` where the error alone
@@ -178,14 +182,14 @@ pub struct Stopped {
     pub in_a_row: Option<u32>,
 }
 
-impl<A: Access> Fleet<A> {
+impl<A: SharedSession> Fleet<A> {
     /// So many requests out at a time are the default.
     pub const AT_ONCE: usize = 16;
     /// So many failures of server or network in a row, with no answer between them, stop a run.
     pub const FAILURES: u32 = 100;
 
     /// A run for `assignment`, under the session behind `access`.
-    pub fn new(assignment: &Assignment, policy: Policy, access: A) -> Self {
+    pub fn new(assignment: &FleetPlan, policy: Policy, access: A) -> Self {
         Self {
             revision: access.with(|session| session.revision()),
             access,
@@ -226,13 +230,13 @@ impl<A: Access> Fleet<A> {
 
     /// Takes in, before the first step, what is known already: the findings of a journal, in their order. What was found is
     /// neither asked for nor found again; where the server has begun a new period since, it is looked for one index further on.
-    pub fn recall(&mut self, finding: &Finding) {
+    pub fn recall(&mut self, finding: &PeriodResult) {
         if self.places.is_empty() {
             self.places = self.organizations.iter().map(OrgId::folded).zip(0..).collect();
         }
         let Some(place) = self.places.get(&finding.organization.folded()) else { return };
         let brief = brief(finding);
-        self.answered |= matches!(brief, Brief::Period(_) | Brief::Nothing);
+        self.answered |= matches!(brief, Summary::Period(_) | Summary::Nothing);
         self.known.entry(*place).or_default().note(finding.index.get(), brief);
     }
 
@@ -265,7 +269,7 @@ impl<A: Access> Fleet<A> {
     }
 
     /// Takes the reply to a request that [`Fleet::step`] gave, at the time `now`. Then step again.
-    pub fn receive(&mut self, flight: Flight, reply: Reply, now: DateTime<Utc>) {
+    pub fn receive(&mut self, flight: RequestHandle, reply: Reply, now: DateTime<Utc>) {
         let Some((place, sent)) = self.out.remove(&flight.0) else { return };
         let index = sent.machine().machine().next_index();
         self.take((place, index), sent.receive(reply, now), now);
@@ -291,7 +295,7 @@ impl<A: Access> Fleet<A> {
     }
 
     /// What a driver tells, at `now`.
-    pub fn update(&self, finding: Option<Finding>, now: DateTime<Utc>) -> FleetUpdate {
+    pub fn update(&self, finding: Option<PeriodResult>, now: DateTime<Utc>) -> FleetUpdate {
         FleetUpdate { finding, progress: self.progress(now) }
     }
 
@@ -329,10 +333,10 @@ impl<A: Access> Fleet<A> {
     }
 
     /// Takes a walk past what is known already.
-    fn skip_known(&mut self, place: usize, mut history: History) -> Result<History, Ended> {
+    fn skip_known(&mut self, place: usize, mut history: History) -> Result<History, StopReason> {
         let Some(known) = self.known.get(&place) else { return Ok(history) };
         while let Some(brief) = known.at(history.next_index().get()) {
-            if matches!(brief, Brief::Failed | Brief::Fatal) {
+            if matches!(brief, Summary::Failed | Summary::Fatal) {
                 self.spoiled.insert(place);
             }
             history = history.recall(brief)?;
@@ -376,7 +380,7 @@ impl<A: Access> Fleet<A> {
         if revision == std::mem::replace(&mut self.revision, revision) {
             return;
         }
-        self.held.take_if(|(waiting, _)| *waiting == Waiting::Login);
+        self.held.take_if(|(waiting, _)| *waiting == WaitReason::Login);
         let (joining, others): (Vec<_>, Vec<_>) = std::mem::take(&mut self.parked)
             .into_iter()
             .partition(|(_, (_, machine))| machine.awaits_login());
@@ -391,7 +395,7 @@ impl<A: Access> Fleet<A> {
         match step {
             Step::Send(request, sent) => {
                 self.out.insert(self.sequence, (place, sent));
-                self.outgoing.push_back((request, Flight(self.sequence)));
+                self.outgoing.push_back((request, RequestHandle(self.sequence)));
             }
             Step::Wait(until, machine) => {
                 let waiting = machine.progress().waiting;
@@ -405,18 +409,18 @@ impl<A: Access> Fleet<A> {
         }
     }
 
-    fn visited(&mut self, place: usize, visit: Visit, now: DateTime<Utc>) {
-        let Visit { mut finding, rest } = visit;
+    fn visited(&mut self, place: usize, visit: HistoryStep, now: DateTime<Utc>) {
+        let HistoryStep { mut finding, rest } = visit;
         self.count(now);
         match &finding.found {
-            Found::Failed(error) => self.fails(place, error),
+            PeriodOutcome::Failed(error) => self.fails(place, error),
             _ => (self.failing, self.answered) = (0, true),
         }
         let known = self.known.get_mut(&place);
         if known.is_some_and(|known| known.note(finding.index.get(), brief(&finding)))
-            && let Found::Period(period) | Found::Undated(period) = &finding.found
+            && let PeriodOutcome::Period(period) | PeriodOutcome::Undated(period) = &finding.found
         {
-            finding.found = Found::Repeated(Dates::of(&period.overview));
+            finding.found = PeriodOutcome::Repeated(Dates::of(&period.overview));
         }
         match rest.map(|rest| self.skip_known(place, rest)) {
             Some(Ok(rest)) => self.ready.push_back((place, rest)),
@@ -431,15 +435,15 @@ impl<A: Access> Fleet<A> {
 
     fn failed(&mut self, (place, index): (usize, PeriodIndex), error: Error, now: DateTime<Utc>) {
         if self.concerns_all(&error) {
-            self.stop(Stopped { error, in_a_row: None });
+            self.stop(Aborted { error, in_a_row: None });
             return;
         }
         self.count(now);
         self.fails(place, &error);
         self.end(place);
         if let Some(organization) = self.organizations.get(place).cloned() {
-            let (found, ended) = (Found::Failed(error), Some(Ended::Failed));
-            self.found.push_back(Finding { organization, index, found, ended });
+            let (found, ended) = (PeriodOutcome::Failed(error), Some(StopReason::Failed));
+            self.found.push_back(PeriodResult { organization, index, found, ended });
         }
     }
 
@@ -456,7 +460,7 @@ impl<A: Access> Fleet<A> {
             Fault::Caller => self.failing = 0,
         }
         if self.failing >= Self::FAILURES {
-            self.stop(Stopped { error: error.clone(), in_a_row: Some(self.failing) });
+            self.stop(Aborted { error: error.clone(), in_a_row: Some(self.failing) });
         }
     }
 
@@ -466,7 +470,7 @@ impl<A: Access> Fleet<A> {
         self.known.remove(&place);
     }
 
-    fn stop(&mut self, stopped: Stopped) {
+    fn stop(&mut self, stopped: Aborted) {
         self.stopped.get_or_insert(stopped);
         self.ready.clear();
         self.parked.clear();
@@ -510,8 +514,8 @@ impl<A: Access> Fleet<A> {
         ]
         .map(|n| u64::try_from(n).unwrap_or(u64::MAX));
         let each = match self.reach {
-            Reach::Index(_) => return Some(left),
-            Reach::Periods(n) if self.done == self.done_before => 2 * u64::from(n.get()),
+            PeriodSelection::Index(_) => return Some(left),
+            PeriodSelection::Periods(n) if self.done == self.done_before => 2 * u64::from(n.get()),
             _ if self.done == self.done_before => return None,
             _ => (self.answers * 4).div_ceil(answered_for),
         };
@@ -519,7 +523,7 @@ impl<A: Access> Fleet<A> {
     }
 }
 
-impl<A: Access> fmt::Debug for Fleet<A> {
+impl<A: SharedSession> fmt::Debug for Fleet<A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Fleet")
             .field("organizations", &self.organizations.len())
@@ -529,7 +533,7 @@ impl<A: Access> fmt::Debug for Fleet<A> {
     }
 }
 
-impl fmt::Display for Stopped {
+impl fmt::Display for Aborted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.in_a_row {
             None => write!(f, "stopped, as this concerns every organisation: {}", self.error),
@@ -538,28 +542,30 @@ impl fmt::Display for Stopped {
     }
 }
 
-impl std::error::Error for Stopped {
+impl std::error::Error for Aborted {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         Some(&self.error)
     }
 }
 
 /// What a finding says, as far as a walk that goes on has to know.
-fn brief(finding: &Finding) -> Brief {
+fn brief(finding: &PeriodResult) -> Summary {
     match (&finding.found, finding.ended) {
-        (Found::Period(period) | Found::Undated(period), _) => Brief::Period(Dates::of(&period.overview)),
-        (Found::Outside(dates) | Found::Repeated(dates), _) => Brief::Period(*dates),
-        (Found::Nothing, _) => Brief::Nothing,
-        (Found::Failed(_), Some(Ended::Failed)) => Brief::Fatal,
-        (Found::Failed(_), _) => Brief::Failed,
+        (PeriodOutcome::Period(period) | PeriodOutcome::Undated(period), _) => {
+            Summary::Period(Dates::of(&period.overview))
+        }
+        (PeriodOutcome::Outside(dates) | PeriodOutcome::Repeated(dates), _) => Summary::Period(*dates),
+        (PeriodOutcome::Nothing, _) => Summary::Nothing,
+        (PeriodOutcome::Failed(_), Some(StopReason::Failed)) => Summary::Fatal,
+        (PeriodOutcome::Failed(_), _) => Summary::Failed,
     }
 }
 
 /// Whether all requests of the session wait for the same.
-fn is_of_the_session(waiting: &Waiting) -> bool {
+fn is_of_the_session(waiting: &WaitReason) -> bool {
     match waiting {
-        Waiting::Throttled | Waiting::Quota | Waiting::Spacing | Waiting::Login => true,
-        Waiting::Start | Waiting::Report(_) | Waiting::Retry(_) => false,
+        WaitReason::Throttled | WaitReason::Quota | WaitReason::Spacing | WaitReason::Login => true,
+        WaitReason::Start | WaitReason::Report(_) | WaitReason::Retry(_) => false,
     }
 }
 

@@ -5,31 +5,31 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::history::Reach;
+use crate::history::PeriodSelection;
 use crate::{BaseUrl, OrgId, Timestamp};
 
 /// Which periods of which organisations, at which server: what makes a run this run and no other.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
-pub struct Assignment {
+pub struct FleetPlan {
     /// The server's address.
     #[serde(with = "crate::values::environment::saved")]
     pub api: BaseUrl,
     /// How far back each organisation's periods are asked for.
-    pub reach: Reach,
+    pub reach: PeriodSelection,
     /// When the run was begun. An index may mean another period some days later.
     pub begun: Timestamp,
     /// The organisations, in the order in which they have their turn.
     organizations: Vec<OrgId>,
 }
 
-impl Assignment {
+impl FleetPlan {
     /// The periods of `organizations` at `api`, in a run that begins at `begun`. An organisation that is named twice has one
     /// turn; ids that differ in case only are one.
     pub fn new(
         organizations: impl IntoIterator<Item = OrgId>,
-        reach: Reach,
+        reach: PeriodSelection,
         api: BaseUrl,
         begun: DateTime<Utc>,
     ) -> Self {
@@ -48,12 +48,12 @@ impl Assignment {
     ///
     /// # Errors
     /// Says what differs.
-    pub fn is_that_of(&self, other: &Self) -> Result<(), AnotherRun> {
+    pub fn is_that_of(&self, other: &Self) -> Result<(), PlanMismatch> {
         if self.api != other.api {
-            return Err(AnotherRun::Api(self.api.to_string(), other.api.to_string()));
+            return Err(PlanMismatch::Api(self.api.to_string(), other.api.to_string()));
         }
         if self.reach != other.reach {
-            return Err(AnotherRun::Reach(self.reach, other.reach));
+            return Err(PlanMismatch::Reach(self.reach, other.reach));
         }
         let set = |assignment: &Self| -> BTreeSet<String> {
             assignment.organizations.iter().map(OrgId::folded).collect()
@@ -61,7 +61,7 @@ impl Assignment {
         let (here, there) = (set(self), set(other));
         match (here.difference(&there).count(), there.difference(&here).count()) {
             (0, 0) => Ok(()),
-            (missing, more) => Err(AnotherRun::Organizations { missing, more }),
+            (missing, more) => Err(PlanMismatch::Organizations { missing, more }),
         }
     }
 }
@@ -69,11 +69,11 @@ impl Assignment {
 /// In what two runs differ.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum AnotherRun {
+pub enum PlanMismatch {
     /// They ask different servers, at these addresses.
     Api(String, String),
     /// They ask for different periods.
-    Reach(Reach, Reach),
+    Reach(PeriodSelection, PeriodSelection),
     /// They ask about different organisations.
     Organizations {
         /// So many of the first are not in the second.
@@ -83,7 +83,7 @@ pub enum AnotherRun {
     },
 }
 
-impl std::fmt::Display for AnotherRun {
+impl std::fmt::Display for PlanMismatch {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Api(one, other) => write!(f, "it is of a run at {one}, not at {other}"),
@@ -96,4 +96,4 @@ impl std::fmt::Display for AnotherRun {
     }
 }
 
-impl std::error::Error for AnotherRun {}
+impl std::error::Error for PlanMismatch {}

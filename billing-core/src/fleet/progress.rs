@@ -4,8 +4,8 @@ use std::fmt;
 
 use chrono::{DateTime, SecondsFormat, Utc};
 
-use crate::Waiting;
-use crate::session::quota::Pace;
+use crate::machine::WaitReason;
+use crate::session::quota::Throughput;
 use crate::values::clock::{after, between};
 
 /// How far a run over many organisations has come. `Display` is a line for people.
@@ -29,7 +29,7 @@ pub struct FleetProgress {
     /// When everything will be done, by the quota and by the speed so far; `None` while nothing is known to tell it by.
     pub finishes: Option<DateTime<Utc>>,
     /// What all wait for, and until when, where no request can go out at the moment.
-    pub waiting: Option<(Waiting, DateTime<Utc>)>,
+    pub waiting: Option<(WaitReason, DateTime<Utc>)>,
 }
 
 impl fmt::Display for FleetProgress {
@@ -86,7 +86,7 @@ fn slice(now: DateTime<Utc>) -> i64 {
 /// which was `answers` since `begun`.
 pub(super) fn finishes(
     left: u64,
-    pace: &Pace,
+    pace: &Throughput,
     answers: u64,
     begun: DateTime<Utc>,
     now: DateTime<Utc>,
@@ -96,13 +96,15 @@ pub(super) fn finishes(
         .and_then(|answers| between(begun, now).checked_div(answers))
         .map(|each| after(now, each.saturating_mul(u32::try_from(left).unwrap_or(u32::MAX))));
     let by_quota = match pace {
-        Pace::Window { free, .. } if left <= u64::from(*free) => None,
-        Pace::Window { usable, free, ends, length } => {
+        Throughput::Window { free, .. } if left <= u64::from(*free) => None,
+        Throughput::Window { usable, free, ends, length } => {
             let windows = (left - u64::from(*free)).div_ceil(u64::from(*usable).max(1)).saturating_sub(1);
             Some(after(*ends, length.saturating_mul(u32::try_from(windows).unwrap_or(u32::MAX))))
         }
-        Pace::Spaced(each) => Some(after(now, each.saturating_mul(u32::try_from(left).unwrap_or(u32::MAX)))),
-        Pace::Unlimited => None,
+        Throughput::Spaced(each) => {
+            Some(after(now, each.saturating_mul(u32::try_from(left).unwrap_or(u32::MAX))))
+        }
+        Throughput::Unlimited => None,
     };
     by_speed.max(by_quota)
 }

@@ -8,9 +8,10 @@ use std::time::Duration;
 
 use super::journal::Entry;
 use super::*;
+use crate::session::Pacing;
 use crate::testing::{lost, reply, start};
 use crate::values::clock::{after, between};
-use crate::{Credentials, Environment, Pacing, Session, TransportErrorKind};
+use crate::{Credentials, Environment, Session, TransportErrorKind};
 
 type Shared = Rc<RefCell<Session>>;
 
@@ -19,9 +20,9 @@ type Server<'a> = &'a mut dyn FnMut(usize, u32, usize) -> Reply;
 
 /// A run, and what is to be known of it.
 struct Run {
-    found: Vec<(usize, u32, String, Option<Ended>)>,
-    findings: Vec<Finding>,
-    end: Option<Result<(), Stopped>>,
+    found: Vec<(usize, u32, String, Option<StopReason>)>,
+    findings: Vec<PeriodResult>,
+    end: Option<Result<(), Aborted>>,
     /// What was asked: organisation and index, in order; and how many logins there were.
     asked: Vec<(usize, u32)>,
     logins: usize,
@@ -36,21 +37,21 @@ fn session() -> Shared {
     Rc::new(RefCell::new(Session::with(Environment::default(), credentials, pacing, 1)))
 }
 
-fn assignment(n: usize, reach: Reach) -> Assignment {
+fn assignment(n: usize, reach: PeriodSelection) -> FleetPlan {
     let organizations = (0..n).map(|n| format!("org-{n}").parse().unwrap());
-    Assignment::new(organizations, reach, Environment::default().api().clone(), start())
+    FleetPlan::new(organizations, reach, Environment::default().api().clone(), start())
 }
 
-fn latest() -> Reach {
-    Reach::Index(PeriodIndex::new(0))
+fn latest() -> PeriodSelection {
+    PeriodSelection::Index(PeriodIndex::new(0))
 }
 
-fn periods(n: u32) -> Reach {
-    Reach::Periods(NonZeroU32::new(n).unwrap())
+fn periods(n: u32) -> PeriodSelection {
+    PeriodSelection::Periods(NonZeroU32::new(n).unwrap())
 }
 
-fn fleet(n: usize, reach: Reach) -> Fleet<Shared> {
-    let retries = crate::RetrySchedule { limit: 1, ..Default::default() };
+fn fleet(n: usize, reach: PeriodSelection) -> Fleet<Shared> {
+    let retries = crate::machine::RetrySchedule { limit: 1, ..Default::default() };
     Fleet::new(&assignment(n, reach), Policy { retries, ..Policy::default() }, session())
 }
 
@@ -82,7 +83,7 @@ fn run_until(fleet: &mut Fleet<Shared>, most: usize, server: Server<'_>) -> Run 
     };
     let mut now = start();
     let mut times: BTreeMap<(usize, u32), usize> = BTreeMap::new();
-    let mut out: BTreeMap<(DateTime<Utc>, u64), (Flight, Reply)> = BTreeMap::new();
+    let mut out: BTreeMap<(DateTime<Utc>, u64), (RequestHandle, Reply)> = BTreeMap::new();
     for n in 0..1_000_000_u64 {
         match fleet.step(now) {
             FleetStep::Send(request, flight) => {
@@ -133,7 +134,7 @@ fn run(fleet: &mut Fleet<Shared>, server: Server<'_>) -> Run {
     run_until(fleet, usize::MAX, server)
 }
 
-fn stopped(run: &Run) -> &Stopped {
+fn stopped(run: &Run) -> &Aborted {
     run.end.as_ref().unwrap().as_ref().unwrap_err()
 }
 
@@ -145,7 +146,9 @@ fn each_organisation_has_its_turn_and_no_more_are_out_than_may_be() {
     assert_eq!(run.asked, (0..100).map(|n| (n, 0)).collect::<Vec<_>>(), "in their order");
     assert_eq!((run.logins, run.most_out, run.found.len()), (1, 7, 100));
     assert!(
-        run.found.iter().all(|(_, _, word, ended)| word == "2026-12-01" && *ended == Some(Ended::Enough))
+        run.found
+            .iter()
+            .all(|(_, _, word, ended)| word == "2026-12-01" && *ended == Some(StopReason::Enough))
     );
     // 100 answers of half a second, 7 at a time, and a login.
     assert_eq!(run.seconds, 8);
@@ -160,14 +163,14 @@ fn a_walk_that_is_begun_is_finished_before_more_are_begun() {
         assert_eq!((organization / 5, *index), (place / 20, u32::try_from(place % 20 / 5).unwrap()));
     }
     let ends =
-        run.found.iter().filter(|(_, index, _, ended)| (*index == 3) == (*ended == Some(Ended::Enough)));
+        run.found.iter().filter(|(_, index, _, ended)| (*index == 3) == (*ended == Some(StopReason::Enough)));
     assert_eq!(ends.count(), 200);
 }
 
 #[test]
 fn one_organisation_is_named_once() {
     let ids = ["a", "b", "A", "a", "c"].map(|id| id.parse::<OrgId>().unwrap());
-    let assignment = Assignment::new(ids, latest(), Environment::default().api().clone(), start());
+    let assignment = FleetPlan::new(ids, latest(), Environment::default().api().clone(), start());
     assert_eq!(assignment.organizations().iter().map(OrgId::as_str).collect::<Vec<_>>(), ["a", "b", "c"]);
 }
 
@@ -184,11 +187,11 @@ fn what_goes_wrong_with_one_is_found_with_its_id_and_the_others_go_on() {
         _ => overview(organization, index),
     });
     assert!(run.end.unwrap().is_ok());
-    let of = |organization: usize| -> Vec<(u32, &str, Option<Ended>)> {
+    let of = |organization: usize| -> Vec<(u32, &str, Option<StopReason>)> {
         let mine = run.found.iter().filter(|(n, ..)| *n == organization);
         mine.map(|(_, index, word, ended)| (*index, word.as_str(), *ended)).collect()
     };
-    let (enough, failed) = (Some(Ended::Enough), Some(Ended::Failed));
+    let (enough, failed) = (Some(StopReason::Enough), Some(StopReason::Failed));
     assert_eq!(of(51), [(0, "failed Some(404)", failed)]);
     assert_eq!(of(52), [(0, "failed Some(403)", failed)]);
     assert_eq!(of(53), [(0, "2026-12-01", None), (1, "failed Some(500)", enough)]);
@@ -350,7 +353,7 @@ fn it_says_how_far_it_is_and_when_it_will_be_done() {
 
 #[test]
 fn a_walk_of_unknown_length_is_estimated_by_those_that_are_done() {
-    let mut walks = fleet(100, Reach::All).at_once(1);
+    let mut walks = fleet(100, PeriodSelection::All).at_once(1);
     assert_eq!(walks.progress(start()).finishes, None);
     let server = &mut |n, index, _| if index < 9 { overview(n, index) } else { reply(404, "", "") };
     run_until(&mut walks, 500, server);
@@ -363,7 +366,7 @@ fn a_walk_of_unknown_length_is_estimated_by_those_that_are_done() {
 }
 
 /// The lines of a journal of `run`.
-fn journal(assignment: &Assignment, run: &Run) -> Vec<String> {
+fn journal(assignment: &FleetPlan, run: &Run) -> Vec<String> {
     let (mut journal, first) = Journal::begin(assignment);
     let mut lines = vec![first];
     lines.extend(run.findings.iter().filter_map(|finding| journal.record(finding)));
@@ -371,7 +374,7 @@ fn journal(assignment: &Assignment, run: &Run) -> Vec<String> {
 }
 
 /// What a journal says, and how to go on with it.
-type Read = (Option<Assignment>, Vec<Finding>, Option<(Journal, u64)>);
+type Read = (Option<FleetPlan>, Vec<PeriodResult>, Option<(Journal, u64)>);
 
 fn read(text: &str) -> Result<Read, JournalError> {
     let mut reader = JournalReader::default();
@@ -439,13 +442,13 @@ fn a_journal_keeps_what_was_found_as_it_was() {
     let run = run(&mut fleet(10, periods(5)), &mut mixed);
     let lines = journal(&assignment(10, periods(5)), &run);
     let (_, findings, _) = read(&lines.concat()).unwrap();
-    let kept: Vec<&Finding> = run.findings.iter().filter(|finding| !is_for_now(finding)).collect();
+    let kept: Vec<&PeriodResult> = run.findings.iter().filter(|finding| !is_for_now(finding)).collect();
     assert_eq!((findings.len(), kept.len()), (43 - 2, 43 - 2));
     for (read, was) in findings.iter().zip(kept) {
         assert_eq!((&read.organization, read.index, read.ended), (&was.organization, was.index, was.ended));
         match (&read.found, &was.found) {
-            (Found::Period(read), Found::Period(was)) => assert_eq!(read, was),
-            (Found::Failed(read), Found::Failed(was)) => {
+            (PeriodOutcome::Period(read), PeriodOutcome::Period(was)) => assert_eq!(read, was),
+            (PeriodOutcome::Failed(read), PeriodOutcome::Failed(was)) => {
                 assert_eq!(
                     (read.to_string(), read.kind(), read.body_start()),
                     (was.to_string(), was.kind(), was.body_start())
@@ -466,8 +469,8 @@ fn months(latest: u32, index: u32) -> Reply {
 }
 
 /// The months that were found, each as often as it was.
-fn months_found(findings: &[Finding]) -> Vec<String> {
-    let periods = findings.iter().filter(|finding| matches!(finding.found, Found::Period(_)));
+fn months_found(findings: &[PeriodResult]) -> Vec<String> {
+    let periods = findings.iter().filter(|finding| matches!(finding.found, PeriodOutcome::Period(_)));
     let mut months: Vec<String> = periods.map(word).collect();
     months.sort();
     months
@@ -477,7 +480,7 @@ fn months_found(findings: &[Finding]) -> Vec<String> {
 fn after_a_new_period_has_begun_no_walk_that_goes_on_leaves_one_out() {
     let july = 6;
     let range = crate::Period::from_user("2026-02-01", "2026-08-01").unwrap();
-    for reach in [periods(5), Reach::Range(range), Reach::All] {
+    for reach in [periods(5), PeriodSelection::Range(range), PeriodSelection::All] {
         // Whichever indexes could not be read, wherever it was killed, and however many periods have begun meanwhile.
         for holes in 0..32_u32 {
             let first = run(&mut fleet(1, reach), &mut |_, index, _| {
@@ -510,8 +513,8 @@ fn after_a_new_period_has_begun_no_walk_that_goes_on_leaves_one_out() {
                 let newest = found.last().unwrap()[5..7].parse::<u32>().unwrap() - 1;
                 assert!((july..=july + later).contains(&newest), "{case}: {found:?}");
                 let (counted, expected) = match reach {
-                    Reach::All => (&found[..], months_named(0..=newest)),
-                    Reach::Range(_) => (&found[..], months_named(1..=july)),
+                    PeriodSelection::All => (&found[..], months_named(0..=newest)),
+                    PeriodSelection::Range(_) => (&found[..], months_named(1..=july)),
                     // Once there are as many as were asked for, older ones may be known that are no more of them.
                     _ => (&found[found.len().saturating_sub(5)..], months_named(newest - 4..=newest)),
                 };
@@ -539,8 +542,8 @@ fn a_gap_between_two_periods_costs_a_walk_that_goes_on_one_request_and_no_period
     before.iter().for_each(|finding| fleet.recall(finding));
     let again = run(&mut fleet, &mut |_, index, _| gap(index));
     assert_eq!(again.asked, [(0, 1), (0, 2)]);
-    assert!(matches!(again.findings[1].found, Found::Repeated(_)));
-    let all: Vec<Finding> = before.into_iter().chain(again.findings).collect();
+    assert!(matches!(again.findings[1].found, PeriodOutcome::Repeated(_)));
+    let all: Vec<PeriodResult> = before.into_iter().chain(again.findings).collect();
     assert_eq!(months_found(&all).len(), 5);
 }
 
@@ -549,9 +552,9 @@ fn no_more_walks_of_a_journal_are_begun_at_once_than_others() {
     let mut fleet = fleet(1000, periods(2)).at_once(1);
     for place in 0..500 {
         let index = PeriodIndex::new(0);
-        let found = Found::Outside(Dates { start: "2026-01-01T00:00:00Z".parse().ok(), end: None });
+        let found = PeriodOutcome::Outside(Dates { start: "2026-01-01T00:00:00Z".parse().ok(), end: None });
         let organization = format!("org-{place}").parse().unwrap();
-        fleet.recall(&Finding { organization, index, found, ended: None });
+        fleet.recall(&PeriodResult { organization, index, found, ended: None });
     }
     let run = run(&mut fleet, &mut healthy);
     assert!(run.end.unwrap().is_ok());
@@ -566,7 +569,7 @@ fn no_more_walks_of_a_journal_are_begun_at_once_than_others() {
 fn an_assignment_of_another_api_ends_the_run_and_fails_no_organisation() {
     let organizations = (0..1000).map(|n| format!("org-{n}").parse().unwrap());
     let elsewhere = "https://api.mypurecloud.de".parse().unwrap();
-    let assignment = Assignment::new(organizations, latest(), elsewhere, start());
+    let assignment = FleetPlan::new(organizations, latest(), elsewhere, start());
     let mut fleet = Fleet::new(&assignment, Policy::default(), session());
     let run = run(&mut fleet, &mut |_, _, _| panic!("nothing may be sent"));
     assert!(matches!(stopped(&run).error.kind(), ErrorKind::Unsendable(_)), "{}", stopped(&run));
@@ -577,7 +580,7 @@ fn an_assignment_of_another_api_ends_the_run_and_fails_no_organisation() {
 fn an_id_that_is_too_long_for_an_address_is_one_organisations_own() {
     let long = "x".repeat(70_000);
     let organizations = ["org-0", &long, "org-2"].map(|id| id.parse().unwrap());
-    let assignment = Assignment::new(organizations, latest(), Environment::default().api().clone(), start());
+    let assignment = FleetPlan::new(organizations, latest(), Environment::default().api().clone(), start());
     let mut fleet = Fleet::new(&assignment, Policy::default(), session());
     let mut ends = Vec::new();
     let now = start();
@@ -598,13 +601,14 @@ fn an_id_that_is_too_long_for_an_address_is_one_organisations_own() {
             FleetStep::Done(end) => break end.unwrap(),
         }
     }
-    let failed: Vec<_> = ends.iter().filter(|finding| matches!(finding.found, Found::Failed(_))).collect();
+    let failed: Vec<_> =
+        ends.iter().filter(|finding| matches!(finding.found, PeriodOutcome::Failed(_))).collect();
     assert_eq!((ends.len(), failed.len(), failed[0].organization.as_str()), (3, 1, &*long));
 }
 
 #[test]
 fn a_range_is_resumed_with_what_is_outside_of_it() {
-    let year = Reach::year(2025).unwrap();
+    let year = PeriodSelection::year(2025).unwrap();
     let whole = run(&mut fleet(3, year), &mut healthy);
     let lines = journal(&assignment(3, year), &whole);
     for n in 1..=lines.len() {
@@ -699,7 +703,7 @@ fn a_journal_of_another_run_says_in_what_it_differs() {
     let ours = assignment(4, latest());
     let organizations = |ids: &[&str]| -> Vec<OrgId> { ids.iter().map(|id| id.parse().unwrap()).collect() };
     let other = |ids: &[&str], reach, api: &str| {
-        Assignment::new(organizations(ids), reach, api.parse().unwrap(), start())
+        FleetPlan::new(organizations(ids), reach, api.parse().unwrap(), start())
     };
     let (same, api) = (["org-3", "org-2", "ORG-1", "org-0"], "https://api.mypurecloud.com");
     assert_eq!(ours.is_that_of(&other(&same, latest(), api)), Ok(()));
@@ -714,22 +718,24 @@ fn a_journal_of_another_run_says_in_what_it_differs() {
 }
 
 /// What findings say, by organisation and index.
-fn told(findings: &[Finding]) -> BTreeMap<(usize, u32), String> {
+fn told(findings: &[PeriodResult]) -> BTreeMap<(usize, u32), String> {
     findings.iter().map(|finding| ((number(finding), finding.index.get()), word(finding))).collect()
 }
 
-fn number(finding: &Finding) -> usize {
+fn number(finding: &PeriodResult) -> usize {
     finding.organization.as_str().trim_start_matches("org-").parse().unwrap()
 }
 
-fn word(finding: &Finding) -> String {
+fn word(finding: &PeriodResult) -> String {
     match &finding.found {
-        Found::Period(period) => period.overview.billing_period_start_date.unwrap().date().to_string(),
-        Found::Failed(error) => format!("failed {:?}", error.status().map(|s| s.as_u16())),
+        PeriodOutcome::Period(period) => {
+            period.overview.billing_period_start_date.unwrap().date().to_string()
+        }
+        PeriodOutcome::Failed(error) => format!("failed {:?}", error.status().map(|s| s.as_u16())),
         other => format!("{other:?}"),
     }
 }
 
-fn is_for_now(finding: &Finding) -> bool {
-    matches!(&finding.found, Found::Failed(error) if error.fault() != Fault::Caller)
+fn is_for_now(finding: &PeriodResult) -> bool {
+    matches!(&finding.found, PeriodOutcome::Failed(error) if error.fault() != Fault::Caller)
 }

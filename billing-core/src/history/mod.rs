@@ -52,7 +52,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::calls::{Answer, LOGIN, TrusteeOverviewCall, WithBody};
+use crate::calls::{LOGIN, TrusteeOverviewCall, WithBody, WithRaw};
 use crate::machine::checkpoint::Format;
 use crate::machine::exchange::{Attempts, Next, Taken};
 use crate::machine::progress::Progress;
@@ -60,9 +60,9 @@ use crate::machine::{Hold, Received, sealed};
 use crate::model::TrusteeOverview;
 use crate::{BaseUrl, Error, ErrorKind, Machine, OrgId, PeriodIndex, Policy, Sent, Step};
 
-pub use period::{BillingPeriod, Dates, Ended, Finding, Found, Visit};
-pub use selection::Reach;
-pub(crate) use walk::Brief;
+pub use period::{BillingPeriod, Dates, HistoryStep, PeriodOutcome, PeriodResult, StopReason};
+pub use selection::PeriodSelection;
+pub(crate) use walk::Summary;
 use walk::{Sort, Walk};
 
 /// Walks through the billing periods of an organisation; see the [module's text](self).
@@ -85,7 +85,7 @@ impl History {
     pub const FAILURES: u32 = 3;
 
     /// The walk through the periods of `organization`, under the address `api`.
-    pub fn new(organization: OrgId, reach: Reach, api: BaseUrl, policy: Policy) -> Self {
+    pub fn new(organization: OrgId, reach: PeriodSelection, api: BaseUrl, policy: Policy) -> Self {
         let walk = Walk::new(reach);
         let call = WithBody(TrusteeOverviewCall::new(organization.clone()).period(walk.index()));
         Self(State { organization, walk, exchange: Attempts::new(call, api, policy) })
@@ -102,12 +102,12 @@ impl History {
     }
 
     /// Goes on as if what is known already had been found, without asking for it.
-    pub(crate) fn recall(mut self, known: Brief) -> Result<Self, Ended> {
+    pub(crate) fn recall(mut self, known: Summary) -> Result<Self, StopReason> {
         let (_, ended) = self.0.walk.note(known);
         self.after(ended)
     }
 
-    fn after(self, ended: Option<Ended>) -> Result<Self, Ended> {
+    fn after(self, ended: Option<StopReason>) -> Result<Self, StopReason> {
         if let Some(ended) = ended {
             return Err(ended);
         }
@@ -117,35 +117,40 @@ impl History {
         Ok(Self(State { organization, walk, exchange }))
     }
 
-    fn visit(self, index: PeriodIndex, found: Found, ended: Option<Ended>) -> Visit {
+    fn visit(self, index: PeriodIndex, found: PeriodOutcome, ended: Option<StopReason>) -> HistoryStep {
         let organization = self.0.organization.clone();
-        Visit { finding: Finding { organization, index, found, ended }, rest: self.after(ended).ok() }
+        HistoryStep {
+            finding: PeriodResult { organization, index, found, ended },
+            rest: self.after(ended).ok(),
+        }
     }
 
-    fn found(mut self, Answer { value, body }: Answer<TrusteeOverview>) -> Visit {
+    fn found(mut self, WithRaw { value, body }: WithRaw<TrusteeOverview>) -> HistoryStep {
         let index = self.0.walk.index();
         let dates = Dates::of(&value);
-        let (sort, ended) = self.0.walk.note(Brief::Period(dates));
+        let (sort, ended) = self.0.walk.note(Summary::Period(dates));
         let period = Box::new(BillingPeriod { index, overview: value, body });
         let found = match sort {
-            Sort::Wanted => Found::Period(period),
-            Sort::Undated => Found::Undated(period),
-            Sort::Outside => Found::Outside(dates),
-            Sort::Repeated => Found::Repeated(dates),
+            Sort::Wanted => PeriodOutcome::Period(period),
+            Sort::Undated => PeriodOutcome::Undated(period),
+            Sort::Outside => PeriodOutcome::Outside(dates),
+            Sort::Repeated => PeriodOutcome::Repeated(dates),
         };
         self.visit(index, found, ended)
     }
 
-    fn failed(mut self, error: Error) -> Result<Visit, Error> {
+    fn failed(mut self, error: Error) -> Result<HistoryStep, Error> {
         let walk = &mut self.0.walk;
         let index = walk.index();
         if walk.is_first() && *error.kind() == ErrorKind::NotFound {
             return Err(error);
         }
         let (found, known) = match error.kind() {
-            ErrorKind::NotFound => (Found::Nothing, Brief::Nothing),
-            _ if matches!(walk.reach, Reach::Index(_)) || meets_every_index(&error) => return Err(error),
-            _ => (Found::Failed(error), Brief::Failed),
+            ErrorKind::NotFound => (PeriodOutcome::Nothing, Summary::Nothing),
+            _ if matches!(walk.reach, PeriodSelection::Index(_)) || meets_every_index(&error) => {
+                return Err(error);
+            }
+            _ => (PeriodOutcome::Failed(error), Summary::Failed),
         };
         let (_, ended) = walk.note(known);
         Ok(self.visit(index, found, ended))
@@ -161,7 +166,7 @@ impl History {
 }
 
 impl Machine for History {
-    type Output = Visit;
+    type Output = HistoryStep;
 
     fn step(mut self, now: DateTime<Utc>) -> Step<Self> {
         let next = self.0.exchange.wake(now);

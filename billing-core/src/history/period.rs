@@ -14,9 +14,9 @@ use crate::{Error, OrgId, Period, PeriodIndex, Timestamp};
 /// One turn of a walk.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
-pub struct Visit {
+pub struct HistoryStep {
     /// What was found.
-    pub finding: Finding,
+    pub finding: PeriodResult,
     /// The machine for the rest; `None` at the end of the walk.
     pub rest: Option<History>,
 }
@@ -24,21 +24,21 @@ pub struct Visit {
 /// What a walk found under one index.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
-pub struct Finding {
+pub struct PeriodResult {
     /// The organisation.
     pub organization: OrgId,
     /// The index that was asked for.
     pub index: PeriodIndex,
     /// What is there.
-    pub found: Found,
+    pub found: PeriodOutcome,
     /// Why the walk has come to its end, if it has with this.
-    pub ended: Option<Ended>,
+    pub ended: Option<StopReason>,
 }
 
 /// What a walk finds under an index.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
-pub enum Found {
+pub enum PeriodOutcome {
     /// A period that the walk is for.
     Period(Box<BillingPeriod>),
     /// A period that may be one of the range, but was sent without the dates that would tell.
@@ -80,7 +80,7 @@ pub struct Dates {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
-pub enum Ended {
+pub enum StopReason {
     /// There are as many periods as were asked for.
     Enough,
     /// The server has no older period.
@@ -145,7 +145,7 @@ impl fmt::Display for Dates {
     }
 }
 
-impl fmt::Display for Ended {
+impl fmt::Display for StopReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Enough => "all that were asked for",

@@ -12,7 +12,7 @@ use crate::{InvalidInput, Period, PeriodIndex};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
-pub enum Reach {
+pub enum PeriodSelection {
     /// The period with this index, and no other.
     Index(PeriodIndex),
     /// So many periods, from the latest that the server has. An index that cannot be read stands for one.
@@ -23,7 +23,7 @@ pub enum Reach {
     All,
 }
 
-impl Reach {
+impl PeriodSelection {
     /// The periods of which any part lies in that calendar year, in UTC. Where periods do not begin with a month there are 13.
     ///
     /// # Errors
@@ -37,7 +37,7 @@ impl Reach {
     }
 }
 
-impl fmt::Display for Reach {
+impl fmt::Display for PeriodSelection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Index(index) => write!(f, "the period with index {index}"),

@@ -30,9 +30,14 @@ fn gone() -> Reply {
 }
 
 /// What a walk comes upon, a word for each index, and how it ends. It is saved and restored before each of the first turns.
-fn walk(reach: Reach, mut server: impl FnMut(u32) -> Reply) -> (Vec<String>, Result<Ended, Error>) {
-    let policy =
-        Policy { retries: crate::RetrySchedule { limit: 0, ..Default::default() }, ..Policy::default() };
+fn walk(
+    reach: PeriodSelection,
+    mut server: impl FnMut(u32) -> Reply,
+) -> (Vec<String>, Result<StopReason, Error>) {
+    let policy = Policy {
+        retries: crate::machine::RetrySchedule { limit: 0, ..Default::default() },
+        ..Policy::default()
+    };
     let api = Environment::default().api().clone();
     let mut history = History::new("org".parse().unwrap(), reach, api, policy);
     let mut words = Vec::new();
@@ -52,16 +57,16 @@ fn walk(reach: Reach, mut server: impl FnMut(u32) -> Reply) -> (Vec<String>, Res
             Ok(visit) => visit,
             Err(error) => return (words, Err(error)),
         };
-        let Visit { finding: Finding { organization, index, found, ended }, rest } = visit;
+        let HistoryStep { finding: PeriodResult { organization, index, found, ended }, rest } = visit;
         assert_eq!((organization.as_str(), index), ("org", asked));
         let day = |period: &BillingPeriod| Dates::of(&period.overview).to_string();
         words.push(match &found {
-            Found::Period(period) => day(period),
-            Found::Undated(period) => format!("undated {}", day(period)),
-            Found::Outside(_) => "outside".to_owned(),
-            Found::Repeated(_) => "repeated".to_owned(),
-            Found::Failed(error) => format!("failed {}", error.status().unwrap().as_u16()),
-            Found::Nothing => "nothing".to_owned(),
+            PeriodOutcome::Period(period) => day(period),
+            PeriodOutcome::Undated(period) => format!("undated {}", day(period)),
+            PeriodOutcome::Outside(_) => "outside".to_owned(),
+            PeriodOutcome::Repeated(_) => "repeated".to_owned(),
+            PeriodOutcome::Failed(error) => format!("failed {}", error.status().unwrap().as_u16()),
+            PeriodOutcome::Nothing => "nothing".to_owned(),
         });
         match (rest, ended) {
             (Some(rest), None) => history = rest,
@@ -71,35 +76,35 @@ fn walk(reach: Reach, mut server: impl FnMut(u32) -> Reply) -> (Vec<String>, Res
     }
 }
 
-fn periods(n: u32) -> Reach {
-    Reach::Periods(NonZeroU32::new(n).unwrap())
+fn periods(n: u32) -> PeriodSelection {
+    PeriodSelection::Periods(NonZeroU32::new(n).unwrap())
 }
 
-fn range(from: &str, to: &str) -> Reach {
-    Reach::Range(Period::from_user(from, to).unwrap())
+fn range(from: &str, to: &str) -> PeriodSelection {
+    PeriodSelection::Range(Period::from_user(from, to).unwrap())
 }
 
 #[test]
 fn by_count_it_ends_with_the_last_that_was_asked_for() {
     let (words, ended) = walk(periods(3), |index| month(30 - index, 1));
     assert_eq!(words, ["2022-07-01 to 2022-07-31", "2022-06-01 to 2022-06-30", "2022-05-01 to 2022-05-31"]);
-    assert_eq!(ended.unwrap(), Ended::Enough);
-    let (words, ended) = walk(Reach::Index(PeriodIndex::new(7)), |index| month(30 - index, 1));
-    assert_eq!((words.len(), ended.unwrap()), (1, Ended::Enough));
+    assert_eq!(ended.unwrap(), StopReason::Enough);
+    let (words, ended) = walk(PeriodSelection::Index(PeriodIndex::new(7)), |index| month(30 - index, 1));
+    assert_eq!((words.len(), ended.unwrap()), (1, StopReason::Enough));
 }
 
 #[test]
 fn rule_14_it_reaches_whatever_the_server_still_has() {
-    for reach in [Reach::All, periods(500), range("2020-01-01", "2030-01-01")] {
+    for reach in [PeriodSelection::All, periods(500), range("2020-01-01", "2030-01-01")] {
         let (words, ended) = walk(reach, |index| if index < 60 { month(70 - index, 1) } else { gone() });
-        assert_eq!((words.len(), words[60].as_str(), ended.unwrap()), (61, "nothing", Ended::Oldest));
+        assert_eq!((words.len(), words[60].as_str(), ended.unwrap()), (61, "nothing", StopReason::Oldest));
     }
 }
 
 #[test]
 fn rule_14_a_year_is_found_by_the_dates_of_its_periods() {
     // Index 0 is in the middle of 2022, and no index says so.
-    let (words, ended) = walk(Reach::year(2021).unwrap(), |index| month(30 - index, 1));
+    let (words, ended) = walk(PeriodSelection::year(2021).unwrap(), |index| month(30 - index, 1));
     assert!(words[..7].iter().all(|word| word == "outside"));
     assert_eq!(
         (words[7].as_str(), words[18].as_str()),
@@ -107,10 +112,10 @@ fn rule_14_a_year_is_found_by_the_dates_of_its_periods() {
     );
     assert_eq!(
         (&words[19..], ended.unwrap()),
-        (&["outside".to_owned(), "outside".to_owned()][..], Ended::BeforeRange)
+        (&["outside".to_owned(), "outside".to_owned()][..], StopReason::BeforeRange)
     );
     // Contracts begin on any day, so that thirteen periods lie in a year in part.
-    let (words, _) = walk(Reach::year(2021).unwrap(), |index| month(30 - index, 15));
+    let (words, _) = walk(PeriodSelection::year(2021).unwrap(), |index| month(30 - index, 15));
     let within: Vec<_> = words.iter().filter(|word| *word != "outside").collect();
     assert_eq!(
         (within.len(), within[0].as_str(), within[12].as_str()),
@@ -125,7 +130,7 @@ fn rule_14_one_period_before_the_range_is_not_the_end() {
         order.get(index as usize).map_or_else(|| month(15, 1), |n| month(*n, 1))
     });
     assert_eq!(words[1..3], ["outside", "2022-01-01 to 2022-01-31"]);
-    assert_eq!((words.len(), ended.unwrap()), (5, Ended::BeforeRange));
+    assert_eq!((words.len(), ended.unwrap()), (5, StopReason::BeforeRange));
 }
 
 #[test]
@@ -135,9 +140,9 @@ fn rule_14_a_range_with_no_period_is_empty_and_no_error() {
             range("2010-01-01", "2011-01-01"),
             |index| if index < 5 { month(30 - index, 1) } else { gone() },
         );
-    assert_eq!((words.len(), words[5].as_str(), ended.unwrap()), (6, "nothing", Ended::Oldest));
+    assert_eq!((words.len(), words[5].as_str(), ended.unwrap()), (6, "nothing", StopReason::Oldest));
     let (words, ended) = walk(range("2040-01-01", "2041-01-01"), |index| month(30 - index, 1));
-    assert_eq!((words, ended.unwrap()), (vec!["outside".to_owned(); 2], Ended::BeforeRange));
+    assert_eq!((words, ended.unwrap()), (vec!["outside".to_owned(); 2], StopReason::BeforeRange));
 }
 
 #[test]
@@ -147,12 +152,12 @@ fn rule_14_a_failed_index_is_reported_and_the_walk_goes_on() {
         6.. => gone(),
         index => month(30 - index, 1),
     };
-    let (words, ended) = walk(Reach::All, server);
+    let (words, ended) = walk(PeriodSelection::All, server);
     assert_eq!(words[..4], ["failed 500", "2022-06-01 to 2022-06-30", "failed 500", "failed 500"]);
-    assert_eq!((words.len(), ended.unwrap()), (7, Ended::Oldest));
+    assert_eq!((words.len(), ended.unwrap()), (7, StopReason::Oldest));
     // Of a count it takes the place of the period that it would have been.
     let (words, ended) = walk(periods(3), server);
-    assert_eq!((words.len(), ended.unwrap()), (3, Ended::Enough));
+    assert_eq!((words.len(), ended.unwrap()), (3, StopReason::Enough));
     let (words, _) =
         walk(periods(2), |index| if index == 1 { reply(400, "", "") } else { month(30 - index, 1) });
     assert_eq!(words[1], "failed 400");
@@ -161,28 +166,36 @@ fn rule_14_a_failed_index_is_reported_and_the_walk_goes_on() {
 #[test]
 fn after_three_failures_in_a_row_it_gives_up_and_says_so() {
     let (words, ended) =
-        walk(Reach::All, |index| if index < 2 { month(30 - index, 1) } else { reply(500, "", "") });
-    assert_eq!((words.len(), ended.unwrap()), (5, Ended::GaveUp));
+        walk(PeriodSelection::All, |index| if index < 2 { month(30 - index, 1) } else { reply(500, "", "") });
+    assert_eq!((words.len(), ended.unwrap()), (5, StopReason::GaveUp));
 }
 
 #[test]
 fn what_meets_every_index_is_an_error() {
     for (status, kind) in [(401, ErrorKind::Unauthorized), (403, ErrorKind::Forbidden)] {
         let (words, ended) =
-            walk(Reach::All, |index| if index < 2 { month(30 - index, 1) } else { reply(status, "", "") });
+            walk(
+                PeriodSelection::All,
+                |index| if index < 2 { month(30 - index, 1) } else { reply(status, "", "") },
+            );
         assert_eq!((words.len(), ended.unwrap_err().kind()), (2, &kind));
     }
-    let (_, ended) = walk(Reach::All, |_| reply(429, "retry-after: 7200", ""));
+    let (_, ended) = walk(PeriodSelection::All, |_| reply(429, "retry-after: 7200", ""));
     assert!(matches!(ended.unwrap_err().kind(), ErrorKind::Deferred(_)));
 }
 
 #[test]
 fn rule_14_a_404_for_the_first_index_is_an_unknown_organisation() {
-    for reach in [Reach::All, periods(3), Reach::Index(PeriodIndex::new(4)), Reach::year(2021).unwrap()] {
+    for reach in [
+        PeriodSelection::All,
+        periods(3),
+        PeriodSelection::Index(PeriodIndex::new(4)),
+        PeriodSelection::year(2021).unwrap(),
+    ] {
         let (words, ended) = walk(reach, |_| gone());
         assert_eq!((words.len(), ended.unwrap_err().kind()), (0, &ErrorKind::NotFound));
     }
-    let (_, ended) = walk(Reach::Index(PeriodIndex::new(4)), |_| reply(500, "", ""));
+    let (_, ended) = walk(PeriodSelection::Index(PeriodIndex::new(4)), |_| reply(500, "", ""));
     assert_eq!(ended.unwrap_err().kind(), &ErrorKind::Server);
 }
 
@@ -192,7 +205,7 @@ fn a_period_that_the_server_moves_meanwhile_counts_once() {
     let server = |index| if index < 2 { month(30 - index, 1) } else { month(31 - index, 1) };
     let (words, ended) = walk(periods(4), server);
     assert_eq!(words[1..4], ["2022-06-01 to 2022-06-30", "repeated", "2022-05-01 to 2022-05-31"]);
-    assert_eq!((words.len(), ended.unwrap()), (5, Ended::Enough));
+    assert_eq!((words.len(), ended.unwrap()), (5, StopReason::Enough));
     // The same again does not end a range either.
     let (words, ended) = walk(range("2022-06-01", "2023-01-01"), |index| month(30 - index / 2, 1));
     assert_eq!(
@@ -207,7 +220,7 @@ fn a_period_that_the_server_moves_meanwhile_counts_once() {
             "outside"
         ]
     );
-    assert_eq!(ended.unwrap(), Ended::BeforeRange);
+    assert_eq!(ended.unwrap(), StopReason::BeforeRange);
 }
 
 #[test]
@@ -246,17 +259,17 @@ fn a_period_is_the_same_one_however_its_end_is_written() {
         reply(200, "", &body)
     };
     let (words, ended) = walk(periods(3), server);
-    assert_eq!((words[1].as_str(), words.len(), ended.unwrap()), ("repeated", 4, Ended::Enough));
+    assert_eq!((words[1].as_str(), words.len(), ended.unwrap()), ("repeated", 4, StopReason::Enough));
 }
 
 #[test]
 fn rule_5_a_server_that_never_ends_is_not_followed_for_ever() {
-    let (words, ended) = walk(Reach::All, |_| month(30, 1));
-    assert_eq!((words.len(), ended.unwrap()), (4, Ended::Circles));
-    let (words, ended) = walk(Reach::All, |index| month(12_000 - index, 1));
-    assert_eq!((words.len(), ended.unwrap()), (1200, Ended::Endless));
-    let (words, ended) = walk(Reach::All, |_| overview("-", "-"));
-    assert_eq!((words.len(), ended.unwrap()), (1200, Ended::Endless));
+    let (words, ended) = walk(PeriodSelection::All, |_| month(30, 1));
+    assert_eq!((words.len(), ended.unwrap()), (4, StopReason::Circles));
+    let (words, ended) = walk(PeriodSelection::All, |index| month(12_000 - index, 1));
+    assert_eq!((words.len(), ended.unwrap()), (1200, StopReason::Endless));
+    let (words, ended) = walk(PeriodSelection::All, |_| overview("-", "-"));
+    assert_eq!((words.len(), ended.unwrap()), (1200, StopReason::Endless));
 }
 
 #[test]
@@ -270,7 +283,7 @@ fn a_period_of_which_the_dates_do_not_tell_is_said_to_be_so() {
         ("2022-01-01", "-"),
         ("-", "2020-12-31"),
     ];
-    let (words, _) = walk(Reach::year(2021).unwrap(), |index| match dates.get(index as usize) {
+    let (words, _) = walk(PeriodSelection::year(2021).unwrap(), |index| match dates.get(index as usize) {
         Some((start, end)) => overview(start, end),
         None => gone(),
     });
@@ -295,7 +308,7 @@ fn a_period_of_which_the_dates_do_not_tell_is_said_to_be_so() {
 #[test]
 fn an_end_that_is_the_beginning_of_the_range_is_before_it() {
     let dates = |start: &str, end: &str| Dates { start: start.parse().ok(), end: end.parse().ok() };
-    let Reach::Range(year) = Reach::year(2021).unwrap() else { panic!("a range") };
+    let PeriodSelection::Range(year) = PeriodSelection::year(2021).unwrap() else { panic!("a range") };
     for (start, end, place) in [
         ("2020-12-01T00:00:00Z", "2021-01-01T00:00:00Z", Place::Before),
         ("2020-12-01T00:00:00Z", "2021-01-01T00:00:01Z", Place::Within),
@@ -311,7 +324,7 @@ fn an_end_that_is_the_beginning_of_the_range_is_before_it() {
 fn it_waits_and_is_restored_while_it_does() {
     let history = History::new(
         "org".parse().unwrap(),
-        Reach::All,
+        PeriodSelection::All,
         Environment::default().api().clone(),
         Policy::default(),
     );
@@ -338,10 +351,21 @@ fn it_waits_and_is_restored_while_it_does() {
 
 #[test]
 fn each_reach_and_each_end_has_words_of_its_own() {
-    let reaches =
-        [Reach::Index(PeriodIndex::new(3)), periods(1), periods(12), Reach::year(2025).unwrap(), Reach::All];
-    let ends =
-        [Ended::Enough, Ended::Oldest, Ended::BeforeRange, Ended::GaveUp, Ended::Circles, Ended::Endless];
+    let reaches = [
+        PeriodSelection::Index(PeriodIndex::new(3)),
+        periods(1),
+        periods(12),
+        PeriodSelection::year(2025).unwrap(),
+        PeriodSelection::All,
+    ];
+    let ends = [
+        StopReason::Enough,
+        StopReason::Oldest,
+        StopReason::BeforeRange,
+        StopReason::GaveUp,
+        StopReason::Circles,
+        StopReason::Endless,
+    ];
     let mut words: Vec<_> =
         reaches.iter().map(ToString::to_string).chain(ends.iter().map(ToString::to_string)).collect();
     assert!(
@@ -351,5 +375,9 @@ fn each_reach_and_each_end_has_words_of_its_own() {
     words.sort();
     words.dedup();
     assert_eq!(words.len(), 11);
-    assert!(Reach::year(0).is_err() && Reach::year(9999).is_err() && Reach::year(i32::MAX).is_err());
+    assert!(
+        PeriodSelection::year(0).is_err()
+            && PeriodSelection::year(9999).is_err()
+            && PeriodSelection::year(i32::MAX).is_err()
+    );
 }

@@ -3,14 +3,14 @@
 use serde::{Deserialize, Serialize};
 
 use super::period::Place;
-use super::{Dates, Ended, History, Reach};
+use super::{Dates, History, PeriodSelection, StopReason};
 use crate::PeriodIndex;
 
 /// Where a walk stands: what it is for and what it has seen, without any exchange.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Walk {
-    pub(super) reach: Reach,
+    pub(super) reach: PeriodSelection,
     next: u32,
     /// How many of the periods that were asked for are found, or failed.
     count: u32,
@@ -25,7 +25,7 @@ pub(super) struct Walk {
 
 /// What was found under an index, as far as it matters for what comes next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Brief {
+pub(crate) enum Summary {
     Period(Dates),
     Failed,
     Nothing,
@@ -33,7 +33,7 @@ pub(crate) enum Brief {
     Fatal,
 }
 
-impl Brief {
+impl Summary {
     /// Whether both are of one period.
     pub(crate) fn is_same_period(self, other: Self) -> bool {
         matches!((self, other), (Self::Period(one), Self::Period(other)) if one.is_same_period(other))
@@ -50,10 +50,10 @@ pub(super) enum Sort {
 }
 
 impl Walk {
-    pub(super) fn new(reach: Reach) -> Self {
+    pub(super) fn new(reach: PeriodSelection) -> Self {
         let next = match reach {
-            Reach::Index(index) => index.get(),
-            Reach::Periods(_) | Reach::Range(_) | Reach::All => 0,
+            PeriodSelection::Index(index) => index.get(),
+            PeriodSelection::Periods(_) | PeriodSelection::Range(_) | PeriodSelection::All => 0,
         };
         Self { reach, next, count: 0, before: 0, failed: 0, repeated: 0, seen: Vec::new() }
     }
@@ -68,13 +68,13 @@ impl Walk {
     }
 
     /// Takes in what is under the next index, and goes on to the one after it.
-    pub(super) fn note(&mut self, known: Brief) -> (Sort, Option<Ended>) {
+    pub(super) fn note(&mut self, known: Summary) -> (Sort, Option<StopReason>) {
         let sort = self.sort(known);
         match known {
-            Brief::Nothing => return (sort, Some(Ended::Oldest)),
-            Brief::Fatal => return (sort, Some(Ended::Failed)),
-            Brief::Failed => self.failed = self.failed.saturating_add(1),
-            Brief::Period(_) => self.failed = 0,
+            Summary::Nothing => return (sort, Some(StopReason::Oldest)),
+            Summary::Fatal => return (sort, Some(StopReason::Failed)),
+            Summary::Failed => self.failed = self.failed.saturating_add(1),
+            Summary::Period(_) => self.failed = 0,
         }
         match sort {
             Sort::Repeated => self.repeated = self.repeated.saturating_add(1),
@@ -83,31 +83,31 @@ impl Walk {
         }
         self.next = self.next.saturating_add(1);
         let enough = match self.reach {
-            Reach::Index(_) => true,
-            Reach::Periods(n) => self.count >= n.get(),
-            Reach::Range(_) | Reach::All => false,
+            PeriodSelection::Index(_) => true,
+            PeriodSelection::Periods(n) => self.count >= n.get(),
+            PeriodSelection::Range(_) | PeriodSelection::All => false,
         };
         let ended = if enough {
-            Some(Ended::Enough)
+            Some(StopReason::Enough)
         } else if self.before >= 2 {
-            Some(Ended::BeforeRange)
+            Some(StopReason::BeforeRange)
         } else if self.failed >= History::FAILURES {
-            Some(Ended::GaveUp)
+            Some(StopReason::GaveUp)
         } else if self.repeated >= History::FAILURES {
-            Some(Ended::Circles)
+            Some(StopReason::Circles)
         } else if self.next >= History::MOST {
-            Some(Ended::Endless)
+            Some(StopReason::Endless)
         } else {
             None
         };
         (sort, ended)
     }
 
-    fn sort(&mut self, known: Brief) -> Sort {
+    fn sort(&mut self, known: Summary) -> Sort {
         let dates = match known {
-            Brief::Period(dates) => dates,
+            Summary::Period(dates) => dates,
             // It stands for the period that it would have been.
-            Brief::Failed | Brief::Nothing | Brief::Fatal => return Sort::Undated,
+            Summary::Failed | Summary::Nothing | Summary::Fatal => return Sort::Undated,
         };
         if self.seen.iter().any(|seen| seen.is_same_period(dates)) {
             return Sort::Repeated;
@@ -115,7 +115,7 @@ impl Walk {
         if dates != Dates::default() {
             self.seen.push(dates);
         }
-        let Reach::Range(range) = self.reach else { return Sort::Wanted };
+        let PeriodSelection::Range(range) = self.reach else { return Sort::Wanted };
         let place = dates.place(range);
         self.before = match place {
             Place::Before => self.before.saturating_add(1),

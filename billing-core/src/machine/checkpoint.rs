@@ -111,7 +111,9 @@ mod tests {
     use super::*;
     use crate::calls::{BillableUsage, Call, ContractsCall, InvoiceLinesCall};
     use crate::testing::{reply, script};
-    use crate::{BaseUrl, Environment, Exchange, History, Machine, Pages, Period, Policy, Poll, Reach, Step};
+    use crate::{
+        BaseUrl, Environment, Exchange, History, Machine, Pages, Period, PeriodSelection, Policy, Poll, Step,
+    };
 
     fn parked() -> Poll<BillableUsage> {
         let now: DateTime<Utc> = "2026-11-02T09:00:00Z".parse().unwrap();
@@ -193,7 +195,7 @@ mod tests {
     #[test]
     fn a_walk_whose_counters_are_at_their_ends_goes_on() {
         let api = Environment::default().api().clone();
-        let year = Reach::year(2026).unwrap();
+        let year = PeriodSelection::year(2026).unwrap();
         let walk = History::new("org".parse().unwrap(), year, api, Policy::default());
         let period = |start: &str, end: &str| {
             let dates = format!(r#"{{"billingPeriodStartDate":"{start}","billingPeriodEndDate":"{end}"}}"#);

@@ -11,13 +11,13 @@
 //! Of a 401, the [session](crate::Session) decides first whether it is the token's fault alone.
 
 use crate::calls::Call;
-use crate::machine::progress::Trouble;
+use crate::machine::progress::RetryCause;
 use crate::{DecodeError, ErrorKind, Reply, TransportErrorKind as Kind};
 
 pub(crate) enum Judgement<T> {
     Accepted(T),
     Unreadable(DecodeError),
-    Transient(Trouble, ErrorKind),
+    Transient(RetryCause, ErrorKind),
     Throttled,
     Final(ErrorKind),
 }
@@ -30,7 +30,7 @@ pub(crate) fn judge<C: Call>(call: &C, reply: &Reply) -> Judgement<C::Output> {
             return match kind {
                 Kind::Truncated => Judgement::Unreadable(DecodeError::new("its end", error.to_string())),
                 Kind::Dns | Kind::Connect | Kind::Timeout | Kind::Reset | Kind::Malformed => {
-                    Judgement::Transient(Trouble::network(kind), ErrorKind::Transport(kind))
+                    Judgement::Transient(RetryCause::network(kind), ErrorKind::Transport(kind))
                 }
                 Kind::Tls | Kind::BadRequest | Kind::TooLarge { .. } | Kind::Sink => {
                     Judgement::Final(ErrorKind::Transport(kind))
@@ -47,7 +47,9 @@ pub(crate) fn judge<C: Call>(call: &C, reply: &Reply) -> Judgement<C::Output> {
     }
     match status.as_u16() {
         429 => Judgement::Throttled,
-        408 | 425 | 500 | 502 | 503 | 504 => Judgement::Transient(Trouble::status(status), ErrorKind::Server),
+        408 | 425 | 500 | 502 | 503 | 504 => {
+            Judgement::Transient(RetryCause::status(status), ErrorKind::Server)
+        }
         401 => Judgement::Final(ErrorKind::Unauthorized),
         403 => Judgement::Final(ErrorKind::Forbidden),
         404 => Judgement::Final(ErrorKind::NotFound),

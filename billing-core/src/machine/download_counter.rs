@@ -4,16 +4,17 @@ use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, HeaderMap, TRANSFER_ENCODIN
 use http::response::Parts;
 use http::{Response, StatusCode};
 
+use crate::machine::BodyReader;
 use crate::machine::body::{codings, not_asked_for, too_large};
-use crate::{BodyReader, Reply, Request, TransportError, TransportErrorKind};
+use crate::{Reply, Request, TransportError, TransportErrorKind};
 
 /// What a driver that has a sink does with the body of a response; from [`Request::intake`].
 #[derive(Debug)]
-pub enum Intake {
+pub enum BodyTarget {
     /// Collects it, for the reply.
     Collect(BodyReader),
     /// Opens the sink anew and writes it there: it is the document.
-    PassOn(Passage),
+    PassOn(DownloadCounter),
 }
 
 impl Request {
@@ -22,12 +23,12 @@ impl Request {
     ///
     /// # Errors
     /// When the head announces a body that is over the bound, or encoded as was not asked for.
-    pub fn intake(&self, head: &Parts) -> Result<Intake, TransportError> {
+    pub fn intake(&self, head: &Parts) -> Result<BodyTarget, TransportError> {
         match self.document() {
             Some(_) if head.status == StatusCode::OK => {
-                Passage::new(&head.headers, self.max_body()).map(Intake::PassOn)
+                DownloadCounter::new(&head.headers, self.max_body()).map(BodyTarget::PassOn)
             }
-            _ => BodyReader::new(&head.headers, self.max_body()).map(Intake::Collect),
+            _ => BodyReader::new(&head.headers, self.max_body()).map(BodyTarget::Collect),
         }
     }
 }
@@ -67,13 +68,13 @@ impl Request {
 /// ```
 #[derive(Debug)]
 #[must_use = "without its end nobody knows whether the document is whole"]
-pub struct Passage {
+pub struct DownloadCounter {
     expected: Option<u64>,
     limit: usize,
     passed: u64,
 }
 
-impl Passage {
+impl DownloadCounter {
     fn new(headers: &HeaderMap, limit: usize) -> Result<Self, TransportError> {
         let chunked = match &codings(headers, TRANSFER_ENCODING)[..] {
             [] => false,
@@ -151,7 +152,7 @@ mod tests {
         chunks: &[&[u8]],
     ) -> Result<u64, TransportErrorKind> {
         let head = head(headers);
-        let mut passage = Passage::new(&head.headers, limit).map_err(|e| e.kind())?;
+        let mut passage = DownloadCounter::new(&head.headers, limit).map_err(|e| e.kind())?;
         for chunk in chunks {
             passage.pass(chunk).map_err(|e| e.kind())?;
         }

@@ -9,7 +9,8 @@ use http::{HeaderMap, StatusCode};
 use crate::calls::secrets_in;
 use crate::error::redaction::quoted;
 use crate::machine::download_counter::length;
-use crate::{DocumentUrl, Progress, Reply, Request, Secret, TransportError};
+use crate::values::DocumentUrl;
+use crate::{Progress, Reply, Request, Secret, TransportError};
 
 /// What happens while a driver runs a machine, in the order in which it happens.
 ///
@@ -25,7 +26,7 @@ pub enum Event<'a> {
         /// The request.
         request: &'a Request,
         /// What came.
-        answered: Answered<'a>,
+        answered: ResponseInfo<'a>,
         /// How long it took.
         elapsed: Duration,
     },
@@ -36,7 +37,7 @@ pub enum Event<'a> {
 impl<'a> Event<'a> {
     /// That `request` has its `reply`.
     pub fn received(request: &'a Request, reply: &'a Reply, elapsed: Duration) -> Self {
-        Self::Received { request, answered: Answered { request, reply }, elapsed }
+        Self::Received { request, answered: ResponseInfo { request, reply }, elapsed }
     }
 }
 
@@ -45,12 +46,12 @@ impl<'a> Event<'a> {
 /// What is text here can be logged: what a careless server sends back of the request's credentials, or of the signed address
 /// of a document, reads `[secret]`. Only [`Answered::headers`] are as they came.
 #[derive(Clone, Copy)]
-pub struct Answered<'a> {
+pub struct ResponseInfo<'a> {
     request: &'a Request,
     reply: &'a Reply,
 }
 
-impl<'a> Answered<'a> {
+impl<'a> ResponseInfo<'a> {
     /// The status, if there is a response.
     pub fn status(self) -> Option<StatusCode> {
         self.reply.as_ref().ok().map(http::Response::status)
@@ -95,7 +96,7 @@ impl<'a> Answered<'a> {
     }
 }
 
-impl fmt::Debug for Answered<'_> {
+impl fmt::Debug for ResponseInfo<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Some(status) = self.status() else {
             return f.debug_tuple("Answered").field(&self.error()).finish();
@@ -140,7 +141,7 @@ mod tests {
     ) -> Option<String> {
         let request = Request::new(http, LOGIN, Duration::ZERO, DateTime::UNIX_EPOCH, 0);
         let (request, reply) = (request.for_document(document), reply(200, &format!("x: {x}"), ""));
-        Answered { request: &request, reply: &reply }.shown_header("X")
+        ResponseInfo { request: &request, reply: &reply }.shown_header("X")
     }
 
     #[test]
@@ -172,7 +173,10 @@ mod tests {
         assert_eq!(shown("Bearer t", "ä"), None);
         let http = http::Request::new("".into());
         let request = Request::new(http, LOGIN, Duration::ZERO, DateTime::UNIX_EPOCH, 0);
-        assert_eq!(Answered { request: &request, reply: &reply(200, "y: a", "") }.shown_header("x"), None);
+        assert_eq!(
+            ResponseInfo { request: &request, reply: &reply(200, "y: a", "") }.shown_header("x"),
+            None
+        );
     }
 
     #[test]
@@ -182,10 +186,10 @@ mod tests {
             Request::new(http.body("".into()).unwrap(), LOGIN, Duration::ZERO, DateTime::UNIX_EPOCH, 0);
         let lost = |why: &str| Err(TransportError::new(TransportErrorKind::Malformed, why));
         let (telling, plain) = (lost("no header: Bearer t0ken"), lost("no header"));
-        let answered = Answered { request: &request, reply: &telling };
+        let answered = ResponseInfo { request: &request, reply: &telling };
         let shown = format!("{answered:?} {}", answered.error().unwrap());
         assert!(!shown.contains("t0ken") && shown.contains("not HTTP"), "{shown}");
-        let answered = Answered { request: &request, reply: &plain };
+        let answered = ResponseInfo { request: &request, reply: &plain };
         assert!(answered.error().unwrap().to_string().ends_with(": no header"));
     }
 }

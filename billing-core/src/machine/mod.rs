@@ -64,12 +64,12 @@ use crate::error::Error;
 
 pub use body::{BodyReader, MAX_HEAD, MAX_HEADERS};
 pub use download::{Document, Download};
-pub use download_counter::{Intake, Passage};
-pub use event::{Answered, Event};
+pub use download_counter::{BodyTarget, DownloadCounter};
+pub use event::{Event, ResponseInfo};
 pub use exchange::Exchange;
-pub use pages::{Onward, Page, Pages, Turn};
+pub use pages::{NextPage, Page, PageStep, Pages};
 pub use policy::{Policy, RetrySchedule};
-pub use progress::{Progress, Timing, Trouble, Waiting};
+pub use progress::{Progress, RetryCause, WaitReason, WakeReason};
 pub use request::Request;
 pub(crate) use sealed::{Hold, NotBefore, Received};
 pub use transport_error::{TransportError, TransportErrorKind};
@@ -170,6 +170,6 @@ impl<M: Machine> Sent<M> {
     }
 }
 
-/// What came back for a request: a response with its whole body, decoded (see [`BodyReader`](crate::BodyReader)), or
+/// What came back for a request: a response with its whole body, decoded (see [`BodyReader`](crate::machine::BodyReader)), or
 /// why there is none.
 pub type Reply = Result<http::Response<Bytes>, TransportError>;

@@ -20,11 +20,11 @@ pub struct Progress {
     /// Answers so far that said that the report is still being made; 0 for operations that are not polled.
     pub polls: u32,
     /// What it waits for.
-    pub waiting: Waiting,
+    pub waiting: WaitReason,
     /// When it will go on.
     pub until: Option<DateTime<Utc>>,
     /// Why then.
-    pub timing: Timing,
+    pub timing: WakeReason,
     /// When it began.
     pub started: Option<DateTime<Utc>>,
     /// When it gives up.
@@ -46,7 +46,7 @@ impl Progress {
 /// Why an operation goes on when it does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
-pub enum Timing {
+pub enum WakeReason {
     /// Nothing is in the way.
     Free,
     /// The schedule as it is configured.
@@ -69,14 +69,14 @@ pub enum Timing {
 /// Why nothing is being sent at the moment.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
-pub enum Waiting {
+pub enum WaitReason {
     /// It has not begun.
     Start,
     /// The server is still making the report. The status is as the server named it, a new one included; `None` where it
     /// answered 202.
     Report(Option<ReportStatus>),
     /// A failure that usually passes; the same request will be sent again.
-    Retry(Trouble),
+    Retry(RetryCause),
     /// The server answered 429: no request with this token may go out yet.
     Throttled,
     /// Everything that the quota allows in this window is used.
@@ -90,7 +90,7 @@ pub enum Waiting {
 /// What went wrong in an attempt that is going to be repeated.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
-pub enum Trouble {
+pub enum RetryCause {
     /// The server answered with this status.
     Status(u16),
     /// The answer could not be read.
@@ -99,7 +99,7 @@ pub enum Trouble {
     Network(String),
 }
 
-impl Trouble {
+impl RetryCause {
     pub(crate) fn status(status: StatusCode) -> Self {
         Self::Status(status.as_u16())
     }
@@ -109,7 +109,7 @@ impl Trouble {
     }
 }
 
-impl fmt::Display for Timing {
+impl fmt::Display for WakeReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Free => f.write_str("as nothing is in the way"),
@@ -126,7 +126,7 @@ impl fmt::Display for Timing {
     }
 }
 
-impl fmt::Display for Waiting {
+impl fmt::Display for WaitReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Start => f.write_str("about to start"),
@@ -135,9 +135,11 @@ impl fmt::Display for Waiting {
                 f.write_str("the report is still being made (InProgress)")
             }
             Self::Report(Some(status)) => write!(f, "the report is in a state that is new to us: {status}"),
-            Self::Retry(Trouble::Status(status)) => write!(f, "the server answered {status}; trying again"),
-            Self::Retry(Trouble::Unreadable) => f.write_str("the answer could not be read; trying again"),
-            Self::Retry(Trouble::Network(what)) => write!(f, "{what}; trying again"),
+            Self::Retry(RetryCause::Status(status)) => {
+                write!(f, "the server answered {status}; trying again")
+            }
+            Self::Retry(RetryCause::Unreadable) => f.write_str("the answer could not be read; trying again"),
+            Self::Retry(RetryCause::Network(what)) => write!(f, "{what}; trying again"),
             Self::Throttled => f.write_str("the server asks for fewer requests (429)"),
             Self::Quota => f.write_str("the quota of this window is used up"),
             Self::Spacing => f.write_str("spacing the requests, as the server announces no quota"),
@@ -153,17 +155,17 @@ mod tests {
     #[test]
     fn each_wait_has_words_of_its_own() {
         let all = [
-            Waiting::Start,
-            Waiting::Report(None),
-            Waiting::Report(Some(ReportStatus::InProgress)),
-            Waiting::Report(Some("Paused".into())),
-            Waiting::Retry(Trouble::status(StatusCode::BAD_GATEWAY)),
-            Waiting::Retry(Trouble::Unreadable),
-            Waiting::Retry(Trouble::network(TransportErrorKind::Reset)),
-            Waiting::Throttled,
-            Waiting::Quota,
-            Waiting::Spacing,
-            Waiting::Login,
+            WaitReason::Start,
+            WaitReason::Report(None),
+            WaitReason::Report(Some(ReportStatus::InProgress)),
+            WaitReason::Report(Some("Paused".into())),
+            WaitReason::Retry(RetryCause::status(StatusCode::BAD_GATEWAY)),
+            WaitReason::Retry(RetryCause::Unreadable),
+            WaitReason::Retry(RetryCause::network(TransportErrorKind::Reset)),
+            WaitReason::Throttled,
+            WaitReason::Quota,
+            WaitReason::Spacing,
+            WaitReason::Login,
         ];
         let mut words: Vec<_> = all.iter().map(ToString::to_string).collect();
         for (at, named) in [(3, "Paused"), (4, "502"), (6, "connection was lost"), (7, "429")] {

@@ -9,9 +9,10 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use http::uri::Scheme;
 
+use crate::Operation;
+use crate::values::DocumentUrl;
 use crate::values::clock::between;
 use crate::values::environment::is_loopback;
-use crate::{DocumentUrl, Operation};
 
 /// One exchange that a machine wants performed.
 ///

@@ -6,8 +6,8 @@ use chrono::{DateTime, Utc};
 
 use super::{Reply, Step};
 use crate::Secret;
-use crate::error::Evidence;
-use crate::machine::progress::Waiting;
+use crate::error::ErrorContext;
+use crate::machine::progress::WaitReason;
 
 /// A reply on its way through nested machines, with what the outer ones know of it.
 #[derive(Debug)]
@@ -41,9 +41,9 @@ impl NotBefore {
 #[derive(Clone, Debug)]
 pub struct Hold {
     pub(crate) not_before: NotBefore,
-    pub(crate) waiting: Waiting,
+    pub(crate) waiting: WaitReason,
     /// What the server said, if it said something.
-    pub(crate) evidence: Option<Evidence>,
+    pub(crate) evidence: Option<ErrorContext>,
 }
 
 /// The side of a machine that is turned to other machines.

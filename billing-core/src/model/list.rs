@@ -24,11 +24,11 @@ macro_rules! cursor_list {
             }
         }
 
-        impl $crate::Page for $name {
+        impl $crate::machine::Page for $name {
             type Entity = $entity;
 
-            fn onward(&self) -> $crate::Onward<'_> {
-                $crate::Onward::by_uri(self.next_uri.as_deref())
+            fn onward(&self) -> $crate::machine::NextPage<'_> {
+                $crate::machine::NextPage::by_uri(self.next_uri.as_deref())
             }
 
             fn into_entities(self) -> Vec<$entity> {

@@ -1,7 +1,8 @@
 //! Trustors: the organisations that trust ours.
 
 use super::{NamedEntity, model};
-use crate::{Onward, Page, Timestamp};
+use crate::Timestamp;
+use crate::machine::{NextPage, Page};
 
 model! {
     /// A page of the organisations that trust ours.
@@ -39,8 +40,8 @@ impl TrustorList {
 impl Page for TrustorList {
     type Entity = Trustor;
 
-    fn onward(&self) -> Onward<'_> {
-        Onward::by_uri_or_number(self.next_uri.as_deref(), self.page_number, self.page_count)
+    fn onward(&self) -> NextPage<'_> {
+        NextPage::by_uri_or_number(self.next_uri.as_deref(), self.page_number, self.page_count)
     }
 
     fn into_entities(self) -> Vec<Trustor> {

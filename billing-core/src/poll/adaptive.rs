@@ -37,47 +37,48 @@ use chrono::{DateTime, Utc};
 
 use crate::calls::Call;
 use crate::machine::{Hold, Received, Sent, sealed};
-use crate::{Completion, Machine, Poll, Progress, Report, Step};
+use crate::poll::{PollTiming, Report};
+use crate::{Machine, Poll, Progress, Step};
 
 /// A [`Poll`] that says at its end what it saw; from [`Poll::learning`]. It sends what the poll would send, and has its bound.
 #[derive(Clone, Debug)]
 #[must_use = "a machine does nothing unless it is stepped"]
-pub struct Learning<C>(Poll<C>);
+pub struct AdaptivePoll<C>(Poll<C>);
 
 /// A report, and what was seen of how long it took.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Observed<T> {
+pub struct Timed<T> {
     /// The report.
     pub report: T,
     /// For [`Completions`](crate::Completions). `None` where the first answer had the report complete already: when that
     /// was, it does not say.
-    pub completion: Option<Completion>,
+    pub completion: Option<PollTiming>,
 }
 
-impl<C: Call<Output: Report>> Learning<C> {
+impl<C: Call<Output: Report>> AdaptivePoll<C> {
     /// The poll, to save it; a restored one goes on [`From`] it, with what it had learned.
     pub fn poll(&self) -> &Poll<C> {
         &self.0
     }
 
     /// Passes a step of the poll on, which saw `completion` if this is its end.
-    fn pass(step: Step<Poll<C>>, completion: Option<Completion>) -> Step<Self> {
+    fn pass(step: Step<Poll<C>>, completion: Option<PollTiming>) -> Step<Self> {
         match step {
             Step::Send(request, sent) => Step::Send(request, Sent::new(Self(sent.unsent()))),
             Step::Wait(until, poll) => Step::Wait(until, Self(poll)),
-            Step::Done(result) => Step::Done(result.map(|report| Observed { report, completion })),
+            Step::Done(result) => Step::Done(result.map(|report| Timed { report, completion })),
         }
     }
 }
 
-impl<C> From<Poll<C>> for Learning<C> {
+impl<C> From<Poll<C>> for AdaptivePoll<C> {
     fn from(poll: Poll<C>) -> Self {
         Self(poll)
     }
 }
 
-impl<C: Call<Output: Report>> Machine for Learning<C> {
-    type Output = Observed<C::Output>;
+impl<C: Call<Output: Report>> Machine for AdaptivePoll<C> {
+    type Output = Timed<C::Output>;
 
     fn step(self, now: DateTime<Utc>) -> Step<Self> {
         Self::pass(self.0.step(now), None)
@@ -88,7 +89,7 @@ impl<C: Call<Output: Report>> Machine for Learning<C> {
     }
 }
 
-impl<C: Call<Output: Report>> sealed::Machine for Learning<C> {
+impl<C: Call<Output: Report>> sealed::Machine for AdaptivePoll<C> {
     fn received(self, received: Received, now: DateTime<Utc>) -> Step<Self> {
         let completion = self.0.completion(now);
         Self::pass(self.0.received(received, now), completion)
@@ -105,15 +106,17 @@ mod tests {
 
     use super::*;
     use crate::calls::BillableUsage;
+    use crate::machine::WakeReason;
+    use crate::poll::{PollSchedule, PollTimings};
     use crate::testing::{COMPLETE, IN_PROGRESS, poll, reply, script, start};
     use crate::values::clock::after;
-    use crate::{Completions, ErrorKind, Policy, PollSchedule, Timing};
+    use crate::{ErrorKind, Policy};
 
-    fn history() -> Completions {
-        let mut history = Completions::default();
+    fn history() -> PollTimings {
+        let mut history = PollTimings::default();
         for hour in 0..20 {
             let at = after(start(), Duration::from_secs(3600 * hour));
-            history.extend(Completion::new(at, Duration::from_secs(40), Duration::from_secs(43)));
+            history.extend(PollTiming::new(at, Duration::from_secs(40), Duration::from_secs(43)));
         }
         history
     }
@@ -201,13 +204,13 @@ mod tests {
                 Policy::default(),
                 "",
                 200,
-                Timing::Learned { reports: 20 },
+                WakeReason::Learned { reports: 20 },
                 "as learned from 20 reports before",
             ),
-            (Policy::default(), "retry-after: 60", 200, Timing::Hint, "because the server asks for it"),
-            (hurried, "", 200, Timing::Deadline, "would miss the deadline"),
-            (Policy::default(), "", 503, Timing::Backoff, "from failure to failure"),
-            (Policy::default(), "retry-after: 60", 429, Timing::Hint, "because the server asks for it"),
+            (Policy::default(), "retry-after: 60", 200, WakeReason::Hint, "because the server asks for it"),
+            (hurried, "", 200, WakeReason::Deadline, "would miss the deadline"),
+            (Policy::default(), "", 503, WakeReason::Backoff, "from failure to failure"),
+            (Policy::default(), "retry-after: 60", 429, WakeReason::Hint, "because the server asks for it"),
         ] {
             let (said, sentence) = explained(policy, headers, status);
             assert_eq!(said, timing);
@@ -222,7 +225,7 @@ mod tests {
         let learned = serde_json::from_str(r#"{"reports":1,"ages":[0,0,0]}"#).unwrap();
         let polls = PollSchedule { learned: Some(learned), most: Duration::ZERO, ..Default::default() };
         let policy = Policy { polls, ..Policy::default() };
-        let run = script(Learning::from(poll(policy)), &[reply(200, "", IN_PROGRESS)]);
+        let run = script(AdaptivePoll::from(poll(policy)), &[reply(200, "", IN_PROGRESS)]);
         assert!(matches!(run.error().kind(), ErrorKind::Deadline(_)));
         assert!(run.sent.len() <= 451 && run.ended <= 900_000);
     }

@@ -27,18 +27,18 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::poll::POLL_FLOOR;
-use crate::poll::{Completion, Completions};
+use crate::poll::{PollTiming, PollTimings};
 
-/// When to poll, learned from earlier reports; from [`PollSchedule::learned`](crate::PollSchedule::learned).
+/// When to poll, learned from earlier reports; from [`PollSchedule::learned`](crate::poll::PollSchedule::learned).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Learned {
+pub struct AdaptiveSchedule {
     reports: u32,
     /// The ages at which to poll after the first one, in milliseconds, ascending.
     ages: Vec<u32>,
 }
 
-impl Learned {
+impl AdaptiveSchedule {
     /// The longest wait between two polls that is ever learned, with its jitter.
     pub const MOST: Duration = Duration::from_secs(120);
 
@@ -53,7 +53,7 @@ impl Learned {
     /// Learns from `completions`, if there are any. `usual` is how long the configured schedule waits at an age, `least` how
     /// long a wait is at least.
     pub(crate) fn from(
-        completions: &Completions,
+        completions: &PollTimings,
         usual: impl Fn(Duration) -> Duration,
         least: Duration,
     ) -> Option<Self> {
@@ -107,7 +107,7 @@ impl Grid {
         masses
     }
 
-    fn estimate(&self, prior: &Masses, completions: &Completions) -> Masses {
+    fn estimate(&self, prior: &Masses, completions: &PollTimings) -> Masses {
         let mut masses = prior.clone();
         for _ in 0..ROUNDS {
             let places: Vec<Place> =
@@ -191,7 +191,7 @@ struct Place {
 }
 
 impl Place {
-    fn of(completion: &Completion, masses: &Masses) -> Option<Self> {
+    fn of(completion: &PollTiming, masses: &Masses) -> Option<Self> {
         let from = cells(completion.after(), |millis, cell| millis / cell).min(CELLS);
         let to = match cells(completion.by(), u128::div_ceil) {
             to if to <= CELLS => to,
@@ -238,7 +238,7 @@ const LONG: usize = 238;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::PollSchedule;
+    use crate::poll::PollSchedule;
     use crate::testing::start;
     use crate::values::clock::after;
 
@@ -247,16 +247,16 @@ mod tests {
     }
 
     /// A history of reports that were seen complete between these ages, in milliseconds.
-    fn history(seen: impl IntoIterator<Item = (u64, u64)>) -> Completions {
-        let mut history = Completions::default();
+    fn history(seen: impl IntoIterator<Item = (u64, u64)>) -> PollTimings {
+        let mut history = PollTimings::default();
         for (hour, (since, by)) in (0..).zip(seen) {
             let at = after(start(), Duration::from_secs(3600 * hour));
-            history.extend(Completion::new(at, millis(since), millis(by)));
+            history.extend(PollTiming::new(at, millis(since), millis(by)));
         }
         history
     }
 
-    fn ages(history: &Completions) -> Vec<u32> {
+    fn ages(history: &PollTimings) -> Vec<u32> {
         PollSchedule::default().learned(history).learned.map(|learned| learned.ages).unwrap_or_default()
     }
 
@@ -283,10 +283,10 @@ mod tests {
     #[test]
     fn from_nothing_nothing_is_learned() {
         let schedule = PollSchedule::default();
-        assert_eq!(schedule.learned(&Completions::default()), schedule);
+        assert_eq!(schedule.learned(&PollTimings::default()), schedule);
         let learned = schedule.learned(&history([(4000, 7000)]));
-        assert_eq!(learned.learned.as_ref().map(Learned::reports), Some(1));
-        assert_eq!(learned.learned(&Completions::default()), schedule, "learning anew forgets");
+        assert_eq!(learned.learned.as_ref().map(AdaptiveSchedule::reports), Some(1));
+        assert_eq!(learned.learned(&PollTimings::default()), schedule, "learning anew forgets");
     }
 
     #[test]

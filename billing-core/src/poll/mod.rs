@@ -56,23 +56,23 @@ use http::{Response, StatusCode};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::calls::{Answer, Call, as_inner_call};
-use crate::error::Evidence;
+use crate::calls::{Call, WithRaw, as_inner_call};
+use crate::error::ErrorContext;
 use crate::error::redaction::quoted;
 use crate::machine::checkpoint::Format;
 use crate::machine::exchange::{Attempts, Taken, into_step};
-use crate::machine::progress::{Progress, Waiting};
+use crate::machine::progress::{Progress, WaitReason};
 use crate::machine::{Hold, Received, sealed};
 use crate::model::ReportStatus;
 use crate::values::clock::{after, between, millis, whole_millis};
 use crate::values::secret::Secret;
 use crate::{BaseUrl, DecodeError, Error, ErrorKind, Machine, Policy, Step};
 
-pub use adaptive::{Learning, Observed};
-pub use adaptive_schedule::Learned;
+pub use adaptive::{AdaptivePoll, Timed};
+pub use adaptive_schedule::AdaptiveSchedule;
 pub(crate) use schedule::POLL_FLOOR;
 pub use schedule::PollSchedule;
-pub use timings::{Completion, Completions};
+pub use timings::{PollTiming, PollTimings};
 
 /// An answer that says whether it is ready.
 pub trait Report {
@@ -80,7 +80,7 @@ pub trait Report {
     fn status(&self) -> Option<&ReportStatus>;
 }
 
-impl<T: Report> Report for Answer<T> {
+impl<T: Report> Report for WithRaw<T> {
     fn status(&self) -> Option<&ReportStatus> {
         self.value.status()
     }
@@ -139,10 +139,10 @@ impl<C: Call<Output: Report>> Poll<C> {
     }
 
     /// Polls when it was best for the reports of `completions`, and says at its end what it saw of this one.
-    pub fn learning(mut self, completions: &Completions) -> Learning<C> {
+    pub fn learning(mut self, completions: &PollTimings) -> AdaptivePoll<C> {
         let polls = &mut self.exchange.policy.polls;
         *polls = polls.learned(completions);
-        Learning::from(self)
+        AdaptivePoll::from(self)
     }
 
     /// Takes an answer in that is not complete.
@@ -150,7 +150,7 @@ impl<C: Call<Output: Report>> Poll<C> {
         &mut self,
         status: Option<ReportStatus>,
         hint: Option<DateTime<Utc>>,
-        evidence: Evidence,
+        evidence: ErrorContext,
         now: DateTime<Utc>,
     ) -> Result<(), Error> {
         let seen_before = self.polls.unready;
@@ -169,14 +169,14 @@ impl<C: Call<Output: Report>> Poll<C> {
         let policy = &self.exchange.policy;
         let (wait, timing) = policy.polls.wait(age, self.exchange.left(now), policy.seed, seen_before);
         self.exchange.remember(evidence);
-        self.exchange.rest(after(now, wait), hint, (Waiting::Report(status), timing), now)
+        self.exchange.rest(after(now, wait), hint, (WaitReason::Report(status), timing), now)
     }
 
     /// What it has seen of how long the report takes, if an answer at `now` has it complete; nothing if that is the first
     /// answer, because then it may have been complete for long.
-    pub(crate) fn completion(&self, now: DateTime<Utc>) -> Option<Completion> {
+    pub(crate) fn completion(&self, now: DateTime<Utc>) -> Option<PollTiming> {
         let seen = self.polls.unready > 0;
-        seen.then(|| Completion::new(now, self.polls.age, self.age(now))).flatten()
+        seen.then(|| PollTiming::new(now, self.polls.age, self.age(now))).flatten()
     }
 
     fn age(&self, now: DateTime<Utc>) -> Duration {

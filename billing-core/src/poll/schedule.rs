@@ -5,9 +5,9 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::machine::jitter::{draw, saturating_millis};
-use crate::machine::progress::Timing;
+use crate::machine::progress::WakeReason;
+use crate::poll::{AdaptiveSchedule, PollTimings};
 use crate::values::clock::millis;
-use crate::{Completions, Learned};
 
 /// When the next poll of a report is due: `clamp(growth·√age, least, most)` after an answer, where the age counts from
 /// the first request, varied by the jitter.
@@ -30,7 +30,7 @@ pub struct PollSchedule {
     /// What it has learned; nothing at first. Past the ages that this covers, and where it would miss the deadline, the rest
     /// of the schedule holds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub learned: Option<Learned>,
+    pub learned: Option<AdaptiveSchedule>,
 }
 
 impl Default for PollSchedule {
@@ -52,26 +52,29 @@ impl PollSchedule {
     /// between 15 s and [`Learned::MOST`]. [`PollSchedule::most`] does not bound them. Their jitter is a second at most. To
     /// learn takes about a millisecond, so do it once for an operation.
     #[must_use = "the schedule is not changed in place"]
-    pub fn learned(&self, completions: &Completions) -> Self {
-        Self { learned: Learned::from(completions, |age| self.usual(age), self.least), ..self.clone() }
+    pub fn learned(&self, completions: &PollTimings) -> Self {
+        Self {
+            learned: AdaptiveSchedule::from(completions, |age| self.usual(age), self.least),
+            ..self.clone()
+        }
     }
 
     /// How long to wait after the `n`th answer to a poll that began `age` ago, with `left` until the deadline.
-    pub(crate) fn wait(&self, age: Duration, left: Duration, seed: u64, n: u32) -> (Duration, Timing) {
+    pub(crate) fn wait(&self, age: Duration, left: Duration, seed: u64, n: u32) -> (Duration, WakeReason) {
         let usual = (self.usual(age), Duration::MAX);
         let learned = self.learned.as_ref().and_then(|learned| {
             let wait = learned.wait(age)?.max(self.least).max(POLL_FLOOR);
-            Some(((wait, Learned::JITTER), learned.reports()))
+            Some(((wait, AdaptiveSchedule::JITTER), learned.reports()))
         });
         let ((wait, most_spread), timing) = match learned {
             // One that is due too late to be sent at all is no use, however well it is learned.
             Some((learned, _))
-                if learned.0.saturating_add(Learned::JITTER) >= left && usual.0 < learned.0 =>
+                if learned.0.saturating_add(AdaptiveSchedule::JITTER) >= left && usual.0 < learned.0 =>
             {
-                (usual, Timing::Deadline)
+                (usual, WakeReason::Deadline)
             }
-            Some((learned, reports)) => (learned, Timing::Learned { reports }),
-            None => (usual, Timing::Schedule),
+            Some((learned, reports)) => (learned, WakeReason::Learned { reports }),
+            None => (usual, WakeReason::Schedule),
         };
         let spread = wait.as_millis() * u128::from(self.jitter_permille.min(1000)) / 1000;
         let spread = spread.min(most_spread.as_millis());
@@ -154,7 +157,7 @@ mod tests {
                     let wait =
                         schedule.wait(Duration::from_millis(u64::from(n) * 500), Duration::MAX, 3, n).0;
                     assert!(wait >= POLL_FLOOR, "{wait:?}");
-                    assert!(wait <= Learned::MOST.max(least.saturating_mul(2)), "{wait:?}");
+                    assert!(wait <= AdaptiveSchedule::MOST.max(least.saturating_mul(2)), "{wait:?}");
                 }
             }
         }
@@ -165,14 +168,14 @@ mod tests {
         let learned = Some(serde_json::from_str(r#"{"reports":9,"ages":[2000,60000]}"#).unwrap());
         let schedule = PollSchedule { learned, jitter_permille: 0, ..Default::default() };
         for (age, left, wait, timing) in [
-            (0, 900, 2, Timing::Learned { reports: 9 }),
-            (4, 896, 56, Timing::Learned { reports: 9 }),
-            (4, 58, 56, Timing::Learned { reports: 9 }),
-            (4, 57, 3, Timing::Deadline),
-            (4, 1, 3, Timing::Deadline),
+            (0, 900, 2, WakeReason::Learned { reports: 9 }),
+            (4, 896, 56, WakeReason::Learned { reports: 9 }),
+            (4, 58, 56, WakeReason::Learned { reports: 9 }),
+            (4, 57, 3, WakeReason::Deadline),
+            (4, 1, 3, WakeReason::Deadline),
             // It is past the deadline either way.
-            (58, 1, 2, Timing::Learned { reports: 9 }),
-            (60, 840, 11, Timing::Schedule),
+            (58, 1, 2, WakeReason::Learned { reports: 9 }),
+            (60, 840, 11, WakeReason::Schedule),
         ] {
             let (waited, said) = schedule.wait(seconds(age), seconds(left), 1, 0);
             assert_eq!((waited.as_secs(), said), (wait, timing), "at {age} s with {left} s left");

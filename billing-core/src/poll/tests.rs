@@ -70,7 +70,7 @@ fn a_new_status_is_shown_while_it_is_polled_on() {
     let Step::Send(_, sent) = default().step(crate::testing::start()) else { panic!("a request") };
     let reply = reply(200, "", r#"{"status":"Paused"}"#);
     let Step::Wait(_, poll) = sent.receive(reply, crate::testing::start()) else { panic!("a wait") };
-    assert_eq!(poll.progress().waiting, Waiting::Report(Some(ReportStatus::Unknown("Paused".into()))));
+    assert_eq!(poll.progress().waiting, WaitReason::Report(Some(ReportStatus::Unknown("Paused".into()))));
     assert_eq!((poll.progress().polls, poll.progress().requests), (1, 1));
 }
 
@@ -99,7 +99,7 @@ fn failures_are_counted_in_a_row_and_not_over_the_whole_life() {
 #[test]
 fn rule_5_the_deadline_bounds_the_requests() {
     let hasty = Policy {
-        polls: crate::PollSchedule { most: Duration::ZERO, ..Default::default() },
+        polls: crate::poll::PollSchedule { most: Duration::ZERO, ..Default::default() },
         ..Policy::default()
     };
     let run = script(poll(hasty), &[reply(200, "", IN_PROGRESS)]);

@@ -13,7 +13,7 @@ use crate::values::clock::{after, millis, whole_millis};
 /// How long one report took, as far as its polls saw: longer than until one answer, no longer than until another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "Unchecked")]
-pub struct Completion {
+pub struct PollTiming {
     at: DateTime<Utc>,
     #[serde(with = "millis")]
     after: Duration,
@@ -21,7 +21,7 @@ pub struct Completion {
     by: Duration,
 }
 
-impl Completion {
+impl PollTiming {
     /// A report that was not complete when it was `after` old and was seen complete when it was `by` old, at the time `at`.
     /// Kept to the millisecond; `None` where `by` is not later than `after`.
     pub fn new(at: DateTime<Utc>, after: Duration, by: Duration) -> Option<Self> {
@@ -46,7 +46,7 @@ impl Completion {
 }
 
 /// The newest completions that were seen, [`Completions::MOST`] at most: what a
-/// [schedule learns from](crate::PollSchedule::learned), for the caller to keep between runs.
+/// [schedule learns from](crate::poll::PollSchedule::learned), for the caller to keep between runs.
 ///
 /// It holds times and nothing else: no organisation, no name, no figure, no secret. It can be saved with serde; the saved
 /// form names its format and a version and has a checksum, and what is not of them is refused. Histories of several processes or machines
@@ -65,15 +65,15 @@ impl Completion {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Completions(BTreeSet<Completion>);
+pub struct PollTimings(BTreeSet<PollTiming>);
 
-impl Completions {
+impl PollTimings {
     /// So many are kept. Enough for a good schedule, and few enough to forget soon how fast a server was once.
     pub const MOST: usize = 32;
 
     /// Takes one in that was seen just now. What claims to be more than a day newer is from a clock that was wrong, and is
     /// forgotten: it would never make room for anything.
-    pub fn add(&mut self, completion: Completion) {
+    pub fn add(&mut self, completion: PollTiming) {
         let tomorrow = after(completion.at, A_DAY);
         self.0.retain(|kept| kept.at <= tomorrow);
         self.0.insert(completion);
@@ -87,7 +87,7 @@ impl Completions {
     }
 
     /// From the oldest to the newest.
-    pub fn iter(&self) -> btree_set::Iter<'_, Completion> {
+    pub fn iter(&self) -> btree_set::Iter<'_, PollTiming> {
         self.0.iter()
     }
 
@@ -108,29 +108,29 @@ impl Completions {
     }
 }
 
-impl Extend<Completion> for Completions {
+impl Extend<PollTiming> for PollTimings {
     /// [Adds](Completions::add) each.
-    fn extend<I: IntoIterator<Item = Completion>>(&mut self, completions: I) {
+    fn extend<I: IntoIterator<Item = PollTiming>>(&mut self, completions: I) {
         completions.into_iter().for_each(|completion| self.add(completion));
     }
 }
 
-impl<'a> IntoIterator for &'a Completions {
-    type Item = &'a Completion;
-    type IntoIter = btree_set::Iter<'a, Completion>;
+impl<'a> IntoIterator for &'a PollTimings {
+    type Item = &'a PollTiming;
+    type IntoIter = btree_set::Iter<'a, PollTiming>;
 
     fn into_iter(self) -> Self::IntoIter {
         self.iter()
     }
 }
 
-impl Serialize for Completions {
+impl Serialize for PollTimings {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         FORMAT.seal(None, &self.0, serializer)
     }
 }
 
-impl<'de> Deserialize<'de> for Completions {
+impl<'de> Deserialize<'de> for PollTimings {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let mut completions = Self(FORMAT.unseal(|_| None, deserializer)?);
         completions.trim();
@@ -149,7 +149,7 @@ struct Unchecked {
     by: Duration,
 }
 
-impl TryFrom<Unchecked> for Completion {
+impl TryFrom<Unchecked> for PollTiming {
     type Error = &'static str;
 
     fn try_from(Unchecked { at, after, by }: Unchecked) -> Result<Self, Self::Error> {
@@ -166,13 +166,13 @@ mod tests {
     use super::*;
     use crate::testing::start;
 
-    fn seen(second: u64, after_ms: u64, by_ms: u64) -> Completion {
+    fn seen(second: u64, after_ms: u64, by_ms: u64) -> PollTiming {
         let at = after(start(), Duration::from_secs(second));
-        Completion::new(at, Duration::from_millis(after_ms), Duration::from_millis(by_ms)).unwrap()
+        PollTiming::new(at, Duration::from_millis(after_ms), Duration::from_millis(by_ms)).unwrap()
     }
 
-    fn history(completions: impl IntoIterator<Item = Completion>) -> Completions {
-        let mut history = Completions::default();
+    fn history(completions: impl IntoIterator<Item = PollTiming>) -> PollTimings {
+        let mut history = PollTimings::default();
         history.extend(completions);
         history
     }
@@ -180,7 +180,7 @@ mod tests {
     #[test]
     fn the_newest_are_kept() {
         let history = history((0..100).map(|n| seen(n, 0, 2000)));
-        assert_eq!(history.len(), Completions::MOST);
+        assert_eq!(history.len(), PollTimings::MOST);
         assert_eq!(history.iter().next(), Some(&seen(68, 0, 2000)));
         assert_eq!(history.iter().last(), Some(&seen(99, 0, 2000)));
     }
@@ -188,13 +188,13 @@ mod tests {
     #[test]
     fn merging_is_the_same_in_any_order_and_however_often() {
         let [a, b, c] = [0, 20, 31].map(|from| history((from..from + 25).map(|n| seen(n, n, 3000))));
-        let merged = |all: &[&Completions]| {
-            let mut into = Completions::default();
+        let merged = |all: &[&PollTimings]| {
+            let mut into = PollTimings::default();
             all.iter().for_each(|one| into.merge(one));
             into
         };
         let all = merged(&[&a, &b, &c]);
-        assert_eq!(all.len(), Completions::MOST);
+        assert_eq!(all.len(), PollTimings::MOST);
         assert_eq!(merged(&[&c, &merged(&[&b, &a])]), all);
         assert_eq!(merged(&[&merged(&[&a, &c]), &all, &b, &b]), all);
     }
@@ -212,21 +212,21 @@ mod tests {
     #[test]
     fn a_completion_is_kept_to_the_millisecond_and_in_order() {
         let nanos = Duration::from_nanos;
-        let completion = Completion::new(start(), nanos(2_000_999_999), nanos(5_001_000_001)).unwrap();
+        let completion = PollTiming::new(start(), nanos(2_000_999_999), nanos(5_001_000_001)).unwrap();
         assert_eq!(completion, seen(0, 2000, 5001));
         assert_eq!(
             (completion.at(), completion.after(), completion.by()),
             (start(), Duration::from_millis(2000), Duration::from_millis(5001))
         );
-        assert_eq!(Completion::new(start(), nanos(2_000_000), nanos(2_000_001)), None);
-        assert_eq!(Completion::new(start(), nanos(3_000_000), nanos(2_000_000)), None);
+        assert_eq!(PollTiming::new(start(), nanos(2_000_000), nanos(2_000_001)), None);
+        assert_eq!(PollTiming::new(start(), nanos(3_000_000), nanos(2_000_000)), None);
     }
 
     #[test]
     fn what_is_saved_is_restored_and_what_is_foreign_refused() {
         let history = history([seen(0, 0, 2000), seen(3, 8000, 12345)]);
         let text = serde_json::to_string(&history).unwrap();
-        assert_eq!(serde_json::from_str::<Completions>(&text).unwrap(), history);
+        assert_eq!(serde_json::from_str::<PollTimings>(&text).unwrap(), history);
         assert_eq!(
             text,
             r#"{"format":"billing-core completions","version":2,"saved":[{"at":"2026-10-26T07:33:20Z","after":0,"by":2000},{"at":"2026-10-26T07:33:23Z","after":8000,"by":12345}],"check":"489c4bda0597ebae"}"#
@@ -244,7 +244,7 @@ mod tests {
         ] {
             assert!(text.contains(from), "{from} in {text}");
             let error =
-                serde_json::from_str::<Completions>(&text.replacen(from, to, 1)).unwrap_err().to_string();
+                serde_json::from_str::<PollTimings>(&text.replacen(from, to, 1)).unwrap_err().to_string();
             assert!(error.contains(why), "{to}: {error}");
         }
     }
@@ -255,7 +255,7 @@ mod tests {
         let mut text = Vec::new();
         FORMAT.seal(None, &entries, &mut serde_json::Serializer::new(&mut text)).unwrap();
         let text = String::from_utf8(text).unwrap();
-        let history: Completions = serde_json::from_str(&text).unwrap();
+        let history: PollTimings = serde_json::from_str(&text).unwrap();
         assert_eq!((history.len(), *history.iter().next().unwrap()), (32, seen(68, 0, 2000)));
     }
 }

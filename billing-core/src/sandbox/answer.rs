@@ -8,7 +8,8 @@ use flate2::write::GzEncoder;
 use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, HeaderValue};
 use http::{HeaderMap, Response, StatusCode};
 
-use crate::{BodyReader, Reply, TransportError, TransportErrorKind};
+use crate::machine::BodyReader;
+use crate::{Reply, TransportError, TransportErrorKind};
 
 /// What the simulated network and server do with a request.
 #[derive(Clone, Debug)]

@@ -76,9 +76,10 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use http::Request;
 
-use crate::fleet::{Fleet, FleetProgress, FleetStep, FleetUpdate, Stopped};
+use crate::fleet::{Aborted, Fleet, FleetProgress, FleetStep, FleetUpdate};
+use crate::session::SharedSession;
 use crate::values::clock::after;
-use crate::{Access, BaseUrl, Credentials, Environment, Error, Event, Machine, OrgId, Reply, Step};
+use crate::{BaseUrl, Credentials, Environment, Error, Event, Machine, OrgId, Reply, Step};
 use fault::Faults;
 use quota::{Quota, Rounding};
 use route::Route;
@@ -289,13 +290,13 @@ impl Sandbox {
     ///
     /// # Errors
     /// When something concerns every organisation. What goes wrong with one is among the findings.
-    pub fn run_fleet<A: Access>(
+    pub fn run_fleet<A: SharedSession>(
         &mut self,
         mut fleet: Fleet<A>,
         now: &mut DateTime<Utc>,
         mut on_update: impl FnMut(FleetUpdate) -> ControlFlow<()>,
         mut watch: impl FnMut(Event<'_>),
-    ) -> Result<FleetProgress, Stopped> {
+    ) -> Result<FleetProgress, Aborted> {
         loop {
             let update = match fleet.step(*now) {
                 FleetStep::Send(request, flight) => {

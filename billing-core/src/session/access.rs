@@ -10,18 +10,18 @@ use super::Session;
 ///
 /// Implemented here for the two ways that need nothing but the standard library. A driver with waiting threads or tasks
 /// implements it itself, and wakes them when [`Session::revision`] has changed.
-pub trait Access: Clone {
+pub trait SharedSession: Clone {
     /// Runs `f`, which is short and never waits, on the session.
     fn with<R>(&self, f: impl FnOnce(&mut Session) -> R) -> R;
 }
 
-impl Access for Rc<RefCell<Session>> {
+impl SharedSession for Rc<RefCell<Session>> {
     fn with<R>(&self, f: impl FnOnce(&mut Session) -> R) -> R {
         f(&mut self.borrow_mut())
     }
 }
 
-impl Access for Arc<Mutex<Session>> {
+impl SharedSession for Arc<Mutex<Session>> {
     fn with<R>(&self, f: impl FnOnce(&mut Session) -> R) -> R {
         // A thread that panicked did so outside of `f`, or in a method that leaves nothing half done.
         f(&mut self.lock().unwrap_or_else(PoisonError::into_inner))

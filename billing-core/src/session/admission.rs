@@ -39,7 +39,7 @@ impl fmt::Debug for Pass {
 
 /// What a session makes of a reply.
 #[derive(Debug)]
-pub(crate) enum Observed {
+pub(crate) enum ReplyOutcome {
     /// It is the machine's. After a 429: not before this time.
     Deliver { not_before: Option<NotBefore> },
     /// A 401 with a token that has been replaced since: the same request again.

@@ -28,21 +28,21 @@ use zeroize::Zeroize;
 
 use self::quota::Quota;
 use crate::calls::{Bearer, Call, LOGIN, Login, Token};
-use crate::error::Evidence;
+use crate::error::ErrorContext;
 use crate::machine::decision::{Judgement, judge};
 use crate::machine::policy::RetrySchedule;
-use crate::machine::progress::Waiting;
+use crate::machine::progress::WaitReason;
 use crate::machine::retry_after::unhinted_throttle;
 use crate::machine::{Hold, NotBefore, Request};
 use crate::values::clock::{after, before, between};
 use crate::{Environment, Error, ErrorKind, Reply};
 
-pub use access::Access;
-pub(crate) use admission::{Admission, Observed, Pass};
+pub use access::SharedSession;
+pub(crate) use admission::{Admission, Pass, ReplyOutcome};
 pub use authorized::Authorized;
 pub use credentials::Credentials;
 use credentials::Grant;
-pub use quota::{Pace, Pacing};
+pub use quota::{Pacing, Throughput};
 
 /// The state that concurrent calls share; see the [module's text](self).
 ///
@@ -67,8 +67,8 @@ pub struct Session {
     throttled: u32,
     /// Counts the times that logging in was given up; whoever waited since before fails with `given_up`.
     episode: u64,
-    given_up: Option<(ErrorKind, Evidence)>,
-    refused: Option<(ErrorKind, Evidence)>,
+    given_up: Option<(ErrorKind, ErrorContext)>,
+    refused: Option<(ErrorKind, ErrorContext)>,
     revision: u64,
     /// The latest time that it was told.
     latest: DateTime<Utc>,
@@ -125,7 +125,7 @@ impl Session {
     }
 
     /// How fast requests can go out, as far as is known at `now`: for saying when something will be done.
-    pub fn pace(&self, now: DateTime<Utc>) -> Pace {
+    pub fn pace(&self, now: DateTime<Utc>) -> Throughput {
         self.quota.pace(now)
     }
 
@@ -140,7 +140,7 @@ impl Session {
             return Admission::Never(Error::new(
                 ErrorKind::Unsendable(ANOTHER_API),
                 outgoing.operation(),
-                Evidence::default(),
+                ErrorContext::default(),
             ));
         }
         if let Some((kind, evidence)) = &self.refused {
@@ -170,13 +170,13 @@ impl Session {
         reply: &Reply,
         retry_after: Option<DateTime<Utc>>,
         now: DateTime<Utc>,
-    ) -> Observed {
+    ) -> ReplyOutcome {
         self.keep_time(now);
         let Ok(response) = reply else {
             self.quota.lose(pass.ticket, now);
-            return Observed::Deliver { not_before: None };
+            return ReplyOutcome::Deliver { not_before: None };
         };
-        let evidence = || Evidence::of_response(response, &[pass.bearer.secret()]);
+        let evidence = || ErrorContext::of_response(response, &[pass.bearer.secret()]);
         let not_before = self.quota.observe(
             pass.ticket,
             response.status(),
@@ -186,13 +186,13 @@ impl Session {
             now,
         );
         if response.status() != StatusCode::UNAUTHORIZED || matches!(self.grant, Grant::Token(_)) {
-            return Observed::Deliver { not_before };
+            return ReplyOutcome::Deliver { not_before };
         }
         if pass.generation != self.generation || self.token.is_none() {
-            return Observed::Replaced;
+            return ReplyOutcome::Replaced;
         }
         self.token = None;
-        if renewable { Observed::Invalidated } else { Observed::Deliver { not_before } }
+        if renewable { ReplyOutcome::Invalidated } else { ReplyOutcome::Deliver { not_before } }
     }
 
     /// A request that was let out will have no reply that we see.
@@ -222,14 +222,14 @@ impl Session {
         let evidence = match reply {
             // Good or nearly good, its body holds a token: nothing of it is kept, and its memory is overwritten.
             Ok(response) if response.status().is_success() => {
-                let evidence = Evidence::of_head(&response, &secrets);
+                let evidence = ErrorContext::of_head(&response, &secrets);
                 if let Ok(mut body) = response.into_body().try_into_mut() {
                     body.zeroize();
                 }
                 evidence
             }
-            Ok(response) => Evidence::of_response(&response, &secrets),
-            Err(error) => Evidence::of_transport(error, &secrets),
+            Ok(response) => ErrorContext::of_response(&response, &secrets),
+            Err(error) => ErrorContext::of_transport(error, &secrets),
         };
         let (failure, wait) = match judgement {
             Judgement::Accepted(token) => return self.accept(token, now),
@@ -327,7 +327,7 @@ impl Session {
     /// For texts that were checked before and cannot fail here.
     fn admit_never(&self) -> Admission {
         let reason = "the credentials or the address of the login service cannot be written into a request";
-        Admission::Never(Error::new(ErrorKind::Unsendable(reason), LOGIN, Evidence::default()))
+        Admission::Never(Error::new(ErrorKind::Unsendable(reason), LOGIN, ErrorContext::default()))
     }
 
     fn is_in_flight(&self, wanted: u64) -> bool {
@@ -353,14 +353,14 @@ impl Session {
         self.retries.wait(self.failed, self.seed, n)
     }
 
-    fn back_off(&mut self, due: DateTime<Utc>, hint: Option<DateTime<Utc>>, evidence: Evidence) {
+    fn back_off(&mut self, due: DateTime<Utc>, hint: Option<DateTime<Utc>>, evidence: ErrorContext) {
         let not_before = NotBefore { until: hint.map_or(due, |hint| hint.max(due)), asked: hint };
-        let hold = Hold { not_before, waiting: Waiting::Login, evidence: Some(evidence) };
+        let hold = Hold { not_before, waiting: WaitReason::Login, evidence: Some(evidence) };
         self.login = LoginState::BackingOff { hold };
     }
 
     /// Fails everybody who waits for the login now. Whoever comes later tries anew.
-    fn give_up(&mut self, kind: ErrorKind, evidence: Evidence) {
+    fn give_up(&mut self, kind: ErrorKind, evidence: ErrorContext) {
         self.failed = 0;
         self.episode += 1;
         self.given_up = Some((kind, evidence));

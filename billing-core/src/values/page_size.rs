@@ -9,7 +9,7 @@ use crate::InvalidInput;
 /// How many things a page of a list may hold: from 1 to 200, the most that the API gives. 100 unless said otherwise.
 ///
 /// ```
-/// use billing_core::PageSize;
+/// use billing_core::values::PageSize;
 /// assert_eq!(PageSize::new(200)?.get(), 200);
 /// assert!(PageSize::new(201).is_err() && PageSize::new(0).is_err());
 /// # Ok::<(), billing_core::InvalidInput>(())

@@ -2,7 +2,8 @@
 
 use std::io;
 
-use billing_core::{Intake, Passage, Reply, Request, TransportError};
+use billing_core::machine::{BodyTarget, DownloadCounter};
+use billing_core::{Reply, Request, TransportError};
 use chrono::{DateTime, Utc};
 use http::Response;
 use http::response::Parts;
@@ -26,8 +27,8 @@ impl Transport {
         self.exchange(request, now, |response: Response<Incoming>| async {
             let (head, body) = response.into_parts();
             match request.intake(&head)? {
-                Intake::Collect(reader) => collect(head, body, reader).await,
-                Intake::PassOn(passage) => {
+                BodyTarget::Collect(reader) => collect(head, body, reader).await,
+                BodyTarget::PassOn(passage) => {
                     let sink = open().await.map_err(TransportError::of_sink)?;
                     pass_on(head, body, passage, sink).await
                 }
@@ -40,7 +41,7 @@ impl Transport {
 async fn pass_on(
     head: Parts,
     mut body: Incoming,
-    mut passage: Passage,
+    mut passage: DownloadCounter,
     mut sink: impl AsyncWrite + Unpin,
 ) -> Reply {
     while let Some(chunk) = next_chunk(&head, &mut body).await? {

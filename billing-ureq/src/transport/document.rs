@@ -2,7 +2,8 @@
 
 use std::io::{self, Read, Write};
 
-use billing_core::{Intake, Passage, Reply, Request, TransportError};
+use billing_core::machine::{BodyTarget, DownloadCounter};
+use billing_core::{Reply, Request, TransportError};
 use chrono::{DateTime, Utc};
 use http::response::Parts;
 use ureq::Body;
@@ -20,8 +21,8 @@ impl Transport {
         let limit = request.timeout(now);
         let (head, body) = self.begin(request, limit)?;
         match request.intake(&head)? {
-            Intake::Collect(reader) => self.collect(head, body, reader, limit),
-            Intake::PassOn(passage) => {
+            BodyTarget::Collect(reader) => self.collect(head, body, reader, limit),
+            BodyTarget::PassOn(passage) => {
                 let sink = open().map_err(TransportError::of_sink)?;
                 self.pass_on(head, body, passage, sink, limit)
             }
@@ -32,7 +33,7 @@ impl Transport {
         &self,
         head: Parts,
         body: Body,
-        mut passage: Passage,
+        mut passage: DownloadCounter,
         mut sink: impl Write,
         limit: std::time::Duration,
     ) -> Reply {

@@ -10,7 +10,8 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use billing_core::{BaseUrl, Environment, Policy, RetrySchedule};
+use billing_core::machine::RetrySchedule;
+use billing_core::{BaseUrl, Environment, Policy};
 
 /// A connection, in the clear or not.
 pub trait Wire: Read + Write {

@@ -14,7 +14,7 @@ mod world;
 
 use std::fmt;
 
-use billing_core::Reach;
+use billing_core::PeriodSelection;
 
 /// What a run is like.
 #[derive(Clone, Debug)]
@@ -22,7 +22,7 @@ pub struct Scenario {
     /// How many organisations there are.
     pub organizations: usize,
     /// What is asked for.
-    pub reach: Reach,
+    pub reach: PeriodSelection,
     /// How many requests may be out at a time.
     pub at_once: usize,
     /// The server's quota.
@@ -71,7 +71,7 @@ pub enum Stranger {
 
 impl Scenario {
     /// A healthy server with the published quota, and answers of 0.3 to 0.7 s.
-    pub fn new(organizations: usize, reach: Reach) -> Self {
+    pub fn new(organizations: usize, reach: PeriodSelection) -> Self {
         Self {
             organizations,
             reach,

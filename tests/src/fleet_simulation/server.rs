@@ -1,6 +1,6 @@
 //! The server: overviews by the thousand at the cost of a text, under a quota that others use too.
 
-use billing_core::Reach;
+use billing_core::PeriodSelection;
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode};
 
@@ -67,11 +67,11 @@ impl Server {
     }
 
     /// What is found about organisation number `n`, if nothing goes wrong that another try would mend.
-    pub(super) fn truth(&self, n: usize, reach: Reach) -> Vec<(u32, Told)> {
+    pub(super) fn truth(&self, n: usize, reach: PeriodSelection) -> Vec<(u32, Told)> {
         let at = |index| (index, self.told(n, index));
         let most = match reach {
-            Reach::Index(index) => return vec![at(index.get())],
-            Reach::Periods(most) => most.get(),
+            PeriodSelection::Index(index) => return vec![at(index.get())],
+            PeriodSelection::Periods(most) => most.get(),
             _ => u32::MAX,
         };
         if let Told::Failed(403 | 404) = self.told(n, 0) {

@@ -5,13 +5,15 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use std::rc::Rc;
 
+use billing_core::fleet::FleetPlan;
 use billing_core::fleet::journal::{Entry, Journal, JournalReader};
-use billing_core::fleet::{FleetStep, Flight};
-use billing_core::history::{Finding, Found};
+use billing_core::fleet::{FleetStep, RequestHandle};
+use billing_core::history::{PeriodOutcome, PeriodResult};
 use billing_core::sandbox::Sandbox;
+use billing_core::session::Pacing;
 use billing_core::{
-    Assignment, Credentials, Environment, Fleet, OrgId, Pacing, Policy, Reply, Request, Session,
-    TransportError, TransportErrorKind,
+    Credentials, Environment, Fleet, OrgId, Policy, Reply, Request, Session, TransportError,
+    TransportErrorKind,
 };
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -21,7 +23,7 @@ use crate::simulation::Rng;
 
 pub(super) struct World<'a> {
     scenario: &'a Scenario,
-    assignment: Assignment,
+    assignment: FleetPlan,
     environment: Environment,
     server: Server,
     now: i64,
@@ -42,7 +44,7 @@ type Shared = Rc<RefCell<Session>>;
 struct Life {
     fleet: Fleet<Shared>,
     journal: Journal,
-    out: BTreeMap<u64, (Box<Request>, Flight, Option<Reply>)>,
+    out: BTreeMap<u64, (Box<Request>, RequestHandle, Option<Reply>)>,
     queue: BinaryHeap<Reverse<(i64, u64, Act)>>,
     flights: u64,
     acts: u64,
@@ -67,7 +69,7 @@ impl<'a> World<'a> {
         let rng = Rng::new(seed);
         let environment = Sandbox::new(0).environment();
         let organizations = (0..scenario.organizations).map(organization);
-        let assignment = Assignment::new(organizations, scenario.reach, environment.api().clone(), time(0));
+        let assignment = FleetPlan::new(organizations, scenario.reach, environment.api().clone(), time(0));
         Self {
             scenario,
             assignment,
@@ -224,7 +226,7 @@ impl<'a> World<'a> {
         }
     }
 
-    fn send(&mut self, life: &mut Life, request: Box<Request>, flight: Flight) -> Result<(), String> {
+    fn send(&mut self, life: &mut Life, request: Box<Request>, flight: RequestHandle) -> Result<(), String> {
         self.first.get_or_insert(self.now);
         if let Some(place) = place_of(&request)
             && self.recorded.contains_key(&place)
@@ -299,7 +301,7 @@ impl<'a> World<'a> {
 
     /// Takes a finding in as a driver's caller does: it is written down, then used. One who is killed meanwhile has written
     /// as much of it as it came to.
-    fn take(&mut self, life: &mut Life, finding: Finding, killed: bool) -> Result<(), String> {
+    fn take(&mut self, life: &mut Life, finding: PeriodResult, killed: bool) -> Result<(), String> {
         let (place, told) = read_finding(&finding);
         let line = life.journal.record(&finding);
         let whole = line.as_ref().is_some_and(|line| {
@@ -372,12 +374,12 @@ impl<'a> World<'a> {
     }
 }
 
-fn read_finding(finding: &Finding) -> ((usize, u32), Told) {
+fn read_finding(finding: &PeriodResult) -> ((usize, u32), Told) {
     let n = finding.organization.as_str().trim_start_matches("org-").parse().unwrap_or(usize::MAX);
     let told = match &finding.found {
-        Found::Period(_) => Told::Period,
-        Found::Nothing => Told::Nothing,
-        Found::Failed(error) => Told::Failed(error.status().map_or(0, |status| status.as_u16())),
+        PeriodOutcome::Period(_) => Told::Period,
+        PeriodOutcome::Nothing => Told::Nothing,
+        PeriodOutcome::Failed(error) => Told::Failed(error.status().map_or(0, |status| status.as_u16())),
         _ => Told::Failed(1),
     };
     ((n, finding.index.get()), told)

@@ -3,28 +3,28 @@
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use billing_core::{Completion, Completions, Learned, PollSchedule};
+use billing_core::poll::{AdaptiveSchedule, PollSchedule, PollTiming, PollTimings};
 use chrono::{DateTime, TimeDelta};
 
 use super::rng::Rng;
 
 /// For a quarter of the operations one of a few, which are the same in every run.
-pub(super) fn schedule(rng: &mut Rng) -> Option<Learned> {
-    static POOL: OnceLock<Vec<Learned>> = OnceLock::new();
+pub(super) fn schedule(rng: &mut Rng) -> Option<AdaptiveSchedule> {
+    static POOL: OnceLock<Vec<AdaptiveSchedule>> = OnceLock::new();
     let pool = POOL.get_or_init(|| (0..POOL_SIZE).filter_map(learned).collect());
     rng.permille(250).then(|| pool[rng.index(pool.len())].clone())
 }
 
 /// From reports that may have taken any time, or all about the same.
-fn learned(seed: u64) -> Option<Learned> {
+fn learned(seed: u64) -> Option<AdaptiveSchedule> {
     let mut rng = Rng::new(seed);
     let (least, spread) = (rng.pick(&[0, 0, 5_000, 200_000]), rng.pick(&[100, 10_000, 300_000, 2_000_000]));
-    let mut seen = Completions::default();
+    let mut seen = PollTimings::default();
     for hour in 0..=rng.millis(40) {
         let after = least + rng.millis(spread);
         let by = after + 1 + rng.millis(20_000);
         let [after, by] = [after, by].map(|millis| Duration::from_millis(millis.unsigned_abs()));
-        seen.extend(Completion::new(DateTime::UNIX_EPOCH + TimeDelta::hours(hour), after, by));
+        seen.extend(PollTiming::new(DateTime::UNIX_EPOCH + TimeDelta::hours(hour), after, by));
     }
     PollSchedule::default().learned(&seen).learned
 }

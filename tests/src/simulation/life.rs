@@ -7,10 +7,11 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
+use billing_core::machine::PageStep;
 use billing_core::model::{ReportStatus, TrusteeOverview, UsageReport};
+use billing_core::poll::Report;
 use billing_core::{
-    Amount, Authorized, Error, ErrorKind, Machine, Pages, Progress, Reply, Report, Request, Sent, Session,
-    Step, Turn,
+    Amount, Authorized, Error, ErrorKind, Machine, Pages, Progress, Reply, Request, Sent, Session, Step,
 };
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -95,7 +96,7 @@ impl Ending for TrusteeOverview {
     }
 }
 
-impl Ending for Turn<Numbers> {
+impl Ending for PageStep<Numbers> {
     fn told(self) -> Told {
         Told { complete: false, kept: true, rest: self.rest.map(Box::new) }
     }

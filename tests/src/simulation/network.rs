@@ -2,7 +2,8 @@
 
 use std::io::Write;
 
-use billing_core::{BodyReader, TransportError, TransportErrorKind};
+use billing_core::machine::BodyReader;
+use billing_core::{TransportError, TransportErrorKind};
 use bytes::Bytes;
 use chrono::{DateTime, TimeDelta, Utc};
 use flate2::{Compression, write::GzEncoder};

@@ -1,7 +1,8 @@
 //! A list for [`Pages`](billing_core::Pages), as plain as can be.
 
 use billing_core::calls::Call;
-use billing_core::{BaseUrl, DecodeError, Onward, Operation, Page};
+use billing_core::machine::{NextPage, Page};
+use billing_core::{BaseUrl, DecodeError, Operation};
 use bytes::Bytes;
 use http::{Request, Response};
 use serde::{Deserialize, Serialize};
@@ -24,8 +25,8 @@ pub(super) struct NumbersPage {
 impl Page for NumbersPage {
     type Entity = u64;
 
-    fn onward(&self) -> Onward<'_> {
-        Onward::by_uri(self.next_uri.as_deref())
+    fn onward(&self) -> NextPage<'_> {
+        NextPage::by_uri(self.next_uri.as_deref())
     }
 
     fn into_entities(self) -> Vec<u64> {

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use billing_core::{Policy, PollSchedule, RetrySchedule};
+use billing_core::Policy;
+use billing_core::machine::RetrySchedule;
+use billing_core::poll::PollSchedule;
 
 use super::fault::Fault;
 use super::learned;

@@ -4,7 +4,8 @@
 use std::fmt;
 use std::rc::Rc;
 
-use billing_core::{ErrorKind, Policy, TransportErrorKind, Waiting};
+use billing_core::machine::WaitReason;
+use billing_core::{ErrorKind, Policy, TransportErrorKind};
 
 /// Something that happened, at a time of the run in milliseconds since its start.
 #[derive(Clone, Debug)]
@@ -45,7 +46,7 @@ pub enum What {
         /// Until when.
         until: i64,
         /// What for, as it says itself.
-        why: Waiting,
+        why: WaitReason,
         /// The polls that it has counted.
         polls: u32,
     },

@@ -1,6 +1,6 @@
 //! Waits: how long, how exactly, in which process, and whether by way of a file.
 
-use billing_core::Waiting;
+use billing_core::machine::WaitReason;
 use chrono::{DateTime, Utc};
 
 use super::checker::Violation;
@@ -46,7 +46,7 @@ impl<W: FnMut(&Event)> World<W> {
     ) -> Result<Box<dyn Parked>, Violation> {
         // Since when it waits for a login, how often its token was refused and how many logins it has sent is not saved with
         // the machine, so that it may do something else than its original then.
-        let forgets = self.slots[slot].relies_on_session || life.progress().waiting == Waiting::Login;
+        let forgets = self.slots[slot].relies_on_session || life.progress().waiting == WaitReason::Login;
         if life.awaits_login() || (self.scenario.own_waits && forgets) {
             return Ok(life);
         }

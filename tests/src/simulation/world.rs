@@ -7,7 +7,8 @@ use std::rc::Rc;
 
 use billing_core::calls::{BillableUsage, TrusteeOverviewCall};
 use billing_core::sandbox::{ORG_ID, Sandbox};
-use billing_core::{Environment, Error, Exchange, Pacing, Pages, Period, Policy, Poll, Session};
+use billing_core::session::Pacing;
+use billing_core::{Environment, Error, Exchange, Pages, Period, Policy, Poll, Session};
 use bytes::Bytes;
 use chrono::{DateTime, TimeDelta, Utc};
 use http::{HeaderValue, Response, header};

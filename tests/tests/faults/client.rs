@@ -4,7 +4,9 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use billing_core::calls::TrusteeOverviewCall;
-use billing_core::{Credentials, Environment, Error, Exchange, Pacing, Policy, RetrySchedule};
+use billing_core::machine::RetrySchedule;
+use billing_core::session::Pacing;
+use billing_core::{Credentials, Environment, Error, Exchange, Policy};
 use tokio::runtime::Runtime;
 
 use billing_tests::VirtualTime;

@@ -8,7 +8,8 @@ use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 use std::thread::{self, ThreadId};
 
-use billing_core::{Assignment, BaseUrl, OrgId, PeriodIndex, Reach};
+use billing_core::fleet::FleetPlan;
+use billing_core::{BaseUrl, OrgId, PeriodIndex, PeriodSelection};
 use billing_tests::VirtualTime;
 use chrono::{DateTime, Utc};
 use futures_util::{FutureExt, StreamExt};
@@ -97,9 +98,9 @@ fn hyper_a_sink_that_panics_costs_its_own_download_and_no_other() {
 }
 
 /// Three organisations.
-fn assignment(api: &BaseUrl) -> Assignment {
+fn assignment(api: &BaseUrl) -> FleetPlan {
     let organizations = ["a", "b", "c"].map(|name| name.parse::<OrgId>().expect("an id"));
-    Assignment::new(organizations, Reach::Index(PeriodIndex::new(0)), api.clone(), now().now())
+    FleetPlan::new(organizations, PeriodSelection::Index(PeriodIndex::new(0)), api.clone(), now().now())
 }
 
 fn now() -> VirtualTime {

@@ -4,7 +4,8 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use billing_core::{Event, Policy, RetrySchedule};
+use billing_core::machine::RetrySchedule;
+use billing_core::{Event, Policy};
 use billing_tests::raw_server::{OVERVIEW, RawServer};
 use futures_util::future::join_all;
 

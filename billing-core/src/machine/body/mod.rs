@@ -21,7 +21,7 @@ use crate::{TransportError, TransportErrorKind};
 /// there is one that can be believed; it grows with what has come, not with what was promised.
 ///
 /// ```
-/// use billing_core::BodyReader;
+/// use billing_core::machine::BodyReader;
 /// let mut body = BodyReader::new(&http::HeaderMap::new(), 1024)?;
 /// body.push(b"{\"status\":")?;
 /// body.push(b"\"Complete\"}")?;

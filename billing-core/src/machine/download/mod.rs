@@ -29,12 +29,14 @@ use http::header::{ACCEPT, ACCEPT_ENCODING, HeaderValue, USER_AGENT};
 use http::{Request, Response};
 
 use crate::calls::{AGENT, Call};
-use crate::error::Evidence;
+use crate::error::ErrorContext;
+use crate::error::Fault;
 use crate::machine::download_counter::length;
 use crate::machine::exchange::{Attempts, Taken, into_step};
 use crate::machine::progress::Progress;
 use crate::machine::{Hold, Received, sealed};
-use crate::{BaseUrl, DecodeError, DocumentUrl, Error, ErrorKind, Fault, Machine, Operation, Policy, Step};
+use crate::values::DocumentUrl;
+use crate::{BaseUrl, DecodeError, Error, ErrorKind, Machine, Operation, Policy, Step};
 
 /// Asks where a document is, and fetches it; see the [module's text](self).
 ///
@@ -74,7 +76,7 @@ impl<C: Call<Output = DocumentUrl> + Clone> Download<C> {
     }
 
     /// Goes on from the address that was found.
-    fn fetch(self, url: DocumentUrl, evidence: Evidence, now: DateTime<Utc>) -> Step<Self> {
+    fn fetch(self, url: DocumentUrl, evidence: ErrorContext, now: DateTime<Utc>) -> Step<Self> {
         let Stage::Locating(located) = &self.stage else { return self.step(now) };
         if url.is_plain() && !located.api.is_plain() {
             let reason = "the document is said to be on this machine, where the API is not";

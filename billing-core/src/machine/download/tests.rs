@@ -3,9 +3,10 @@ use std::rc::Rc;
 
 use super::*;
 use crate::calls::{InvoiceDocumentCall, wire};
+use crate::session::Pacing;
 use crate::testing::{Run, lost, reply, run, script, start};
 use crate::values::clock::after;
-use crate::{Authorized, Credentials, Environment, Pacing, Reply, Session, TransportErrorKind};
+use crate::{Authorized, Credentials, Environment, Reply, Session, TransportErrorKind};
 
 const URL: &str = "https://files.example.com/i/1.pdf?X-Expires=600&X-Signature=s1gn%2Fature";
 

@@ -16,14 +16,15 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::calls::{Call, LOGIN};
-use crate::error::Evidence;
+use crate::error::ErrorContext;
 use crate::machine::checkpoint::Format;
 use crate::machine::decision::{Judgement, judge};
-use crate::machine::progress::{Progress, Timing, Trouble, Waiting};
+use crate::machine::progress::{Progress, RetryCause, WaitReason, WakeReason};
 use crate::machine::retry_after::unhinted_throttle;
 use crate::machine::{Hold, NotBefore, Received, Request, Sent, sealed};
+use crate::values::DocumentUrl;
 use crate::values::clock::{after, before, between};
-use crate::{BaseUrl, DocumentUrl, Error, ErrorKind, Machine, Operation, Policy, Step};
+use crate::{BaseUrl, Error, ErrorKind, Machine, Operation, Policy, Step};
 
 /// One [`Call`], repeated as the decision table says until it succeeds or fails for good.
 ///
@@ -59,15 +60,15 @@ struct State {
     started: Option<DateTime<Utc>>,
     deadline: Option<DateTime<Utc>>,
     wake: Option<DateTime<Utc>>,
-    waiting: Waiting,
-    timing: Timing,
+    waiting: WaitReason,
+    timing: WakeReason,
     requests: u32,
     transient: u32,
     unreadable: u32,
     throttled: u32,
     /// What the last failure left, for the error if there is no time to repeat it.
     #[serde(skip)]
-    last: Evidence,
+    last: ErrorContext,
 }
 
 /// What comes next for a machine that has not ended.
@@ -79,7 +80,7 @@ pub(crate) enum Next {
 /// A reply, taken in.
 pub(crate) enum Taken<T> {
     /// The call's answer, and the server's hint when to ask again.
-    Value(T, Option<DateTime<Utc>>, Evidence),
+    Value(T, Option<DateTime<Utc>>, ErrorContext),
     /// The request is to be repeated.
     Again,
 }
@@ -90,13 +91,13 @@ impl<C: Call> Attempts<C> {
             started: None,
             deadline: None,
             wake: None,
-            waiting: Waiting::Start,
-            timing: Timing::Free,
+            waiting: WaitReason::Start,
+            timing: WakeReason::Free,
             requests: 0,
             transient: 0,
             unreadable: 0,
             throttled: 0,
-            last: Evidence::default(),
+            last: ErrorContext::default(),
         };
         Self { call, api, policy, state }
     }
@@ -128,7 +129,7 @@ impl<C: Call> Attempts<C> {
         self.call.operation()
     }
 
-    pub(crate) fn error(&self, kind: ErrorKind, evidence: Evidence) -> Error {
+    pub(crate) fn error(&self, kind: ErrorKind, evidence: ErrorContext) -> Error {
         Error::new(kind, self.call.operation(), evidence).after(self.state.requests)
     }
 
@@ -146,7 +147,7 @@ impl<C: Call> Attempts<C> {
         }
         let http = self.call.request(&self.api).map_err(|_| {
             let reason = "the arguments are too long for an address";
-            self.error(ErrorKind::Unsendable(reason), Evidence::default())
+            self.error(ErrorKind::Unsendable(reason), ErrorContext::default())
         })?;
         let attempt = self.policy.attempt.unwrap_or_else(|| self.call.attempt());
         let request = Request::new(http, self.call.operation(), attempt, deadline, self.policy.max_body)
@@ -170,14 +171,14 @@ impl<C: Call> Attempts<C> {
         let evidence = match reply {
             // What is accepted is no evidence of a failure; its body is not searched for one.
             Ok(response) if matches!(judgement, Judgement::Accepted(_)) => {
-                Evidence::of_head(&response, &secrets)
+                ErrorContext::of_head(&response, &secrets)
             }
             // It should have been a secret, and could be one nearly.
             Ok(response) if self.call.is_secret() && self.call.accepts(response.status()) => {
-                Evidence::of_head(&response, &secrets)
+                ErrorContext::of_head(&response, &secrets)
             }
-            Ok(response) => Evidence::of_response(&response, &secrets),
-            Err(error) => Evidence::of_transport(error, &secrets),
+            Ok(response) => ErrorContext::of_response(&response, &secrets),
+            Err(error) => ErrorContext::of_transport(error, &secrets),
         };
         let (n, seed, policy) = (self.state.requests, self.policy.seed, &self.policy);
         let (wait, hint, waiting, timing) = match judgement {
@@ -193,7 +194,7 @@ impl<C: Call> Attempts<C> {
                 }
                 self.state.transient += 1;
                 self.state.unreadable = 0;
-                (policy.retries.wait(k, seed, n), hint, Waiting::Retry(trouble), Timing::Backoff)
+                (policy.retries.wait(k, seed, n), hint, WaitReason::Retry(trouble), WakeReason::Backoff)
             }
             Judgement::Unreadable(error) => {
                 let k = self.state.unreadable;
@@ -201,7 +202,12 @@ impl<C: Call> Attempts<C> {
                     return Err(self.error(ErrorKind::Decode(error.without(&secrets)), evidence));
                 }
                 self.state.unreadable += 1;
-                (policy.retries.wait(k, seed, n), hint, Waiting::Retry(Trouble::Unreadable), Timing::Backoff)
+                (
+                    policy.retries.wait(k, seed, n),
+                    hint,
+                    WaitReason::Retry(RetryCause::Unreadable),
+                    WakeReason::Backoff,
+                )
             }
             Judgement::Throttled => {
                 let k = self.state.throttled;
@@ -209,10 +215,12 @@ impl<C: Call> Attempts<C> {
                 match (not_before, hint) {
                     (Some(NotBefore { until, asked }), _) => {
                         let wait = between(now, until).max(THROTTLE_FLOOR);
-                        (wait, asked, Waiting::Throttled, Timing::Session)
+                        (wait, asked, WaitReason::Throttled, WakeReason::Session)
                     }
-                    (None, Some(hint)) => (THROTTLE_FLOOR, Some(hint), Waiting::Throttled, Timing::Backoff),
-                    (None, None) => (unhinted_throttle(k), None, Waiting::Throttled, Timing::Backoff),
+                    (None, Some(hint)) => {
+                        (THROTTLE_FLOOR, Some(hint), WaitReason::Throttled, WakeReason::Backoff)
+                    }
+                    (None, None) => (unhinted_throttle(k), None, WaitReason::Throttled, WakeReason::Backoff),
                 }
             }
         };
@@ -227,12 +235,12 @@ impl<C: Call> Attempts<C> {
             self.state.last = evidence;
         }
         let NotBefore { until, asked } = hold.not_before;
-        self.rest(until, asked, (hold.waiting, Timing::Session), now)?;
+        self.rest(until, asked, (hold.waiting, WakeReason::Session), now)?;
         self.proceed(now)
     }
 
     /// Keeps what the last answer said, for the error if there is no time for another.
-    pub(crate) fn remember(&mut self, evidence: Evidence) {
+    pub(crate) fn remember(&mut self, evidence: ErrorContext) {
         self.state.last = evidence;
     }
 
@@ -241,7 +249,7 @@ impl<C: Call> Attempts<C> {
         &mut self,
         due: DateTime<Utc>,
         hint: Option<DateTime<Utc>>,
-        (waiting, timing): (Waiting, Timing),
+        (waiting, timing): (WaitReason, WakeReason),
         now: DateTime<Utc>,
     ) -> Result<(), Error> {
         let deadline = self.state.deadline.unwrap_or(DateTime::<Utc>::MAX_UTC);
@@ -256,13 +264,13 @@ impl<C: Call> Attempts<C> {
         }
         self.state.wake = Some(wake);
         self.state.waiting = waiting;
-        self.state.timing = if wake > due { Timing::Hint } else { timing };
+        self.state.timing = if wake > due { WakeReason::Hint } else { timing };
         Ok(())
     }
 
     /// The error of one who has no time for what is waited for. What a login is in the way of is not what fails.
-    fn waited(&self, waiting: &Waiting, kind: ErrorKind) -> Error {
-        let operation = if *waiting == Waiting::Login { LOGIN } else { self.call.operation() };
+    fn waited(&self, waiting: &WaitReason, kind: ErrorKind) -> Error {
+        let operation = if *waiting == WaitReason::Login { LOGIN } else { self.call.operation() };
         Error::new(kind, operation, self.state.last.clone()).after(self.state.requests)
     }
 
@@ -284,7 +292,7 @@ impl<C: Call> Attempts<C> {
         self.state.transient = 0;
         self.state.unreadable = 0;
         self.state.throttled = 0;
-        self.state.last = Evidence::default();
+        self.state.last = ErrorContext::default();
     }
 
     /// Goes on after a wait. Nothing is ever due later than the longest wait that this machine asks for; if it seems so,

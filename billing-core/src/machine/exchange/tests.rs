@@ -222,15 +222,21 @@ fn the_time_for_an_attempt_ends_with_the_deadline() {
 
 #[test]
 fn a_long_wait_by_configuration_is_no_clock_set_back() {
-    let retries =
-        crate::RetrySchedule { first: Duration::from_secs(1000), most: Duration::MAX, ..Default::default() };
+    let retries = crate::machine::RetrySchedule {
+        first: Duration::from_secs(1000),
+        most: Duration::MAX,
+        ..Default::default()
+    };
     let run = script(
         exchange(Policy { retries, ..Policy::default() }),
         &[reply(500, "", ""), reply(200, "", OVERVIEW)],
     );
     assert!(run.result.is_ok() && run.gaps()[0] > 121_000, "{:?}", run.gaps());
-    let polls =
-        crate::PollSchedule { least: Duration::from_secs(300), most: Duration::MAX, ..Default::default() };
+    let polls = crate::poll::PollSchedule {
+        least: Duration::from_secs(300),
+        most: Duration::MAX,
+        ..Default::default()
+    };
     let policy = Policy { polls, ..Policy::default() };
     let replies = [reply(200, "", crate::testing::IN_PROGRESS), reply(200, "", crate::testing::COMPLETE)];
     let run = script(crate::testing::poll(policy), &replies);

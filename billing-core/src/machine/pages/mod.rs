@@ -17,7 +17,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::calls::{Call, as_inner_call, with_parameter};
-use crate::error::Evidence;
+use crate::error::ErrorContext;
 use crate::error::redaction::repeats;
 use crate::machine::checkpoint::Format;
 use crate::machine::exchange::{Attempts, Taken, into_step};
@@ -31,7 +31,7 @@ pub trait Page {
     type Entity;
 
     /// Where it goes on.
-    fn onward(&self) -> Onward<'_>;
+    fn onward(&self) -> NextPage<'_>;
 
     /// What is on the page.
     fn into_entities(self) -> Vec<Self::Entity>;
@@ -39,7 +39,7 @@ pub trait Page {
 
 /// Where a list goes on after a page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Onward<'a> {
+pub enum NextPage<'a> {
     /// At this address, as the server wrote it in `nextUri`. An empty page can have one too.
     Address(&'a str),
     /// At the next number, if there is one: there are so many pages, counted from 1.
@@ -53,7 +53,7 @@ pub enum Onward<'a> {
     End,
 }
 
-impl<'a> Onward<'a> {
+impl<'a> NextPage<'a> {
     /// By the server's `nextUri`. One that is empty is none.
     pub fn by_uri(next_uri: Option<&'a str>) -> Self {
         next_uri.filter(|next| !next.is_empty()).map_or(Self::End, Self::Address)
@@ -85,7 +85,7 @@ pub struct Pages<C>(State<C>);
 
 /// One page, and the machine for the rest of the list.
 #[derive(Clone, Debug)]
-pub struct Turn<C: Call> {
+pub struct PageStep<C: Call> {
     /// The page.
     pub page: C::Output,
     /// The machine for the rest; `None` at the end of the list.
@@ -108,11 +108,16 @@ impl<C: Call<Output: Page> + Clone> Pages<C> {
     }
 
     /// What comes after a page that was asked for with that token.
-    fn turn(self, page: C::Output, token: Option<Secret>, evidence: Evidence) -> Result<Turn<C>, Error> {
+    fn turn(
+        self,
+        page: C::Output,
+        token: Option<Secret>,
+        evidence: ErrorContext,
+    ) -> Result<PageStep<C>, Error> {
         let State { exchange, mut seen } = self.0;
         let onward = page.onward();
-        if onward == Onward::End {
-            return Ok(Turn { page, rest: None });
+        if onward == NextPage::End {
+            return Ok(PageStep { page, rest: None });
         }
         let astray = |reason| exchange.error(ErrorKind::Astray(reason), evidence);
         let here = match exchange.call.request(&exchange.api) {
@@ -120,13 +125,13 @@ impl<C: Call<Output: Page> + Clone> Pages<C> {
             Err(_) => return Err(astray("the address of the list is too long")),
         };
         let next = match onward {
-            Onward::Address(next) => resolve(next, &here, &exchange.api).map(Some),
-            Onward::Number { this, of } => numbered(&here, this, of),
-            Onward::End => Ok(None),
+            NextPage::Address(next) => resolve(next, &here, &exchange.api).map(Some),
+            NextPage::Number { this, of } => numbered(&here, this, of),
+            NextPage::End => Ok(None),
         };
         let next = match next {
             Ok(Some(next)) => next,
-            Ok(None) => return Ok(Turn { page, rest: None }),
+            Ok(None) => return Ok(PageStep { page, rest: None }),
             Err(reason) => return Err(astray(reason)),
         };
         // Addresses are logged, here and on the way, and saved.
@@ -142,12 +147,12 @@ impl<C: Call<Output: Page> + Clone> Pages<C> {
         }
         let leaf = Leaf { call: exchange.call.call.clone(), at: Some(next) };
         let exchange = Attempts::new(leaf, exchange.api.clone(), exchange.policy.clone());
-        Ok(Turn { page, rest: Some(Self(State { exchange, seen })) })
+        Ok(PageStep { page, rest: Some(Self(State { exchange, seen })) })
     }
 }
 
 impl<C: Call<Output: Page> + Clone> Machine for Pages<C> {
-    type Output = Turn<C>;
+    type Output = PageStep<C>;
 
     fn step(mut self, now: DateTime<Utc>) -> Step<Self> {
         into_step(self.0.exchange.wake(now), self)

@@ -21,8 +21,8 @@ struct NumberPage {
 impl Page for NumberPage {
     type Entity = u32;
 
-    fn onward(&self) -> Onward<'_> {
-        Onward::by_uri_or_number(self.next_uri.as_deref(), self.page_number, self.page_count)
+    fn onward(&self) -> NextPage<'_> {
+        NextPage::by_uri_or_number(self.next_uri.as_deref(), self.page_number, self.page_count)
     }
 
     fn into_entities(self) -> Vec<u32> {

@@ -7,7 +7,8 @@ use crate::calls::{
     ContractCall, ContractPeriodCall, ContractsCall, InvoiceDocumentCall, InvoiceLinesCall, InvoicesCall,
 };
 use crate::model::{Contract, ContractPeriodStatus, ContractStatus, Invoice, PaymentStatus};
-use crate::{Amount, DateRange, Download, PageSize};
+use crate::values::PageSize;
+use crate::{Amount, DateRange, Download};
 
 fn sandbox() -> Sandbox {
     Sandbox::new(7).without_quota()
@@ -164,7 +165,7 @@ fn invoice_id(sandbox: &mut Sandbox) -> crate::InvoiceId {
     invoices(sandbox, InvoicesCall::new()).remove(0).id.unwrap().parse().unwrap()
 }
 
-fn download(sandbox: &mut Sandbox, id: crate::InvoiceId) -> Result<crate::Document, Error> {
+fn download(sandbox: &mut Sandbox, id: crate::InvoiceId) -> Result<crate::machine::Document, Error> {
     let locate = InvoiceDocumentCall::new(id);
     let machine = Download::new(locate, sandbox.environment().api().clone(), Policy::default());
     let machine = Authorized::new(machine, session(sandbox));

@@ -3,11 +3,12 @@
 use std::ops::ControlFlow;
 
 use super::*;
-use crate::fleet::{Assignment, Fleet, FleetUpdate};
-use crate::history::{Found, Reach};
+use crate::fleet::{Fleet, FleetPlan, FleetUpdate};
+use crate::history::{PeriodOutcome, PeriodSelection};
+use crate::machine::WaitReason;
 use crate::model::ReportStatus;
 use crate::values::clock::between;
-use crate::{ErrorKind, TransportErrorKind, Waiting};
+use crate::{ErrorKind, TransportErrorKind};
 
 #[test]
 fn a_poll_gets_over_what_passes() {
@@ -56,14 +57,15 @@ fn a_fleet_runs_to_its_end_as_a_machine_does() {
         faults.iter().for_each(|(on, fault)| sandbox.fail(*on, fault.clone()));
         let session = Rc::new(RefCell::new(Session::new(sandbox.environment(), sandbox.credentials())));
         let organizations = sandbox.all_trustors().map(|(id, _)| id);
-        let (latest, api) = (Reach::Index(PeriodIndex::new(0)), sandbox.environment().api().clone());
-        let assignment = Assignment::new(organizations, latest, api, start());
+        let (latest, api) =
+            (PeriodSelection::Index(PeriodIndex::new(0)), sandbox.environment().api().clone());
+        let assignment = FleetPlan::new(organizations, latest, api, start());
         let fleet = Fleet::new(&assignment, Policy::default(), session);
         let (mut now, mut found, mut waits, mut events) = (start(), Vec::new(), 0, 0);
         let told = |update: FleetUpdate| {
             match update.finding {
                 Some(finding) => {
-                    found.push((finding.organization, matches!(finding.found, Found::Failed(_))))
+                    found.push((finding.organization, matches!(finding.found, PeriodOutcome::Failed(_))))
                 }
                 None => waits += 1,
             }
@@ -131,7 +133,7 @@ fn a_poll_survives_a_bad_day_and_never_hurries() {
     let mut throttled = 0;
     let report = sandbox.run(machine, &mut now, |event| {
         throttled +=
-            u32::from(matches!(event, Event::Waiting(progress) if progress.waiting == Waiting::Throttled));
+            u32::from(matches!(event, Event::Waiting(progress) if progress.waiting == WaitReason::Throttled));
     });
     assert_eq!(report.unwrap().status, Some(ReportStatus::Complete));
     assert!(now > later(60) && throttled == 1, "{now} {throttled}");

@@ -14,8 +14,9 @@ use serde_json::Value;
 
 use super::*;
 use crate::calls::{BillableUsage, Call, OrganizationCall, TrusteeOverviewCall, TrustorsCall};
+use crate::machine::Page;
 use crate::model::{TrusteeOverview, UsageReport};
-use crate::{Authorized, ErrorKind, Exchange, Page, Pages, Period, PeriodIndex, Policy, Poll, Session};
+use crate::{Authorized, ErrorKind, Exchange, Pages, Period, PeriodIndex, Policy, Poll, Session};
 
 const USAGE: &str = "/api/v2/billing/reports/billableusage";
 const OCTOBER: &str = "?startDate=2026-10-01T00%3A00%3A00.000Z&endDate=2026-11-01T00%3A00%3A00.000Z";

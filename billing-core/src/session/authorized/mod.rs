@@ -32,9 +32,9 @@
 use chrono::{DateTime, Utc};
 use http::header::AUTHORIZATION;
 
-use crate::machine::progress::{Progress, Timing, Waiting};
+use crate::machine::progress::{Progress, WaitReason, WakeReason};
 use crate::machine::{Hold, Received, Request, Sent, sealed};
-use crate::session::{Access, Admission, Observed, Pass, Session};
+use crate::session::{Admission, Pass, ReplyOutcome, Session, SharedSession};
 use crate::{Machine, Step};
 
 /// A machine whose requests go out under a session.
@@ -46,14 +46,14 @@ use crate::{Machine, Step};
 /// second. A token is used for at least 30 s, however short a lifetime the login service names.
 #[derive(Debug)]
 #[must_use = "a machine does nothing unless it is stepped"]
-pub struct Authorized<M: Machine, A: Access> {
+pub struct Authorized<M: Machine, A: SharedSession> {
     access: A,
     tally: Tally,
     phase: Phase<M, A>,
 }
 
 #[derive(Debug)]
-enum Phase<M: Machine, A: Access> {
+enum Phase<M: Machine, A: SharedSession> {
     /// The inner machine waits, or has not begun.
     Resting(M),
     /// The inner machine has a request that cannot go out yet, because somebody is logging in.
@@ -85,7 +85,7 @@ struct Tally {
     replaced: u32,
 }
 
-impl<M: Machine, A: Access> Authorized<M, A> {
+impl<M: Machine, A: SharedSession> Authorized<M, A> {
     /// Puts `machine` under the session behind `access`.
     pub fn new(machine: M, access: A) -> Self {
         Self { access, tally: Tally::default(), phase: Phase::Resting(machine) }
@@ -167,7 +167,7 @@ impl<M: Machine, A: Access> Authorized<M, A> {
                 Step::Wait(until, Self { access, tally, phase: Phase::Joining(outgoing, until) })
             }
             Admission::Hold(hold) => {
-                if hold.waiting != Waiting::Login {
+                if hold.waiting != WaitReason::Login {
                     // It does not wait for a login: one that is given up meanwhile is not its failure.
                     tally.since = None;
                 }
@@ -190,7 +190,7 @@ impl<M: Machine, A: Access> Authorized<M, A> {
     }
 }
 
-impl<M: Machine, A: Access> Machine for Authorized<M, A> {
+impl<M: Machine, A: SharedSession> Machine for Authorized<M, A> {
     type Output = M::Output;
 
     fn step(self, now: DateTime<Utc>) -> Step<Self> {
@@ -208,15 +208,18 @@ impl<M: Machine, A: Access> Machine for Authorized<M, A> {
         let progress = self.machine().progress();
         let progress = Progress { requests: progress.requests.saturating_add(self.tally.others), ..progress };
         match &self.phase {
-            Phase::Joining(_, until) => {
-                Progress { waiting: Waiting::Login, until: Some(*until), timing: Timing::Session, ..progress }
-            }
+            Phase::Joining(_, until) => Progress {
+                waiting: WaitReason::Login,
+                until: Some(*until),
+                timing: WakeReason::Session,
+                ..progress
+            },
             _ => progress,
         }
     }
 }
 
-impl<M: Machine, A: Access> sealed::Machine for Authorized<M, A> {
+impl<M: Machine, A: SharedSession> sealed::Machine for Authorized<M, A> {
     fn received(self, received: Received, now: DateTime<Utc>) -> Step<Self> {
         let Self { access, mut tally, phase } = self;
         match phase {
@@ -236,12 +239,12 @@ impl<M: Machine, A: Access> sealed::Machine for Authorized<M, A> {
                 match access.with(|session| {
                     session.observe(pass, renewable, &received.reply, received.retry_after, now)
                 }) {
-                    Observed::Invalidated => tally.refused += 1,
-                    Observed::Replaced if tally.replaced < REPLACEMENTS => tally.replaced += 1,
+                    ReplyOutcome::Invalidated => tally.refused += 1,
+                    ReplyOutcome::Replaced if tally.replaced < REPLACEMENTS => tally.replaced += 1,
                     observed => {
                         let not_before = match observed {
-                            Observed::Deliver { not_before } => not_before,
-                            Observed::Replaced | Observed::Invalidated => None,
+                            ReplyOutcome::Deliver { not_before } => not_before,
+                            ReplyOutcome::Replaced | ReplyOutcome::Invalidated => None,
                         };
                         let token = Some(pass.bearer.secret().clone());
                         let received = Received { not_before, others: tally.others, token, ..received };
@@ -280,14 +283,14 @@ impl<M: Machine, A: Access> sealed::Machine for Authorized<M, A> {
 /// Something that the session waits for. Dropped before it is settled, because the operation was, it tells the session not
 /// to wait for it.
 #[derive(Debug)]
-struct Pending<A: Access, T> {
+struct Pending<A: SharedSession, T> {
     access: A,
     value: T,
     lost: fn(&mut Session, &T),
     settled: bool,
 }
 
-impl<A: Access, T> Pending<A, T> {
+impl<A: SharedSession, T> Pending<A, T> {
     fn new(access: A, value: T, lost: fn(&mut Session, &T)) -> Self {
         Self { access, value, lost, settled: false }
     }
@@ -298,7 +301,7 @@ impl<A: Access, T> Pending<A, T> {
     }
 }
 
-impl<A: Access, T> Drop for Pending<A, T> {
+impl<A: SharedSession, T> Drop for Pending<A, T> {
     fn drop(&mut self) {
         if !self.settled {
             self.access.with(|session| (self.lost)(session, &self.value));

@@ -4,11 +4,10 @@ use std::time::Duration;
 
 use super::*;
 use crate::calls::LOGIN;
+use crate::session::Pacing;
 use crate::testing::{Run, exchange, lost, poll, reply, run, start};
 use crate::values::clock::{after, before, between};
-use crate::{
-    Credentials, Environment, Error, ErrorKind, Exchange, Pacing, Policy, Reply, TransportErrorKind,
-};
+use crate::{Credentials, Environment, Error, ErrorKind, Exchange, Policy, Reply, TransportErrorKind};
 
 type Shared = Rc<RefCell<Session>>;
 
@@ -126,7 +125,7 @@ fn rule_6_one_login_for_all_and_a_401_invalidates_only_its_own_token() {
     let Step::Send(login, logging_in) = step(overview(&access)) else { panic!("a login") };
     assert!(is_login(&login));
     let Step::Wait(_, joined) = step(overview(&access)) else { panic!("a wait for the other's login") };
-    assert!(joined.awaits_login() && joined.progress().waiting == Waiting::Login);
+    assert!(joined.awaits_login() && joined.progress().waiting == WaitReason::Login);
     let revision = access.with(|s| s.revision());
     let Step::Send(a, sent_a) = logging_in.receive(reply(200, "", r#"{"access_token":"t1"}"#), start())
     else {
@@ -602,8 +601,8 @@ fn progress_tells_of_the_login_that_is_waited_for_and_counts_it() {
     let Step::Send(_, logging_in) = overview(&access).step(start()) else { panic!("a login") };
     let Step::Wait(until, joined) = overview(&access).step(start()) else { panic!("a wait") };
     let progress = joined.progress();
-    assert_eq!((progress.waiting, progress.until), (Waiting::Login, Some(until)));
-    assert_eq!(progress.timing, Timing::Session);
+    assert_eq!((progress.waiting, progress.until), (WaitReason::Login, Some(until)));
+    assert_eq!(progress.timing, WakeReason::Session);
     assert!(joined.awaits_login() && !overview(&access).awaits_login());
     let Step::Send(_, calling) = logging_in.receive(reply(200, "", r#"{"access_token":"t1"}"#), start())
     else {

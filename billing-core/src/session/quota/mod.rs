@@ -10,9 +10,9 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use http::{HeaderMap, StatusCode};
 
-use crate::error::Evidence;
+use crate::error::ErrorContext;
 use crate::machine::jitter::draw;
-use crate::machine::progress::Waiting;
+use crate::machine::progress::WaitReason;
 use crate::machine::retry_after::unhinted_throttle;
 use crate::machine::{Hold, NotBefore};
 use crate::values::clock::{after, before, between};
@@ -33,7 +33,7 @@ impl Default for Pacing {
 /// How fast requests can go out, as far as the server has said; see [`Session::pace`](crate::Session::pace).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Pace {
+pub enum Throughput {
     /// So many a window.
     Window {
         /// How many of each window are ours, as others take the rest.
@@ -60,7 +60,7 @@ pub(crate) struct Quota {
     seed: u64,
     window: Option<Window>,
     /// After a 429: nothing before this, and what the server said.
-    parked: Option<(NotBefore, Evidence)>,
+    parked: Option<(NotBefore, ErrorContext)>,
     /// 429s in a row, each burst of them counted once.
     throttled: u32,
     /// The number of the next ticket, and of the first that went out with the present token, which there is since then.
@@ -131,7 +131,7 @@ impl Quota {
     pub(crate) fn admit(&mut self, now: DateTime<Utc>) -> Result<Ticket, Box<Hold>> {
         if let Some((not_before, evidence)) = &self.parked {
             if not_before.until > now {
-                return hold(*not_before, Waiting::Throttled, Some(evidence.clone()));
+                return hold(*not_before, WaitReason::Throttled, Some(evidence.clone()));
             }
             self.parked = None;
         }
@@ -144,15 +144,15 @@ impl Quota {
                 window.ours += 1;
             } else if free == 0 {
                 let not_before = NotBefore { until: self.a_little_after(ends), asked: Some(ends) };
-                return hold(not_before, Waiting::Quota, None);
+                return hold(not_before, WaitReason::Quota, None);
             } else {
                 // What is left is likely to be wanted by others. The fewer seconds are left, the less that is.
                 let until = after(now, LOOK_AGAIN).min(self.a_little_after(ends));
-                return hold(NotBefore { until, asked: None }, Waiting::Quota, None);
+                return hold(NotBefore { until, asked: None }, WaitReason::Quota, None);
             }
         } else {
             if let Some(next) = self.next.filter(|next| *next > now) {
-                return hold(NotBefore { until: next, asked: None }, Waiting::Spacing, None);
+                return hold(NotBefore { until: next, asked: None }, WaitReason::Spacing, None);
             }
             self.next = self.pacing.unannounced.map(|_| after(now, self.spacing));
         }
@@ -163,21 +163,21 @@ impl Quota {
     }
 
     /// How fast requests can go out, as far as is known at `now`.
-    pub(crate) fn pace(&self, now: DateTime<Utc>) -> Pace {
+    pub(crate) fn pace(&self, now: DateTime<Utc>) -> Throughput {
         let parked =
             self.parked.as_ref().map(|(not_before, _)| not_before.until).filter(|until| *until > now);
         match (&self.window, self.pacing.unannounced) {
             (Some(window), _) => {
                 let free = window.free().saturating_sub(window.reserve(now));
-                Pace::Window {
+                Throughput::Window {
                     usable: window.allowed.saturating_sub(window.rise().max(window.foreign_before)),
                     free: if parked.is_some() { 0 } else { free },
                     ends: parked.map_or(window.ends, |parked| parked.max(window.ends)).max(now),
                     length: window.length,
                 }
             }
-            (None, Some(_)) => Pace::Spaced(self.spacing),
-            (None, None) => Pace::Unlimited,
+            (None, Some(_)) => Throughput::Spaced(self.spacing),
+            (None, None) => Throughput::Unlimited,
         }
     }
 
@@ -231,7 +231,7 @@ impl Quota {
         status: StatusCode,
         headers: &HeaderMap,
         retry_after: Option<DateTime<Utc>>,
-        evidence: impl FnOnce() -> Evidence,
+        evidence: impl FnOnce() -> ErrorContext,
         now: DateTime<Utc>,
     ) -> Option<NotBefore> {
         let sent = self.in_flight.remove(&ticket).unwrap_or(now);
@@ -461,7 +461,11 @@ fn uncounted(
     u32::try_from(n).unwrap_or(u32::MAX)
 }
 
-fn hold(not_before: NotBefore, waiting: Waiting, evidence: Option<Evidence>) -> Result<Ticket, Box<Hold>> {
+fn hold(
+    not_before: NotBefore,
+    waiting: WaitReason,
+    evidence: Option<ErrorContext>,
+) -> Result<Ticket, Box<Hold>> {
     Err(Box::new(Hold { not_before, waiting, evidence }))
 }
 

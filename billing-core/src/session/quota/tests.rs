@@ -29,7 +29,7 @@ fn observe(
     now: f64,
 ) -> Option<NotBefore> {
     let retry_after = crate::machine::retry_after::retry_after(headers, at(now));
-    quota.observe(ticket, status, headers, retry_after, Evidence::default, at(now))
+    quota.observe(ticket, status, headers, retry_after, ErrorContext::default, at(now))
 }
 
 fn ok(quota: &mut Quota, ticket: Ticket, headers: &HeaderMap, now: f64) {
@@ -59,7 +59,7 @@ fn a_window_is_used_to_the_full_and_then_awaited() {
     assert_eq!(rest.len(), 9);
     let hold = quota.admit(at(1.0)).unwrap_err();
     let until = between(at(0.0), hold.not_before.until).as_secs_f64();
-    assert!((60.5..=61.5).contains(&until) && hold.waiting == Waiting::Quota, "{until}");
+    assert!((60.5..=61.5).contains(&until) && hold.waiting == WaitReason::Quota, "{until}");
     assert_eq!(hold.not_before.asked, Some(at(60.5)));
     // Nobody has answered the nine, but they were sent long ago and belong to the window before.
     assert_eq!(burst(&mut quota, 61.2).len(), 10);
@@ -251,7 +251,7 @@ fn what_others_have_taken_of_this_window_is_not_ours_in_the_next() {
     let second = send(&mut quota, 10.0);
     // A hundred were there before us, and twenty came since.
     ok(&mut quota, second, &headers(300, 122, 50), 10.1);
-    let Pace::Window { usable, .. } = quota.pace(at(10.2)) else { panic!("a window") };
+    let Throughput::Window { usable, .. } = quota.pace(at(10.2)) else { panic!("a window") };
     assert_eq!(usable, 280);
 }
 
@@ -317,7 +317,7 @@ fn without_headers_requests_are_spaced() {
     let mut quota = Quota::new(Pacing::default(), 1);
     send(&mut quota, 0.0);
     let hold = quota.admit(at(0.1)).unwrap_err();
-    assert_eq!((hold.not_before.until, hold.waiting), (at(0.2), Waiting::Spacing));
+    assert_eq!((hold.not_before.until, hold.waiting), (at(0.2), WaitReason::Spacing));
     send(&mut quota, 0.2);
     assert_eq!(burst(&mut unpaced(), 0.0).len(), 1000);
 }
@@ -328,7 +328,7 @@ fn rule_7_a_429_parks_until_the_later_of_hint_and_window_and_a_little() {
     let ticket = send(&mut quota, 0.0);
     let wait = throttle(&mut quota, ticket, &retry_after(42), 0.0);
     assert!((42.25..=42.5).contains(&wait), "{wait}");
-    assert_eq!(quota.admit(at(10.0)).unwrap_err().waiting, Waiting::Throttled);
+    assert_eq!(quota.admit(at(10.0)).unwrap_err().waiting, WaitReason::Throttled);
     let ticket = send(&mut quota, 43.0);
     let mut both = headers(10, 10, 50);
     both.extend(retry_after(3));
@@ -351,7 +351,7 @@ fn while_a_429_parks_nothing_is_free_and_from_its_end_on_something_is() {
     let status = StatusCode::TOO_MANY_REQUESTS;
     let parked = observe(&mut quota, second, status, &retry_after(90), 0.0).unwrap().until;
     let free = |quota: &Quota, now| match quota.pace(now) {
-        Pace::Window { free, ends, .. } => (free, ends),
+        Throughput::Window { free, ends, .. } => (free, ends),
         other => panic!("{other:?}"),
     };
     assert_eq!(free(&quota, at(10.0)), (0, parked));
@@ -546,7 +546,7 @@ fn seconds_that_are_rounded_down_make_no_window_shorter() {
 #[test]
 fn the_pace_is_by_windows_as_long_as_the_server_shows_them() {
     let length = |quota: &Quota| match quota.pace(at(0.0)) {
-        Pace::Window { length, .. } => length.as_secs(),
+        Throughput::Window { length, .. } => length.as_secs(),
         other => panic!("{other:?}"),
     };
     let mut quota = unpaced();

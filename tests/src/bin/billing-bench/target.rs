@@ -3,7 +3,8 @@
 use std::str::FromStr;
 
 use billing_core::calls::{BillableUsage, TrusteeOverviewCall};
-use billing_core::{BaseUrl, Credentials, Environment, OrgId, Pacing, Period, PeriodIndex};
+use billing_core::session::Pacing;
+use billing_core::{BaseUrl, Credentials, Environment, OrgId, Period, PeriodIndex};
 use http::Uri;
 
 use crate::{Result, USAGE, is_overview};

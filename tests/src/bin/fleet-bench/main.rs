@@ -12,11 +12,12 @@ use std::io::{BufRead, BufReader, Write};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+use billing_core::fleet::FleetPlan;
 use billing_core::fleet::FleetStep;
 use billing_core::fleet::journal::{Entry, Journal, JournalReader};
-use billing_core::history::{Finding, Found};
+use billing_core::history::{PeriodOutcome, PeriodResult};
 use billing_core::sandbox::{Answer, ORG_ID, Sandbox};
-use billing_core::{Assignment, Fleet, Policy, Reach, Reply, Request, Session, Statement, Totals};
+use billing_core::{Fleet, PeriodSelection, Policy, Reply, Request, Session, Statement, Totals};
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use http::Response;
@@ -34,8 +35,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let environment = sandbox.environment();
     let ids = (0..organizations).map(|n| format!("org-{n:08}-4224-beeb-d048064c5905").parse());
     let ids = ids.collect::<Result<Vec<_>, _>>()?;
-    let reach = Reach::Periods(periods.try_into()?);
-    let assignment = Assignment::new(ids, reach, environment.api().clone(), now);
+    let reach = PeriodSelection::Periods(periods.try_into()?);
+    let assignment = FleetPlan::new(ids, reach, environment.api().clone(), now);
 
     let before = peak()?;
     let begun = Instant::now();
@@ -50,7 +51,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         if let Some(written) = &mut written {
             written.record(finding)?;
         }
-        if let Found::Period(period) = &finding.found {
+        if let PeriodOutcome::Period(period) = &finding.found {
             totals.add(&Statement::new(&period.overview));
         }
         Ok(())
@@ -93,14 +94,14 @@ struct Written {
 }
 
 impl Written {
-    fn begin(path: &str, assignment: &Assignment) -> std::io::Result<Self> {
+    fn begin(path: &str, assignment: &FleetPlan) -> std::io::Result<Self> {
         let (journal, line) = Journal::begin(assignment);
         let mut file = File::create(path)?;
         file.write_all(line.as_bytes())?;
         Ok(Self { journal, file })
     }
 
-    fn record(&mut self, finding: &Finding) -> std::io::Result<()> {
+    fn record(&mut self, finding: &PeriodResult) -> std::io::Result<()> {
         match self.journal.record(finding) {
             Some(line) => self.file.write_all(line.as_bytes()),
             None => Ok(()),
@@ -109,11 +110,11 @@ impl Written {
 }
 
 /// Runs a fleet to its end. Of those that are out, the first is answered when no more can go.
-fn run<A: billing_core::Access>(
+fn run<A: billing_core::session::SharedSession>(
     mut fleet: Fleet<A>,
     bodies: &[Bytes],
     mut now: DateTime<Utc>,
-    mut take: impl FnMut(&Finding) -> std::io::Result<()>,
+    mut take: impl FnMut(&PeriodResult) -> std::io::Result<()>,
 ) -> Result<usize, Box<dyn Error>> {
     let mut out = std::collections::VecDeque::new();
     let mut found = 0;

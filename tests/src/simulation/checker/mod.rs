@@ -15,7 +15,8 @@ mod tests;
 use std::fmt;
 use std::rc::Rc;
 
-use billing_core::{ErrorKind, Policy, Waiting};
+use billing_core::machine::WaitReason;
+use billing_core::{ErrorKind, Policy};
 
 use super::trace::{Event, Kind, Origin, Outcome, Reply, Request, What};
 use operation::{Expect, Operation, Phase};

@@ -326,7 +326,7 @@ impl Operation {
     pub(super) fn waits(
         &mut self,
         until: i64,
-        why: &Waiting,
+        why: &WaitReason,
         polls: u32,
         session: Option<&Session>,
         at: i64,
@@ -337,13 +337,13 @@ impl Operation {
         })?;
         ensure(until > at, "wait", || "a wait that is over is no wait".to_owned())?;
         ensure(until <= self.deadline, "4", || "a wait beyond the deadline".to_owned())?;
-        let own = matches!(why, Waiting::Report(_) | Waiting::Retry(_));
+        let own = matches!(why, WaitReason::Report(_) | WaitReason::Retry(_));
         ensure(!(self.again && own), "6", || format!("a 401 moves the schedule: {why}"))?;
         ensure(self.polls.is_none_or(|expected| expected == polls), "6", || {
             format!("{polls} polls are counted, where there were {:?}", self.polls)
         })?;
         self.polls = Some(polls);
-        if *why == Waiting::Throttled && !self.restored && until > self.promised {
+        if *why == WaitReason::Throttled && !self.restored && until > self.promised {
             let due = session.is_none_or(|session| session.is_parked(until, at));
             ensure(due, "7", || "it waits for a 429 that its session has not had".to_owned())?;
         }

@@ -3,7 +3,8 @@
 //! A wait has one of three reasons: a schedule of the operation's own, a hint of the server's, or what its session holds it
 //! for. None of them makes it longer than the design says, and a hint beyond the operation's patience is no wait at all.
 
-use billing_core::{Policy, PollSchedule};
+use billing_core::Policy;
+use billing_core::poll::PollSchedule;
 
 use super::table::Judged;
 use super::*;
@@ -33,7 +34,7 @@ impl Operation {
     pub(super) fn waits_no_longer(
         &self,
         until: i64,
-        why: &Waiting,
+        why: &WaitReason,
         session: Option<&Session>,
         at: i64,
     ) -> Result<(), Violation> {
@@ -46,7 +47,7 @@ impl Operation {
         }
         let patience = millis(self.policy.patience);
         let own = match why {
-            Waiting::Report(_) | Waiting::Retry(_) | Waiting::Throttled => {
+            WaitReason::Report(_) | WaitReason::Retry(_) | WaitReason::Throttled => {
                 let asked = self.asked.unwrap_or(i64::MIN);
                 ensure(asked <= self.answered.saturating_add(patience), "patience", || {
                     format!("it waits for a hint that is {} ms away", asked - at)

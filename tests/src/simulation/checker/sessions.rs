@@ -289,20 +289,20 @@ impl Session {
     }
 
     /// Until when it can hold a request back for that reason, that has so much patience.
-    pub(super) fn holds_at_most(&self, why: &Waiting, patience: i64, at: i64) -> i64 {
+    pub(super) fn holds_at_most(&self, why: &WaitReason, patience: i64, at: i64) -> i64 {
         let patient = at.saturating_add(patience.max(1_000)).saturating_add(A_LITTLE);
         let longer = self.longer(at);
         let late = |time: i64| time.saturating_add(longer);
         match why {
-            Waiting::Throttled if self.parked == i64::MIN => i64::MIN,
-            Waiting::Throttled => self.parked_to(at).min(patient).max(late(self.parked_unasked)),
-            Waiting::Quota if self.told => {
+            WaitReason::Throttled if self.parked == i64::MIN => i64::MIN,
+            WaitReason::Throttled => self.parked_to(at).min(patient).max(late(self.parked_unasked)),
+            WaitReason::Quota if self.told => {
                 let ends = late(self.window_ends).max(at + USUAL_WINDOW).saturating_add(A_LITTLE);
                 // Or it looks again in a second whether others have left something.
                 ends.min(patient).max(at + 1_000)
             }
-            Waiting::Spacing => late(self.spaced_at_most).max(at + self.spacing),
-            Waiting::Login => {
+            WaitReason::Spacing => late(self.spaced_at_most).max(at + self.spacing),
+            WaitReason::Login => {
                 let asked = self.login_asks.map_or(i64::MIN, |(_, most)| late(most));
                 late(self.joined_at_most.max(self.next_login_at_most)).max(asked.min(patient))
             }
@@ -312,7 +312,7 @@ impl Session {
 
     /// The same for whatever reason.
     pub(super) fn longest_hold(&self, at: i64) -> i64 {
-        [Waiting::Throttled, Waiting::Quota, Waiting::Spacing, Waiting::Login]
+        [WaitReason::Throttled, WaitReason::Quota, WaitReason::Spacing, WaitReason::Login]
             .iter()
             .map(|why| self.holds_at_most(why, i64::MAX, at))
             .max()

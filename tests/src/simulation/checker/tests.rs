@@ -1,6 +1,6 @@
 //! The checker bites: traces in which one thing is wrong, and the rule that must name it. Each begins as one that is right.
 
-use billing_core::Trouble;
+use billing_core::machine::RetryCause;
 
 use super::super::trace::{Next, Says};
 use super::*;
@@ -95,12 +95,12 @@ fn token(text: &str) -> What {
     What::Receives(body(Says::Token(text.into(), None)))
 }
 
-fn waits(until: i64, why: Waiting) -> What {
+fn waits(until: i64, why: WaitReason) -> What {
     What::Waits { until, why, polls: 0 }
 }
 
 fn polled(until: i64) -> What {
-    What::Waits { until, why: Waiting::Report(None), polls: 1 }
+    What::Waits { until, why: WaitReason::Report(None), polls: 1 }
 }
 
 fn good() -> What {
@@ -172,7 +172,7 @@ fn rule_1_another_request() {
 #[test]
 fn rule_2_two_requests_two_ends_or_none() {
     bites("2", Script::calling(Kind::Report).see(0, call("t1")));
-    bites("2", Script::calling(Kind::Report).see(0, waits(9, Waiting::Login)));
+    bites("2", Script::calling(Kind::Report).see(0, waits(9, WaitReason::Login)));
     bites("2", Script::calling(Kind::Report).see(0, good()));
     bites("2", Script::logged_in(Kind::Report).see(0, token("t1")));
     bites("2", Script::logged_in(Kind::Report).see(3, good()));
@@ -242,9 +242,9 @@ fn rule_6_logins_that_need_not_be_and_tokens_that_are_old() {
     let mut refused = Script::answered(Kind::Report, status(401));
     bites("6", refused.see(0, call("t1")));
     let mut moved = Script::answered(Kind::Report, status(401));
-    bites("6", moved.see(0, waits(2_000, Waiting::Report(None))));
+    bites("6", moved.see(0, waits(2_000, WaitReason::Report(None))));
     let mut counted = Script::answered(Kind::Report, status(401));
-    bites("6", counted.see(0, What::Waits { until: 9, why: Waiting::Login, polls: 1 }));
+    bites("6", counted.see(0, What::Waits { until: 9, why: WaitReason::Login, polls: 1 }));
     let mut hasty = Script::new();
     let busy = Reply { hint: Some(5_000), ..status(503) };
     hasty.right(0, begins(Kind::Report)).right(0, login()).right(0, What::Receives(busy)).after(4_999);
@@ -265,7 +265,7 @@ fn rule_7_a_429_that_does_not_hold_and_one_that_holds_others() {
     let mut elsewhere = Script::answered(Kind::Overview, Reply { hint: Some(30_000), ..status(429) });
     let What::Begins { kind, policy, deadline, .. } = begins(Kind::Overview) else { return };
     elsewhere.right(1, What::Begins { kind, session: Some(1), policy, deadline });
-    bites("7", elsewhere.see(1, waits(30_000, Waiting::Throttled)));
+    bites("7", elsewhere.see(1, waits(30_000, WaitReason::Throttled)));
 }
 
 #[test]
@@ -371,7 +371,7 @@ fn the_table_what_goes_on_and_what_ends() {
         }
     }
     for reply in [body(Says::Complete), status(404), status(302), status(501), status(204)] {
-        bites("table", Script::answered(Kind::Report, reply.clone()).see(0, waits(5_000, Waiting::Login)));
+        bites("table", Script::answered(Kind::Report, reply.clone()).see(0, waits(5_000, WaitReason::Login)));
         bites("table", Script::answered(Kind::Report, reply.clone()).see(0, call("t1")));
         bites("table", Script::answered(Kind::Report, reply).see(0, fails(ErrorKind::Deadline(epoch()))));
     }
@@ -391,7 +391,7 @@ fn the_table_what_goes_on_and_what_ends() {
     // A login that is refused, and one that has not failed.
     let mut script = Script::new();
     script.right(0, begins(Kind::Report)).right(0, login()).right(0, What::Receives(status(401)));
-    bites("table", script.see(0, waits(1_000, Waiting::Login)));
+    bites("table", script.see(0, waits(1_000, WaitReason::Login)));
     let mut script = Script::new();
     script.right(0, begins(Kind::Report));
     let kind = ErrorKind::LoginRefused;
@@ -418,51 +418,54 @@ fn the_deadline_holds_and_is_not_taken_early() {
 
 #[test]
 fn waits_that_are_longer_than_their_reason() {
-    let longer = |reply: Reply, until: i64, why: Waiting| {
-        let kind = if matches!(why, Waiting::Report(_)) { Kind::Report } else { Kind::Overview };
+    let longer = |reply: Reply, until: i64, why: WaitReason| {
+        let kind = if matches!(why, WaitReason::Report(_)) { Kind::Report } else { Kind::Overview };
         let polls = u32::from(kind == Kind::Report);
         let what = |until| What::Waits { until, why: why.clone(), polls };
         assert_eq!(Script::answered(kind, reply.clone()).see(0, what(until)), Ok(()), "{why} {until}");
         bites("wait", Script::answered(kind, reply).see(0, what(until + 1)));
     };
     // A poll at the age of nothing, one that is hinted, the first failure, and one that is hinted.
-    longer(body(Says::InProgress), 2_200, Waiting::Report(None));
-    longer(Reply { hint: Some(9_000), ..body(Says::InProgress) }, 9_000, Waiting::Report(None));
-    longer(status(503), 500, Waiting::Retry(Trouble::Status(503)));
-    longer(Reply { hint: Some(9_000), ..status(503) }, 9_000, Waiting::Retry(Trouble::Status(503)));
+    longer(body(Says::InProgress), 2_200, WaitReason::Report(None));
+    longer(Reply { hint: Some(9_000), ..body(Says::InProgress) }, 9_000, WaitReason::Report(None));
+    longer(status(503), 500, WaitReason::Retry(RetryCause::Status(503)));
+    longer(Reply { hint: Some(9_000), ..status(503) }, 9_000, WaitReason::Retry(RetryCause::Status(503)));
     // The first 429 without a hint, of a session that lets requests out a little later, and one that is hinted.
-    bites("7", Script::answered(Kind::Overview, status(429)).see(0, waits(6_001, Waiting::Throttled)));
+    bites("7", Script::answered(Kind::Overview, status(429)).see(0, waits(6_001, WaitReason::Throttled)));
     let hinted = Reply { hint: Some(9_000), ..status(429) };
-    bites("7", Script::answered(Kind::Overview, hinted).see(0, waits(10_001, Waiting::Throttled)));
+    bites("7", Script::answered(Kind::Overview, hinted).see(0, waits(10_001, WaitReason::Throttled)));
     // What only a session knows: a window, the spacing, a login.
     let told = Reply { window: Some(90_000), ..body(Says::Object) };
     let mut used_up = Script::answered(Kind::Overview, told);
     used_up
         .right(0, What::Ends(Outcome::Good { complete: false, more: false, kept: true }))
         .right(1, begins(Kind::Overview));
-    bites("wait", used_up.see(1, waits(92_001, Waiting::Quota)));
-    bites("wait", used_up.see(1, waits(201, Waiting::Spacing)));
+    bites("wait", used_up.see(1, waits(92_001, WaitReason::Quota)));
+    bites("wait", used_up.see(1, waits(201, WaitReason::Spacing)));
     let mut untold = Script::new();
-    bites("wait", untold.right(0, begins(Kind::Overview)).see(0, waits(9, Waiting::Quota)));
-    bites("wait", untold.see(0, waits(9, Waiting::Start)));
+    bites("wait", untold.right(0, begins(Kind::Overview)).see(0, waits(9, WaitReason::Quota)));
+    bites("wait", untold.see(0, waits(9, WaitReason::Start)));
     let mut joined = Script::new();
     joined.right(0, begins(Kind::Overview)).right(0, login()).right(1, begins(Kind::Overview));
-    bites("wait", joined.see(1, waits(31_001, Waiting::Login)));
+    bites("wait", joined.see(1, waits(31_001, WaitReason::Login)));
     joined.right(0, What::Receives(status(503)));
-    bites("wait", joined.see(1, waits(31_001, Waiting::Login)));
+    bites("wait", joined.see(1, waits(31_001, WaitReason::Login)));
     // Woken early it asks for the same, and not for more.
     let mut early = Script::answered(Kind::Overview, status(429));
-    early.right(0, waits(6_000, Waiting::Throttled)).after(5_500);
-    assert_eq!(early.see(0, waits(6_000, Waiting::Throttled)), Ok(()));
-    bites("7", early.see(0, waits(6_501, Waiting::Throttled)));
+    early.right(0, waits(6_000, WaitReason::Throttled)).after(5_500);
+    assert_eq!(early.see(0, waits(6_000, WaitReason::Throttled)), Ok(()));
+    bites("7", early.see(0, waits(6_501, WaitReason::Throttled)));
 }
 
 #[test]
 fn hints_beyond_all_patience_are_not_waited_for() {
     let hinted = |status: u16| Reply { hint: Some(120_001), ..super::tests::status(status) };
-    let retry = Waiting::Retry(Trouble::Status(503));
+    let retry = WaitReason::Retry(RetryCause::Status(503));
     bites("patience", Script::answered(Kind::Overview, hinted(503)).see(0, waits(120_001, retry)));
-    bites("wait", Script::answered(Kind::Overview, hinted(429)).see(0, waits(121_001, Waiting::Throttled)));
+    bites(
+        "wait",
+        Script::answered(Kind::Overview, hinted(429)).see(0, waits(121_001, WaitReason::Throttled)),
+    );
 }
 
 #[test]
@@ -499,19 +502,19 @@ fn a_clock_that_was_set_back_makes_nothing_earlier_and_no_session_wait_long() {
     bites("7", parked().after(58_999).see(1, call("t1")));
     // By its own clock it has looked a second ago, and ten seconds are no jump for it.
     let latest = 60_000 + 1_000 + 10_000 + 1_000;
-    assert_eq!(parked().see(1, waits(latest, Waiting::Throttled)), Ok(()));
-    bites("7", parked().see(1, waits(latest + 1, Waiting::Throttled)));
+    assert_eq!(parked().see(1, waits(latest, WaitReason::Throttled)), Ok(()));
+    bites("7", parked().see(1, waits(latest + 1, WaitReason::Throttled)));
     bites("deferred", parked().see(1, deferred(60_000 + day, 0)));
     let mut used_up = Script::answered(Kind::Overview, Reply { window: Some(60_000), ..status(503) });
     used_up.right(0, jumps(-day)).right(1, begins(Kind::Overview));
-    bites("wait", used_up.see(1, waits(72_001, Waiting::Quota)));
+    bites("wait", used_up.see(1, waits(72_001, WaitReason::Quota)));
     let mut joined = Script::new();
     joined
         .right(0, begins(Kind::Overview))
         .right(0, login())
         .right(0, jumps(-day))
         .right(1, begins(Kind::Overview));
-    bites("wait", joined.see(1, waits(41_001, Waiting::Login)));
+    bites("wait", joined.see(1, waits(41_001, WaitReason::Login)));
     // A machine's own wait is no longer than the longest that there is.
     let mut polling = Script::answered(Kind::Report, body(Says::InProgress));
     polling.right(0, polled(2_000)).right(0, jumps(-day)).after(2_000);

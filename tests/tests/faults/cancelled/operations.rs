@@ -8,7 +8,8 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use billing_core::calls::{BillableUsage, ContractsCall, InvoiceDocumentCall, InvoicesCall, TrustorsCall};
-use billing_core::{Assignment, OrgId, PeriodIndex, Reach};
+use billing_core::fleet::FleetPlan;
+use billing_core::{OrgId, PeriodIndex, PeriodSelection};
 use billing_hyper::{Client, Fleet, Update};
 use billing_tests::raw_server::{RawServer, TRUSTOR};
 use futures_util::future::{BoxFuture, join_all};
@@ -168,7 +169,8 @@ async fn watched<T>(updates: impl Stream<Item = Update<T>>) {
 fn fleet(client: &Client) -> Fleet {
     let organizations = ["a", "b", "c"].map(|name| name.parse::<OrgId>().expect("an id"));
     let api = client.environment().api().clone();
-    let assignment = Assignment::new(organizations, Reach::Index(PeriodIndex::new(0)), api, now().now());
+    let assignment =
+        FleetPlan::new(organizations, PeriodSelection::Index(PeriodIndex::new(0)), api, now().now());
     client.fleet(&assignment).at_once(2)
 }
 
@@ -176,8 +178,8 @@ fn organization() -> OrgId {
     TRUSTOR.parse().expect("an id")
 }
 
-fn two_periods() -> Reach {
-    Reach::Periods(2.try_into().expect("two"))
+fn two_periods() -> PeriodSelection {
+    PeriodSelection::Periods(2.try_into().expect("two"))
 }
 
 fn id<T: std::str::FromStr<Err: std::fmt::Debug>>(text: &str) -> T {
