@@ -165,7 +165,7 @@ impl Backend {
         let (mut findings, mut rest) = (Vec::new(), Some(first));
         while let Some(machine) = rest.take() {
             let visit = self.part(machine, &mut parts).map_err(|error| self.failure(error, organization))?;
-            findings.push(visit.finding);
+            findings.push(visit.result);
             parts.take_in()?;
             rest = visit.rest;
         }
@@ -329,7 +329,7 @@ impl Simulated {
 /// The whole command within its time from `now` on.
 fn policy(options: &Options, now: DateTime<Utc>) -> Policy {
     Policy {
-        overall: options.timeout(),
+        timeout: options.timeout(),
         deadline: TimeDelta::from_std(options.timeout())
             .ok()
             .and_then(|timeout| now.checked_add_signed(timeout)),

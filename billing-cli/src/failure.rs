@@ -227,7 +227,7 @@ fn advice(error: &Error) -> String {
             TransportErrorKind::Sink => "What was there before is as it was; try another place with --output".into(),
             _ => "Check the connection and the proxy, and try again".into(),
         },
-        ErrorKind::Unsendable(_) => "Check --region, --api-url and --login-url".into(),
+        ErrorKind::InvalidRequest(_) => "Check --region, --api-url and --login-url".into(),
         _ => "Try again later; if it stays so, give Genesys Cloud's support the correlation id (-v shows more)".into(),
     }
 }
@@ -253,7 +253,7 @@ mod tests {
             (ErrorKind::Forbidden, 4),
             (ErrorKind::NotFound, 5),
             (ErrorKind::Rejected, 1),
-            (ErrorKind::Unsendable("x"), 1),
+            (ErrorKind::InvalidRequest("x"), 1),
             (ErrorKind::Server, 8),
             (ErrorKind::Protocol, 8),
             (ErrorKind::Decode(DecodeError::new("usages", "x")), 8),

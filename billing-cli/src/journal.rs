@@ -195,7 +195,7 @@ mod tests {
     fn assignment() -> FleetPlan {
         let organizations = ["a", "b"].map(|id| id.parse().unwrap());
         let api = Environment::default().api().clone();
-        FleetPlan::new(organizations, PeriodSelection::Index(PeriodIndex::new(0)), api, DateTime::UNIX_EPOCH)
+        FleetPlan::new(organizations, PeriodSelection::Nth(PeriodIndex::new(0)), api, DateTime::UNIX_EPOCH)
     }
 
     #[cfg(unix)]

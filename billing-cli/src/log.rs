@@ -96,7 +96,7 @@ fn lines_of(event: &Event<'_>, verbosity: Verbosity) -> Vec<String> {
             })
             .collect(),
         Event::Received { request, answered, elapsed } => {
-            let (method, target) = (request.http().method(), request.shown());
+            let (method, target) = (request.http().method(), request.redacted_target());
             let millis = elapsed.as_millis();
             let outcome = match (answered.status(), answered.error()) {
                 (Some(status), _) => {
@@ -109,7 +109,7 @@ fn lines_of(event: &Event<'_>, verbosity: Verbosity) -> Vec<String> {
             };
             let mut lines = vec![format!("{method} {target}: {outcome}")];
             if verbosity >= Verbosity::Headers {
-                let shown = |name| Some(format!("< {name}: {}", answered.shown_header(name)?));
+                let shown = |name| Some(format!("< {name}: {}", answered.redacted_header(name)?));
                 lines.extend(SHOWN_HEADERS.into_iter().filter_map(shown));
             }
             lines

@@ -21,13 +21,14 @@ use crate::session::Shared;
 /// ```no_run
 /// use std::time::SystemTime;
 ///
-/// use billing_core::{Assignment, OrgId, PeriodIndex, Reach};
+/// use billing_core::fleet::FleetPlan;
+/// use billing_core::{OrgId, PeriodIndex, PeriodSelection};
 /// use billing_hyper::Client;
 /// use futures_util::{StreamExt, pin_mut};
 ///
 /// async fn latest(client: &Client, organizations: Vec<OrgId>) -> Result<(), Box<dyn std::error::Error>> {
 ///     let (api, now) = (client.environment().api().clone(), SystemTime::now().into());
-///     let assignment = Assignment::new(organizations, Reach::Index(PeriodIndex::new(0)), api, now);
+///     let assignment = FleetPlan::new(organizations, PeriodSelection::Nth(PeriodIndex::new(0)), api, now);
 ///     let updates = client.fleet(&assignment).run();
 ///     pin_mut!(updates);
 ///     while let Some(update) = updates.next().await {
@@ -50,7 +51,7 @@ pub struct Fleet {
 
 impl Fleet {
     /// So many requests out at a time are the default.
-    pub const AT_ONCE: usize = fleet::Fleet::<Shared>::AT_ONCE;
+    pub const AT_ONCE: usize = fleet::Fleet::<Shared>::DEFAULT_IN_FLIGHT;
 
     pub(crate) fn new(parts: Arc<Parts>, policy: Policy, assignment: &FleetPlan) -> Self {
         let fleet = fleet::Fleet::new(assignment, policy, parts.session.clone());
@@ -59,7 +60,7 @@ impl Fleet {
 
     /// With so many requests out at a time, at least one.
     pub fn at_once(self, requests: usize) -> Self {
-        Self { fleet: self.fleet.at_once(requests), ..self }
+        Self { fleet: self.fleet.max_in_flight(requests), ..self }
     }
 
     /// Takes in what is known already, a finding of a journal: it is not asked for again.

@@ -33,7 +33,7 @@ impl Stream for Walk {
     type Item = Result<PeriodResult, Error>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        self.0.poll_next(cx, |visit| (visit.finding, visit.rest))
+        self.0.poll_next(cx, |visit| (visit.result, visit.rest))
     }
 }
 

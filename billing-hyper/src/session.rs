@@ -36,7 +36,7 @@ impl Shared {
         drop(timeout(at_most, changed).await);
     }
 
-    /// A thread that panicked under the lock did so between two changes, not in one: see [`Access`].
+    /// A thread that panicked under the lock did so between two changes, not in one: see [`SharedSession`].
     fn lock(&self) -> MutexGuard<'_, Session> {
         self.0.session.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -64,7 +64,7 @@ impl Transport {
     ) -> Reply {
         let limit = request.timeout(now);
         let mut http = request.http().clone().map(Full::new);
-        let client = match request.stays_on_this_machine() {
+        let client = match request.is_plain_loopback() {
             true => &self.direct,
             false => {
                 if let Some(authorization) = self.proxies.authorization_to_forward(http.uri()) {

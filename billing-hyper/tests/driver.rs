@@ -55,7 +55,7 @@ impl Clock for VirtualClock {
 
 fn client(environment: Environment) -> Builder {
     let credentials = Credentials::client("id", "s3cret").expect("credentials");
-    Client::builder(environment, credentials).no_proxy().pacing(Pacing { unannounced: None }).seed(1)
+    Client::builder(environment, credentials).no_proxy().pacing(Pacing { min_interval: None }).seed(1)
 }
 
 fn october() -> Period {
@@ -112,7 +112,7 @@ fn ask(client: &Client) -> (JoinHandle<Result<TrusteeOverview, Error>>, tokio::s
         client
             .run_watched(machine, |event| {
                 if let Event::Waiting(progress) = event {
-                    assert_eq!(progress.waiting, WaitReason::Login);
+                    assert_eq!(progress.wait_reason, WaitReason::Login);
                     waiting.take().map(|waiting| waiting.send(()));
                 }
             })
@@ -190,7 +190,7 @@ async fn all_of<T>(stream: impl Stream<Item = T>) -> Vec<T> {
 
 #[tokio::test]
 async fn a_stream_that_has_ended_may_be_polled_again() {
-    let latest = PeriodSelection::Index(0.try_into().expect("an index"));
+    let latest = PeriodSelection::Nth(0.try_into().expect("an index"));
     let good = Server::http(|head, wire| match head.contains("/billableusage") {
         true => respond(wire, 200, "", r#"{"status":"Complete","usages":[]}"#),
         false => answers(head, wire),
@@ -235,7 +235,7 @@ async fn a_watcher_hears_of_everything_in_order() {
         heard.push(match event {
             Event::Sending(request) => format!("> {}", request.http().method()),
             Event::Received { answered, .. } => format!("< {}", answered.status().expect("a response")),
-            Event::Waiting(progress) => format!("… {}", progress.waiting),
+            Event::Waiting(progress) => format!("… {}", progress.wait_reason),
             _ => String::new(),
         });
     });
@@ -313,7 +313,7 @@ async fn a_request_whose_future_is_dropped_closes_its_connection() {
 async fn a_deadline_ends_a_call_that_only_waits() {
     let server = reports(u32::MAX);
     let clock = VirtualClock::new();
-    let policy = Policy { overall: Duration::from_secs(60), ..Policy::default() };
+    let policy = Policy { timeout: Duration::from_secs(60), ..Policy::default() };
     let builder = client(server.environment("http")).clock(clock.clone()).policy(policy);
     let error = builder.build().expect("a client").usage_report(october()).await.expect_err("a deadline");
     assert!(matches!(error.kind(), ErrorKind::Deadline(_)), "{error}");

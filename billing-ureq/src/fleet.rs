@@ -31,12 +31,13 @@ use crate::session::Shared;
 /// use std::time::SystemTime;
 ///
 /// use billing_core::fleet::journal::{Entry, Journal, JournalReader};
-/// use billing_core::{Assignment, OrgId, Reach};
+/// use billing_core::fleet::FleetPlan;
+/// use billing_core::{OrgId, PeriodSelection};
 /// use billing_ureq::Client;
 ///
 /// fn year(client: &Client, organizations: Vec<OrgId>) -> Result<(), Box<dyn std::error::Error>> {
 ///     let (api, now) = (client.environment().api().clone(), SystemTime::now().into());
-///     let assignment = Assignment::new(organizations, Reach::year(2026)?, api, now);
+///     let assignment = FleetPlan::new(organizations, PeriodSelection::year(2026)?, api, now);
 ///     let mut fleet = client.fleet(&assignment);
 ///
 ///     // What an earlier run has found, if there was one. (It is about customers: let nobody else read the file.)
@@ -45,8 +46,8 @@ use crate::session::Shared;
 ///     let (mut reader, mut lines, mut line) = (JournalReader::default(), BufReader::new(&file), Vec::new());
 ///     while lines.read_until(b'\n', &mut line)? > 0 {
 ///         match reader.read(&line)? {
-///             Some(Entry::Assignment(of)) => assignment.is_that_of(&of)?,
-///             Some(Entry::Finding(finding)) => fleet.recall(&finding),
+///             Some(Entry::FleetPlan(of)) => assignment.is_that_of(&of)?,
+///             Some(Entry::PeriodResult(finding)) => fleet.recall(&finding),
 ///             None => {}
 ///         }
 ///         line.clear();
@@ -86,7 +87,7 @@ pub struct Fleet {
 
 impl Fleet {
     /// So many requests out at a time, each with a thread, are the default.
-    pub const AT_ONCE: usize = fleet::Fleet::<Shared>::AT_ONCE;
+    pub const AT_ONCE: usize = fleet::Fleet::<Shared>::DEFAULT_IN_FLIGHT;
 
     pub(crate) fn new(client: Client, assignment: &FleetPlan) -> Self {
         let fleet = fleet::Fleet::new(assignment, client.drawn_policy(), client.parts().session.clone());
@@ -96,7 +97,7 @@ impl Fleet {
     /// With so many requests out at a time, at least one, and as many threads.
     pub fn at_once(self, requests: usize) -> Self {
         let threads = requests.max(1);
-        Self { fleet: self.fleet.at_once(threads), threads, ..self }
+        Self { fleet: self.fleet.max_in_flight(threads), threads, ..self }
     }
 
     /// Takes in what is known already, a finding of a journal: it is not asked for again.

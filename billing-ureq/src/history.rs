@@ -38,7 +38,7 @@ impl Iterator for Walk {
         Some(match self.client.run(history) {
             Ok(visit) => {
                 self.rest = visit.rest;
-                Ok(visit.finding)
+                Ok(visit.result)
             }
             Err(error) => {
                 self.failed = true;

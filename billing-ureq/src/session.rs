@@ -26,7 +26,7 @@ impl Shared {
         drop(changed.wait_timeout_while(self.lock(), at_most, |session| session.revision() == seen));
     }
 
-    /// A thread that panicked under the lock did so between two changes, not in one: see [`Access`].
+    /// A thread that panicked under the lock did so between two changes, not in one: see [`SharedSession`].
     fn lock(&self) -> MutexGuard<'_, Session> {
         self.0.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

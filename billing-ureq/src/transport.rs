@@ -58,7 +58,7 @@ impl Transport {
 
     /// Sends `request`, and takes the head of its response.
     fn begin(&self, request: &Request, limit: Duration) -> Result<(response::Parts, Body), TransportError> {
-        let direct = request.stays_on_this_machine();
+        let direct = request.is_plain_loopback();
         let (head, body) = request.http().clone().into_parts();
         let sent = match body.is_empty() {
             true => self.send(head, (), direct, limit),

@@ -46,7 +46,7 @@ impl Clock for VirtualClock {
 
 fn client(environment: Environment) -> Builder {
     let credentials = Credentials::client("id", "s3cret").expect("credentials");
-    Client::builder(environment, credentials).no_proxy().pacing(Pacing { unannounced: None }).seed(1)
+    Client::builder(environment, credentials).no_proxy().pacing(Pacing { min_interval: None }).seed(1)
 }
 
 fn october() -> Period {
@@ -130,7 +130,7 @@ fn a_watcher_hears_of_everything_in_order() {
             heard.push(match event {
                 Event::Sending(request) => format!("> {}", request.http().method()),
                 Event::Received { answered, .. } => format!("< {}", answered.status().expect("a response")),
-                Event::Waiting(progress) => format!("… {}", progress.waiting),
+                Event::Waiting(progress) => format!("… {}", progress.wait_reason),
                 _ => String::new(),
             });
         })
@@ -162,7 +162,7 @@ fn rule_6_many_threads_log_in_once() {
                 let call = TrusteeOverviewCall::new(TRUSTOR.parse().expect("an id"));
                 client.run_watched(client.exchange(call), |event| {
                     if let Event::Waiting(progress) = event {
-                        assert_eq!(progress.waiting, WaitReason::Login);
+                        assert_eq!(progress.wait_reason, WaitReason::Login);
                         waiting.send(()).expect("the test");
                     }
                 })
@@ -230,7 +230,7 @@ fn a_deadline_ends_a_call_that_only_waits() {
         }
     });
     let clock = VirtualClock::new();
-    let policy = Policy { overall: Duration::from_secs(60), ..Policy::default() };
+    let policy = Policy { timeout: Duration::from_secs(60), ..Policy::default() };
     let client =
         client(server.environment("http")).clock(clock.clone()).policy(policy).build().expect("a client");
     let error = client.usage_report(october()).expect_err("a deadline");

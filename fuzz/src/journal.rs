@@ -86,7 +86,7 @@ fn written() -> (Vec<u8>, Vec<String>) {
         let Step::Send(_, sent) = history.step(now()) else { panic!("a request") };
         let reply = Response::builder().status(status).body(body.into()).expect("a response");
         let Step::Done(Ok(visit)) = sent.receive(Ok(reply), now()) else { panic!("a visit") };
-        note(&mut journal, &mut file, &mut findings, &visit.finding);
+        note(&mut journal, &mut file, &mut findings, &visit.result);
         rest = visit.rest;
     }
     (file, findings)

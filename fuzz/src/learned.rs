@@ -41,14 +41,14 @@ pub fn learned(data: &[u8]) {
             }
             keeps(&seen);
             let hasty =
-                PollSchedule { least: Duration::ZERO, jitter_permille: 1_000, ..PollSchedule::default() };
+                PollSchedule { min_wait: Duration::ZERO, jitter_permille: 1_000, ..PollSchedule::default() };
             polls(hasty.learned(&seen));
         }
     }
 }
 
 fn keeps(seen: &PollTimings) {
-    assert!(seen.len() <= PollTimings::MOST);
+    assert!(seen.len() <= PollTimings::MAX_TIMINGS);
     assert!(seen.iter().all(|completion| completion.after() < completion.by()));
     let saved = serde_json::to_string(seen).expect("a history can be saved");
     assert_eq!(&serde_json::from_str::<PollTimings>(&saved).expect("and restored"), seen);
@@ -64,7 +64,7 @@ fn keeps(seen: &PollTimings) {
 
 fn polls(schedule: PollSchedule) {
     let policy = Policy { polls: schedule, seed: 7, ..Policy::default() };
-    let deadline = now() + TimeDelta::from_std(policy.overall).expect("a quarter of an hour");
+    let deadline = now() + TimeDelta::from_std(policy.timeout).expect("a quarter of an hour");
     let mut now = now();
     let mut poll = Poll::new(BillableUsage::new(period()), Environment::default().api().clone(), policy);
     loop {

@@ -17,7 +17,7 @@ pub fn poll(data: &[u8]) {
     let mut script = Script(data);
     let policy = Policy { seed: u64::from(script.byte()), ..Policy::default() };
     let begin = DateTime::UNIX_EPOCH + TimeDelta::days(20_000);
-    let deadline = begin + TimeDelta::from_std(policy.overall).expect("a quarter of an hour");
+    let deadline = begin + TimeDelta::from_std(policy.timeout).expect("a quarter of an hour");
     let api = Environment::default().api().clone();
 
     let mut now = begin;

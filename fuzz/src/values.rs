@@ -82,13 +82,13 @@ fn leads(text: &str, host: &str, prefix: &str) {
                     assert!(path.starts_with('/'), "{uri}");
                 }
                 Step::Done(Err(error)) => {
-                    assert!(matches!(error.kind(), ErrorKind::Unsendable(_)), "{error}")
+                    assert!(matches!(error.kind(), ErrorKind::InvalidRequest(_)), "{error}")
                 }
                 other => panic!("a request, not {other:?}"),
             }
         }
         Step::Done(Err(error)) => {
-            assert!(matches!(error.kind(), ErrorKind::Astray(_)), "{error}");
+            assert!(matches!(error.kind(), ErrorKind::BadNextLink(_)), "{error}");
             assert!(!error.to_string().contains(char::is_control), "{error}");
         }
         other => panic!("a page or an error, not {other:?}"),

@@ -82,7 +82,7 @@ mod step {
     fn history_turns(bencher: Bencher<'_, '_>) {
         receives(
             bencher,
-            || History::new(org(), PeriodSelection::Periods(2.try_into().unwrap()), api(), Policy::default()),
+            || History::new(org(), PeriodSelection::Latest(2.try_into().unwrap()), api(), Policy::default()),
             || reply(200, "{}"),
         );
     }
@@ -115,7 +115,7 @@ mod step {
     #[divan::bench(args = [10, 1_000])]
     fn fleet_turns(bencher: Bencher<'_, '_>, organizations: usize) {
         let ids = (0..organizations).map(|n| format!("org-{n}").parse::<OrgId>().unwrap());
-        let assignment = FleetPlan::new(ids, PeriodSelection::Periods(2.try_into().unwrap()), api(), now());
+        let assignment = FleetPlan::new(ids, PeriodSelection::Latest(2.try_into().unwrap()), api(), now());
         bencher.with_inputs(|| Fleet::new(&assignment, Policy::default(), with_token())).bench_local_values(
             |mut fleet| {
                 let FleetStep::Send(_, flight) = fleet.step(later()) else {

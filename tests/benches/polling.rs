@@ -88,7 +88,7 @@ fn main() {
         println!();
     }
 
-    let seen = observe(&named[1], PollTimings::default(), &mut Rng::new(1), PollTimings::MOST);
+    let seen = observe(&named[1], PollTimings::default(), &mut Rng::new(1), PollTimings::MAX_TIMINGS);
     let begun = Instant::now();
     (0..100).for_each(|_| drop(std::hint::black_box(PollSchedule::default().learned(&seen))));
     println!("\nto learn from {} reports: {} µs", seen.len(), begun.elapsed().as_micros() / 100);

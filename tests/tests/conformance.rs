@@ -120,9 +120,9 @@ impl Scenario {
 }
 
 fn scenarios() -> Vec<Scenario> {
-    let overall = |seconds| Policy { overall: Duration::from_secs(seconds), ..Policy::default() };
+    let overall = |seconds| Policy { timeout: Duration::from_secs(seconds), ..Policy::default() };
     let small = Policy { max_body: 50_000, ..Policy::default() };
-    let impatient = Policy { attempt: Some(Duration::from_millis(300)), ..Policy::default() };
+    let impatient = Policy { attempt_timeout: Some(Duration::from_millis(300)), ..Policy::default() };
     // The floor of rule 4, and the jitter of 10 % over the 2 s of the schedule; 200 ms are the spacing without headers.
     let poll = (2000, 2300);
     let at_once = (0, 200);
@@ -564,7 +564,7 @@ fn one_login_for_all() {
         let server = FakeServer::start(Sandbox::new(7), Utc::now);
         let credentials = server.sandbox().credentials();
         let environment = server.environment().unwrap();
-        let pacing = Pacing { unannounced: None };
+        let pacing = Pacing { min_interval: None };
         match transport {
             Transport::Ureq => {
                 let client = ureq_client(environment, credentials, pacing);

@@ -115,7 +115,7 @@ fn by_both(
     check: impl Fn(&str, Result<u64, Error>, &Place, &RawServer),
 ) {
     let credentials = || Credentials::access_token("t0ken").unwrap();
-    let pacing = Pacing { unannounced: None };
+    let pacing = Pacing { min_interval: None };
     let document = || InvoiceDocumentCall::new("i-1".parse().unwrap());
     let mut told = String::new();
 
@@ -145,14 +145,14 @@ fn by_both(
 }
 
 fn at_once() -> RetrySchedule {
-    RetrySchedule { first: Duration::ZERO, most: Duration::ZERO, ..RetrySchedule::default() }
+    RetrySchedule { initial_delay: Duration::ZERO, max_delay: Duration::ZERO, ..RetrySchedule::default() }
 }
 
 fn once() -> Policy {
     Policy {
-        attempt: Some(Duration::from_secs(5)),
-        retries: RetrySchedule { limit: 0, ..at_once() },
-        unreadable: 0,
+        attempt_timeout: Some(Duration::from_secs(5)),
+        retries: RetrySchedule { max_retries: 0, ..at_once() },
+        max_decode_retries: 0,
         ..Policy::default()
     }
 }
@@ -216,7 +216,8 @@ fn a_document_that_is_not_whole_is_an_error() {
     ];
     for (name, kind, answer) in bad {
         let attempt = if name == "stalled" { 300 } else { 5_000 };
-        let policy = Policy { max_body: 100, attempt: Some(Duration::from_millis(attempt)), ..once() };
+        let policy =
+            Policy { max_body: 100, attempt_timeout: Some(Duration::from_millis(attempt)), ..once() };
         by_both(&policy, answer, Place::default, |driver, result, place, server| {
             let error = result.unwrap_err();
             assert!(format!("{:?}", error.kind()).starts_with(kind), "{driver}, {name}: {error:?}");
@@ -336,9 +337,9 @@ fn rule_9_a_watcher_sees_how_much_came_and_no_signature() {
     let watch = |event: Event<'_>| {
         let shown = match &event {
             Event::Received { request, answered, .. } => {
-                format!("{} {}", request.shown(), answered.body_len())
+                format!("{} {}", request.redacted_target(), answered.body_len())
             }
-            Event::Sending(request) => request.shown().into_owned(),
+            Event::Sending(request) => request.redacted_target().into_owned(),
             _ => String::new(),
         };
         told.push(format!("{shown} {event:?}"));

@@ -25,7 +25,7 @@ fn start() -> VirtualTime {
 }
 
 fn latest() -> PeriodSelection {
-    PeriodSelection::Index(PeriodIndex::new(0))
+    PeriodSelection::Nth(PeriodIndex::new(0))
 }
 
 /// The first `n` of the sandbox's trustors.
@@ -35,7 +35,7 @@ fn trustors(n: usize) -> Vec<OrgId> {
 
 /// What a finding says, in a line.
 fn told(finding: &PeriodResult) -> String {
-    let PeriodResult { organization, index, found, ended, .. } = finding;
+    let PeriodResult { organization, index, outcome: found, stop_reason: ended, .. } = finding;
     let found = match found {
         PeriodOutcome::Period(period) => {
             let overview = &period.overview;
@@ -104,7 +104,7 @@ fn walk(
             let visit = sandbox.run(Authorized::new(history, session.clone()), &mut now, |_| ());
             lines.push(line(visit.map(|visit| {
                 rest = visit.rest;
-                visit.finding
+                visit.result
             })));
         }
         return lines;
@@ -122,7 +122,7 @@ fn walk(
 fn rule_14_a_history_is_the_same_in_every_transport() {
     let reaches = [
         PeriodSelection::year(2025).unwrap(),
-        PeriodSelection::Periods(3.try_into().unwrap()),
+        PeriodSelection::Latest(3.try_into().unwrap()),
         PeriodSelection::All,
         latest(),
     ];
@@ -138,7 +138,7 @@ fn rule_14_a_history_is_the_same_in_every_transport() {
         let found = memory.iter().filter(|line| line.contains("T23:59:59")).count();
         let (expected, ended) = match reach {
             PeriodSelection::Range(_) => (12, "BeforeRange"),
-            PeriodSelection::Periods(_) => (3, "Enough"),
+            PeriodSelection::Latest(_) => (3, "Enough"),
             PeriodSelection::All => (60, "Oldest"),
             _ => (1, "Enough"),
         };
@@ -160,7 +160,7 @@ fn ureq_a_walk_is_saved_and_gone_on_with() {
     let time = start();
     let server = serve(Sandbox::new(7), &time);
     let client = ureq_client(&server, &time);
-    let mut walk = client.history(ORG_ID.parse().unwrap(), PeriodSelection::Periods(4.try_into().unwrap()));
+    let mut walk = client.history(ORG_ID.parse().unwrap(), PeriodSelection::Latest(4.try_into().unwrap()));
     let mut lines: Vec<String> = walk.by_ref().take(2).map(|finding| told(&finding.unwrap())).collect();
     let saved = serde_json::to_string(walk.rest().unwrap()).unwrap();
     let mut rest = client.walk(serde_json::from_str(&saved).unwrap());
@@ -182,7 +182,7 @@ fn hyper_a_walk_is_saved_and_gone_on_with() {
     tokio::runtime::Runtime::new().unwrap().block_on(async {
         let client = hyper_client(&server, &time);
         let mut walk =
-            client.history(ORG_ID.parse().unwrap(), PeriodSelection::Periods(4.try_into().unwrap()));
+            client.history(ORG_ID.parse().unwrap(), PeriodSelection::Latest(4.try_into().unwrap()));
         // A period stays on its way when nobody waits for it any more.
         let mut polled = Box::pin(walk.next());
         assert!(futures_util::poll!(polled.as_mut()).is_pending());
@@ -297,14 +297,14 @@ fn a_fleet_of_histories_goes_through_them_with_their_failures() {
         {
             sandbox.fail(Target::Overview, fault);
         }
-        let reach = PeriodSelection::Periods(5.try_into().unwrap());
+        let reach = PeriodSelection::Latest(5.try_into().unwrap());
         let (found, stopped, log) = run(transport, sandbox, &organizations, reach, usize::MAX);
         assert!(stopped.is_none(), "{transport:?}: {stopped:?}");
         let periods =
-            found.iter().filter(|finding| matches!(finding.found, PeriodOutcome::Period(_))).count();
-        let ended = |as_: StopReason| found.iter().filter(|finding| finding.ended == Some(as_)).count();
+            found.iter().filter(|finding| matches!(finding.outcome, PeriodOutcome::Period(_))).count();
+        let ended = |as_: StopReason| found.iter().filter(|finding| finding.stop_reason == Some(as_)).count();
         assert_eq!(
-            (periods, ended(StopReason::Enough), ended(StopReason::Failed)),
+            (periods, ended(StopReason::AllFound), ended(StopReason::Failed)),
             (60, 12, 1),
             "{transport:?}"
         );

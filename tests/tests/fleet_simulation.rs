@@ -8,11 +8,11 @@ use billing_core::{PeriodIndex, PeriodSelection};
 use billing_tests::fleet_simulation::{Quota, Report, Scenario, Stranger, run, watch};
 
 fn latest(organizations: usize) -> Scenario {
-    Scenario::new(organizations, PeriodSelection::Index(PeriodIndex::new(0)))
+    Scenario::new(organizations, PeriodSelection::Nth(PeriodIndex::new(0)))
 }
 
 fn periods(organizations: usize, n: u32) -> Scenario {
-    Scenario::new(organizations, PeriodSelection::Periods(n.try_into().unwrap()))
+    Scenario::new(organizations, PeriodSelection::Latest(n.try_into().unwrap()))
 }
 
 fn attempt(seed: u64, scenario: &Scenario) -> Report {
@@ -120,8 +120,8 @@ fn whatever_goes_wrong_nothing_is_asked_for_twice_that_was_answered_and_nothing_
 fn where_much_goes_wrong(seed: u64) -> Scenario {
     let mut rng = billing_tests::simulation::Rng::new(seed);
     let reach = match rng.below(3) {
-        0 => PeriodSelection::Index(PeriodIndex::new(0)),
-        1 => PeriodSelection::Periods((1 + u32::try_from(rng.below(14)).unwrap()).try_into().unwrap()),
+        0 => PeriodSelection::Nth(PeriodIndex::new(0)),
+        1 => PeriodSelection::Latest((1 + u32::try_from(rng.below(14)).unwrap()).try_into().unwrap()),
         _ => PeriodSelection::All,
     };
     let organizations = 1 + rng.index(60);

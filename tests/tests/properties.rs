@@ -428,7 +428,7 @@ proptest! {
     ) {
         let begin: DateTime<Utc> = "2026-11-02T09:00:00Z".parse().unwrap();
         let deadline = begin + TimeDelta::seconds(overall.try_into().unwrap());
-        let policy = Policy { seed, overall: std::time::Duration::from_secs(overall), ..Policy::default() };
+        let policy = Policy { seed, timeout: std::time::Duration::from_secs(overall), ..Policy::default() };
         let period = Period::from_user("2026-10-01", "2026-11-01").unwrap();
         let poll = || {
             Poll::new(BillableUsage::new(period), Environment::default().api().clone(), policy.clone())

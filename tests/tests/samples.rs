@@ -63,7 +63,7 @@ fn the_429() {
     let call = billing_core::calls::TrusteeOverviewCall::new("org".parse().unwrap());
     let api = billing_core::Environment::default().api().clone();
     let step = |overall| {
-        let policy = Policy { overall, ..Policy::default() };
+        let policy = Policy { timeout: overall, ..Policy::default() };
         match Exchange::new(call.clone(), api.clone(), policy).step(now) {
             Step::Send(_, sent) => sent.receive(Ok(response.clone()), now),
             other => panic!("{other:?}"),

@@ -80,7 +80,7 @@ fn the_child() {
     let base: BaseUrl = base.parse().unwrap();
     let environment = Environment::new(base.clone(), base);
     let credentials = Credentials::access_token("tok-0").unwrap();
-    let retries = RetrySchedule { limit: 0, ..RetrySchedule::default() };
+    let retries = RetrySchedule { max_retries: 0, ..RetrySchedule::default() };
     let policy = Policy { retries, ..Policy::default() };
     let trustor = TRUSTOR.parse().unwrap();
     let ended = if driver == "Ureq" {

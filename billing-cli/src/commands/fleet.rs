@@ -30,7 +30,7 @@ use crate::progress::FleetBar;
 use crate::text::count;
 
 pub(crate) fn run(command: &Fleet, options: &Options, destination: &Destination) -> Result<(), Failure> {
-    let reach = PeriodSelection::Index(command.period.parse::<PeriodIndex>()?);
+    let reach = PeriodSelection::Nth(command.period.parse::<PeriodIndex>()?);
     if let (Some(journal), Destination::File(result)) = (&command.resume, destination)
         && is_same_file(journal, result)
     {
@@ -109,7 +109,7 @@ impl Task {
             }
             (None, _) => trustors(&mut lost, backend, options)?,
         };
-        let name = |named: &Named| Some((named.id.folded(), named.name.clone()?));
+        let name = |named: &Named| Some((named.id.normalized(), named.name.clone()?));
         let names = named.iter().filter_map(name).collect();
         let ids = named.into_iter().map(|named| named.id);
         let wanted = FleetPlan::new(ids, reach, backend.api(), backend.now());
@@ -211,7 +211,7 @@ impl<'a> Run<'a> {
         Self {
             options,
             names: task.names.clone(),
-            places: organizations.iter().map(OrgId::folded).zip(0..).collect(),
+            places: organizations.iter().map(OrgId::normalized).zip(0..).collect(),
             kept: organizations.iter().map(|_| Kept::Nothing).collect(),
             of: organizations.len() + task.lost.len(),
             read: 0,
@@ -279,14 +279,14 @@ impl<'a> Run<'a> {
         aside: impl Fn(&dyn Fn()),
     ) -> Result<(), Failure> {
         let id = &finding.organization;
-        let why = match &finding.found {
+        let why = match &finding.outcome {
             PeriodOutcome::Period(period) | PeriodOutcome::Undated(period) => {
                 return self.found(id, period, to);
             }
             PeriodOutcome::Failed(error) => error.to_string(),
             _ => "there is no such billing period".to_owned(),
         };
-        let label = match self.names.get(&id.folded()) {
+        let label = match self.names.get(&id.normalized()) {
             Some(name) => format!("{id} ({name})"),
             None => id.to_string(),
         };
@@ -303,7 +303,7 @@ impl<'a> Run<'a> {
     ) -> Result<(), Failure> {
         let overview = &period.overview;
         let statement = Statement::new(overview);
-        let asked = Named { id: id.clone(), name: self.names.get(&id.folded()).cloned() };
+        let asked = Named { id: id.clone(), name: self.names.get(&id.normalized()).cloned() };
         self.read += 1;
         self.totals.add(&statement);
         if let Some(alarm) = &mut self.alarm {
@@ -330,7 +330,7 @@ impl<'a> Run<'a> {
             Format::Html | Format::Xlsx => Kept::Rows(row(), Box::new(details())),
             Format::Table => Kept::Row(row()),
         };
-        if let Some(place) = self.places.get(&id.folded()).and_then(|place| self.kept.get_mut(*place)) {
+        if let Some(place) = self.places.get(&id.normalized()).and_then(|place| self.kept.get_mut(*place)) {
             *place = kept;
         }
         Ok(())
@@ -411,9 +411,9 @@ mod tests {
         let (options, Command::Fleet(command)) = (line.options, line.command) else { panic!("it is fleet") };
         let mut backend = Backend::new(&options).unwrap();
         let org: OrgId = billing_core::sandbox::ORG_ID.parse().unwrap();
-        let latest = PeriodSelection::Index(PeriodIndex::new(0));
+        let latest = PeriodSelection::Nth(PeriodIndex::new(0));
         let mut finding = backend.history(&org, latest, options.verbosity()).unwrap().remove(0);
-        let PeriodOutcome::Period(period) = &mut finding.found else { panic!("it has one") };
+        let PeriodOutcome::Period(period) = &mut finding.outcome else { panic!("it has one") };
         period.body = "{\"organization\":{\"name\":\"A\u{9b}31m\u{202e}B\"}}".into();
         period.overview = serde_json::from_slice(&period.body).unwrap();
 

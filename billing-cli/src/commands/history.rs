@@ -84,7 +84,7 @@ fn reach(said: &args::Reach) -> Result<PeriodSelection, Failure> {
     let periods = said.periods.as_deref().unwrap_or(USUAL);
     let n: NonZeroU32 =
         periods.parse().map_err(|_| wrong("periods", periods, "write how many, from 1 on"))?;
-    Ok(PeriodSelection::Periods(n))
+    Ok(PeriodSelection::Latest(n))
 }
 
 /// The end of a range whose last day is `text`: that day is part of it.
@@ -116,7 +116,7 @@ impl Walked {
             unread: Vec::new(),
             remarks: Vec::new(),
         };
-        for PeriodResult { index, found, ended, .. } in findings {
+        for PeriodResult { index, outcome: found, stop_reason: ended, .. } in findings {
             match found {
                 Visited::Period(period) => walked.take(*period),
                 Visited::Undated(period) => {
@@ -134,8 +134,13 @@ impl Walked {
                 }
                 _ => {}
             }
-            if let Some(ended @ (StopReason::GaveUp | StopReason::Circles | StopReason::Endless)) = ended {
-                walked.failed += usize::from(ended != StopReason::GaveUp);
+            if let Some(
+                ended @ (StopReason::TooManyFailures
+                | StopReason::RepeatedPeriods
+                | StopReason::TooManyPeriods),
+            ) = ended
+            {
+                walked.failed += usize::from(ended != StopReason::TooManyFailures);
                 walked.remarks.push((ended.to_string(), true));
             }
         }

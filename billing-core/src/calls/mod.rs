@@ -77,7 +77,7 @@ pub trait Call {
     }
 
     /// How long one attempt may take.
-    fn attempt(&self) -> Duration {
+    fn attempt_timeout(&self) -> Duration {
         Duration::from_secs(30)
     }
 
@@ -101,8 +101,8 @@ macro_rules! as_inner_call {
             self.$inner.operation()
         }
 
-        fn attempt(&self) -> std::time::Duration {
-            self.$inner.attempt()
+        fn attempt_timeout(&self) -> std::time::Duration {
+            self.$inner.attempt_timeout()
         }
 
         fn is_secret(&self) -> bool {
@@ -205,7 +205,10 @@ mod tests {
         let with_body = WithBody(call.clone());
         let api = crate::Environment::default().api().clone();
         assert_eq!(wire(&with_body.request(&api).unwrap()), wire(&call.request(&api).unwrap()));
-        assert_eq!((with_body.operation(), with_body.attempt()), (call.operation(), call.attempt()));
+        assert_eq!(
+            (with_body.operation(), with_body.attempt_timeout()),
+            (call.operation(), call.attempt_timeout())
+        );
         assert!(with_body.accepts(StatusCode::OK) && !with_body.accepts(StatusCode::CREATED));
         let body = r#"{ "status" : "Complete" }"#;
         let answer = with_body.parse(&Response::new(body.into())).unwrap();

@@ -49,7 +49,7 @@ impl Call for TrusteeOverviewCall {
         decode_model(response.body())
     }
 
-    fn attempt(&self) -> Duration {
+    fn attempt_timeout(&self) -> Duration {
         Duration::from_secs(60)
     }
 }

@@ -49,7 +49,7 @@ pub enum ErrorKind {
     /// Another 4xx: the request itself was refused.
     Rejected,
     /// The request was not sent, because it could not be or must not be.
-    Unsendable(&'static str),
+    InvalidRequest(&'static str),
     /// A 5xx, for good or for longer than the retries lasted.
     Server,
     /// A status that the operation has no meaning for: an unexpected 2xx; a redirect, which is never followed; of the host of
@@ -58,7 +58,7 @@ pub enum ErrorKind {
     /// The answer is not what it should be, and says where.
     Decode(DecodeError),
     /// A list leads to where it must not: back to a page that was there before, or to another host.
-    Astray(&'static str),
+    BadNextLink(&'static str),
     /// The report stayed in a state that is neither `InProgress` nor `Complete`.
     UnknownStatus(String),
     /// No answer came, for good or for longer than the retries lasted.
@@ -92,11 +92,13 @@ impl ErrorKind {
             | Self::Forbidden
             | Self::NotFound
             | Self::Rejected
-            | Self::Unsendable(_)
+            | Self::InvalidRequest(_)
             | Self::Transport(TransportErrorKind::BadRequest | TransportErrorKind::Sink) => Fault::Caller,
-            Self::Server | Self::Protocol | Self::Decode(_) | Self::Astray(_) | Self::UnknownStatus(_) => {
-                Fault::Server
-            }
+            Self::Server
+            | Self::Protocol
+            | Self::Decode(_)
+            | Self::BadNextLink(_)
+            | Self::UnknownStatus(_) => Fault::Server,
             Self::Transport(_) => Fault::Network,
             Self::Deadline(_) | Self::Deferred(_) => Fault::Time,
         }
@@ -192,11 +194,11 @@ impl fmt::Display for Error {
             ErrorKind::Forbidden => f.write_str("not permitted")?,
             ErrorKind::NotFound => f.write_str("not found")?,
             ErrorKind::Rejected => f.write_str("the request was refused")?,
-            ErrorKind::Unsendable(reason) => f.write_str(reason)?,
+            ErrorKind::InvalidRequest(reason) => f.write_str(reason)?,
             ErrorKind::Server => f.write_str("the server failed")?,
             ErrorKind::Protocol => f.write_str("an answer that this operation has no meaning for")?,
             ErrorKind::Decode(error) => write!(f, "the answer cannot be read, {error}")?,
-            ErrorKind::Astray(reason) => f.write_str(reason)?,
+            ErrorKind::BadNextLink(reason) => f.write_str(reason)?,
             ErrorKind::UnknownStatus(raw) => {
                 write!(f, "the report stays in the state {raw:?}, which is neither InProgress nor Complete")?;
             }

@@ -1,7 +1,7 @@
 //! The journal of a run: what was found, a line each, so that a run that was killed goes on where it stopped.
 //!
-//! The first line says which run it is of: an [`Assignment`], whole, so that the run can be gone on with even where nobody
-//! remembers the list. Each further line is one [`Finding`] with the answer's body, so that a run that goes on can print all
+//! The first line says which run it is of: an [`FleetPlan`], whole, so that the run can be gone on with even where nobody
+//! remembers the list. Each further line is one [`PeriodResult`] with the answer's body, so that a run that goes on can print all
 //! of it. Findings that another try may mend (the server failed, the network did, time was up) have no line: they are asked
 //! for again. The lines hold figures of customers and no secret; whoever writes them to a file makes it readable for its owner
 //! only.
@@ -21,11 +21,12 @@
 //!
 //! ```
 //! use billing_core::fleet::journal::{Entry, Journal, JournalReader};
-//! use billing_core::{Assignment, Environment, Reach};
+//! use billing_core::fleet::FleetPlan;
+//! use billing_core::{Environment, PeriodSelection};
 //!
 //! let organizations = ["org-1".parse()?, "org-2".parse()?];
 //! let now = "2026-11-02T09:00:00Z".parse()?;
-//! let assignment = Assignment::new(organizations, Reach::year(2026)?, Environment::default().api().clone(), now);
+//! let assignment = FleetPlan::new(organizations, PeriodSelection::year(2026)?, Environment::default().api().clone(), now);
 //!
 //! // A new run writes this first, then `journal.record(&finding)` for each finding, each line to the disk before the next.
 //! let (journal, first_line) = Journal::begin(&assignment);
@@ -34,7 +35,7 @@
 //! let mut reader = JournalReader::default();
 //! let Some(Entry::Assignment(read)) = reader.read(first_line.as_bytes())? else { panic!("the first line") };
 //! assert_eq!(read, assignment);
-//! // The next would be an `Entry::Finding`. This one was being written when the run was killed:
+//! // The next would be an `Entry::PeriodResult`. This one was being written when the run was killed:
 //! assert!(reader.read(b"{\"organization\":\"or")?.is_none());
 //! let (_journal, good) = reader.finish().expect("it has a first line");
 //! assert_eq!(good, first_line.len() as u64, "the file is cut to this length before it is gone on with");
@@ -78,7 +79,7 @@ impl Journal {
     /// because it is to be asked for again. Where it cannot be written the run is to be stopped: a line after one that is
     /// broken or missing would be refused.
     pub fn record(&mut self, finding: &PeriodResult) -> Option<String> {
-        let PeriodResult { organization, index, found, ended } = finding;
+        let PeriodResult { organization, index, outcome: found, stop_reason: ended } = finding;
         let found = match found {
             PeriodOutcome::Period(period) => Recorded::Period(packed(&period.body)),
             PeriodOutcome::Undated(period) => Recorded::Undated(packed(&period.body)),
@@ -203,7 +204,7 @@ pub enum JournalError {
         /// What is wrong.
         reason: &'static str,
     },
-    /// It is of another run; see [`Assignment::is_that_of`].
+    /// It is of another run; see [`FleetPlan::is_that_of`].
     AnotherRun(PlanMismatch),
 }
 
@@ -287,7 +288,7 @@ impl Record {
             Recorded::Failed(kept) => PeriodOutcome::Failed(kept.into_error()),
             Recorded::Nothing => PeriodOutcome::Nothing,
         };
-        Some(PeriodResult { organization, index, found, ended })
+        Some(PeriodResult { organization, index, outcome: found, stop_reason: ended })
     }
 }
 

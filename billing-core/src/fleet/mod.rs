@@ -8,7 +8,7 @@
 //!        ▲                                                   │
 //!        │ a journal: what is known already                  ▼
 //!   step(now) ─┬─► Send(request, flight) ── performed, while others are ──► receive(flight, reply, now)
-//!              ├─► Found(finding) ── as it comes
+//!              ├─► PeriodOutcome(finding) ── as it comes
 //!              ├─► Wait(until) ── for a reply or until then
 //!              └─► Done ── all organisations are finished, or something concerns them all
 //! ```
@@ -16,7 +16,7 @@
 //! * **Fair.** Organisations are begun in their order, and one that is begun is finished before more are begun.
 //! * **Paced.** All requests go through the session, which knows the quota. Once it holds one back, no other is begun before
 //!   the time that it names: no crowd of waiters tries again and again.
-//! * **Bounded.** At most [`Fleet::at_once`] requests are out and four times as many organisations begun, of which those that
+//! * **Bounded.** At most [`Fleet::max_in_flight`] requests are out and four times as many organisations begun, of which those that
 //!   wait hold no answer. How many organisations there are costs the list of their ids.
 //! * **Apart.** What goes wrong with one organisation is found with its id, and the others go on. What concerns all ends the
 //!   run early: a login that is refused, a token that is, a permission that the token lacks, an API that is not the session's,
@@ -24,8 +24,8 @@
 //!
 //! ```
 //! use std::{cell::RefCell, rc::Rc};
-//! use billing_core::fleet::{Assignment, Fleet, FleetStep};
-//! use billing_core::{PeriodIndex, Policy, Reach, Session};
+//! use billing_core::fleet::{FleetPlan, Fleet, FleetStep};
+//! use billing_core::{PeriodIndex, Policy, PeriodSelection, Session};
 //! use billing_core::sandbox::Sandbox;
 //! use chrono::{DateTime, Utc};
 //!
@@ -35,15 +35,15 @@
 //! let organizations: Vec<_> = sandbox.organizations().map(|(id, _)| id).collect();
 //!
 //! let mut now: DateTime<Utc> = "2026-11-02T09:00:00Z".parse()?;
-//! let latest = Reach::Index(PeriodIndex::new(0));
-//! let assignment = Assignment::new(organizations, latest, environment.api().clone(), now);
+//! let latest = PeriodSelection::Nth(PeriodIndex::new(0));
+//! let assignment = FleetPlan::new(organizations, latest, environment.api().clone(), now);
 //! let mut fleet = Fleet::new(&assignment, Policy::default(), session);
 //! let mut out = Vec::new();
 //! loop {
 //!     match fleet.step(now) {
 //!         // A driver performs these side by side.
 //!         FleetStep::Send(request, flight) => out.push((request, flight)),
-//!         FleetStep::Found(finding) => println!("{}: {:?}", finding.organization, finding.ended),
+//!         FleetStep::Found(finding) => println!("{}: {:?}", finding.organization, finding.stop_reason),
 //!         FleetStep::Wait(until) => match out.pop() {
 //!             Some((request, flight)) => fleet.receive(flight, sandbox.reply(&request, now), now),
 //!             None => now = until.unwrap_or(now),
@@ -97,7 +97,7 @@ pub struct Fleet<A: SharedSession> {
     policy: Policy,
     reach: PeriodSelection,
     organizations: Vec<OrgId>,
-    at_once: usize,
+    max_in_flight: usize,
 
     /// The next organisation to begin.
     next: usize,
@@ -184,9 +184,9 @@ pub struct Aborted {
 
 impl<A: SharedSession> Fleet<A> {
     /// So many requests out at a time are the default.
-    pub const AT_ONCE: usize = 16;
+    pub const DEFAULT_IN_FLIGHT: usize = 16;
     /// So many failures of server or network in a row, with no answer between them, stop a run.
-    pub const FAILURES: u32 = 100;
+    pub const MAX_CONSECUTIVE_FAILURES: u32 = 100;
 
     /// A run for `assignment`, under the session behind `access`.
     pub fn new(assignment: &FleetPlan, policy: Policy, access: A) -> Self {
@@ -197,7 +197,7 @@ impl<A: SharedSession> Fleet<A> {
             policy,
             reach: assignment.reach,
             organizations: assignment.organizations().to_vec(),
-            at_once: Self::AT_ONCE,
+            max_in_flight: Self::DEFAULT_IN_FLIGHT,
             next: 0,
             ready: VecDeque::new(),
             parked: BTreeMap::new(),
@@ -224,17 +224,17 @@ impl<A: SharedSession> Fleet<A> {
     }
 
     /// With so many requests out at a time, at least one.
-    pub fn at_once(self, requests: usize) -> Self {
-        Self { at_once: requests.max(1), ..self }
+    pub fn max_in_flight(self, requests: usize) -> Self {
+        Self { max_in_flight: requests.max(1), ..self }
     }
 
     /// Takes in, before the first step, what is known already: the findings of a journal, in their order. What was found is
     /// neither asked for nor found again; where the server has begun a new period since, it is looked for one index further on.
     pub fn recall(&mut self, finding: &PeriodResult) {
         if self.places.is_empty() {
-            self.places = self.organizations.iter().map(OrgId::folded).zip(0..).collect();
+            self.places = self.organizations.iter().map(OrgId::normalized).zip(0..).collect();
         }
-        let Some(place) = self.places.get(&finding.organization.folded()) else { return };
+        let Some(place) = self.places.get(&finding.organization.normalized()) else { return };
         let brief = brief(finding);
         self.answered |= matches!(brief, Summary::Period(_) | Summary::Nothing);
         self.known.entry(*place).or_default().note(finding.index.get(), brief);
@@ -257,7 +257,7 @@ impl<A: SharedSession> Fleet<A> {
                 return FleetStep::Done(Ok(()));
             }
             self.look_at_session(now);
-            if self.out.len() >= self.at_once {
+            if self.out.len() >= self.max_in_flight {
                 return FleetStep::Wait(None);
             }
             let Some((place, machine)) = self.next_machine(now) else {
@@ -277,7 +277,7 @@ impl<A: SharedSession> Fleet<A> {
 
     /// How far it has come.
     pub fn progress(&self, now: DateTime<Utc>) -> FleetProgress {
-        let pace = self.access.with(|session| session.pace(now));
+        let pace = self.access.with(|session| session.throughput(now));
         let finishes = self.requests_left().and_then(|left| {
             finishes(left, &pace, self.answers, self.begun.unwrap_or(now), now).filter(|_| left > 0)
         });
@@ -358,7 +358,7 @@ impl<A: SharedSession> Fleet<A> {
     }
 
     fn next_organization(&mut self) -> Option<(usize, History)> {
-        if self.open() >= self.at_once.saturating_mul(OPEN) {
+        if self.open() >= self.max_in_flight.saturating_mul(OPEN) {
             return None;
         }
         if let Some(place) = self.unfinished.pop_front() {
@@ -398,7 +398,7 @@ impl<A: SharedSession> Fleet<A> {
                 self.outgoing.push_back((request, RequestHandle(self.sequence)));
             }
             Step::Wait(until, machine) => {
-                let waiting = machine.progress().waiting;
+                let waiting = machine.progress().wait_reason;
                 if is_of_the_session(&waiting) {
                     self.held = Some((waiting, until));
                 }
@@ -410,27 +410,27 @@ impl<A: SharedSession> Fleet<A> {
     }
 
     fn visited(&mut self, place: usize, visit: HistoryStep, now: DateTime<Utc>) {
-        let HistoryStep { mut finding, rest } = visit;
+        let HistoryStep { mut result, rest } = visit;
         self.count(now);
-        match &finding.found {
+        match &result.outcome {
             PeriodOutcome::Failed(error) => self.fails(place, error),
             _ => (self.failing, self.answered) = (0, true),
         }
         let known = self.known.get_mut(&place);
-        if known.is_some_and(|known| known.note(finding.index.get(), brief(&finding)))
-            && let PeriodOutcome::Period(period) | PeriodOutcome::Undated(period) = &finding.found
+        if known.is_some_and(|known| known.note(result.index.get(), brief(&result)))
+            && let PeriodOutcome::Period(period) | PeriodOutcome::Undated(period) = &result.outcome
         {
-            finding.found = PeriodOutcome::Repeated(Dates::of(&period.overview));
+            result.outcome = PeriodOutcome::Repeated(Dates::of(&period.overview));
         }
         match rest.map(|rest| self.skip_known(place, rest)) {
             Some(Ok(rest)) => self.ready.push_back((place, rest)),
-            Some(Err(ended)) => finding.ended = Some(ended),
+            Some(Err(ended)) => result.stop_reason = Some(ended),
             None => {}
         }
-        if finding.ended.is_some() {
+        if result.stop_reason.is_some() {
             self.end(place);
         }
-        self.found.push_back(finding);
+        self.found.push_back(result);
     }
 
     fn failed(&mut self, (place, index): (usize, PeriodIndex), error: Error, now: DateTime<Utc>) {
@@ -443,7 +443,7 @@ impl<A: SharedSession> Fleet<A> {
         self.end(place);
         if let Some(organization) = self.organizations.get(place).cloned() {
             let (found, ended) = (PeriodOutcome::Failed(error), Some(StopReason::Failed));
-            self.found.push_back(PeriodResult { organization, index, found, ended });
+            self.found.push_back(PeriodResult { organization, index, outcome: found, stop_reason: ended });
         }
     }
 
@@ -459,7 +459,7 @@ impl<A: SharedSession> Fleet<A> {
             Fault::Server | Fault::Network | Fault::Time => self.failing += 1,
             Fault::Caller => self.failing = 0,
         }
-        if self.failing >= Self::FAILURES {
+        if self.failing >= Self::MAX_CONSECUTIVE_FAILURES {
             self.stop(Aborted { error: error.clone(), in_a_row: Some(self.failing) });
         }
     }
@@ -483,7 +483,7 @@ impl<A: SharedSession> Fleet<A> {
             _ if error.operation() == LOGIN => true,
             ErrorKind::Unauthorized | ErrorKind::LoginRefused => true,
             // An id that is too long for an address is one organisation's own.
-            ErrorKind::Unsendable(reason) => *reason == ANOTHER_API,
+            ErrorKind::InvalidRequest(reason) => *reason == ANOTHER_API,
             // Those who were answered show that the token has the permission.
             ErrorKind::Forbidden => lacks_permission && !self.answered,
             ErrorKind::Deadline(deadline) => Some(*deadline) == self.policy.deadline,
@@ -514,8 +514,8 @@ impl<A: SharedSession> Fleet<A> {
         ]
         .map(|n| u64::try_from(n).unwrap_or(u64::MAX));
         let each = match self.reach {
-            PeriodSelection::Index(_) => return Some(left),
-            PeriodSelection::Periods(n) if self.done == self.done_before => 2 * u64::from(n.get()),
+            PeriodSelection::Nth(_) => return Some(left),
+            PeriodSelection::Latest(n) if self.done == self.done_before => 2 * u64::from(n.get()),
             _ if self.done == self.done_before => return None,
             _ => (self.answers * 4).div_ceil(answered_for),
         };
@@ -550,7 +550,7 @@ impl std::error::Error for Aborted {
 
 /// What a finding says, as far as a walk that goes on has to know.
 fn brief(finding: &PeriodResult) -> Summary {
-    match (&finding.found, finding.ended) {
+    match (&finding.outcome, finding.stop_reason) {
         (PeriodOutcome::Period(period) | PeriodOutcome::Undated(period), _) => {
             Summary::Period(Dates::of(&period.overview))
         }

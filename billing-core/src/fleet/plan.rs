@@ -34,7 +34,7 @@ impl FleetPlan {
         begun: DateTime<Utc>,
     ) -> Self {
         let mut seen = BTreeSet::new();
-        let organizations = organizations.into_iter().filter(|id| seen.insert(id.folded())).collect();
+        let organizations = organizations.into_iter().filter(|id| seen.insert(id.normalized())).collect();
         Self { api, reach, begun: begun.into(), organizations }
     }
 
@@ -56,7 +56,7 @@ impl FleetPlan {
             return Err(PlanMismatch::Reach(self.reach, other.reach));
         }
         let set = |assignment: &Self| -> BTreeSet<String> {
-            assignment.organizations.iter().map(OrgId::folded).collect()
+            assignment.organizations.iter().map(OrgId::normalized).collect()
         };
         let (here, there) = (set(self), set(other));
         match (here.difference(&there).count(), there.difference(&here).count()) {

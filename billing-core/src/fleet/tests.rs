@@ -33,7 +33,7 @@ struct Run {
 
 fn session() -> Shared {
     let credentials = Credentials::client("id", "s3cret").unwrap();
-    let pacing = Pacing { unannounced: None };
+    let pacing = Pacing { min_interval: None };
     Rc::new(RefCell::new(Session::with(Environment::default(), credentials, pacing, 1)))
 }
 
@@ -43,15 +43,15 @@ fn assignment(n: usize, reach: PeriodSelection) -> FleetPlan {
 }
 
 fn latest() -> PeriodSelection {
-    PeriodSelection::Index(PeriodIndex::new(0))
+    PeriodSelection::Nth(PeriodIndex::new(0))
 }
 
 fn periods(n: u32) -> PeriodSelection {
-    PeriodSelection::Periods(NonZeroU32::new(n).unwrap())
+    PeriodSelection::Latest(NonZeroU32::new(n).unwrap())
 }
 
 fn fleet(n: usize, reach: PeriodSelection) -> Fleet<Shared> {
-    let retries = crate::machine::RetrySchedule { limit: 1, ..Default::default() };
+    let retries = crate::machine::RetrySchedule { max_retries: 1, ..Default::default() };
     Fleet::new(&assignment(n, reach), Policy { retries, ..Policy::default() }, session())
 }
 
@@ -105,7 +105,7 @@ fn run_until(fleet: &mut Fleet<Shared>, most: usize, server: Server<'_>) -> Run 
                 run.most_open = run.most_open.max(fleet.open());
             }
             FleetStep::Found(finding) => {
-                run.found.push((number(&finding), finding.index.get(), word(&finding), finding.ended));
+                run.found.push((number(&finding), finding.index.get(), word(&finding), finding.stop_reason));
                 run.findings.push(finding);
                 if run.found.len() == most {
                     return run;
@@ -140,7 +140,7 @@ fn stopped(run: &Run) -> &Aborted {
 
 #[test]
 fn each_organisation_has_its_turn_and_no_more_are_out_than_may_be() {
-    let mut fleet = fleet(100, latest()).at_once(7);
+    let mut fleet = fleet(100, latest()).max_in_flight(7);
     let run = run(&mut fleet, &mut healthy);
     assert!(run.end.unwrap().is_ok());
     assert_eq!(run.asked, (0..100).map(|n| (n, 0)).collect::<Vec<_>>(), "in their order");
@@ -148,7 +148,7 @@ fn each_organisation_has_its_turn_and_no_more_are_out_than_may_be() {
     assert!(
         run.found
             .iter()
-            .all(|(_, _, word, ended)| word == "2026-12-01" && *ended == Some(StopReason::Enough))
+            .all(|(_, _, word, ended)| word == "2026-12-01" && *ended == Some(StopReason::AllFound))
     );
     // 100 answers of half a second, 7 at a time, and a login.
     assert_eq!(run.seconds, 8);
@@ -156,14 +156,16 @@ fn each_organisation_has_its_turn_and_no_more_are_out_than_may_be() {
 
 #[test]
 fn a_walk_that_is_begun_is_finished_before_more_are_begun() {
-    let mut fleet = fleet(50, periods(4)).at_once(5);
+    let mut fleet = fleet(50, periods(4)).max_in_flight(5);
     let run = run(&mut fleet, &mut healthy);
     assert_eq!((run.found.len(), run.most_out, run.most_open), (200, 5, 5));
     for (place, (organization, index)) in run.asked.iter().enumerate() {
         assert_eq!((organization / 5, *index), (place / 20, u32::try_from(place % 20 / 5).unwrap()));
     }
-    let ends =
-        run.found.iter().filter(|(_, index, _, ended)| (*index == 3) == (*ended == Some(StopReason::Enough)));
+    let ends = run
+        .found
+        .iter()
+        .filter(|(_, index, _, ended)| (*index == 3) == (*ended == Some(StopReason::AllFound)));
     assert_eq!(ends.count(), 200);
 }
 
@@ -191,7 +193,7 @@ fn what_goes_wrong_with_one_is_found_with_its_id_and_the_others_go_on() {
         let mine = run.found.iter().filter(|(n, ..)| *n == organization);
         mine.map(|(_, index, word, ended)| (*index, word.as_str(), *ended)).collect()
     };
-    let (enough, failed) = (Some(StopReason::Enough), Some(StopReason::Failed));
+    let (enough, failed) = (Some(StopReason::AllFound), Some(StopReason::Failed));
     assert_eq!(of(51), [(0, "failed Some(404)", failed)]);
     assert_eq!(of(52), [(0, "failed Some(403)", failed)]);
     assert_eq!(of(53), [(0, "2026-12-01", None), (1, "failed Some(500)", enough)]);
@@ -205,7 +207,7 @@ fn what_goes_wrong_with_one_is_found_with_its_id_and_the_others_go_on() {
 #[test]
 fn who_waits_to_be_asked_again_holds_nobody_up() {
     // Every second organisation is answered only after 20 s, and 4 may be out.
-    let mut fleet = fleet(40, latest()).at_once(4);
+    let mut fleet = fleet(40, latest()).max_in_flight(4);
     let run = run(&mut fleet, &mut |organization, index, before| {
         if organization % 2 == 0 && before == 0 {
             reply(503, "retry-after: 20", "")
@@ -238,7 +240,7 @@ fn what_concerns_all_ends_the_run_and_says_so() {
 #[test]
 fn a_permission_that_others_have_shown_to_be_there_is_not_lacking() {
     let missing = r#"{"code":"missing.any.permissions"}"#;
-    let mut fleet = fleet(50, latest()).at_once(1);
+    let mut fleet = fleet(50, latest()).max_in_flight(1);
     let run =
         run(&mut fleet, &mut |n, index, _| if n == 7 { reply(403, "", missing) } else { overview(n, index) });
     assert!(run.end.unwrap().is_ok() && run.found.len() == 50);
@@ -301,7 +303,7 @@ fn the_deadline_of_all_is_no_organisations_own_failure() {
 #[test]
 fn nobody_is_begun_while_the_session_holds_requests_back() {
     let mut count = 0;
-    let mut fleet = fleet(100, latest()).at_once(4);
+    let mut fleet = fleet(100, latest()).max_in_flight(4);
     let run = run(&mut fleet, &mut |n, index, _| {
         count += 1;
         limited(overview(n, index), 20, (count - 1) % 20 + 1)
@@ -353,7 +355,7 @@ fn it_says_how_far_it_is_and_when_it_will_be_done() {
 
 #[test]
 fn a_walk_of_unknown_length_is_estimated_by_those_that_are_done() {
-    let mut walks = fleet(100, PeriodSelection::All).at_once(1);
+    let mut walks = fleet(100, PeriodSelection::All).max_in_flight(1);
     assert_eq!(walks.progress(start()).finishes, None);
     let server = &mut |n, index, _| if index < 9 { overview(n, index) } else { reply(404, "", "") };
     run_until(&mut walks, 500, server);
@@ -445,8 +447,11 @@ fn a_journal_keeps_what_was_found_as_it_was() {
     let kept: Vec<&PeriodResult> = run.findings.iter().filter(|finding| !is_for_now(finding)).collect();
     assert_eq!((findings.len(), kept.len()), (43 - 2, 43 - 2));
     for (read, was) in findings.iter().zip(kept) {
-        assert_eq!((&read.organization, read.index, read.ended), (&was.organization, was.index, was.ended));
-        match (&read.found, &was.found) {
+        assert_eq!(
+            (&read.organization, read.index, read.stop_reason),
+            (&was.organization, was.index, was.stop_reason)
+        );
+        match (&read.outcome, &was.outcome) {
             (PeriodOutcome::Period(read), PeriodOutcome::Period(was)) => assert_eq!(read, was),
             (PeriodOutcome::Failed(read), PeriodOutcome::Failed(was)) => {
                 assert_eq!(
@@ -470,7 +475,7 @@ fn months(latest: u32, index: u32) -> Reply {
 
 /// The months that were found, each as often as it was.
 fn months_found(findings: &[PeriodResult]) -> Vec<String> {
-    let periods = findings.iter().filter(|finding| matches!(finding.found, PeriodOutcome::Period(_)));
+    let periods = findings.iter().filter(|finding| matches!(finding.outcome, PeriodOutcome::Period(_)));
     let mut months: Vec<String> = periods.map(word).collect();
     months.sort();
     months
@@ -542,19 +547,19 @@ fn a_gap_between_two_periods_costs_a_walk_that_goes_on_one_request_and_no_period
     before.iter().for_each(|finding| fleet.recall(finding));
     let again = run(&mut fleet, &mut |_, index, _| gap(index));
     assert_eq!(again.asked, [(0, 1), (0, 2)]);
-    assert!(matches!(again.findings[1].found, PeriodOutcome::Repeated(_)));
+    assert!(matches!(again.findings[1].outcome, PeriodOutcome::Repeated(_)));
     let all: Vec<PeriodResult> = before.into_iter().chain(again.findings).collect();
     assert_eq!(months_found(&all).len(), 5);
 }
 
 #[test]
 fn no_more_walks_of_a_journal_are_begun_at_once_than_others() {
-    let mut fleet = fleet(1000, periods(2)).at_once(1);
+    let mut fleet = fleet(1000, periods(2)).max_in_flight(1);
     for place in 0..500 {
         let index = PeriodIndex::new(0);
         let found = PeriodOutcome::Outside(Dates { start: "2026-01-01T00:00:00Z".parse().ok(), end: None });
         let organization = format!("org-{place}").parse().unwrap();
-        fleet.recall(&PeriodResult { organization, index, found, ended: None });
+        fleet.recall(&PeriodResult { organization, index, outcome: found, stop_reason: None });
     }
     let run = run(&mut fleet, &mut healthy);
     assert!(run.end.unwrap().is_ok());
@@ -572,7 +577,7 @@ fn an_assignment_of_another_api_ends_the_run_and_fails_no_organisation() {
     let assignment = FleetPlan::new(organizations, latest(), elsewhere, start());
     let mut fleet = Fleet::new(&assignment, Policy::default(), session());
     let run = run(&mut fleet, &mut |_, _, _| panic!("nothing may be sent"));
-    assert!(matches!(stopped(&run).error.kind(), ErrorKind::Unsendable(_)), "{}", stopped(&run));
+    assert!(matches!(stopped(&run).error.kind(), ErrorKind::InvalidRequest(_)), "{}", stopped(&run));
     assert!(run.found.is_empty() && run.asked.is_empty() && run.logins == 0);
 }
 
@@ -602,7 +607,7 @@ fn an_id_that_is_too_long_for_an_address_is_one_organisations_own() {
         }
     }
     let failed: Vec<_> =
-        ends.iter().filter(|finding| matches!(finding.found, PeriodOutcome::Failed(_))).collect();
+        ends.iter().filter(|finding| matches!(finding.outcome, PeriodOutcome::Failed(_))).collect();
     assert_eq!((ends.len(), failed.len(), failed[0].organization.as_str()), (3, 1, &*long));
 }
 
@@ -727,7 +732,7 @@ fn number(finding: &PeriodResult) -> usize {
 }
 
 fn word(finding: &PeriodResult) -> String {
-    match &finding.found {
+    match &finding.outcome {
         PeriodOutcome::Period(period) => {
             period.overview.billing_period_start_date.unwrap().date().to_string()
         }
@@ -737,5 +742,5 @@ fn word(finding: &PeriodResult) -> String {
 }
 
 fn is_for_now(finding: &PeriodResult) -> bool {
-    matches!(&finding.found, PeriodOutcome::Failed(error) if error.fault() != Fault::Caller)
+    matches!(&finding.outcome, PeriodOutcome::Failed(error) if error.fault() != Fault::Caller)
 }

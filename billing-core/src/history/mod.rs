@@ -1,7 +1,7 @@
 //! History: the billing periods of one organisation, walking back from the latest.
 //!
 //! ```text
-//!   History ─► exchange for index n (with its retries) ─► Done(Visit { finding, rest }) ─┬─ rest: Some(History) ─► index n+1
+//!   History ─► exchange for index n (with its retries) ─► Done(HistoryStep { finding, rest }) ─┬─ rest: Some(History) ─► index n+1
 //!                                                                                        └─ rest: None; finding.ended: why
 //! ```
 //!
@@ -12,13 +12,13 @@
 //! dates (rule 14), and one that is served under two indexes counts once.
 //!
 //! ```
-//! use billing_core::history::{Ended, Found, History, Reach};
+//! use billing_core::history::{StopReason, PeriodOutcome, History, PeriodSelection};
 //! use billing_core::{Environment, Machine, Policy, Step};
 //!
 //! let environment = Environment::default();
 //! let organization = "9d750d63-95ae-4df7-8955-2bca7152ca19".parse()?;
 //! let now = "2026-11-02T09:00:00Z".parse()?;
-//! let mut rest = Some(History::new(organization, Reach::year(2026)?, environment.api().clone(), Policy::default()));
+//! let mut rest = Some(History::new(organization, PeriodSelection::year(2026)?, environment.api().clone(), Policy::default()));
 //! let mut months = Vec::new();
 //! while let Some(history) = rest.take() {
 //!     let index = history.next_index().get();
@@ -33,9 +33,9 @@
 //!     };
 //!     let Step::Done(visit) = sent.receive(Ok(reply), now) else { panic!("an answer") };
 //!     let visit = visit?;
-//!     match visit.finding.found {
-//!         Found::Period(period) => months.push(period.overview.billing_period_start_date.unwrap().to_string()),
-//!         found => assert!(matches!(found, Found::Nothing) && visit.finding.ended == Some(Ended::Oldest)),
+//!     match visit.result.outcome {
+//!         PeriodOutcome::Period(period) => months.push(period.overview.billing_period_start_date.unwrap().to_string()),
+//!         found => assert!(matches!(found, PeriodOutcome::Nothing) && visit.result.stop_reason == Some(StopReason::OldestPeriod)),
 //!     }
 //!     rest = visit.rest;
 //! }
@@ -72,17 +72,17 @@ use walk::{Sort, Walk};
 /// organisation.
 ///
 /// # Bound
-/// Each turn is one [`Exchange`](crate::Exchange), with its bound; there are at most [`History::MOST`] turns. After
-/// [`History::FAILURES`] failed indexes in a row, or as many that are the same period again, the walk ends and says so.
+/// Each turn is one [`Exchange`](crate::Exchange), with its bound; there are at most [`History::MAX_PERIODS`] turns. After
+/// [`History::MAX_FAILURES`] failed indexes in a row, or as many that are the same period again, the walk ends and says so.
 #[derive(Clone, Debug)]
 #[must_use = "a machine does nothing unless it is stepped"]
 pub struct History(State);
 
 impl History {
     /// So many turns and no more: a hundred years of months.
-    pub const MOST: u32 = 1200;
+    pub const MAX_PERIODS: u32 = 1200;
     /// So many failed indexes in a row end a walk.
-    pub const FAILURES: u32 = 3;
+    pub const MAX_FAILURES: u32 = 3;
 
     /// The walk through the periods of `organization`, under the address `api`.
     pub fn new(organization: OrgId, reach: PeriodSelection, api: BaseUrl, policy: Policy) -> Self {
@@ -120,7 +120,7 @@ impl History {
     fn visit(self, index: PeriodIndex, found: PeriodOutcome, ended: Option<StopReason>) -> HistoryStep {
         let organization = self.0.organization.clone();
         HistoryStep {
-            finding: PeriodResult { organization, index, found, ended },
+            result: PeriodResult { organization, index, outcome: found, stop_reason: ended },
             rest: self.after(ended).ok(),
         }
     }
@@ -147,7 +147,7 @@ impl History {
         }
         let (found, known) = match error.kind() {
             ErrorKind::NotFound => (PeriodOutcome::Nothing, Summary::Nothing),
-            _ if matches!(walk.reach, PeriodSelection::Index(_)) || meets_every_index(&error) => {
+            _ if matches!(walk.reach, PeriodSelection::Nth(_)) || meets_every_index(&error) => {
                 return Err(error);
             }
             _ => (PeriodOutcome::Failed(error), Summary::Failed),
@@ -225,7 +225,7 @@ fn meets_every_index(error: &Error) -> bool {
         ErrorKind::Unauthorized
             | ErrorKind::LoginRefused
             | ErrorKind::Forbidden
-            | ErrorKind::Unsendable(_)
+            | ErrorKind::InvalidRequest(_)
             | ErrorKind::Deadline(_)
             | ErrorKind::Deferred(_)
     );

@@ -16,7 +16,7 @@ use crate::{Error, OrgId, Period, PeriodIndex, Timestamp};
 #[non_exhaustive]
 pub struct HistoryStep {
     /// What was found.
-    pub finding: PeriodResult,
+    pub result: PeriodResult,
     /// The machine for the rest; `None` at the end of the walk.
     pub rest: Option<History>,
 }
@@ -30,9 +30,9 @@ pub struct PeriodResult {
     /// The index that was asked for.
     pub index: PeriodIndex,
     /// What is there.
-    pub found: PeriodOutcome,
+    pub outcome: PeriodOutcome,
     /// Why the walk has come to its end, if it has with this.
-    pub ended: Option<StopReason>,
+    pub stop_reason: Option<StopReason>,
 }
 
 /// What a walk finds under an index.
@@ -82,17 +82,17 @@ pub struct Dates {
 #[non_exhaustive]
 pub enum StopReason {
     /// There are as many periods as were asked for.
-    Enough,
+    AllFound,
     /// The server has no older period.
-    Oldest,
+    OldestPeriod,
     /// Two periods in a row end before the range.
     BeforeRange,
     /// So many indexes in a row have failed that more would be of no use. There may be older periods.
-    GaveUp,
+    TooManyFailures,
     /// The server gives the same period again and again.
-    Circles,
+    RepeatedPeriods,
     /// So many indexes are enough for any organisation, and there are still more.
-    Endless,
+    TooManyPeriods,
     /// By a failure that every other index would meet too. (Only of an organisation among many: a walk of its own ends with
     /// the error.)
     Failed,
@@ -148,14 +148,14 @@ impl fmt::Display for Dates {
 impl fmt::Display for StopReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Enough => "all that were asked for",
-            Self::Oldest => "the server has no older period",
+            Self::AllFound => "all that were asked for",
+            Self::OldestPeriod => "the server has no older period",
             Self::BeforeRange => "older periods end before the range",
-            Self::GaveUp => {
+            Self::TooManyFailures => {
                 "given up after three periods in a row that could not be read; there may be older ones"
             }
-            Self::Circles => "given up, as the server gives the same period again and again",
-            Self::Endless => "given up, as the server has more periods than there can be",
+            Self::RepeatedPeriods => "given up, as the server gives the same period again and again",
+            Self::TooManyPeriods => "given up, as the server has more periods than there can be",
             Self::Failed => "failed",
         })
     }

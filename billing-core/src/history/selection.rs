@@ -14,9 +14,9 @@ use crate::{InvalidInput, Period, PeriodIndex};
 #[non_exhaustive]
 pub enum PeriodSelection {
     /// The period with this index, and no other.
-    Index(PeriodIndex),
+    Nth(PeriodIndex),
     /// So many periods, from the latest that the server has. An index that cannot be read stands for one.
-    Periods(NonZeroU32),
+    Latest(NonZeroU32),
     /// The periods of which any part lies in this range, by their own dates.
     Range(Period),
     /// Every period that the server still has.
@@ -40,9 +40,9 @@ impl PeriodSelection {
 impl fmt::Display for PeriodSelection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Index(index) => write!(f, "the period with index {index}"),
-            Self::Periods(n) if n.get() == 1 => f.write_str("the latest period"),
-            Self::Periods(n) => write!(f, "the latest {n} periods"),
+            Self::Nth(index) => write!(f, "the period with index {index}"),
+            Self::Latest(n) if n.get() == 1 => f.write_str("the latest period"),
+            Self::Latest(n) => write!(f, "the latest {n} periods"),
             Self::Range(range) => write!(f, "the periods of {range}"),
             Self::All => f.write_str("all periods"),
         }

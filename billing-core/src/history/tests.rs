@@ -35,7 +35,7 @@ fn walk(
     mut server: impl FnMut(u32) -> Reply,
 ) -> (Vec<String>, Result<StopReason, Error>) {
     let policy = Policy {
-        retries: crate::machine::RetrySchedule { limit: 0, ..Default::default() },
+        retries: crate::machine::RetrySchedule { max_retries: 0, ..Default::default() },
         ..Policy::default()
     };
     let api = Environment::default().api().clone();
@@ -57,7 +57,10 @@ fn walk(
             Ok(visit) => visit,
             Err(error) => return (words, Err(error)),
         };
-        let HistoryStep { finding: PeriodResult { organization, index, found, ended }, rest } = visit;
+        let HistoryStep {
+            result: PeriodResult { organization, index, outcome: found, stop_reason: ended },
+            rest,
+        } = visit;
         assert_eq!((organization.as_str(), index), ("org", asked));
         let day = |period: &BillingPeriod| Dates::of(&period.overview).to_string();
         words.push(match &found {
@@ -77,7 +80,7 @@ fn walk(
 }
 
 fn periods(n: u32) -> PeriodSelection {
-    PeriodSelection::Periods(NonZeroU32::new(n).unwrap())
+    PeriodSelection::Latest(NonZeroU32::new(n).unwrap())
 }
 
 fn range(from: &str, to: &str) -> PeriodSelection {
@@ -88,16 +91,19 @@ fn range(from: &str, to: &str) -> PeriodSelection {
 fn by_count_it_ends_with_the_last_that_was_asked_for() {
     let (words, ended) = walk(periods(3), |index| month(30 - index, 1));
     assert_eq!(words, ["2022-07-01 to 2022-07-31", "2022-06-01 to 2022-06-30", "2022-05-01 to 2022-05-31"]);
-    assert_eq!(ended.unwrap(), StopReason::Enough);
-    let (words, ended) = walk(PeriodSelection::Index(PeriodIndex::new(7)), |index| month(30 - index, 1));
-    assert_eq!((words.len(), ended.unwrap()), (1, StopReason::Enough));
+    assert_eq!(ended.unwrap(), StopReason::AllFound);
+    let (words, ended) = walk(PeriodSelection::Nth(PeriodIndex::new(7)), |index| month(30 - index, 1));
+    assert_eq!((words.len(), ended.unwrap()), (1, StopReason::AllFound));
 }
 
 #[test]
 fn rule_14_it_reaches_whatever_the_server_still_has() {
     for reach in [PeriodSelection::All, periods(500), range("2020-01-01", "2030-01-01")] {
         let (words, ended) = walk(reach, |index| if index < 60 { month(70 - index, 1) } else { gone() });
-        assert_eq!((words.len(), words[60].as_str(), ended.unwrap()), (61, "nothing", StopReason::Oldest));
+        assert_eq!(
+            (words.len(), words[60].as_str(), ended.unwrap()),
+            (61, "nothing", StopReason::OldestPeriod)
+        );
     }
 }
 
@@ -140,7 +146,7 @@ fn rule_14_a_range_with_no_period_is_empty_and_no_error() {
             range("2010-01-01", "2011-01-01"),
             |index| if index < 5 { month(30 - index, 1) } else { gone() },
         );
-    assert_eq!((words.len(), words[5].as_str(), ended.unwrap()), (6, "nothing", StopReason::Oldest));
+    assert_eq!((words.len(), words[5].as_str(), ended.unwrap()), (6, "nothing", StopReason::OldestPeriod));
     let (words, ended) = walk(range("2040-01-01", "2041-01-01"), |index| month(30 - index, 1));
     assert_eq!((words, ended.unwrap()), (vec!["outside".to_owned(); 2], StopReason::BeforeRange));
 }
@@ -154,10 +160,10 @@ fn rule_14_a_failed_index_is_reported_and_the_walk_goes_on() {
     };
     let (words, ended) = walk(PeriodSelection::All, server);
     assert_eq!(words[..4], ["failed 500", "2022-06-01 to 2022-06-30", "failed 500", "failed 500"]);
-    assert_eq!((words.len(), ended.unwrap()), (7, StopReason::Oldest));
+    assert_eq!((words.len(), ended.unwrap()), (7, StopReason::OldestPeriod));
     // Of a count it takes the place of the period that it would have been.
     let (words, ended) = walk(periods(3), server);
-    assert_eq!((words.len(), ended.unwrap()), (3, StopReason::Enough));
+    assert_eq!((words.len(), ended.unwrap()), (3, StopReason::AllFound));
     let (words, _) =
         walk(periods(2), |index| if index == 1 { reply(400, "", "") } else { month(30 - index, 1) });
     assert_eq!(words[1], "failed 400");
@@ -167,7 +173,7 @@ fn rule_14_a_failed_index_is_reported_and_the_walk_goes_on() {
 fn after_three_failures_in_a_row_it_gives_up_and_says_so() {
     let (words, ended) =
         walk(PeriodSelection::All, |index| if index < 2 { month(30 - index, 1) } else { reply(500, "", "") });
-    assert_eq!((words.len(), ended.unwrap()), (5, StopReason::GaveUp));
+    assert_eq!((words.len(), ended.unwrap()), (5, StopReason::TooManyFailures));
 }
 
 #[test]
@@ -189,13 +195,13 @@ fn rule_14_a_404_for_the_first_index_is_an_unknown_organisation() {
     for reach in [
         PeriodSelection::All,
         periods(3),
-        PeriodSelection::Index(PeriodIndex::new(4)),
+        PeriodSelection::Nth(PeriodIndex::new(4)),
         PeriodSelection::year(2021).unwrap(),
     ] {
         let (words, ended) = walk(reach, |_| gone());
         assert_eq!((words.len(), ended.unwrap_err().kind()), (0, &ErrorKind::NotFound));
     }
-    let (_, ended) = walk(PeriodSelection::Index(PeriodIndex::new(4)), |_| reply(500, "", ""));
+    let (_, ended) = walk(PeriodSelection::Nth(PeriodIndex::new(4)), |_| reply(500, "", ""));
     assert_eq!(ended.unwrap_err().kind(), &ErrorKind::Server);
 }
 
@@ -205,7 +211,7 @@ fn a_period_that_the_server_moves_meanwhile_counts_once() {
     let server = |index| if index < 2 { month(30 - index, 1) } else { month(31 - index, 1) };
     let (words, ended) = walk(periods(4), server);
     assert_eq!(words[1..4], ["2022-06-01 to 2022-06-30", "repeated", "2022-05-01 to 2022-05-31"]);
-    assert_eq!((words.len(), ended.unwrap()), (5, StopReason::Enough));
+    assert_eq!((words.len(), ended.unwrap()), (5, StopReason::AllFound));
     // The same again does not end a range either.
     let (words, ended) = walk(range("2022-06-01", "2023-01-01"), |index| month(30 - index / 2, 1));
     assert_eq!(
@@ -259,17 +265,17 @@ fn a_period_is_the_same_one_however_its_end_is_written() {
         reply(200, "", &body)
     };
     let (words, ended) = walk(periods(3), server);
-    assert_eq!((words[1].as_str(), words.len(), ended.unwrap()), ("repeated", 4, StopReason::Enough));
+    assert_eq!((words[1].as_str(), words.len(), ended.unwrap()), ("repeated", 4, StopReason::AllFound));
 }
 
 #[test]
 fn rule_5_a_server_that_never_ends_is_not_followed_for_ever() {
     let (words, ended) = walk(PeriodSelection::All, |_| month(30, 1));
-    assert_eq!((words.len(), ended.unwrap()), (4, StopReason::Circles));
+    assert_eq!((words.len(), ended.unwrap()), (4, StopReason::RepeatedPeriods));
     let (words, ended) = walk(PeriodSelection::All, |index| month(12_000 - index, 1));
-    assert_eq!((words.len(), ended.unwrap()), (1200, StopReason::Endless));
+    assert_eq!((words.len(), ended.unwrap()), (1200, StopReason::TooManyPeriods));
     let (words, ended) = walk(PeriodSelection::All, |_| overview("-", "-"));
-    assert_eq!((words.len(), ended.unwrap()), (1200, StopReason::Endless));
+    assert_eq!((words.len(), ended.unwrap()), (1200, StopReason::TooManyPeriods));
 }
 
 #[test]
@@ -352,19 +358,19 @@ fn it_waits_and_is_restored_while_it_does() {
 #[test]
 fn each_reach_and_each_end_has_words_of_its_own() {
     let reaches = [
-        PeriodSelection::Index(PeriodIndex::new(3)),
+        PeriodSelection::Nth(PeriodIndex::new(3)),
         periods(1),
         periods(12),
         PeriodSelection::year(2025).unwrap(),
         PeriodSelection::All,
     ];
     let ends = [
-        StopReason::Enough,
-        StopReason::Oldest,
+        StopReason::AllFound,
+        StopReason::OldestPeriod,
         StopReason::BeforeRange,
-        StopReason::GaveUp,
-        StopReason::Circles,
-        StopReason::Endless,
+        StopReason::TooManyFailures,
+        StopReason::RepeatedPeriods,
+        StopReason::TooManyPeriods,
     ];
     let mut words: Vec<_> =
         reaches.iter().map(ToString::to_string).chain(ends.iter().map(ToString::to_string)).collect();

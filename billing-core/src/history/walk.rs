@@ -52,8 +52,8 @@ pub(super) enum Sort {
 impl Walk {
     pub(super) fn new(reach: PeriodSelection) -> Self {
         let next = match reach {
-            PeriodSelection::Index(index) => index.get(),
-            PeriodSelection::Periods(_) | PeriodSelection::Range(_) | PeriodSelection::All => 0,
+            PeriodSelection::Nth(index) => index.get(),
+            PeriodSelection::Latest(_) | PeriodSelection::Range(_) | PeriodSelection::All => 0,
         };
         Self { reach, next, count: 0, before: 0, failed: 0, repeated: 0, seen: Vec::new() }
     }
@@ -71,7 +71,7 @@ impl Walk {
     pub(super) fn note(&mut self, known: Summary) -> (Sort, Option<StopReason>) {
         let sort = self.sort(known);
         match known {
-            Summary::Nothing => return (sort, Some(StopReason::Oldest)),
+            Summary::Nothing => return (sort, Some(StopReason::OldestPeriod)),
             Summary::Fatal => return (sort, Some(StopReason::Failed)),
             Summary::Failed => self.failed = self.failed.saturating_add(1),
             Summary::Period(_) => self.failed = 0,
@@ -83,20 +83,20 @@ impl Walk {
         }
         self.next = self.next.saturating_add(1);
         let enough = match self.reach {
-            PeriodSelection::Index(_) => true,
-            PeriodSelection::Periods(n) => self.count >= n.get(),
+            PeriodSelection::Nth(_) => true,
+            PeriodSelection::Latest(n) => self.count >= n.get(),
             PeriodSelection::Range(_) | PeriodSelection::All => false,
         };
         let ended = if enough {
-            Some(StopReason::Enough)
+            Some(StopReason::AllFound)
         } else if self.before >= 2 {
             Some(StopReason::BeforeRange)
-        } else if self.failed >= History::FAILURES {
-            Some(StopReason::GaveUp)
-        } else if self.repeated >= History::FAILURES {
-            Some(StopReason::Circles)
-        } else if self.next >= History::MOST {
-            Some(StopReason::Endless)
+        } else if self.failed >= History::MAX_FAILURES {
+            Some(StopReason::TooManyFailures)
+        } else if self.repeated >= History::MAX_FAILURES {
+            Some(StopReason::RepeatedPeriods)
+        } else if self.next >= History::MAX_PERIODS {
+            Some(StopReason::TooManyPeriods)
         } else {
             None
         };

@@ -36,7 +36,8 @@ impl Request {
 /// Watches a document pass: that it is not over its bound, and that it is whole at its end.
 ///
 /// ```
-/// use billing_core::{Intake, Reply, Request, TransportError, TransportErrorKind};
+/// use billing_core::machine::BodyTarget;
+/// use billing_core::{Reply, Request, TransportError, TransportErrorKind};
 /// use std::io::{Read, Write};
 ///
 /// /// What a blocking driver does with a response.
@@ -52,13 +53,13 @@ impl Request {
 ///         let lost = |error| TransportError::from_source(TransportErrorKind::Truncated, error);
 ///         let n = body.read(&mut chunk).map_err(lost)?;
 ///         match intake {
-///             Intake::Collect(ref mut reader) if n > 0 => reader.push(&chunk[..n])?,
-///             Intake::PassOn(ref mut passage) if n > 0 => {
+///             BodyTarget::Collect(ref mut reader) if n > 0 => reader.push(&chunk[..n])?,
+///             BodyTarget::PassOn(ref mut passage) if n > 0 => {
 ///                 passage.pass(&chunk[..n])?;
 ///                 sink.write_all(&chunk[..n]).map_err(TransportError::of_sink)?;
 ///             }
-///             Intake::Collect(reader) => return Ok(http::Response::from_parts(head, reader.finish()?)),
-///             Intake::PassOn(passage) => {
+///             BodyTarget::Collect(reader) => return Ok(http::Response::from_parts(head, reader.finish()?)),
+///             BodyTarget::PassOn(passage) => {
 ///                 sink.flush().map_err(TransportError::of_sink)?;
 ///                 return passage.finish(head);
 ///             }

@@ -44,7 +44,7 @@ impl<'a> Event<'a> {
 /// What came for a request, without the body.
 ///
 /// What is text here can be logged: what a careless server sends back of the request's credentials, or of the signed address
-/// of a document, reads `[secret]`. Only [`Answered::headers`] are as they came.
+/// of a document, reads `[secret]`. Only [`ResponseInfo::headers`] are as they came.
 #[derive(Clone, Copy)]
 pub struct ResponseInfo<'a> {
     request: &'a Request,
@@ -58,14 +58,14 @@ impl<'a> ResponseInfo<'a> {
     }
 
     /// The headers as they came, if there is a response. They may repeat the token: to show one, there is
-    /// [`Answered::shown_header`].
+    /// [`ResponseInfo::redacted_header`].
     pub fn headers(self) -> Option<&'a HeaderMap> {
         self.reply.as_ref().ok().map(http::Response::headers)
     }
 
     /// A header in one line that can be shown, several of that name joined by commas. Choose by name what you show: one that is
     /// new could be a secret of its own.
-    pub fn shown_header(self, name: &str) -> Option<String> {
+    pub fn redacted_header(self, name: &str) -> Option<String> {
         let values = self.headers()?.get_all(name).iter().filter_map(|value| value.to_str().ok());
         let values: Vec<&str> = values.collect();
         (!values.is_empty()).then(|| quoted(values.join(", "), &self.secrets().iter().collect::<Vec<_>>()))
@@ -78,7 +78,7 @@ impl<'a> ResponseInfo<'a> {
 
     /// The id under which support finds the exchange.
     pub fn correlation_id(self) -> Option<String> {
-        self.shown_header("inin-correlation-id")
+        self.redacted_header("inin-correlation-id")
     }
 
     /// Why there is no response.
@@ -141,7 +141,7 @@ mod tests {
     ) -> Option<String> {
         let request = Request::new(http, LOGIN, Duration::ZERO, DateTime::UNIX_EPOCH, 0);
         let (request, reply) = (request.for_document(document), reply(200, &format!("x: {x}"), ""));
-        ResponseInfo { request: &request, reply: &reply }.shown_header("X")
+        ResponseInfo { request: &request, reply: &reply }.redacted_header("X")
     }
 
     #[test]
@@ -174,7 +174,7 @@ mod tests {
         let http = http::Request::new("".into());
         let request = Request::new(http, LOGIN, Duration::ZERO, DateTime::UNIX_EPOCH, 0);
         assert_eq!(
-            ResponseInfo { request: &request, reply: &reply(200, "y: a", "") }.shown_header("x"),
+            ResponseInfo { request: &request, reply: &reply(200, "y: a", "") }.redacted_header("x"),
             None
         );
     }

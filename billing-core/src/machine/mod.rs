@@ -43,12 +43,12 @@
 pub(crate) mod body;
 pub(crate) mod checkpoint;
 pub(crate) mod decision;
-pub(crate) mod download;
+pub mod download;
 pub(crate) mod download_counter;
 pub(crate) mod event;
-pub(crate) mod exchange;
+pub mod exchange;
 pub(crate) mod jitter;
-pub(crate) mod pages;
+pub mod pages;
 pub(crate) mod policy;
 pub(crate) mod progress;
 mod request;
@@ -170,6 +170,6 @@ impl<M: Machine> Sent<M> {
     }
 }
 
-/// What came back for a request: a response with its whole body, decoded (see [`BodyReader`](crate::machine::BodyReader)), or
+/// What came back for a request: a response with its whole body, decoded (see [`BodyReader`]), or
 /// why there is none.
 pub type Reply = Result<http::Response<Bytes>, TransportError>;

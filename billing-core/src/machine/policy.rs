@@ -14,20 +14,20 @@ use crate::values::clock::{after, millis};
 /// ```
 /// use billing_core::Policy;
 /// use std::time::Duration;
-/// let patient = Policy { overall: Duration::from_secs(3600), ..Policy::default() };
-/// # assert_eq!(patient.retries.limit, 5);
+/// let patient = Policy { timeout: Duration::from_secs(3600), ..Policy::default() };
+/// # assert_eq!(patient.retries.max_retries, 5);
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Policy {
     /// How long the operation may take in all, from its first step. 15 minutes.
     #[serde(with = "millis")]
-    pub overall: Duration,
-    /// A deadline on the clock beside [`Policy::overall`]; the earlier one holds. For a command that must end as a whole.
+    pub timeout: Duration,
+    /// A deadline on the clock beside [`Policy::timeout`]; the earlier one holds. For a command that must end as a whole.
     pub deadline: Option<DateTime<Utc>>,
     /// How long one attempt may take, from connecting to the last byte; `None` for the operation's own bound
     /// (30 s, for the overview 60 s, for a document 120 s).
-    pub attempt: Option<Duration>,
+    pub attempt_timeout: Option<Duration>,
     /// How large a body may be after decompression, in bytes. 64 MiB. What is made of one fills at most eight times as much
     /// memory and 32 MiB, whatever the server puts into it; a [`PackedReport`](crate::model::PackedReport) next to nothing.
     pub max_body: usize,
@@ -36,11 +36,11 @@ pub struct Policy {
     /// When to try again after a failure that usually passes.
     pub retries: RetrySchedule,
     /// How often in a row an answer that cannot be read is asked for again. 2.
-    pub unreadable: u32,
+    pub max_decode_retries: u32,
     /// The longest wait on behalf of the server that an operation sits through; a longer one ends it with
     /// [`ErrorKind::Deferred`](crate::ErrorKind::Deferred). 120 s.
     #[serde(with = "millis")]
-    pub patience: Duration,
+    pub max_server_wait: Duration,
     /// The seed of the jitter. The same seed and the same answers give the same requests at the same times, so drivers
     /// draw one for each operation.
     pub seed: u64,
@@ -49,14 +49,14 @@ pub struct Policy {
 impl Default for Policy {
     fn default() -> Self {
         Self {
-            overall: Duration::from_secs(15 * 60),
+            timeout: Duration::from_secs(15 * 60),
             deadline: None,
-            attempt: None,
+            attempt_timeout: None,
             max_body: 64 << 20,
             polls: PollSchedule::default(),
             retries: RetrySchedule::default(),
-            unreadable: 2,
-            patience: Duration::from_secs(120),
+            max_decode_retries: 2,
+            max_server_wait: Duration::from_secs(120),
             seed: 0,
         }
     }
@@ -65,7 +65,7 @@ impl Default for Policy {
 impl Policy {
     /// When an operation that begins at `now` gives up.
     pub(crate) fn deadline_from(&self, now: DateTime<Utc>) -> DateTime<Utc> {
-        let overall = after(now, self.overall);
+        let overall = after(now, self.timeout);
         self.deadline.map_or(overall, |deadline| deadline.min(overall))
     }
 }
@@ -77,19 +77,24 @@ impl Policy {
 pub struct RetrySchedule {
     /// The bound of the first wait. 0.5 s.
     #[serde(with = "millis")]
-    pub first: Duration,
+    pub initial_delay: Duration,
     /// How much the bound grows from one failure to the next. 2.
     pub factor: u32,
     /// The bound that is never passed. 20 s.
     #[serde(with = "millis")]
-    pub most: Duration,
+    pub max_delay: Duration,
     /// How many failures in a row are repeated. 5.
-    pub limit: u32,
+    pub max_retries: u32,
 }
 
 impl Default for RetrySchedule {
     fn default() -> Self {
-        Self { first: Duration::from_millis(500), factor: 2, most: Duration::from_secs(20), limit: 5 }
+        Self {
+            initial_delay: Duration::from_millis(500),
+            factor: 2,
+            max_delay: Duration::from_secs(20),
+            max_retries: 5,
+        }
     }
 }
 
@@ -97,7 +102,7 @@ impl RetrySchedule {
     /// How long to wait after failure `k` in a row, counted from 0. `n` is the number of the request, so that equal
     /// failures of one operation do not wait equally long.
     pub(crate) fn wait(&self, k: u32, seed: u64, n: u32) -> Duration {
-        let bound = self.first.saturating_mul(self.factor.saturating_pow(k)).min(self.most);
+        let bound = self.initial_delay.saturating_mul(self.factor.saturating_pow(k)).min(self.max_delay);
         saturating_millis(draw(seed, n, bound.as_millis()))
     }
 }

@@ -20,11 +20,11 @@ pub struct Progress {
     /// Answers so far that said that the report is still being made; 0 for operations that are not polled.
     pub polls: u32,
     /// What it waits for.
-    pub waiting: WaitReason,
+    pub wait_reason: WaitReason,
     /// When it will go on.
-    pub until: Option<DateTime<Utc>>,
+    pub wake_at: Option<DateTime<Utc>>,
     /// Why then.
-    pub timing: WakeReason,
+    pub wake_reason: WakeReason,
     /// When it began.
     pub started: Option<DateTime<Utc>>,
     /// When it gives up.
@@ -34,11 +34,16 @@ pub struct Progress {
 impl Progress {
     /// What it waits for, when it will go on and why then, in a sentence.
     pub fn explain(&self) -> String {
-        match self.until {
+        match self.wake_at {
             Some(until) => {
-                format!("{}; again at {} UTC, {}", self.waiting, until.format("%H:%M:%S"), self.timing)
+                format!(
+                    "{}; again at {} UTC, {}",
+                    self.wait_reason,
+                    until.format("%H:%M:%S"),
+                    self.wake_reason
+                )
             }
-            None => self.waiting.to_string(),
+            None => self.wait_reason.to_string(),
         }
     }
 }

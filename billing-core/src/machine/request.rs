@@ -46,7 +46,7 @@ impl Request {
 
     /// Method, absolute URI, headers and body. Headers with credentials are marked sensitive, so that `Debug` hides them.
     /// The URI of a document is a secret, which `Debug` does not hide here; to show where a request goes there is
-    /// [`Request::shown`].
+    /// [`Request::redacted_target`].
     pub fn http(&self) -> &http::Request<Bytes> {
         &self.http
     }
@@ -57,7 +57,7 @@ impl Request {
     }
 
     /// Where it goes, for people: path and query; of a document, whose address is a secret, scheme and host.
-    pub fn shown(&self) -> Cow<'_, str> {
+    pub fn redacted_target(&self) -> Cow<'_, str> {
         match &self.document {
             Some(document) => document.to_string().into(),
             None => self.http.uri().path_and_query().map_or("/", |target| target.as_str()).into(),
@@ -71,7 +71,7 @@ impl Request {
 
     /// Whether it goes to this machine in plain http, which is allowed because nobody else sees it: no proxy may come
     /// between.
-    pub fn stays_on_this_machine(&self) -> bool {
+    pub fn is_plain_loopback(&self) -> bool {
         let uri = self.http.uri();
         uri.scheme() == Some(&Scheme::HTTP) && uri.host().is_some_and(is_loopback)
     }
@@ -137,7 +137,7 @@ mod tests {
             let http = http::Request::get(uri).body(Bytes::new()).unwrap();
             let operation = Operation::new("id", "title", &[]);
             let request = Request::new(http, operation, Duration::ZERO, crate::testing::start(), 0);
-            assert_eq!(request.stays_on_this_machine(), stays, "{base}");
+            assert_eq!(request.is_plain_loopback(), stays, "{base}");
         }
     }
 

@@ -2,11 +2,12 @@
 //!
 //! ```
 //! use billing_core::calls::BillableUsage;
-//! use billing_core::{Completions, Environment, Machine, Observed, Period, Policy, Poll, Step};
+//! use billing_core::poll::{PollTimings, Timed};
+//! use billing_core::{Environment, Machine, Period, Policy, Poll, Step};
 //! use chrono::{DateTime, TimeDelta, Utc};
 //!
 //! // What earlier runs kept; nothing at first.
-//! let mut completions = Completions::default();
+//! let mut completions = PollTimings::default();
 //!
 //! let october = BillableUsage::new(Period::from_user("2026-10-01", "2026-11-01")?);
 //! let poll = Poll::new(october, Environment::default().api().clone(), Policy::default());
@@ -19,7 +20,7 @@
 //!
 //! let Step::Send(_, sent) = poll.step(until) else { panic!("a request") };
 //! let complete = http::Response::new(r#"{"status":"Complete","usages":[]}"#.into());
-//! let Step::Done(Ok(Observed { report, completion })) = sent.receive(Ok(complete), until) else {
+//! let Step::Done(Ok(Timed { report, completion })) = sent.receive(Ok(complete), until) else {
 //!     panic!("a report")
 //! };
 //! assert!(report.usages().is_empty());
@@ -50,7 +51,7 @@ pub struct AdaptivePoll<C>(Poll<C>);
 pub struct Timed<T> {
     /// The report.
     pub report: T,
-    /// For [`Completions`](crate::Completions). `None` where the first answer had the report complete already: when that
+    /// For [`PollTimings`](crate::poll::PollTimings). `None` where the first answer had the report complete already: when that
     /// was, it does not say.
     pub completion: Option<PollTiming>,
 }
@@ -196,9 +197,9 @@ mod tests {
                 panic!("a wait")
             };
             let progress = machine.progress();
-            (progress.timing, progress.explain())
+            (progress.wake_reason, progress.explain())
         };
-        let hurried = Policy { overall: Duration::from_secs(5), ..Policy::default() };
+        let hurried = Policy { timeout: Duration::from_secs(5), ..Policy::default() };
         for (policy, headers, status, timing, words) in [
             (
                 Policy::default(),
@@ -223,7 +224,7 @@ mod tests {
     #[test]
     fn rule_5_the_bound_of_a_poll_holds_whatever_was_learned() {
         let learned = serde_json::from_str(r#"{"reports":1,"ages":[0,0,0]}"#).unwrap();
-        let polls = PollSchedule { learned: Some(learned), most: Duration::ZERO, ..Default::default() };
+        let polls = PollSchedule { learned: Some(learned), max_wait: Duration::ZERO, ..Default::default() };
         let policy = Policy { polls, ..Policy::default() };
         let run = script(AdaptivePoll::from(poll(policy)), &[reply(200, "", IN_PROGRESS)]);
         assert!(matches!(run.error().kind(), ErrorKind::Deadline(_)));

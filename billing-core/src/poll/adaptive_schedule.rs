@@ -40,7 +40,7 @@ pub struct AdaptiveSchedule {
 
 impl AdaptiveSchedule {
     /// The longest wait between two polls that is ever learned, with its jitter.
-    pub const MOST: Duration = Duration::from_secs(120);
+    pub const MAX_WAIT: Duration = Duration::from_secs(120);
 
     /// The most that a wait is varied by to either side: it aims at a time, where a usual one keeps a distance.
     pub(crate) const JITTER: Duration = Duration::from_secs(1);
@@ -73,7 +73,7 @@ impl AdaptiveSchedule {
         let soonest = age + Duration::from_secs(1);
         let planned = self.ages.iter().map(|millis| Duration::from_millis((*millis).into()));
         let next = planned.into_iter().find(|planned| *planned >= soonest)?;
-        Some(next.saturating_sub(age).min(Self::MOST - Self::JITTER))
+        Some(next.saturating_sub(age).min(Self::MAX_WAIT - Self::JITTER))
     }
 }
 
@@ -231,7 +231,7 @@ const POLL_COST: f64 = 1.0;
 /// How many reports the prior is worth.
 const PRIOR_WEIGHT: f64 = 2.0;
 const ROUNDS: usize = 3;
-/// In cells: 15 s, which the bound of a wait is at least, and [`Learned::MOST`] without the jitter.
+/// In cells: 15 s, which the bound of a wait is at least, and [`AdaptiveSchedule::MAX_WAIT`] without the jitter.
 const SHORT: usize = 30;
 const LONG: usize = 238;
 
@@ -265,7 +265,7 @@ mod tests {
         let grid = Grid::new();
         for schedule in [
             PollSchedule::default(),
-            PollSchedule { growth_permille: 3000, most: Duration::from_secs(60), ..Default::default() },
+            PollSchedule { growth_permille: 3000, max_wait: Duration::from_secs(60), ..Default::default() },
         ] {
             let even = PollSchedule { jitter_permille: 0, ..schedule };
             let usual = |age| even.wait(age, Duration::MAX, 0, 0).0;
@@ -342,8 +342,8 @@ mod tests {
             assert!(!ages(&history([seen; 3])).is_empty(), "{seen:?}");
         }
         let odd = PollSchedule {
-            least: Duration::MAX,
-            most: Duration::MAX,
+            min_wait: Duration::MAX,
+            max_wait: Duration::MAX,
             growth_permille: u32::MAX,
             ..PollSchedule::default()
         };

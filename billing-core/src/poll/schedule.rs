@@ -21,10 +21,10 @@ pub struct PollSchedule {
     pub growth_permille: u32,
     /// The shortest wait; less than 2 s counts as 2 s, which rule 4 makes the floor. 2 s.
     #[serde(with = "millis")]
-    pub least: Duration,
+    pub min_wait: Duration,
     /// The longest wait. 15 s.
     #[serde(with = "millis")]
-    pub most: Duration,
+    pub max_wait: Duration,
     /// The jitter, in thousandths of the wait to either side. 100.
     pub jitter_permille: u32,
     /// What it has learned; nothing at first. Past the ages that this covers, and where it would miss the deadline, the rest
@@ -37,8 +37,8 @@ impl Default for PollSchedule {
     fn default() -> Self {
         Self {
             growth_permille: 1500,
-            least: POLL_FLOOR,
-            most: Duration::from_secs(15),
+            min_wait: POLL_FLOOR,
+            max_wait: Duration::from_secs(15),
             jitter_permille: 100,
             learned: None,
         }
@@ -48,13 +48,13 @@ impl Default for PollSchedule {
 impl PollSchedule {
     /// The same schedule with what `completions` teach; it is the schedule as it was where there are none.
     ///
-    /// Learned waits are [`PollSchedule::least`] (and 2 s, by rule 4) at least, and at most twice the age of the report:
-    /// between 15 s and [`Learned::MOST`]. [`PollSchedule::most`] does not bound them. Their jitter is a second at most. To
+    /// Learned waits are [`PollSchedule::min_wait`] (and 2 s, by rule 4) at least, and at most twice the age of the report:
+    /// between 15 s and [`AdaptiveSchedule::MAX_WAIT`]. [`PollSchedule::max_wait`] does not bound them. Their jitter is a second at most. To
     /// learn takes about a millisecond, so do it once for an operation.
     #[must_use = "the schedule is not changed in place"]
     pub fn learned(&self, completions: &PollTimings) -> Self {
         Self {
-            learned: AdaptiveSchedule::from(completions, |age| self.usual(age), self.least),
+            learned: AdaptiveSchedule::from(completions, |age| self.usual(age), self.min_wait),
             ..self.clone()
         }
     }
@@ -63,7 +63,7 @@ impl PollSchedule {
     pub(crate) fn wait(&self, age: Duration, left: Duration, seed: u64, n: u32) -> (Duration, WakeReason) {
         let usual = (self.usual(age), Duration::MAX);
         let learned = self.learned.as_ref().and_then(|learned| {
-            let wait = learned.wait(age)?.max(self.least).max(POLL_FLOOR);
+            let wait = learned.wait(age)?.max(self.min_wait).max(POLL_FLOOR);
             Some(((wait, AdaptiveSchedule::JITTER), learned.reports()))
         });
         let ((wait, most_spread), timing) = match learned {
@@ -87,7 +87,7 @@ impl PollSchedule {
         // √ms · √1000 = √(ms·1000) milliseconds per √second: integers all the way, so that every platform agrees.
         let root = age.as_millis().saturating_mul(1000).isqrt();
         let wait = saturating_millis(root.saturating_mul(self.growth_permille.into()) / 1000);
-        wait.min(self.most).max(self.least)
+        wait.min(self.max_wait).max(self.min_wait)
     }
 }
 
@@ -118,8 +118,8 @@ mod tests {
     fn rule_4_no_configuration_goes_below_the_floor() {
         let hasty = PollSchedule {
             growth_permille: 0,
-            least: seconds(0),
-            most: seconds(0),
+            min_wait: seconds(0),
+            max_wait: seconds(0),
             jitter_permille: 5000,
             learned: None,
         };
@@ -151,13 +151,17 @@ mod tests {
             let learned = Some(serde_json::from_str(learned).unwrap());
             for (least, jitter_permille) in [(0, 100), (2, 100), (2, 5000), (30, 100), (300, 1000)] {
                 let least = seconds(least);
-                let schedule =
-                    PollSchedule { learned: learned.clone(), least, jitter_permille, ..Default::default() };
+                let schedule = PollSchedule {
+                    learned: learned.clone(),
+                    min_wait: least,
+                    jitter_permille,
+                    ..Default::default()
+                };
                 for n in 0..2000 {
                     let wait =
                         schedule.wait(Duration::from_millis(u64::from(n) * 500), Duration::MAX, 3, n).0;
                     assert!(wait >= POLL_FLOOR, "{wait:?}");
-                    assert!(wait <= AdaptiveSchedule::MOST.max(least.saturating_mul(2)), "{wait:?}");
+                    assert!(wait <= AdaptiveSchedule::MAX_WAIT.max(least.saturating_mul(2)), "{wait:?}");
                 }
             }
         }

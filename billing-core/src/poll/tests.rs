@@ -70,7 +70,7 @@ fn a_new_status_is_shown_while_it_is_polled_on() {
     let Step::Send(_, sent) = default().step(crate::testing::start()) else { panic!("a request") };
     let reply = reply(200, "", r#"{"status":"Paused"}"#);
     let Step::Wait(_, poll) = sent.receive(reply, crate::testing::start()) else { panic!("a wait") };
-    assert_eq!(poll.progress().waiting, WaitReason::Report(Some(ReportStatus::Unknown("Paused".into()))));
+    assert_eq!(poll.progress().wait_reason, WaitReason::Report(Some(ReportStatus::Unknown("Paused".into()))));
     assert_eq!((poll.progress().polls, poll.progress().requests), (1, 1));
 }
 
@@ -99,7 +99,7 @@ fn failures_are_counted_in_a_row_and_not_over_the_whole_life() {
 #[test]
 fn rule_5_the_deadline_bounds_the_requests() {
     let hasty = Policy {
-        polls: crate::poll::PollSchedule { most: Duration::ZERO, ..Default::default() },
+        polls: crate::poll::PollSchedule { max_wait: Duration::ZERO, ..Default::default() },
         ..Policy::default()
     };
     let run = script(poll(hasty), &[reply(200, "", IN_PROGRESS)]);
@@ -109,7 +109,7 @@ fn rule_5_the_deadline_bounds_the_requests() {
 
 #[test]
 fn rule_11_a_deadline_while_the_report_is_made_names_the_last_exchange() {
-    let policy = Policy { overall: Duration::from_secs(5), ..Policy::default() };
+    let policy = Policy { timeout: Duration::from_secs(5), ..Policy::default() };
     let run = script(poll(policy), &[reply(200, "inin-correlation-id: c-1", IN_PROGRESS)]);
     assert!(matches!(run.error().kind(), ErrorKind::Deadline(_)));
     assert_eq!(run.error().correlation_id(), Some("c-1"));
@@ -171,7 +171,7 @@ fn a_restored_poll_that_is_given_less_time_than_it_waits_for_ends_at_once() {
     let Step::Send(_, sent) = default().step(now) else { panic!("a request") };
     let reply = reply(200, "retry-after: 60", IN_PROGRESS);
     let Step::Wait(until, parked) = sent.receive(reply, now) else { panic!("a wait") };
-    let left = |overall| Policy { overall, ..Policy::default() };
+    let left = |overall| Policy { timeout: overall, ..Policy::default() };
     let short = parked.clone().with_policy(left(crate::values::clock::between(now, until))).step(now);
     let Step::Done(Err(error)) = short else { panic!("an end, not {short:?}") };
     assert_eq!(error.kind(), &ErrorKind::Deadline(until));
@@ -182,7 +182,7 @@ fn a_restored_poll_that_is_given_less_time_than_it_waits_for_ends_at_once() {
 #[test]
 fn a_restored_poll_can_be_given_more_time() {
     let run = |policy| script(poll(policy), &[reply(200, "", IN_PROGRESS)]);
-    let short = Policy { overall: Duration::from_secs(5), ..Policy::default() };
+    let short = Policy { timeout: Duration::from_secs(5), ..Policy::default() };
     assert!(run(short.clone()).ended < 5000);
     let Step::Send(_, sent) = poll(short).step(crate::testing::start()) else { panic!("a request") };
     let later = crate::testing::start() + chrono::TimeDelta::seconds(1);

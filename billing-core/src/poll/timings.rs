@@ -45,23 +45,23 @@ impl PollTiming {
     }
 }
 
-/// The newest completions that were seen, [`Completions::MOST`] at most: what a
+/// The newest completions that were seen, [`PollTimings::MAX_TIMINGS`] at most: what a
 /// [schedule learns from](crate::poll::PollSchedule::learned), for the caller to keep between runs.
 ///
 /// It holds times and nothing else: no organisation, no name, no figure, no secret. It can be saved with serde; the saved
 /// form names its format and a version and has a checksum, and what is not of them is refused. Histories of several processes or machines
-/// [merge](Completions::merge) to the same whatever the order, and however often. Keep one for each kind of report whose
+/// [merge](PollTimings::merge) to the same whatever the order, and however often. Keep one for each kind of report whose
 /// times have something to do with each other.
 ///
 /// ```
-/// use billing_core::{Completion, Completions};
+/// use billing_core::poll::{PollTiming, PollTimings};
 /// use std::time::Duration;
 ///
-/// let mut seen = Completions::default();
+/// let mut seen = PollTimings::default();
 /// let at = "2026-11-02T09:00:00Z".parse()?;
-/// seen.extend(Completion::new(at, Duration::from_secs(12), Duration::from_secs(17)));
+/// seen.extend(PollTiming::new(at, Duration::from_secs(12), Duration::from_secs(17)));
 /// let saved = serde_json::to_string(&seen)?;
-/// assert_eq!(serde_json::from_str::<Completions>(&saved)?, seen);
+/// assert_eq!(serde_json::from_str::<PollTimings>(&saved)?, seen);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -69,7 +69,7 @@ pub struct PollTimings(BTreeSet<PollTiming>);
 
 impl PollTimings {
     /// So many are kept. Enough for a good schedule, and few enough to forget soon how fast a server was once.
-    pub const MOST: usize = 32;
+    pub const MAX_TIMINGS: usize = 32;
 
     /// Takes one in that was seen just now. What claims to be more than a day newer is from a clock that was wrong, and is
     /// forgotten: it would never make room for anything.
@@ -102,14 +102,14 @@ impl PollTimings {
     }
 
     fn trim(&mut self) {
-        while self.0.len() > Self::MOST {
+        while self.0.len() > Self::MAX_TIMINGS {
             self.0.pop_first();
         }
     }
 }
 
 impl Extend<PollTiming> for PollTimings {
-    /// [Adds](Completions::add) each.
+    /// [Adds](PollTimings::add) each.
     fn extend<I: IntoIterator<Item = PollTiming>>(&mut self, completions: I) {
         completions.into_iter().for_each(|completion| self.add(completion));
     }
@@ -180,7 +180,7 @@ mod tests {
     #[test]
     fn the_newest_are_kept() {
         let history = history((0..100).map(|n| seen(n, 0, 2000)));
-        assert_eq!(history.len(), PollTimings::MOST);
+        assert_eq!(history.len(), PollTimings::MAX_TIMINGS);
         assert_eq!(history.iter().next(), Some(&seen(68, 0, 2000)));
         assert_eq!(history.iter().last(), Some(&seen(99, 0, 2000)));
     }
@@ -194,7 +194,7 @@ mod tests {
             into
         };
         let all = merged(&[&a, &b, &c]);
-        assert_eq!(all.len(), PollTimings::MOST);
+        assert_eq!(all.len(), PollTimings::MAX_TIMINGS);
         assert_eq!(merged(&[&c, &merged(&[&b, &a])]), all);
         assert_eq!(merged(&[&merged(&[&a, &c]), &all, &b, &b]), all);
     }

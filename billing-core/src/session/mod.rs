@@ -2,8 +2,8 @@
 //!
 //! It is a value without a lock and without a wait. For a request that wants to go out now it says *go* (and with which
 //! header), *log in first* (and with which request), *somebody is logging in*, *not before this time*, or *never*; and it
-//! is shown every reply. [`Authorized`](crate::Authorized) asks it on behalf of a machine; a driver keeps it behind its
-//! lock, by [`Access`].
+//! is shown every reply. [`Authorized`] asks it on behalf of a machine; a driver keeps it behind its
+//! lock, by [`SharedSession`].
 //!
 //! ```text
 //!              ┌───────────── 401 with the current token; its lifetime over ─────────────┐
@@ -125,7 +125,7 @@ impl Session {
     }
 
     /// How fast requests can go out, as far as is known at `now`: for saying when something will be done.
-    pub fn pace(&self, now: DateTime<Utc>) -> Throughput {
+    pub fn throughput(&self, now: DateTime<Utc>) -> Throughput {
         self.quota.pace(now)
     }
 
@@ -138,7 +138,7 @@ impl Session {
         self.keep_time(now);
         if !self.environment.api().is_origin_of(outgoing.http().uri()) {
             return Admission::Never(Error::new(
-                ErrorKind::Unsendable(ANOTHER_API),
+                ErrorKind::InvalidRequest(ANOTHER_API),
                 outgoing.operation(),
                 ErrorContext::default(),
             ));
@@ -260,7 +260,7 @@ impl Session {
             Judgement::Transient(_, kind) => (kind, self.backoff()),
             Judgement::Unreadable(error) => (ErrorKind::Decode(error), self.backoff()),
         };
-        if self.failed >= self.retries.limit {
+        if self.failed >= self.retries.max_retries {
             return self.give_up(failure, evidence);
         }
         self.failed += 1;
@@ -316,7 +316,7 @@ impl Session {
         let Ok(http) = login.request(self.environment.login()) else {
             return self.admit_never();
         };
-        let request = Request::new(http, LOGIN, login.attempt(), outgoing.deadline(), LARGEST_LOGIN);
+        let request = Request::new(http, LOGIN, login.attempt_timeout(), outgoing.deadline(), LARGEST_LOGIN);
         self.logins += 1;
         // Beyond its time limit whoever holds the login has lost it, and another may try.
         let until = after(now, request.timeout(now) + Duration::from_secs(1));
@@ -327,7 +327,7 @@ impl Session {
     /// For texts that were checked before and cannot fail here.
     fn admit_never(&self) -> Admission {
         let reason = "the credentials or the address of the login service cannot be written into a request";
-        Admission::Never(Error::new(ErrorKind::Unsendable(reason), LOGIN, ErrorContext::default()))
+        Admission::Never(Error::new(ErrorKind::InvalidRequest(reason), LOGIN, ErrorContext::default()))
     }
 
     fn is_in_flight(&self, wanted: u64) -> bool {

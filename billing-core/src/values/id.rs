@@ -79,11 +79,11 @@ impl OrgId {
     ///
     /// ```
     /// use billing_core::OrgId;
-    /// let [one, same] = ["ORG-1", "org-1"].map(|id| id.parse::<OrgId>().map(|id| id.folded()));
+    /// let [one, same] = ["ORG-1", "org-1"].map(|id| id.parse::<OrgId>().map(|id| id.normalized()));
     /// assert_eq!(one?, same?);
     /// # Ok::<(), billing_core::InvalidInput>(())
     /// ```
-    pub fn folded(&self) -> String {
+    pub fn normalized(&self) -> String {
         self.as_str().to_ascii_lowercase()
     }
 }

@@ -137,15 +137,15 @@ pub fn environment(base: &str) -> Environment {
 /// One attempt, and whatever comes of it is the outcome.
 pub fn once() -> Policy {
     Policy {
-        retries: RetrySchedule { limit: 0, ..RetrySchedule::default() },
-        unreadable: 0,
+        retries: RetrySchedule { max_retries: 0, ..RetrySchedule::default() },
+        max_decode_retries: 0,
         ..Policy::default()
     }
 }
 
 /// One attempt of so many milliseconds.
 pub fn once_within(millis: u64) -> Policy {
-    Policy { attempt: Some(Duration::from_millis(millis)), ..once() }
+    Policy { attempt_timeout: Some(Duration::from_millis(millis)), ..once() }
 }
 
 /// A certificate for 127.0.0.1 in PEM form, and a server that has it.

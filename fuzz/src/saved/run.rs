@@ -60,7 +60,7 @@ pub(super) fn run<M: Saved>(machine: M, script: &mut Script<'_>) {
 
 /// When it goes on: when it is due, in its time, after it, or by a clock that is wrong.
 fn begin(machine: &impl Saved, choice: u8) -> DateTime<Utc> {
-    let due = machine.progress().until.unwrap_or(now());
+    let due = machine.progress().wake_at.unwrap_or(now());
     match choice % 8 {
         0..=2 => due,
         3 => now(),

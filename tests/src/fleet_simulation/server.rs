@@ -70,8 +70,8 @@ impl Server {
     pub(super) fn truth(&self, n: usize, reach: PeriodSelection) -> Vec<(u32, Told)> {
         let at = |index| (index, self.told(n, index));
         let most = match reach {
-            PeriodSelection::Index(index) => return vec![at(index.get())],
-            PeriodSelection::Periods(most) => most.get(),
+            PeriodSelection::Nth(index) => return vec![at(index.get())],
+            PeriodSelection::Latest(most) => most.get(),
             _ => u32::MAX,
         };
         if let Told::Failed(403 | 404) = self.told(n, 0) {

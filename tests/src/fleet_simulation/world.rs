@@ -125,7 +125,7 @@ impl<'a> World<'a> {
         let session = Session::with(self.environment.clone(), credentials, Pacing::default(), seed);
         let policy = Policy { seed, ..Policy::default() };
         let mut fleet = Fleet::new(&self.assignment, policy, Rc::new(RefCell::new(session)));
-        fleet = fleet.at_once(self.scenario.at_once);
+        fleet = fleet.max_in_flight(self.scenario.at_once);
         let mut reader = JournalReader::default();
         let mut read = BTreeSet::new();
         for line in self.file.split_inclusive(|byte| *byte == b'\n') {
@@ -234,7 +234,7 @@ impl<'a> World<'a> {
             return Err(format!("{place:?} was answered and is asked for again"));
         }
         life.flights += 1;
-        self.tell(life, || format!("sends {}: {}", life.flights, request.shown()));
+        self.tell(life, || format!("sends {}: {}", life.flights, request.redacted_target()));
         life.out.insert(life.flights, (request, flight, None));
         self.report.most_out = self.report.most_out.max(life.out.len());
         if life.out.len() > self.scenario.at_once {
@@ -376,7 +376,7 @@ impl<'a> World<'a> {
 
 fn read_finding(finding: &PeriodResult) -> ((usize, u32), Told) {
     let n = finding.organization.as_str().trim_start_matches("org-").parse().unwrap_or(usize::MAX);
-    let told = match &finding.found {
+    let told = match &finding.outcome {
         PeriodOutcome::Period(_) => Told::Period,
         PeriodOutcome::Nothing => Told::Nothing,
         PeriodOutcome::Failed(error) => Told::Failed(error.status().map_or(0, |status| status.as_u16())),

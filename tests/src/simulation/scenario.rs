@@ -195,25 +195,25 @@ impl Scenario {
         }
         let millis = |choices: &[u64], rng: &mut Rng| Duration::from_millis(rng.pick(choices));
         Policy {
-            overall: millis(&[0, 1, 1_999, 5_000, 60_000, 900_000, 3_600_000], rng),
+            timeout: millis(&[0, 1, 1_999, 5_000, 60_000, 900_000, 3_600_000], rng),
             deadline: None,
-            attempt: rng.permille(500).then(|| millis(&[0, 1, 100, 10_000, 300_000], rng)),
+            attempt_timeout: rng.permille(500).then(|| millis(&[0, 1, 100, 10_000, 300_000], rng)),
             max_body: rng.pick(&[0, 64, 4_096, 64 << 20]),
             polls: PollSchedule {
                 growth_permille: rng.pick(&[0, 1_500, 100_000]),
-                least: millis(&[0, 2_000, 30_000], rng),
-                most: millis(&[0, 15_000, 200_000], rng),
+                min_wait: millis(&[0, 2_000, 30_000], rng),
+                max_wait: millis(&[0, 15_000, 200_000], rng),
                 jitter_permille: rng.pick(&[0, 100, 1_000, 9_999]),
                 learned,
             },
             retries: RetrySchedule {
-                first: millis(&[0, 500, 30_000], rng),
+                initial_delay: millis(&[0, 500, 30_000], rng),
                 factor: rng.pick(&[0, 1, 2, 1_000_000]),
-                most: millis(&[0, 1_000, 20_000], rng),
-                limit: rng.pick(&[0, 1, 5, 12]),
+                max_delay: millis(&[0, 1_000, 20_000], rng),
+                max_retries: rng.pick(&[0, 1, 5, 12]),
             },
-            unreadable: rng.pick(&[0, 2, 4]),
-            patience: millis(&[0, 1_000, 120_000, 3_600_000], rng),
+            max_decode_retries: rng.pick(&[0, 2, 4]),
+            max_server_wait: millis(&[0, 1_000, 120_000, 3_600_000], rng),
             seed,
         }
     }

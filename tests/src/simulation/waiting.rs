@@ -17,7 +17,7 @@ impl<W: FnMut(&Event)> World<W> {
     ) -> Result<(), Violation> {
         let progress = life.progress();
         let (until, local) = (self.of_local(slot, until), self.local(slot));
-        self.see(slot, What::Waits { until, why: progress.waiting, polls: progress.polls })?;
+        self.see(slot, What::Waits { until, why: progress.wait_reason, polls: progress.polls })?;
         if self.scenario.shows {
             self.see(slot, What::Shows("a parked machine", life.show()))?;
             if let Some(process) = self.slots[slot].process {
@@ -46,7 +46,7 @@ impl<W: FnMut(&Event)> World<W> {
     ) -> Result<Box<dyn Parked>, Violation> {
         // Since when it waits for a login, how often its token was refused and how many logins it has sent is not saved with
         // the machine, so that it may do something else than its original then.
-        let forgets = self.slots[slot].relies_on_session || life.progress().waiting == WaitReason::Login;
+        let forgets = self.slots[slot].relies_on_session || life.progress().wait_reason == WaitReason::Login;
         if life.awaits_login() || (self.scenario.own_waits && forgets) {
             return Ok(life);
         }

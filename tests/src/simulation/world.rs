@@ -99,7 +99,7 @@ impl<W: FnMut(&Event)> World<W> {
         let mut draws = rng.fork(2);
         let mut server = Server::new(&scenario, rng);
         let environment = Sandbox::new(0).environment();
-        let pacing = if scenario.pacing { Pacing::default() } else { Pacing { unannounced: None } };
+        let pacing = if scenario.pacing { Pacing::default() } else { Pacing { min_interval: None } };
         let mut processes = Vec::new();
         for (number, credential) in scenario.sessions.iter().enumerate() {
             let credentials = server.credentials(*credential, number);
@@ -276,7 +276,7 @@ impl<W: FnMut(&Event)> World<W> {
         let place = &mut self.slots[slot];
         (place.operation, place.kind, place.relies_on_session) = (self.operations, kind, false);
         self.operations += 1;
-        let overall = i64::try_from(place.policy.overall.as_millis()).unwrap_or(i64::MAX);
+        let overall = i64::try_from(place.policy.timeout.as_millis()).unwrap_or(i64::MAX);
         let (session, policy) = (place.process, place.policy.clone());
         let life = match session {
             Some(process) => under(machine, &self.processes[process].session),

@@ -169,27 +169,31 @@ pub(crate) fn outcome<T>(result: &Result<T, Error>) -> String {
 
 /// One attempt, and whatever comes of it is the outcome. The bound of a body is small, so that a test soon comes to it.
 pub(crate) fn once() -> Policy {
-    let retries = RetrySchedule { limit: 0, ..at_once() };
-    Policy { retries, unreadable: 0, max_body: 1 << 20, ..Policy::default() }
+    let retries = RetrySchedule { max_retries: 0, ..at_once() };
+    Policy { retries, max_decode_retries: 0, max_body: 1 << 20, ..Policy::default() }
 }
 
 /// One attempt of so many milliseconds.
 pub(crate) fn once_within(millis: u64) -> Policy {
-    Policy { attempt: Some(Duration::from_millis(millis)), ..once() }
+    Policy { attempt_timeout: Some(Duration::from_millis(millis)), ..once() }
 }
 
 /// The same, and two more without a pause: a server that closes a connection after its answer, in order or not, can meet
 /// the next request on its way, so that a second attempt may be lost for no fault but that.
 pub(crate) fn retrying_within(millis: u64) -> Policy {
-    Policy { retries: RetrySchedule { limit: 2, ..at_once() }, unreadable: 1, ..once_within(millis) }
+    Policy {
+        retries: RetrySchedule { max_retries: 2, ..at_once() },
+        max_decode_retries: 1,
+        ..once_within(millis)
+    }
 }
 
 /// Tries again without a pause.
 pub(crate) fn at_once() -> RetrySchedule {
-    RetrySchedule { first: Duration::ZERO, ..RetrySchedule::default() }
+    RetrySchedule { initial_delay: Duration::ZERO, ..RetrySchedule::default() }
 }
 
-const UNPACED: Pacing = Pacing { unannounced: None };
+const UNPACED: Pacing = Pacing { min_interval: None };
 
 /// Where the calls of hyper run that the table makes.
 pub(crate) static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {

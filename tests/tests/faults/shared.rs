@@ -31,7 +31,7 @@ fn setup(server: &RawServer) -> Setup {
 
 /// Nothing here may be saved by a retry, or wait for long.
 fn patient() -> Policy {
-    Policy { overall: Duration::from_secs(20), ..crate::client::once() }
+    Policy { timeout: Duration::from_secs(20), ..crate::client::once() }
 }
 
 #[test]
@@ -135,7 +135,7 @@ fn ureq_a_login_that_panics_is_taken_over_by_who_waits_for_it() {
 fn hyper_a_client_survives_its_runtime() {
     let server = server();
     // A call can be given a connection whose runtime is just being taken down. It is lost, and must be repeated.
-    let retries = RetrySchedule { limit: 2, ..crate::client::at_once() };
+    let retries = RetrySchedule { max_retries: 2, ..crate::client::at_once() };
     let client = setup(&server).policy(Policy { retries, ..patient() }).hyper();
     for n in 0..4 {
         let runtime = tokio::runtime::Runtime::new().expect("a runtime");

@@ -80,7 +80,7 @@ impl<C: Call<Output = DocumentUrl> + Clone> Download<C> {
         let Stage::Locating(located) = &self.stage else { return self.step(now) };
         if url.is_plain() && !located.api.is_plain() {
             let reason = "the document is said to be on this machine, where the API is not";
-            return Step::Done(Err(located.error(ErrorKind::Astray(reason), evidence)));
+            return Step::Done(Err(located.error(ErrorKind::BadNextLink(reason), evidence)));
         }
         let mut fetching = located.followed_by(Fetch { url });
         into_step(fetching.proceed(now), Self { stage: Stage::Fetching(fetching), ..self })
@@ -174,7 +174,7 @@ impl Call for Fetch {
         }
     }
 
-    fn attempt(&self) -> Duration {
+    fn attempt_timeout(&self) -> Duration {
         Duration::from_secs(120)
     }
 

@@ -39,7 +39,7 @@ fn the_request_for_the_document() {
         wire(run.sent[1].1.http()),
         format!("GET {URL}\naccept: */*\naccept-encoding: identity\nuser-agent: billing-core/0.1.0\n\n")
     );
-    assert_eq!(run.sent[1].1.shown(), "https://files.example.com/…");
+    assert_eq!(run.sent[1].1.redacted_target(), "https://files.example.com/…");
     assert!(!format!("{:?}", run.sent[1].1).contains("s1gn"));
     let document = run.result.unwrap();
     assert_eq!((document.length, &document.content[..]), (8, &b"%PDF-1.4"[..]));
@@ -59,7 +59,7 @@ fn rule_4_both_requests_have_one_deadline() {
 fn rule_9_the_documents_host_gets_no_token_and_has_no_say_in_the_session() {
     let environment = Environment::new("https://api.x".parse().unwrap(), "https://login.x".parse().unwrap());
     let credentials = Credentials::client("id", "s3cret").unwrap();
-    let session = Session::with(environment, credentials, Pacing { unannounced: None }, 1);
+    let session = Session::with(environment, credentials, Pacing { min_interval: None }, 1);
     let session = Rc::new(RefCell::new(session));
     let mut refusals = [401, 429].into_iter();
     let done = run(Authorized::new(download("https://api.x"), session.clone()), |request, _| {
@@ -151,7 +151,7 @@ fn an_empty_document_is_none() {
 fn rule_9_a_document_on_this_machine_is_fetched_only_where_the_api_is_too() {
     let local = || reply(200, "inin-correlation-id: c-7", r#"{"url":"http://127.0.0.1:80/1.pdf?s1gnature"}"#);
     let run = script(download("https://api.x"), &[local()]);
-    assert!(matches!(run.error().kind(), ErrorKind::Astray(_)), "{}", run.error());
+    assert!(matches!(run.error().kind(), ErrorKind::BadNextLink(_)), "{}", run.error());
     assert_eq!((run.error().correlation_id(), run.error().attempts()), (Some("c-7"), 1));
     assert_eq!(hosts(&run), [API]);
     let run = script(download("http://127.0.0.1:7"), &[local(), reply(200, "", "%PDF")]);

@@ -147,9 +147,9 @@ impl<C: Call> Attempts<C> {
         }
         let http = self.call.request(&self.api).map_err(|_| {
             let reason = "the arguments are too long for an address";
-            self.error(ErrorKind::Unsendable(reason), ErrorContext::default())
+            self.error(ErrorKind::InvalidRequest(reason), ErrorContext::default())
         })?;
-        let attempt = self.policy.attempt.unwrap_or_else(|| self.call.attempt());
+        let attempt = self.policy.attempt_timeout.unwrap_or_else(|| self.call.attempt_timeout());
         let request = Request::new(http, self.call.operation(), attempt, deadline, self.policy.max_body)
             .for_document(self.call.document());
         Ok(Next::Send(Box::new(request)))
@@ -189,7 +189,7 @@ impl<C: Call> Attempts<C> {
             Judgement::Final(kind) => return Err(self.error(kind, evidence)),
             Judgement::Transient(trouble, kind) => {
                 let k = self.state.transient;
-                if k >= policy.retries.limit {
+                if k >= policy.retries.max_retries {
                     return Err(self.error(kind, evidence));
                 }
                 self.state.transient += 1;
@@ -198,7 +198,7 @@ impl<C: Call> Attempts<C> {
             }
             Judgement::Unreadable(error) => {
                 let k = self.state.unreadable;
-                if k >= policy.unreadable {
+                if k >= policy.max_decode_retries {
                     return Err(self.error(ErrorKind::Decode(error.without(&secrets)), evidence));
                 }
                 self.state.unreadable += 1;
@@ -253,7 +253,7 @@ impl<C: Call> Attempts<C> {
         now: DateTime<Utc>,
     ) -> Result<(), Error> {
         let deadline = self.state.deadline.unwrap_or(DateTime::<Utc>::MAX_UTC);
-        let patience = after(now, self.policy.patience);
+        let patience = after(now, self.policy.max_server_wait);
         if let Some(hint) = hint.filter(|hint| *hint > patience || *hint >= deadline) {
             return Err(self.waited(&waiting, ErrorKind::Deferred(hint)));
         }
@@ -279,9 +279,9 @@ impl<C: Call> Attempts<C> {
             operation: self.call.operation(),
             requests: self.state.requests,
             polls: 0,
-            waiting: self.state.waiting.clone(),
-            until: self.state.wake,
-            timing: self.state.timing,
+            wait_reason: self.state.waiting.clone(),
+            wake_at: self.state.wake,
+            wake_reason: self.state.timing,
             started: self.state.started,
             deadline: self.state.deadline,
         }
@@ -298,9 +298,13 @@ impl<C: Call> Attempts<C> {
     /// Goes on after a wait. Nothing is ever due later than the longest wait that this machine asks for; if it seems so,
     /// the clock was set back while the machine was parked, and all its times move back with it.
     pub(crate) fn wake(&mut self, now: DateTime<Utc>) -> Result<Next, Error> {
-        let Policy { patience, polls, retries, .. } = &self.policy;
-        let own =
-            [polls.least.saturating_mul(2), polls.most.saturating_mul(2), retries.most, LONGEST_OWN_WAIT];
+        let Policy { max_server_wait: patience, polls, retries, .. } = &self.policy;
+        let own = [
+            polls.min_wait.saturating_mul(2),
+            polls.max_wait.saturating_mul(2),
+            retries.max_delay,
+            LONGEST_OWN_WAIT,
+        ];
         let longest = own.into_iter().fold(patience.saturating_add(A_LITTLE), Duration::max);
         let jump = between(after(now, longest), self.state.wake.unwrap_or(now));
         if !jump.is_zero() {

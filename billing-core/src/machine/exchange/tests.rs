@@ -44,7 +44,7 @@ fn rule_9_a_token_that_the_server_sends_back_is_in_no_error_of_a_good_answer_eit
     };
     let echoed = "inin-correlation-id: id of t0kent0ken";
     // By the deadline of a poll, of which the last answer was in order.
-    let hurried = Policy { overall: Duration::from_secs(5), ..Policy::default() };
+    let hurried = Policy { timeout: Duration::from_secs(5), ..Policy::default() };
     let error = told(hurried, &[reply(200, echoed, IN_PROGRESS)]);
     assert!(matches!(error.kind(), ErrorKind::Deadline(_)), "{error}");
     assert_eq!(error.correlation_id(), Some("id of [secret]"));
@@ -145,7 +145,7 @@ fn a_long_hint_defers_and_names_the_time() {
         assert!((7200..7202).contains(&between(start(), until).as_secs()));
         assert_eq!(run.sent.len(), 1);
     }
-    let hurried = Policy { overall: Duration::from_secs(10), ..Policy::default() };
+    let hurried = Policy { timeout: Duration::from_secs(10), ..Policy::default() };
     let run = script(exchange(hurried), &[reply(503, "retry-after: 30", "")]);
     assert!(matches!(run.error().kind(), ErrorKind::Deferred(_)));
     let edge =
@@ -155,7 +155,7 @@ fn a_long_hint_defers_and_names_the_time() {
 
 #[test]
 fn rule_4_a_wake_past_the_deadline_is_an_error_now() {
-    let policy = Policy { overall: Duration::from_secs(4), ..Policy::default() };
+    let policy = Policy { timeout: Duration::from_secs(4), ..Policy::default() };
     let run = script(exchange(policy), &[reply(429, "", "")]);
     assert!(matches!(run.error().kind(), ErrorKind::Deadline(_)));
     assert_eq!(run.ended, 1, "now, not then");
@@ -164,7 +164,7 @@ fn rule_4_a_wake_past_the_deadline_is_an_error_now() {
 #[test]
 fn rule_4_nothing_is_scheduled_for_the_deadline_itself() {
     // The answer comes a millisecond after the start, and the park is of five seconds.
-    let policy = |millis| Policy { overall: Duration::from_millis(millis), ..Policy::default() };
+    let policy = |millis| Policy { timeout: Duration::from_millis(millis), ..Policy::default() };
     for (overall, requests) in [(5_001, 1), (5_002, 2)] {
         let run = script(exchange(policy(overall)), &[reply(429, "", ""), reply(200, "", "{}")]);
         assert_eq!((run.sent.len(), run.result.is_ok()), (requests, requests == 2), "{overall}");
@@ -177,7 +177,7 @@ fn rule_4_nothing_is_scheduled_for_the_deadline_itself() {
         assert_eq!((told_so, run.result.is_ok()), (deferred, !deferred), "{overall}");
     }
     // As long as our patience is not yet beyond it.
-    let long = Policy { overall: Duration::from_secs(1000), ..Policy::default() };
+    let long = Policy { timeout: Duration::from_secs(1000), ..Policy::default() };
     let asked = |seconds| {
         let hint = format!("retry-after: {seconds}");
         script(exchange(long.clone()), &[reply(503, &hint, ""), reply(200, "", "{}")]).result.is_ok()
@@ -211,7 +211,7 @@ fn rule_8_the_same_seed_gives_the_same_waits() {
 
 #[test]
 fn the_time_for_an_attempt_ends_with_the_deadline() {
-    let policy = Policy { overall: Duration::from_secs(10), ..Policy::default() };
+    let policy = Policy { timeout: Duration::from_secs(10), ..Policy::default() };
     let Step::Send(request, _) = exchange(policy).step(start()) else { panic!("a request") };
     assert_eq!(request.timeout(start()), Duration::from_secs(10));
     assert_eq!(request.timeout(after(start(), Duration::from_secs(9))), Duration::from_secs(1));
@@ -223,8 +223,8 @@ fn the_time_for_an_attempt_ends_with_the_deadline() {
 #[test]
 fn a_long_wait_by_configuration_is_no_clock_set_back() {
     let retries = crate::machine::RetrySchedule {
-        first: Duration::from_secs(1000),
-        most: Duration::MAX,
+        initial_delay: Duration::from_secs(1000),
+        max_delay: Duration::MAX,
         ..Default::default()
     };
     let run = script(
@@ -233,8 +233,8 @@ fn a_long_wait_by_configuration_is_no_clock_set_back() {
     );
     assert!(run.result.is_ok() && run.gaps()[0] > 121_000, "{:?}", run.gaps());
     let polls = crate::poll::PollSchedule {
-        least: Duration::from_secs(300),
-        most: Duration::MAX,
+        min_wait: Duration::from_secs(300),
+        max_wait: Duration::MAX,
         ..Default::default()
     };
     let policy = Policy { polls, ..Policy::default() };

@@ -1,7 +1,7 @@
 //! Paging: list after list, by the server's own `nextUri`, or by number where it gives none.
 //!
 //! ```text
-//!   Pages ─► exchange (with its retries) ─► Done(Turn { page, rest }) ─┬─ rest: Some(Pages) ─► the next page, or none
+//!   Pages ─► exchange (with its retries) ─► Done(PageStep { page, rest }) ─┬─ rest: Some(Pages) ─► the next page, or none
 //!                                                                      └─ rest: None: the end
 //! ```
 //!
@@ -79,7 +79,7 @@ impl<'a> NextPage<'a> {
 /// next number is asked for, by the query parameter `pageNumber`; a server that then answers with another number is an error.
 ///
 /// # Bound
-/// Each turn is one [`Exchange`](crate::Exchange), with its bound; there are at most [`Pages::MOST`] turns.
+/// Each turn is one [`Exchange`](crate::Exchange), with its bound; there are at most [`Pages::MAX_PAGES`] turns.
 #[derive(Clone, Debug)]
 pub struct Pages<C>(State<C>);
 
@@ -94,7 +94,7 @@ pub struct PageStep<C: Call> {
 
 impl<C: Call<Output: Page> + Clone> Pages<C> {
     /// So many pages and no more: a server that never ends is not followed for ever.
-    pub const MOST: usize = 100_000;
+    pub const MAX_PAGES: usize = 100_000;
 
     /// The list that `call` begins, under the address `api`.
     pub fn new(call: C, api: BaseUrl, policy: Policy) -> Self {
@@ -119,7 +119,7 @@ impl<C: Call<Output: Page> + Clone> Pages<C> {
         if onward == NextPage::End {
             return Ok(PageStep { page, rest: None });
         }
-        let astray = |reason| exchange.error(ErrorKind::Astray(reason), evidence);
+        let astray = |reason| exchange.error(ErrorKind::BadNextLink(reason), evidence);
         let here = match exchange.call.request(&exchange.api) {
             Ok(request) => request.uri().clone(),
             Err(_) => return Err(astray("the address of the list is too long")),
@@ -142,7 +142,7 @@ impl<C: Call<Output: Page> + Clone> Pages<C> {
         if seen.contains(&next) {
             return Err(astray("the server leads back to a page that was there before"));
         }
-        if seen.len() >= Self::MOST {
+        if seen.len() >= Self::MAX_PAGES {
             return Err(astray("the list has no end"));
         }
         let leaf = Leaf { call: exchange.call.call.clone(), at: Some(next) };

@@ -93,7 +93,7 @@ fn rule_10_a_seen_cursor_is_an_error() {
         &["?after=a", "?after=b", "/api/v2/numbers?after=a"],
     ] {
         let (asked, numbers) = read("https://api.x", next);
-        assert!(matches!(numbers.unwrap_err().kind(), ErrorKind::Astray(_)));
+        assert!(matches!(numbers.unwrap_err().kind(), ErrorKind::BadNextLink(_)));
         assert_eq!(asked.len(), next.len());
     }
 }
@@ -111,7 +111,7 @@ fn rule_9_a_next_uri_to_another_origin_is_an_error_before_anything_is_sent() {
         "/a b",
     ] {
         let (asked, numbers) = read("https://api.x", &[next]);
-        assert!(matches!(numbers.unwrap_err().kind(), ErrorKind::Astray(_)), "{next}");
+        assert!(matches!(numbers.unwrap_err().kind(), ErrorKind::BadNextLink(_)), "{next}");
         assert_eq!(asked.len(), 1, "{next}");
     }
 }
@@ -132,7 +132,7 @@ fn rule_9_a_next_uri_that_holds_the_token_is_not_followed() {
         match done.result {
             Ok(turn) => assert!(fine && turn.rest.is_some(), "{next}"),
             Err(error) => {
-                assert!(!fine && matches!(error.kind(), ErrorKind::Astray(_)), "{error}");
+                assert!(!fine && matches!(error.kind(), ErrorKind::BadNextLink(_)), "{error}");
                 assert!(!format!("{error} {error:?}").contains("t0ken"), "{error:?}");
             }
         }
@@ -185,7 +185,10 @@ fn rule_10_a_number_that_was_not_asked_for_is_an_error() {
     let (asked, numbers) =
         read_by_number("https://x.y", |_| r#"{"entities":[7],"pageNumber":1,"pageCount":3}"#.to_owned());
     let error = numbers.unwrap_err();
-    assert!(matches!(error.kind(), ErrorKind::Astray(reason) if reason.contains("another page")), "{error}");
+    assert!(
+        matches!(error.kind(), ErrorKind::BadNextLink(reason) if reason.contains("another page")),
+        "{error}"
+    );
     assert_eq!(asked.len(), 2);
 }
 

@@ -240,7 +240,7 @@ fn pages_can_be_spoilt() {
     for next in ["https://evil.test/api/v2/billing/contracts", "/api/v2/billing/contracts?pageSize=100"] {
         sandbox.fail(Target::Contracts, Fault::NextUri(next.into()));
         let error = list(&mut sandbox, ContractsCall::new()).unwrap_err();
-        assert!(matches!(error.kind(), ErrorKind::Astray(_)), "{error}");
+        assert!(matches!(error.kind(), ErrorKind::BadNextLink(_)), "{error}");
     }
     for _ in 0..3 {
         sandbox.fail(Target::Contracts, Fault::Renamed("entities"));

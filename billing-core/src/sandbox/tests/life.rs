@@ -57,15 +57,14 @@ fn a_fleet_runs_to_its_end_as_a_machine_does() {
         faults.iter().for_each(|(on, fault)| sandbox.fail(*on, fault.clone()));
         let session = Rc::new(RefCell::new(Session::new(sandbox.environment(), sandbox.credentials())));
         let organizations = sandbox.all_trustors().map(|(id, _)| id);
-        let (latest, api) =
-            (PeriodSelection::Index(PeriodIndex::new(0)), sandbox.environment().api().clone());
+        let (latest, api) = (PeriodSelection::Nth(PeriodIndex::new(0)), sandbox.environment().api().clone());
         let assignment = FleetPlan::new(organizations, latest, api, start());
         let fleet = Fleet::new(&assignment, Policy::default(), session);
         let (mut now, mut found, mut waits, mut events) = (start(), Vec::new(), 0, 0);
         let told = |update: FleetUpdate| {
             match update.finding {
                 Some(finding) => {
-                    found.push((finding.organization, matches!(finding.found, PeriodOutcome::Failed(_))))
+                    found.push((finding.organization, matches!(finding.outcome, PeriodOutcome::Failed(_))))
                 }
                 None => waits += 1,
             }
@@ -132,8 +131,9 @@ fn a_poll_survives_a_bad_day_and_never_hurries() {
     let mut now = start();
     let mut throttled = 0;
     let report = sandbox.run(machine, &mut now, |event| {
-        throttled +=
-            u32::from(matches!(event, Event::Waiting(progress) if progress.waiting == WaitReason::Throttled));
+        throttled += u32::from(
+            matches!(event, Event::Waiting(progress) if progress.wait_reason == WaitReason::Throttled),
+        );
     });
     assert_eq!(report.unwrap().status, Some(ReportStatus::Complete));
     assert!(now > later(60) && throttled == 1, "{now} {throttled}");

@@ -209,9 +209,9 @@ impl<M: Machine, A: SharedSession> Machine for Authorized<M, A> {
         let progress = Progress { requests: progress.requests.saturating_add(self.tally.others), ..progress };
         match &self.phase {
             Phase::Joining(_, until) => Progress {
-                waiting: WaitReason::Login,
-                until: Some(*until),
-                timing: WakeReason::Session,
+                wait_reason: WaitReason::Login,
+                wake_at: Some(*until),
+                wake_reason: WakeReason::Session,
                 ..progress
             },
             _ => progress,

@@ -18,7 +18,7 @@ fn shared(credentials: Credentials) -> Shared {
 }
 
 fn unpaced(credentials: Credentials) -> Shared {
-    let pacing = Pacing { unannounced: None };
+    let pacing = Pacing { min_interval: None };
     Rc::new(RefCell::new(Session::with(Environment::default(), credentials, pacing, 1)))
 }
 
@@ -125,7 +125,7 @@ fn rule_6_one_login_for_all_and_a_401_invalidates_only_its_own_token() {
     let Step::Send(login, logging_in) = step(overview(&access)) else { panic!("a login") };
     assert!(is_login(&login));
     let Step::Wait(_, joined) = step(overview(&access)) else { panic!("a wait for the other's login") };
-    assert!(joined.awaits_login() && joined.progress().waiting == WaitReason::Login);
+    assert!(joined.awaits_login() && joined.progress().wait_reason == WaitReason::Login);
     let revision = access.with(|s| s.revision());
     let Step::Send(a, sent_a) = logging_in.receive(reply(200, "", r#"{"access_token":"t1"}"#), start())
     else {
@@ -356,7 +356,7 @@ fn a_login_given_up_is_no_failure_of_what_waited_for_the_quota() {
 
 #[test]
 fn what_a_login_leaves_no_time_for_fails_by_the_login() {
-    let hurried = Policy { overall: Duration::from_secs(60), ..Policy::default() };
+    let hurried = Policy { timeout: Duration::from_secs(60), ..Policy::default() };
     for (hint, patient) in [("retry-after: 180", true), ("", false)] {
         let run = run(Authorized::new(exchange(hurried.clone()), shared(client())), |request, _| {
             assert!(is_login(request));
@@ -428,7 +428,7 @@ fn rule_7_a_429_parks_all_of_the_token_and_no_other() {
     let elsewhere = shared(Credentials::access_token("b").unwrap());
     assert!(matches!(overview(&elsewhere).step(start()), Step::Send(..)));
     // Who comes too late for the wait to be worth it is told when, and by what the server said.
-    let hurried = Policy { overall: Duration::from_secs(5), ..Policy::default() };
+    let hurried = Policy { timeout: Duration::from_secs(5), ..Policy::default() };
     let Step::Done(Err(error)) = Authorized::new(exchange(hurried), access).step(start()) else {
         panic!("an error")
     };
@@ -443,7 +443,7 @@ fn rule_9_credentials_go_to_the_configured_origins_only() {
         let call = crate::calls::TrusteeOverviewCall::new("org".parse().unwrap());
         let exchange = Exchange::new(call, base.parse().unwrap(), Policy::default());
         let run = run(Authorized::new(exchange, access.clone()), |_, _| panic!("nothing may be sent"));
-        assert!(matches!(run.error().kind(), ErrorKind::Unsendable(_)), "{:?}", run.error());
+        assert!(matches!(run.error().kind(), ErrorKind::InvalidRequest(_)), "{:?}", run.error());
         assert!(run.error().to_string().contains("nothing was sent"));
     }
 }
@@ -511,7 +511,7 @@ fn rule_9_a_login_that_cannot_be_read_does_not_show_its_token() {
 fn the_deadline_holds_while_somebody_else_logs_in() {
     let access = shared(client());
     let Step::Send(_, _held) = overview(&access).step(start()) else { panic!("a login") };
-    let hurried = Policy { overall: Duration::from_secs(5), ..Policy::default() };
+    let hurried = Policy { timeout: Duration::from_secs(5), ..Policy::default() };
     let Step::Wait(until, joined) = Authorized::new(exchange(hurried), access).step(start()) else {
         panic!("a wait")
     };
@@ -522,7 +522,7 @@ fn the_deadline_holds_while_somebody_else_logs_in() {
 
 #[test]
 fn rule_4_a_login_that_comes_after_the_deadline_is_followed_by_no_request() {
-    let hurried = Policy { overall: Duration::from_secs(5), ..Policy::default() };
+    let hurried = Policy { timeout: Duration::from_secs(5), ..Policy::default() };
     for (seconds, in_time) in [(4, true), (5, false), (6, false)] {
         let machine = Authorized::new(exchange(hurried.clone()), shared(client()));
         let Step::Send(request, login) = machine.step(start()) else { panic!("a request") };
@@ -541,7 +541,7 @@ fn rule_4_a_login_that_comes_after_the_deadline_is_followed_by_no_request() {
 #[test]
 fn our_own_deadline_is_not_the_login_services_failure() {
     let access = shared(client());
-    let hurried = Policy { overall: Duration::from_secs(1), ..Policy::default() };
+    let hurried = Policy { timeout: Duration::from_secs(1), ..Policy::default() };
     let Step::Send(login, sent) = Authorized::new(exchange(hurried), access.clone()).step(start()) else {
         panic!("a login")
     };
@@ -601,8 +601,8 @@ fn progress_tells_of_the_login_that_is_waited_for_and_counts_it() {
     let Step::Send(_, logging_in) = overview(&access).step(start()) else { panic!("a login") };
     let Step::Wait(until, joined) = overview(&access).step(start()) else { panic!("a wait") };
     let progress = joined.progress();
-    assert_eq!((progress.waiting, progress.until), (WaitReason::Login, Some(until)));
-    assert_eq!(progress.timing, WakeReason::Session);
+    assert_eq!((progress.wait_reason, progress.wake_at), (WaitReason::Login, Some(until)));
+    assert_eq!(progress.wake_reason, WakeReason::Session);
     assert!(joined.awaits_login() && !overview(&access).awaits_login());
     let Step::Send(_, calling) = logging_in.receive(reply(200, "", r#"{"access_token":"t1"}"#), start())
     else {

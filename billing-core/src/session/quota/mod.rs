@@ -21,16 +21,16 @@ use crate::values::clock::{after, before, between};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pacing {
     /// The shortest time between two requests, `None` for no spacing. 200 ms.
-    pub unannounced: Option<Duration>,
+    pub min_interval: Option<Duration>,
 }
 
 impl Default for Pacing {
     fn default() -> Self {
-        Self { unannounced: Some(Duration::from_millis(200)) }
+        Self { min_interval: Some(Duration::from_millis(200)) }
     }
 }
 
-/// How fast requests can go out, as far as the server has said; see [`Session::pace`](crate::Session::pace).
+/// How fast requests can go out, as far as the server has said; see [`Session::throughput`](crate::Session::throughput).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Throughput {
@@ -122,7 +122,7 @@ impl Quota {
             in_flight: BTreeMap::new(),
             shortest: Duration::MAX,
             lost: VecDeque::new(),
-            spacing: pacing.unannounced.unwrap_or_default(),
+            spacing: pacing.min_interval.unwrap_or_default(),
             next: None,
         }
     }
@@ -154,7 +154,7 @@ impl Quota {
             if let Some(next) = self.next.filter(|next| *next > now) {
                 return hold(NotBefore { until: next, asked: None }, WaitReason::Spacing, None);
             }
-            self.next = self.pacing.unannounced.map(|_| after(now, self.spacing));
+            self.next = self.pacing.min_interval.map(|_| after(now, self.spacing));
         }
         let ticket = self.next_ticket;
         self.next_ticket += 1;
@@ -166,7 +166,7 @@ impl Quota {
     pub(crate) fn pace(&self, now: DateTime<Utc>) -> Throughput {
         let parked =
             self.parked.as_ref().map(|(not_before, _)| not_before.until).filter(|until| *until > now);
-        match (&self.window, self.pacing.unannounced) {
+        match (&self.window, self.pacing.min_interval) {
             (Some(window), _) => {
                 let free = window.free().saturating_sub(window.reserve(now));
                 Throughput::Window {
@@ -254,7 +254,7 @@ impl Quota {
         }
         if status != StatusCode::TOO_MANY_REQUESTS {
             self.throttled = 0;
-            if let Some(fastest) = self.pacing.unannounced {
+            if let Some(fastest) = self.pacing.min_interval {
                 self.spacing = (self.spacing * 49 / 50).max(fastest);
             }
             return None;

@@ -47,7 +47,7 @@ fn retry_after(seconds: u32) -> HeaderMap {
 }
 
 fn unpaced() -> Quota {
-    Quota::new(Pacing { unannounced: None }, 1)
+    Quota::new(Pacing { min_interval: None }, 1)
 }
 
 #[test]

@@ -114,4 +114,4 @@ fn credentials() -> Result<Credentials> {
 }
 
 /// The spacing while the server announces no quota would be all that is measured.
-const UNPACED: Pacing = Pacing { unannounced: None };
+const UNPACED: Pacing = Pacing { min_interval: None };

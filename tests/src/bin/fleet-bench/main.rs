@@ -35,7 +35,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let environment = sandbox.environment();
     let ids = (0..organizations).map(|n| format!("org-{n:08}-4224-beeb-d048064c5905").parse());
     let ids = ids.collect::<Result<Vec<_>, _>>()?;
-    let reach = PeriodSelection::Periods(periods.try_into()?);
+    let reach = PeriodSelection::Latest(periods.try_into()?);
     let assignment = FleetPlan::new(ids, reach, environment.api().clone(), now);
 
     let before = peak()?;
@@ -51,7 +51,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         if let Some(written) = &mut written {
             written.record(finding)?;
         }
-        if let PeriodOutcome::Period(period) = &finding.found {
+        if let PeriodOutcome::Period(period) = &finding.outcome {
             totals.add(&Statement::new(&period.overview));
         }
         Ok(())

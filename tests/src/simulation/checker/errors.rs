@@ -67,9 +67,10 @@ impl Operation {
             (Expect::Good | Expect::Fails(_) | Expect::FailsByLogin, _) => {
                 Err(unexpected(&format!("where {:?} is expected", self.expect)))
             }
-            (Expect::Anything, ErrorKind::Decode(_) | ErrorKind::Astray(_) | ErrorKind::UnknownStatus(_)) => {
-                Ok(())
-            }
+            (
+                Expect::Anything,
+                ErrorKind::Decode(_) | ErrorKind::BadNextLink(_) | ErrorKind::UnknownStatus(_),
+            ) => Ok(()),
             // In doubt about an earlier answer, whether this was one too many is in doubt as well.
             (Expect::Anything, ErrorKind::Server | ErrorKind::Transport(_)) => Ok(()),
             (_, ErrorKind::Deadline(_)) => self.has_no_time(session, at),
@@ -127,7 +128,7 @@ impl Operation {
     ) -> Result<(), Violation> {
         // What was refused for good before stays so, and a list that leads astray is none of the faults that stop.
         let for_good = session.is_some_and(|session| session.refused || session.lost_its_token)
-            || matches!(kind, ErrorKind::Astray(_));
+            || matches!(kind, ErrorKind::BadNextLink(_));
         ensure(for_good || !self.has_calm(terms, at), "calm", || {
             format!("{kind:?}, though there were no faults any more and time enough")
         })

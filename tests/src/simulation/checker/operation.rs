@@ -146,7 +146,7 @@ impl Operation {
         ensure(request.timeout <= self.deadline - at, "deadline", || {
             "an attempt beyond the deadline".to_owned()
         })?;
-        let allowed = match (request.to, self.policy.attempt) {
+        let allowed = match (request.to, self.policy.attempt_timeout) {
             (Origin::Api, Some(attempt)) => i64::try_from(attempt.as_millis()).unwrap_or(i64::MAX),
             (Origin::Api, None) if self.kind == Kind::Overview => 60_000,
             _ => LOGIN_ATTEMPT,
@@ -196,7 +196,8 @@ impl Operation {
             })?;
             // Each transient failure is followed by so many that cannot be read, and so is the beginning; and then the 429s,
             // which have their own bound.
-            let once = i64::from(self.policy.retries.limit + 1) * i64::from(self.policy.unreadable + 1);
+            let once = i64::from(self.policy.retries.max_retries + 1)
+                * i64::from(self.policy.max_decode_retries + 1);
             let most = once + self.throttled;
             ensure(self.kind == Kind::Report || self.calls <= most, "5", || {
                 format!("{} requests, where {most} are the bound", self.calls)
@@ -292,7 +293,7 @@ impl Operation {
             }
             Judged::Unreadable => {
                 self.unreadable += 1;
-                match self.unreadable > self.policy.unreadable {
+                match self.unreadable > self.policy.max_decode_retries {
                     _ if self.doubt => Expect::Anything,
                     true => Expect::Fails(table::undecodable()),
                     false => Expect::Goes,
@@ -301,7 +302,7 @@ impl Operation {
             Judged::Transient(kind) => {
                 self.transient += 1;
                 self.unreadable = 0;
-                match self.transient > self.policy.retries.limit {
+                match self.transient > self.policy.retries.max_retries {
                     _ if self.doubt => Expect::Anything,
                     true => Expect::Fails(kind),
                     false => Expect::Goes,

@@ -45,7 +45,7 @@ impl Operation {
         if until <= self.promised {
             return Ok(());
         }
-        let patience = millis(self.policy.patience);
+        let patience = millis(self.policy.max_server_wait);
         let own = match why {
             WaitReason::Report(_) | WaitReason::Retry(_) | WaitReason::Throttled => {
                 let asked = self.asked.unwrap_or(i64::MIN);
@@ -77,7 +77,7 @@ impl Operation {
         };
         let asked = self.asked == Some(retry_at) || session.is_some_and(|session| session.asks(retry_at, at));
         ensure(asked, "deferred", || format!("until {retry_at}, which nobody has asked for"))?;
-        let impatient = retry_at > at.saturating_add(millis(self.policy.patience));
+        let impatient = retry_at > at.saturating_add(millis(self.policy.max_server_wait));
         ensure(impatient || !self.deadline_known || retry_at >= self.deadline, "deferred", || {
             format!("until {retry_at}, for which there is time and patience")
         })
@@ -95,7 +95,7 @@ impl Operation {
 
 /// The longest wait between two polls, of a report of that age where it is known.
 fn poll_wait(polls: &PollSchedule, age: Option<i64>) -> i64 {
-    let [least, most] = [polls.least, polls.most].map(millis);
+    let [least, most] = [polls.min_wait, polls.max_wait].map(millis);
     let by_age = age.map_or(i64::MAX, |age| {
         // growth·√age, a square root of whole milliseconds.
         let square = i128::from(age.max(0)) * 1_000 * i128::from(polls.growth_permille).pow(2) / 1_000_000;
@@ -114,7 +114,7 @@ fn poll_wait(polls: &PollSchedule, age: Option<i64>) -> i64 {
 /// The longest wait after failure `k` in a row.
 fn retry_wait(policy: &Policy, k: u32) -> i64 {
     let retries = &policy.retries;
-    millis(retries.first.saturating_mul(retries.factor.saturating_pow(k)).min(retries.most))
+    millis(retries.initial_delay.saturating_mul(retries.factor.saturating_pow(k)).min(retries.max_delay))
 }
 
 /// How long a 429 without a hint holds, the `n`th in a row: 5 s, and then 10, 20, 40, 60.

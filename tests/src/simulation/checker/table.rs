@@ -46,7 +46,7 @@ pub(super) fn judge(kind: Kind, reply: &Reply) -> Judged {
         (200, Says::InProgress) if kind == Kind::Report => Judged::InProgress,
         (200, Says::Odd) if kind == Kind::Report => Judged::Odd,
         (200, Says::Object) if kind == Kind::Overview => Judged::Good,
-        (200, Says::Page(Next::Astray)) => Judged::Final(ErrorKind::Astray("")),
+        (200, Says::Page(Next::Astray)) => Judged::Final(ErrorKind::BadNextLink("")),
         (200, Says::Page(_)) => Judged::Good,
         (200, _) => Judged::Unreadable,
         (202, _) if kind == Kind::Report => Judged::InProgress,
@@ -64,7 +64,8 @@ pub(super) fn judge(kind: Kind, reply: &Reply) -> Judged {
 /// Whether two errors are the same for the table; what a decoder says in detail is its own affair.
 pub(super) fn alike(a: &ErrorKind, b: &ErrorKind) -> bool {
     match (a, b) {
-        (ErrorKind::Decode(_), ErrorKind::Decode(_)) | (ErrorKind::Astray(_), ErrorKind::Astray(_)) => true,
+        (ErrorKind::Decode(_), ErrorKind::Decode(_))
+        | (ErrorKind::BadNextLink(_), ErrorKind::BadNextLink(_)) => true,
         _ => a == b,
     }
 }

@@ -170,7 +170,7 @@ fn fleet(client: &Client) -> Fleet {
     let organizations = ["a", "b", "c"].map(|name| name.parse::<OrgId>().expect("an id"));
     let api = client.environment().api().clone();
     let assignment =
-        FleetPlan::new(organizations, PeriodSelection::Index(PeriodIndex::new(0)), api, now().now());
+        FleetPlan::new(organizations, PeriodSelection::Nth(PeriodIndex::new(0)), api, now().now());
     client.fleet(&assignment).at_once(2)
 }
 
@@ -179,7 +179,7 @@ fn organization() -> OrgId {
 }
 
 fn two_periods() -> PeriodSelection {
-    PeriodSelection::Periods(2.try_into().expect("two"))
+    PeriodSelection::Latest(2.try_into().expect("two"))
 }
 
 fn id<T: std::str::FromStr<Err: std::fmt::Debug>>(text: &str) -> T {
