@@ -26,8 +26,8 @@ use crate::args::Options;
 use crate::config;
 use crate::failure::Failure;
 use crate::log::{self, Verbosity};
-use crate::memory::Memory;
 use crate::output::Destination;
+use crate::poll_cache::Memory;
 use crate::progress::Progress;
 use crate::text::count;
 
@@ -363,7 +363,7 @@ mod tests {
 
     #[test]
     fn each_operation_at_the_cloud_draws_a_seed_and_in_the_sandbox_none_does() {
-        let options = Line::try_parse_from(["x", "--no-history", "regions"]).unwrap().options;
+        let options = Line::try_parse_from(["x", "--no-poll-cache", "regions"]).unwrap().options;
         let credentials = Credentials::client("id", "secret").unwrap();
         let client = || Client::new(Environment::default(), credentials.clone()).unwrap();
         let [one, other] = [(); 2].map(|()| Backend::Cloud(client(), Memory::new(&options)));

@@ -9,22 +9,23 @@ use billing_core::Secret;
 use toml::{Table, Value};
 
 /// One table of the file.
-pub(crate) struct Profile {
-    pub(crate) name: String,
+pub struct Profile {
+    /// Its name.
+    pub name: String,
     settings: Settings,
 }
 
 /// What a profile cannot be used for, in a sentence that names the way out.
 #[derive(Debug)]
-pub(crate) struct ProfileError(pub(crate) String);
+pub struct ProfileError(pub String);
 
 /// Which profile is meant if none is named.
-pub(crate) const DEFAULT: &str = "DEFAULT";
+pub const DEFAULT: &str = "DEFAULT";
 
 impl Profile {
     /// Reads the profile `name` from `file`. Without a name the default one, which need not be there, and neither need
     /// the file.
-    pub(crate) fn read(file: Option<&Path>, name: Option<&str>) -> Result<Option<Self>, ProfileError> {
+    pub fn read(file: Option<&Path>, name: Option<&str>) -> Result<Option<Self>, ProfileError> {
         let Some(file) = file else {
             return match name {
                 Some(name) => Err(ProfileError(format!(
@@ -47,7 +48,7 @@ impl Profile {
     }
 
     /// Finds the profile in the text of the file, which is called `place` in errors.
-    pub(crate) fn find(text: &str, place: &str, name: Option<&str>) -> Result<Option<Self>, ProfileError> {
+    pub fn find(text: &str, place: &str, name: Option<&str>) -> Result<Option<Self>, ProfileError> {
         let parsed = text.parse().map(Settings);
         let mut file = parsed.map_err(|error: toml::de::Error| {
             // Not the error's own text: it quotes the line, and a secret may stand there.
@@ -81,7 +82,7 @@ impl Profile {
     }
 
     /// The text of a key, which may be a secret; `None` where it is missing or empty.
-    pub(crate) fn text(&self, key: &str) -> Result<Option<Secret>, ProfileError> {
+    pub fn text(&self, key: &str) -> Result<Option<Secret>, ProfileError> {
         match self.settings.0.get(key) {
             None => Ok(None),
             Some(Value::String(text)) => {
@@ -97,7 +98,7 @@ impl Profile {
 
     /// The pairs of a list of tables such as `[[DEFAULT.gateway_pathparams]]`, or of one table, by the names of their
     /// two keys. `None` where its form is another.
-    pub(crate) fn pairs(&self, key: &str, name: &str, value: &str) -> Option<Vec<(String, String)>> {
+    pub fn pairs(&self, key: &str, name: &str, value: &str) -> Option<Vec<(String, String)>> {
         let of = |table: &Table| {
             let text = |key: &str| table.get(key).and_then(Value::as_str).map(str::to_owned);
             Some((text(name)?, text(value)?))

@@ -1,4 +1,4 @@
-//! See `billing_fuzz::echo` for what must hold.
+//! See `billing_tests::fuzzing::echo` for what must hold.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| billing_fuzz::echo(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| billing_tests::fuzzing::echo(data));

@@ -1,4 +1,4 @@
-//! See `billing_fuzz::error_body` for what must hold.
+//! See `billing_tests::fuzzing::error_body` for what must hold.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| billing_fuzz::error_body(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| billing_tests::fuzzing::error_body(data));

@@ -1,4 +1,4 @@
-//! See `billing_fuzz::headers` for what must hold.
+//! See `billing_tests::fuzzing::headers` for what must hold.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| billing_fuzz::headers(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| billing_tests::fuzzing::headers(data));

@@ -1,4 +1,4 @@
-//! See `billing_fuzz::journal` for what must hold.
+//! See `billing_tests::fuzzing::journal` for what must hold.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| billing_fuzz::journal(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| billing_tests::fuzzing::journal(data));

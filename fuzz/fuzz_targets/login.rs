@@ -1,4 +1,4 @@
-//! See `billing_fuzz::login` for what must hold.
+//! See `billing_tests::fuzzing::login` for what must hold.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| billing_fuzz::login(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| billing_tests::fuzzing::login(data));

@@ -1,4 +1,4 @@
-//! See `billing_fuzz::trustee_overview` for what must hold.
+//! See `billing_tests::fuzzing::trustee_overview` for what must hold.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| billing_fuzz::trustee_overview(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| billing_tests::fuzzing::trustee_overview(data));

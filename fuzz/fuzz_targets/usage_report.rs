@@ -1,4 +1,4 @@
-//! See `billing_fuzz::usage_report` for what must hold.
+//! See `billing_tests::fuzzing::usage_report` for what must hold.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| billing_fuzz::usage_report(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| billing_tests::fuzzing::usage_report(data));

@@ -13,20 +13,33 @@
 #![forbid(unsafe_code)]
 
 pub mod bodies;
+#[cfg(feature = "servers")]
 mod browser;
+#[cfg(feature = "servers")]
 pub mod certificates;
+#[cfg(feature = "servers")]
 mod fake_server;
 pub mod fleet_simulation;
-pub mod program;
+pub mod fuzzing;
+#[cfg(feature = "servers")]
+pub mod loopback;
+#[cfg(feature = "servers")]
 pub mod raw_server;
 pub mod simulation;
+#[cfg(feature = "servers")]
 mod transport;
+#[cfg(feature = "servers")]
 mod virtual_time;
+#[cfg(feature = "servers")]
 mod wire;
 
+#[cfg(feature = "servers")]
 pub use browser::Browser;
+#[cfg(feature = "servers")]
 pub use fake_server::FakeServer;
+#[cfg(feature = "servers")]
 pub use transport::{Driven, Memory, Stage, Transport};
+#[cfg(feature = "servers")]
 pub use virtual_time::VirtualTime;
 
 /// The README's examples, as doc tests.

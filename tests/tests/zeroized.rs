@@ -12,17 +12,13 @@ use std::process::Command;
 use std::rc::Rc;
 use std::{env, fs};
 
+use billing_cli::profile;
 use billing_core::calls::TrusteeOverviewCall;
 use billing_core::{
     Authorized, Credentials, Environment, Exchange, Machine, Policy, Reply, Request, Secret, Session, Step,
 };
 use bytes::Bytes;
 use chrono::DateTime;
-
-// The parser of the program, which is no library.
-#[allow(dead_code, reason = "a part of it is used here")]
-#[path = "../../billing-cli/src/profile.rs"]
-mod profile;
 
 #[test]
 fn rule_9_secrets_are_overwritten_when_they_are_dropped() {

@@ -5,15 +5,15 @@ use billing_core::model::TrusteeOverview;
 use billing_core::{Comparison, OrgId, PeriodIndex, Statement};
 
 use super::{Found, Outcome, body_text, print, unreadable};
-use crate::alarm::Alarm;
 use crate::args::{Compare, Options};
 use crate::backend::Backend;
-use crate::documents;
 use crate::failure::Failure;
 use crate::format::document::{Document, day};
 use crate::format::json;
 use crate::output::Destination;
+use crate::overage_check::Alarm;
 use crate::text::count;
+use crate::views;
 
 pub(crate) fn run(
     command: &Compare,
@@ -67,7 +67,7 @@ struct Compared {
 
 impl Found for Compared {
     fn document(&self) -> Document {
-        documents::comparison(&self.org, self.name.as_deref(), &self.comparison)
+        views::comparison(&self.org, self.name.as_deref(), &self.comparison)
     }
 
     /// What the server said, and apart from it what is computed.

@@ -5,13 +5,13 @@ use billing_core::calls::{Call, ContractCall, ContractPeriodCall, ContractsCall,
 use billing_core::values::PageSize;
 
 use super::{Found, Outcome, body_text, list, print};
-use crate::alarm::Alarm;
 use crate::args::{ContractPeriod, Contracts, Options};
 use crate::backend::Backend;
-use crate::documents;
 use crate::failure::Failure;
 use crate::format::document::{Document, NO_NAME};
 use crate::output::Destination;
+use crate::overage_check::Alarm;
+use crate::views;
 
 pub(crate) fn list(
     command: &Contracts,
@@ -32,11 +32,11 @@ pub(crate) fn list(
             ))
         })?;
     }
-    list::run(call, documents::contracts, options, destination)
+    list::run(call, views::contracts, options, destination)
 }
 
 pub(crate) fn one(id: &str, options: &Options, destination: &Destination) -> Result<Vec<u8>, Failure> {
-    let found = asked(ContractCall::new(id.parse()?), documents::contract, options)?;
+    let found = asked(ContractCall::new(id.parse()?), views::contract, options)?;
     print(&found, options, destination)
 }
 
@@ -46,7 +46,7 @@ pub(crate) fn period(
     destination: &Destination,
 ) -> Result<Outcome, Failure> {
     let call = ContractPeriodCall::new(command.contract.parse()?, command.period.parse()?);
-    let found = asked(call, documents::contract_period, options)?;
+    let found = asked(call, views::contract_period, options)?;
     let mut alarm = Alarm::default();
     if command.alarm.fail_on_overage {
         let detail = &found.answer.value;

@@ -15,10 +15,8 @@ use billing_core::{InvalidInput, OrgId, PeriodIndex, PeriodSelection, Statement,
 use chrono::TimeDelta;
 
 use super::{deliver, list, render, with_statement};
-use crate::alarm::Alarm;
 use crate::args::{Fleet, Format, Options};
 use crate::backend::Backend;
-use crate::documents;
 use crate::failure::Failure;
 use crate::format::document::{Document, Row, Sheet};
 use crate::format::{csv, json};
@@ -26,8 +24,10 @@ use crate::journal::{self, OldJournal, Opened};
 use crate::log::{self, Verbosity};
 use crate::organizations::{self, Named};
 use crate::output::{Destination, is_same_file};
+use crate::overage_check::Alarm;
 use crate::progress::FleetBar;
 use crate::text::count;
+use crate::views;
 
 pub(crate) fn run(command: &Fleet, options: &Options, destination: &Destination) -> Result<(), Failure> {
     let reach = PeriodSelection::Nth(command.period.parse::<PeriodIndex>()?);
@@ -310,8 +310,8 @@ impl<'a> Run<'a> {
             let of = asked.name_in(overview).unwrap_or_else(|| asked.id_in(overview));
             alarm.look(Some(of), &statement);
         }
-        let row = || documents::organization(&asked, overview, &statement);
-        let details = || documents::details(&asked, overview, &statement);
+        let row = || views::organization(&asked, overview, &statement);
+        let details = || views::details(&asked, overview, &statement);
         let kept = match self.options.format {
             Format::Ndjson => {
                 let object = with_statement(&asked, overview, &period.body, &statement)?;
@@ -326,7 +326,7 @@ impl<'a> Run<'a> {
             }
             Format::Json => Kept::Text(with_statement(&asked, overview, &period.body, &statement)?),
             Format::Csv => Kept::Text(csv::rows(&alone(details()), self.on_terminal)),
-            Format::Html if self.kept.len() > documents::MOST_SHEETS => Kept::Row(row()),
+            Format::Html if self.kept.len() > views::MOST_SHEETS => Kept::Row(row()),
             Format::Html | Format::Xlsx => Kept::Rows(row(), Box::new(details())),
             Format::Table => Kept::Row(row()),
         };
@@ -353,13 +353,12 @@ impl<'a> Run<'a> {
         match self.options.format {
             Format::Json => Ok(super::json(&json::array(&texts), destination)),
             Format::Csv => {
-                let mut csv = csv::header(&alone(documents::no_details()));
+                let mut csv = csv::header(&alone(views::no_details()));
                 texts.iter().for_each(|text| csv.push_str(text));
                 Ok(csv.into_bytes())
             }
             _ => {
-                let document =
-                    documents::fleet(rows, &self.totals.by_currency(), sheets, &self.failed, self.of);
+                let document = views::fleet(rows, &self.totals.by_currency(), sheets, &self.failed, self.of);
                 render(&document, self.options, destination)
             }
         }

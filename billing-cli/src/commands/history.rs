@@ -10,17 +10,17 @@ use billing_core::{
 use chrono::{DateTime, Days, Utc};
 
 use super::{Found, Outcome, print, with_field, with_statement};
-use crate::alarm::Alarm;
 use crate::args::{self, History, Options};
 use crate::backend::Backend;
-use crate::documents;
 use crate::failure::Failure;
 use crate::format::document::{Document, Note, Tone};
 use crate::format::json;
 use crate::log;
 use crate::organizations::Named;
 use crate::output::Destination;
+use crate::overage_check::Alarm;
 use crate::text::count;
+use crate::views;
 
 pub(crate) fn run(
     command: &History,
@@ -187,7 +187,7 @@ impl Found for Walked {
         let periods: Vec<_> =
             self.periods.iter().map(|(period, statement)| (&period.overview, statement)).collect();
         let remarks = self.remarks.iter().map(|(remark, _)| Note::new(Tone::Alarm, remark.clone())).collect();
-        documents::history(&self.asked, &periods, &self.changes(), remarks)
+        views::history(&self.asked, &periods, &self.changes(), remarks)
     }
 
     fn json(&self) -> Result<String, Failure> {

@@ -7,9 +7,9 @@ use billing_core::values::PageSize;
 use super::list;
 use crate::args::{Invoices, Options};
 use crate::backend::Backend;
-use crate::documents;
 use crate::failure::Failure;
 use crate::output::Destination;
+use crate::views;
 
 pub(crate) fn list(
     command: &Invoices,
@@ -23,13 +23,13 @@ pub(crate) fn list(
     if let Some(status) = &command.status {
         call = call.payment_status(status.as_str().into())?;
     }
-    list::run(call, documents::invoices, options, destination)
+    list::run(call, views::invoices, options, destination)
 }
 
 pub(crate) fn lines(id: &str, options: &Options, destination: &Destination) -> Result<Vec<u8>, Failure> {
     let id: InvoiceId = id.parse()?;
     let call = InvoiceLinesCall::new(id.clone()).page_size(PageSize::new(list::LARGEST)?);
-    list::run(call, |lines| documents::invoice_lines(&id, lines), options, destination)
+    list::run(call, |lines| views::invoice_lines(&id, lines), options, destination)
 }
 
 /// The document as it comes, whole or not at all.

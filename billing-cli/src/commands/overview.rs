@@ -5,14 +5,14 @@ use billing_core::model::TrusteeOverview;
 use billing_core::{OrgId, PeriodIndex, Statement};
 
 use super::{Found, Outcome, print, with_statement};
-use crate::alarm::Alarm;
 use crate::args::{Options, Overview};
 use crate::backend::Backend;
-use crate::documents;
 use crate::failure::Failure;
 use crate::format::document::Document;
 use crate::organizations::Named;
 use crate::output::Destination;
+use crate::overage_check::Alarm;
+use crate::views;
 
 pub(crate) fn run(
     command: &Overview,
@@ -43,7 +43,7 @@ struct Stated {
 
 impl Found for Stated {
     fn document(&self) -> Document {
-        documents::overview(&self.asked, &self.answer.value, &self.statement)
+        views::overview(&self.asked, &self.answer.value, &self.statement)
     }
 
     fn json(&self) -> Result<String, Failure> {

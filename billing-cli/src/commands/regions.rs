@@ -6,10 +6,10 @@ use serde::Serialize;
 use super::{Found, print, unreadable};
 use crate::args::Options;
 use crate::config;
-use crate::documents;
 use crate::failure::Failure;
 use crate::format::document::Document;
 use crate::output::Destination;
+use crate::views;
 
 pub(crate) fn run(options: &Options, destination: &Destination) -> Result<Vec<u8>, Failure> {
     config::check_flags(options)?;
@@ -44,7 +44,7 @@ impl Regions {
 
 impl Found for Regions {
     fn document(&self) -> Document {
-        documents::regions(&self.0)
+        views::regions(&self.0)
     }
 
     fn json(&self) -> Result<String, Failure> {

@@ -5,11 +5,11 @@ use billing_core::values::PageSize;
 
 use super::list;
 use crate::args::Options;
-use crate::documents;
 use crate::failure::Failure;
 use crate::output::Destination;
+use crate::views;
 
 pub(crate) fn run(options: &Options, destination: &Destination) -> Result<Vec<u8>, Failure> {
     let call = TrustorsCall::new().page_size(PageSize::new(list::LARGEST)?);
-    list::run(call, documents::trustors, options, destination)
+    list::run(call, views::trustors, options, destination)
 }

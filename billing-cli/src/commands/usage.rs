@@ -6,10 +6,10 @@ use billing_core::calls::{BillableUsage, PackedBillableUsage};
 use super::{body_text, deliver, render};
 use crate::args::{Format, Options, Usage};
 use crate::backend::Backend;
-use crate::documents;
 use crate::failure::Failure;
 use crate::format;
 use crate::output::Destination;
+use crate::views;
 
 pub(crate) fn run(command: &Usage, options: &Options, destination: &Destination) -> Result<(), Failure> {
     let call = BillableUsage::new(Period::from_user(&command.start, &command.end)?);
@@ -28,7 +28,7 @@ pub(crate) fn run(command: &Usage, options: &Options, destination: &Destination)
         }
         _ => {
             let report = backend.poll(call, options.verbosity())?;
-            deliver(destination, options, || render(&documents::usage(&report), options, destination))
+            deliver(destination, options, || render(&views::usage(&report), options, destination))
         }
     }
 }

@@ -8,7 +8,7 @@ use billing_core::model::PackedReport;
 use csv::{Terminator, Writer, WriterBuilder};
 
 use super::document::{self, Document, Formats};
-use super::harmless;
+use super::guarded;
 use crate::text::printable;
 
 /// A row for each resource of a usage report, with its date as the server wrote it. `terminal`: whether it goes to one.
@@ -130,7 +130,7 @@ impl<W: Write> Sheet<W> {
 
     fn row(&mut self, cells: &[Option<&str>]) -> io::Result<()> {
         for cell in cells {
-            let cell = harmless(cell.unwrap_or_default());
+            let cell = guarded(cell.unwrap_or_default());
             let shown = if self.terminal { printable(&cell) } else { Cow::Borrowed(&*cell) };
             self.writer.write_field(&*shown)?;
         }
@@ -151,11 +151,11 @@ mod tests {
     use proptest::{prop_assert, prop_assert_eq, proptest};
 
     use super::*;
-    use crate::documents;
     use crate::format::document::{Cell, Column, Group, Row};
-    use crate::format::harmless::is_negative_number;
+    use crate::format::formula_guard::is_negative_number;
     use crate::format::plain;
     use crate::organizations::tests::asked;
+    use crate::views;
 
     /// Whether all is text or a number for a spreadsheet that separates by `delimiter`.
     fn nothing_runs(csv: &[u8], delimiter: u8) -> bool {
@@ -183,7 +183,7 @@ mod tests {
                 prop_assert!(nothing_runs(&written, delimiter), "{:?}", String::from_utf8_lossy(&written));
             }
             for cell in &cells {
-                let written = harmless(cell);
+                let written = guarded(cell);
                 prop_assert_eq!(&*plain(&written), cell);
             }
         }
@@ -236,8 +236,8 @@ mod tests {
                 {"name":"a","grouping":"fair-use","usageQuantity":"1"}]}"#,
         )
         .unwrap();
-        let text = String::from_utf8(render(&documents::overview(&asked(), &o, &Statement::new(&o)), false))
-            .unwrap();
+        let text =
+            String::from_utf8(render(&views::overview(&asked(), &o, &Statement::new(&o)), false)).unwrap();
         let rows: Vec<&str> = text.split("\r\n").collect();
         assert_eq!(rows.len(), 5);
         assert_eq!(

@@ -124,9 +124,9 @@ mod tests {
 
     use super::*;
     use crate::args::Color;
-    use crate::documents;
     use crate::format::paint::Paint;
     use crate::organizations::tests::asked;
+    use crate::views;
 
     fn look(width: Option<u16>) -> Look {
         Look { width, paint: Paint::new(Color::Never, false, None, None) }
@@ -134,11 +134,11 @@ mod tests {
 
     fn shown(json: &str, width: Option<u16>) -> String {
         let o: TrusteeOverview = serde_json::from_str(json).unwrap();
-        render(&documents::overview(&asked(), &o, &Statement::new(&o)), look(width))
+        render(&views::overview(&asked(), &o, &Statement::new(&o)), look(width))
     }
 
     fn usage(report: &UsageReport) -> String {
-        render(&documents::usage(report), look(None))
+        render(&views::usage(report), look(None))
     }
 
     const OVERVIEW: &str = r#"{"organization":{"id":"o1","name":"Evil\u001b[31m Corp"},"currency":"USD",

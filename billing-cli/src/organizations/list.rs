@@ -8,15 +8,16 @@ use super::{Named, plain};
 
 /// What a file names.
 #[derive(Debug, Default)]
-pub(crate) struct List {
-    pub(crate) named: Vec<Named>,
+pub struct List {
+    /// The organisations, in the order of the file.
+    pub named: Vec<Named>,
     /// How many more, whose trust is not enabled.
-    pub(crate) off: usize,
+    pub off: usize,
 }
 
 /// CSV by commas, semicolons or tabs: an id a line, and after it a name; `#` begins a comment, and a first line may name the
 /// columns. What `trustors --format csv` prints is read as it was meant.
-pub(crate) fn parse(text: &str) -> Result<List, String> {
+pub fn parse(text: &str) -> Result<List, String> {
     // One sort of line end. Blanks around a line are not part of it; a tab at its beginning is an empty cell.
     let text = text.trim_start_matches('\u{feff}').replace("\r\n", "\n").replace('\r', "\n");
     let lines: Vec<&str> = text.split('\n').map(|line| line.trim_matches(' ')).collect();

@@ -1,0 +1,127 @@
+//! Cells that no spreadsheet runs.
+
+use std::borrow::Cow;
+
+/// A cell that no spreadsheet takes for a formula, nor for several cells of which one is a formula, as those do that separate
+/// by semicolons; without control characters. A plain number stays one, a negative one too; and so do the marks of languages
+/// that are written from right to left, which are part of names.
+pub fn guarded(cell: &str) -> Cow<'_, str> {
+    let steers = |c: char| c.is_control() && !matches!(c, '\t' | '\n' | '\r');
+    let cell = match cell.contains(steers) {
+        true => Cow::Owned(cell.replace(steers, "\u{fffd}")),
+        false => Cow::Borrowed(cell),
+    };
+    if is_negative_number(&cell) || formulas(&cell).next().is_none() {
+        return cell;
+    }
+    let (mut marked, mut from) = (String::with_capacity(cell.len() + 8), 0);
+    for (at, _) in formulas(&cell) {
+        marked += &cell[from..at];
+        marked.push(MARK);
+        from = at;
+    }
+    Cow::Owned(marked + &cell[from..])
+}
+
+/// A cell without what made it harmless.
+pub fn plain(cell: &str) -> Cow<'_, str> {
+    let marked = || formulas(cell).filter(|(_, marked)| *marked);
+    if marked().next().is_none() {
+        return Cow::Borrowed(cell);
+    }
+    let (mut plain, mut from) = (String::with_capacity(cell.len()), 0);
+    for (at, _) in marked() {
+        plain += &cell[from..at - MARK.len_utf8()];
+        from = at;
+    }
+    Cow::Owned(plain + &cell[from..])
+}
+
+/// Where in a cell a formula could begin, and whether it has a mark before it already: at the beginning of the cell and after
+/// what others separate cells and rows by, be there blanks or quotes before it or not.
+fn formulas(cell: &str) -> impl Iterator<Item = (usize, bool)> {
+    enum Place {
+        Begin,
+        Marked,
+        Inside,
+    }
+    let place = |place: &mut Place, (at, c): (usize, char)| {
+        let before = std::mem::replace(place, Place::Inside);
+        let marked = matches!(before, Place::Marked);
+        *place = match (before, c) {
+            (_, ';' | '|' | '\t' | '\n' | '\r') => Place::Begin,
+            // One more goes before those that are there, so that no name is read as another.
+            (Place::Begin | Place::Marked, MARK) => Place::Marked,
+            // The full-width forms count as the narrow ones in some languages.
+            (Place::Begin | Place::Marked, '=' | '+' | '-' | '@' | '＝' | '＋' | '－' | '＠') => {
+                return Some(Some((at, marked)));
+            }
+            (Place::Begin, c) if c == '"' || c.is_whitespace() => Place::Begin,
+            _ => Place::Inside,
+        };
+        Some(None)
+    };
+    cell.char_indices().scan(Place::Begin, place).flatten()
+}
+
+/// What makes text of a cell.
+const MARK: char = '\'';
+
+pub(super) fn is_negative_number(cell: &str) -> bool {
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let Some(number) = cell.strip_prefix('-') else { return false };
+    match number.split_once('.') {
+        Some((whole, fraction)) => digits(whole) && digits(fraction),
+        None => digits(number),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cells_that_would_run_are_made_harmless() {
+        for cell in
+            ["=1+1", "+1", "@SUM(A1)", "-1+cmd|'/C calc'!A0", "--1", "-", "-1.", "-1e5", "＝1", "'=1", "'-7"]
+        {
+            assert_eq!(guarded(cell), format!("'{cell}"));
+            assert_eq!(plain(&guarded(cell)), cell);
+        }
+        for cell in [
+            "-1",
+            "-23.74",
+            "12",
+            "a=b",
+            "",
+            "user@example.com",
+            "Größe",
+            "two\nlines",
+            "' =1",
+            "a; b-c",
+            "'a",
+        ] {
+            assert_eq!(guarded(cell), cell);
+            assert_eq!(plain(cell), cell);
+        }
+        assert_eq!(guarded("=\u{1b}[2J"), "'=\u{fffd}[2J");
+    }
+
+    #[test]
+    fn what_others_take_for_cells_of_their_own_is_made_harmless_too() {
+        for (cell, harmless_cell) in [
+            ("Acme;=cmd|'/C calc'!A0;", "Acme;'=cmd|'/C calc'!A0;"),
+            ("a;-1;+1; @a", "a;'-1;'+1; '@a"),
+            ("a|=1\t=2\n=3\r=4\r\n＝5", "a|'=1\t'=2\n'=3\r'=4\r\n'＝5"),
+            ("\t=1", "\t'=1"),
+            (" =1", " '=1"),
+            ("a;\"=1\"", "a;\"'=1\""),
+            ("a;\u{a0} \"\" +1", "a;\u{a0} \"\" '+1"),
+            ("a;'=1", "a;''=1"),
+            ("-1;2", "'-1;2"),
+        ] {
+            assert_eq!(guarded(cell), harmless_cell);
+            assert_eq!(plain(harmless_cell), cell);
+        }
+    }
+}

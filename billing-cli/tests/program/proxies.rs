@@ -1,0 +1,26 @@
+//! Proxies of the environment: plain http to a loopback address goes through none of them.
+
+use billing_tests::raw_server::{RawServer, TRUSTOR};
+
+use crate::process::{program, stderr};
+
+#[test]
+fn rule_9_what_stays_on_this_machine_is_not_shown_to_a_proxy() {
+    for variable in ["HTTP_PROXY", "ALL_PROXY"] {
+        let proxy = RawServer::start(|_, _| ());
+        let server = RawServer::start(|_, wire| wire.serve_well());
+        let here = format!("http://{}", server.address());
+        let output = program()
+            .env(variable, format!("http://{}", proxy.address()))
+            .env("GENESYSCLOUD_OAUTHCLIENT_ID", "id")
+            .env("GENESYSCLOUD_OAUTHCLIENT_SECRET", "s3cret")
+            .env("GENESYSCLOUD_API_URL", &here)
+            .env("GENESYSCLOUD_LOGIN_URL", &here)
+            .args(["overview", TRUSTOR])
+            .output()
+            .expect("the program");
+        assert!(output.status.success(), "{variable}: {}", stderr(&output));
+        let seen = (server.count("/oauth/token"), server.count(TRUSTOR), proxy.connections());
+        assert_eq!(seen, (1, 1, 0), "{variable}");
+    }
+}

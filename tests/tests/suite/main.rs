@@ -1,0 +1,17 @@
+//! The tests that need no process of their own, in one binary, so that linking is paid once.
+
+mod conformance;
+mod corpus;
+mod documents;
+mod drivers;
+mod faults;
+mod fleet;
+mod operations;
+mod parsing;
+mod properties;
+mod resources;
+mod samples;
+mod sans_io;
+mod statement;
+mod unsafe_code;
+mod wire;
