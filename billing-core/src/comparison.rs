@@ -1,4 +1,4 @@
-//! The comparison of periods, row by row (rule 13).
+//! The comparison of periods, row by row (rule B13).
 //!
 //! ```
 //! use billing_core::Comparison;
@@ -46,7 +46,7 @@ pub struct Comparison {
     pub rows: Vec<ComparedRow>,
     /// Whether the periods are not all in one currency, so that their money is not compared.
     pub mixed_currencies: bool,
-    /// What is in none of this (rule 12).
+    /// What is in none of this (rule B12).
     pub not_included: &'static str,
 }
 
@@ -74,9 +74,9 @@ pub struct ComparedRow {
     pub used: Figures,
     /// How much was committed to.
     pub committed: Figures,
-    /// What was used beyond committed and included (rule 4); `None` for a part.
+    /// What was used beyond committed and included (rule B4); `None` for a part.
     pub overage: Option<Figures>,
-    /// What it costs (rule 5); `None` for a part.
+    /// What it costs (rule B5); `None` for a part.
     pub charge: Option<Figures>,
 }
 
@@ -84,7 +84,7 @@ pub struct ComparedRow {
 #[derive(Clone, Debug, Default, PartialEq, serde::Serialize)]
 #[non_exhaustive]
 pub struct Figures {
-    /// The figure by period, the earliest first; `None` where it is unknown, which is not zero (rule 10).
+    /// The figure by period, the earliest first; `None` where it is unknown, which is not zero (rule B10).
     #[serde(serialize_with = "texts")]
     pub values: Vec<Option<Decimal>>,
     /// How it changed into each period from the one before it.
@@ -351,7 +351,7 @@ mod tests {
     }
 
     #[test]
-    fn rule_13_delta_is_later_less_earlier_whatever_the_order_of_the_arguments() {
+    fn b13_delta_is_later_less_earlier_whatever_the_order_of_the_arguments() {
         let (may, june, july) = (
             period(5, &["P|a|device|unit|8|2|3"]),
             period(6, &["P|a|device|unit|10|2|3"]),
@@ -372,7 +372,7 @@ mod tests {
     }
 
     #[test]
-    fn rule_13_rows_go_by_part_number_and_name() {
+    fn b13_rows_go_by_part_number_and_name() {
         let comparison = compare(&[
             period(5, &["P|a|device|-|1|0|1", "P|b|device|-|2|0|1", "Q|a|device|-|3|0|1"]),
             period(6, &["Q|a|device|-|30|0|1", " p |A|device|-|10|0|1", "P|b|device|-|20|0|1"]),
@@ -384,7 +384,7 @@ mod tests {
     }
 
     #[test]
-    fn rule_13_a_missing_row_is_zero_used_and_has_no_percentage() {
+    fn b13_a_missing_row_is_zero_used_and_has_no_percentage() {
         let comparison =
             compare(&[period(5, &["P|old|device|-|4|0|1"]), period(6, &["P|new|user-license|-|7|0|1"])]);
         let [new, old] = &comparison.rows[..] else { panic!("two rows") };
@@ -395,7 +395,7 @@ mod tests {
     }
 
     #[test]
-    fn rule_13_an_unknown_amount_is_unknown_and_not_zero() {
+    fn b13_an_unknown_amount_is_unknown_and_not_zero() {
         let comparison = compare(&[
             period(5, &["P|a|device|-|many|0|1", "P|b|device|-|1|0|-"]),
             period(6, &["P|a|device|-|7|0|1", "P|b|device|-|1|0|2"]),
@@ -421,7 +421,7 @@ mod tests {
     }
 
     #[test]
-    fn rule_13_no_percentage_of_zero() {
+    fn b13_no_percentage_of_zero() {
         let comparison = compare(&[period(5, &["P|a|device|-|0|0|1"]), period(6, &["P|a|device|-|3|0|1"])]);
         assert_eq!(changes(&comparison.rows[0].used), ["3"]);
     }

@@ -49,15 +49,15 @@ pub struct Statement {
     pub period_end: Option<Timestamp>,
     /// The rows by section, in a fixed order of sections and in the server's order within each. None is empty.
     pub sections: Vec<SectionLines>,
-    /// The `fair-use` rows, which are neither a use nor a charge (rule 3), with whether they found what they are for.
+    /// The `fair-use` rows, which are neither a use nor a charge (rule B3), with whether they found what they are for.
     pub allowances: Vec<Allowance>,
     /// What the vendor charges.
     pub total: Total,
-    /// What others bill, apart (rule 8).
+    /// What others bill, apart (rule B8).
     pub third_party: Total,
-    /// The monthly minimum, where one was agreed (rule 11).
+    /// The monthly minimum, where one was agreed (rule B11).
     pub minimum: Option<Minimum>,
-    /// What is in none of this (rule 12).
+    /// What is in none of this (rule B12).
     pub not_included: &'static str,
 }
 
@@ -71,7 +71,7 @@ pub struct SectionLines {
     pub lines: Vec<Line>,
 }
 
-/// What sort of thing a row is about (rules 2 and 7).
+/// What sort of thing a row is about (rules B2 and B7).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Section {
@@ -122,18 +122,18 @@ pub struct Line {
     pub prepay_price: Option<Amount>,
     /// The price of one unit of overage, as it came.
     pub overage_price: Option<Amount>,
-    /// A multiplier by the schema: shown, never computed with (rule 9).
+    /// A multiplier by the schema: shown, never computed with (rule B9).
     pub bundle: Option<Amount>,
     /// Remarks of the vendor.
     pub notes: Option<String>,
-    /// What an allowance grants it on top of the commitment (rule 3); `None` where that is unknown, or the line explains
+    /// What an allowance grants it on top of the commitment (rule B3); `None` where that is unknown, or the line explains
     /// another.
     #[serde(serialize_with = "optional_text")]
     pub included: Option<Decimal>,
-    /// What was used beyond committed and included (rule 4); `None` where that is unknown, or the line explains another.
+    /// What was used beyond committed and included (rule B4); `None` where that is unknown, or the line explains another.
     #[serde(serialize_with = "optional_text")]
     pub overage: Option<Decimal>,
-    /// Whether it is a part that explains a total (rules 6 and 7), so that it has neither an overage nor a charge of its own;
+    /// Whether it is a part that explains a total (rules B6 and B7), so that it has neither an overage nor a charge of its own;
     /// also where its total was not sent.
     #[serde(skip)]
     pub explains_rollup: bool,
@@ -146,11 +146,11 @@ pub struct Line {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Charge {
-    /// committed × prepay price + overage × overage price, exactly (rule 5).
+    /// committed × prepay price + overage × overage price, exactly (rule B5).
     Known(Decimal),
-    /// It cannot be computed. That is not zero (rule 10).
+    /// It cannot be computed. That is not zero (rule B10).
     Unknown(Unknown),
-    /// The line is a part that explains a total, and is charged with it (rule 6).
+    /// The line is a part that explains a total, and is charged with it (rule B6).
     InRollup,
 }
 
@@ -162,7 +162,7 @@ pub enum Unknown {
     Missing(&'static str),
     /// This field is no number, or has more digits than can be computed with exactly.
     NotANumber(&'static str, Amount),
-    /// The allowance on AI tokens was not sent, and is not to be guessed (rule 7).
+    /// The allowance on AI tokens was not sent, and is not to be guessed (rule B7).
     NoAllowance,
     /// The quantity of the allowance is missing or no number.
     UnreadableAllowance,
@@ -174,7 +174,7 @@ pub enum Unknown {
     NoRollup,
 }
 
-/// A `fair-use` row: an allowance on the rows of the same name, or on AI tokens (rules 3 and 7).
+/// A `fair-use` row: an allowance on the rows of the same name, or on AI tokens (rules B3 and B7).
 #[derive(Clone, Debug, PartialEq, serde::Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
@@ -202,7 +202,7 @@ pub struct Total {
     /// there are rows and the charge of none is known.
     #[serde(serialize_with = "optional_text")]
     pub known: Option<Decimal>,
-    /// The rows that are not in it, because their charge is unknown (rule 10).
+    /// The rows that are not in it, because their charge is unknown (rule B10).
     pub left_out: Vec<LeftOut>,
 }
 
@@ -219,7 +219,7 @@ pub struct LeftOut {
     pub because: Unknown,
 }
 
-/// The monthly minimum beside the total (rule 11).
+/// The monthly minimum beside the total (rule B11).
 #[derive(Clone, Debug, PartialEq, serde::Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
@@ -243,7 +243,7 @@ pub enum Verdict {
     Undecided,
 }
 
-/// Rule 12, for under every total.
+/// Rule B12, for under every total.
 pub const NOT_INCLUDED: &str = "Tax and telco usage are not included.";
 
 impl Statement {
@@ -254,7 +254,7 @@ impl Statement {
     pub fn new(overview: &TrusteeOverview) -> Self {
         let mut rows: Vec<Row<'_>> = overview.usages().iter().enumerate().map(Row::read).collect();
         let rollups = Rollups::of(&rows);
-        // Rule 7: beside the total of AI tokens, what else there is of them explains it.
+        // Rule B7: beside the total of AI tokens, what else there is of them explains it.
         for row in rows.iter_mut().filter(|row| row.kind == Kind::Use && row.is_of_ai_tokens()) {
             if rollups.explained_by(row) {
                 row.kind = Kind::Part;
@@ -288,7 +288,7 @@ impl Statement {
         let sent = overview.usages.is_some();
         let lines = || sections.iter().flat_map(|s| &s.lines);
         let total = Total::of(lines().filter(|line| !line.third_party), sent);
-        // Rule 8: apart, and not in the total.
+        // Rule B8: apart, and not in the total.
         let third_party = Total::of(lines().filter(|line| line.third_party), sent);
         let minimum = overview.minimum_monthly_amount.clone().map(|amount| Minimum::beside(&total, amount));
         Self {
@@ -316,13 +316,13 @@ impl Statement {
         Total::of_overage(self.lines().filter(|line| !line.third_party), sent)
     }
 
-    /// An amount of money as it is shown: in the currency's minor unit, half away from zero (rule 5).
+    /// An amount of money as it is shown: in the currency's minor unit, half away from zero (rule B5).
     pub fn rounded(&self, amount: Decimal) -> Decimal {
         rounded(amount, self.currency.as_deref())
     }
 }
 
-/// An amount of money as it is shown: rounded to the minor unit of `currency`, half away from zero (rule 5).
+/// An amount of money as it is shown: rounded to the minor unit of `currency`, half away from zero (rule B5).
 ///
 /// ```
 /// use rust_decimal::Decimal;
@@ -369,7 +369,7 @@ impl Section {
         }
     }
 
-    /// What is equal for groupings that differ in case only (rule 2).
+    /// What is equal for groupings that differ in case only (rule B2).
     pub(crate) fn folded(&self) -> Self {
         match self {
             Self::Other(grouping) => Self::Other(grouping.to_lowercase()),
@@ -422,7 +422,7 @@ impl Line {
 }
 
 impl SectionLines {
-    /// What the vendor charges for the section; what others bill is not in it (rule 8).
+    /// What the vendor charges for the section; what others bill is not in it (rule B8).
     pub fn total(&self) -> Total {
         Total::of(self.own(), true)
     }
@@ -529,7 +529,7 @@ impl Total {
 }
 
 impl Allowance {
-    /// Rule 3: listed whether or not it applies, so that none is lost. `None` for a row of another kind.
+    /// Rule B3: listed whether or not it applies, so that none is lost. `None` for a row of another kind.
     fn read(row: &Row<'_>, grants: &Grants) -> Option<Self> {
         (row.kind == Kind::Allowance).then(|| Self {
             row: row.index,
@@ -569,9 +569,9 @@ enum Kind {
     Use,
     /// A total, charged for all of its parts.
     Rollup,
-    /// A part that explains a rollup (rules 6 and 7).
+    /// A part that explains a rollup (rules B6 and B7).
     Part,
-    /// An allowance (rule 3).
+    /// An allowance (rule B3).
     Allowance,
 }
 
@@ -586,7 +586,7 @@ impl<'a> Row<'a> {
             _ => Kind::Use,
         };
         let mut section = Section::of_grouping(grouping);
-        // Rule 7: by the part number whatever the grouping, or by the words of the name of a rollup or of one of its
+        // Rule B7: by the part number whatever the grouping, or by the words of the name of a rollup or of one of its
         // parts. An allowance that is named so is one on AI tokens, because nothing else could be meant.
         let goes_by_name = section == Section::Rollups || kind == Kind::Allowance;
         if folded(sent.part_number.as_deref()) == AI_TOKENS_PART || (goes_by_name && names_ai_tokens(&name)) {
@@ -607,14 +607,14 @@ impl<'a> Row<'a> {
         self.section == Section::AiTokens
     }
 
-    /// What a grant on this row is on: its name (rule 3), and all AI tokens (rule 7). Rows without a name have none in common.
+    /// What a grant on this row is on: its name (rule B3), and all AI tokens (rule B7). Rows without a name have none in common.
     fn granted_on(&self) -> impl Iterator<Item = GrantOn> {
         let name = (!self.name.is_empty()).then(|| GrantOn::Name(self.name.clone()));
         name.into_iter().chain(self.is_of_ai_tokens().then_some(GrantOn::AiTokens))
     }
 }
 
-/// The totals that were sent (rule 6), each by whether it is of third parties and whether of AI tokens.
+/// The totals that were sent (rule B6), each by whether it is of third parties and whether of AI tokens.
 struct Rollups(BTreeSet<(bool, bool)>);
 
 impl Rollups {
@@ -637,7 +637,7 @@ fn names_ai_tokens(folded_name: &str) -> bool {
     words.clone().any(|word| word == "ai") && words.any(|word| word == "token" || word == "tokens")
 }
 
-/// Trimmed and without case, as rule 2 compares.
+/// Trimmed and without case, as rule B2 compares.
 pub(crate) fn folded(text: Option<&str>) -> String {
     text.unwrap_or_default().trim().to_lowercase()
 }
@@ -663,17 +663,17 @@ impl Outcome {
             (Err(reason), _) | (_, Err(reason)) => Err(reason.clone()),
         };
         let included = grants.take(row, beyond.as_ref().ok().copied());
-        // Rule 4, and by the same formula rule 7.
+        // Rule B4, and by the same formula rule B7.
         let overage = beyond.and_then(|beyond| {
             let over = exact_sum(beyond, -included.clone()?).ok_or(Unknown::TooLong)?;
             Ok(over.max(Decimal::ZERO))
         });
         let charge = || {
-            // Rule 10: each of the four must be a number, whatever it would be multiplied with.
+            // Rule B10: each of the four must be a number, whatever it would be multiplied with.
             let overage = overage.clone()?;
             let prepay_price = number("prepayPrice", sent.prepay_price.as_ref())?;
             let overage_price = number("overagePrice", sent.overage_price.as_ref())?;
-            // Rule 5.
+            // Rule B5.
             let exact = || {
                 exact_sum(product(committed.clone().ok()?, prepay_price)?, product(overage, overage_price)?)
             };
@@ -687,7 +687,7 @@ impl Outcome {
     }
 }
 
-/// Rule 10: missing and not a number are both unknown, never zero.
+/// Rule B10: missing and not a number are both unknown, never zero.
 fn number(field: &'static str, amount: Option<&Amount>) -> Result<Decimal, Unknown> {
     let amount = amount.ok_or(Unknown::Missing(field))?;
     amount.decimal().ok_or_else(|| Unknown::NotANumber(field, amount.clone()))
@@ -718,7 +718,7 @@ impl Grants {
         for on in rows.iter().filter(|row| row.is_charged()).flat_map(Row::granted_on) {
             *takers.entry(on).or_default() += 1;
         }
-        // Rule 3 holds for AI tokens too: an allowance that shares the name of a row that explains them is on them.
+        // Rule B3 holds for AI tokens too: an allowance that shares the name of a row that explains them is on them.
         let of_ai_tokens = |row: &&Row<'_>| row.kind != Kind::Allowance && row.is_of_ai_tokens();
         let ai_names: BTreeSet<&str> =
             rows.iter().filter(of_ai_tokens).map(|row| row.name.as_str()).filter(|n| !n.is_empty()).collect();
@@ -757,7 +757,7 @@ impl Grants {
             });
         }
         included.unwrap_or(match row.section {
-            // Rule 7: no guess at 250 or 350.
+            // Rule B7: no guess at 250 or 350.
             Section::AiTokens => Err(Unknown::NoAllowance),
             _ => Ok(Decimal::ZERO),
         })
@@ -903,7 +903,7 @@ mod tests {
     }
 
     #[test]
-    fn rule_01_amounts_are_decimal_from_the_wire_to_the_sum() {
+    fn b01_amounts_are_decimal_from_the_wire_to_the_sum() {
         let s = statement(&["a|device|0.3|0.1|0.1|0.1", "b|device|3|0|1|0.0001"]);
         assert_eq!(outcome(&s, 0), ["0", "0.2", "0.03"]);
         assert_eq!(outcome(&s, 1), ["0", "3", "0.0003"]);
@@ -911,7 +911,7 @@ mod tests {
     }
 
     #[test]
-    fn rule_02_each_grouping_has_its_section() {
+    fn b02_each_grouping_has_its_section() {
         let groupings = [
             ("user-license", "users"),
             ("billable-app-usage-license", "users"),
@@ -937,7 +937,7 @@ mod tests {
     }
 
     #[test]
-    fn rule_02_sections_are_ordered_and_an_unknown_grouping_is_one_of_its_own() {
+    fn b02_sections_are_ordered_and_an_unknown_grouping_is_one_of_its_own() {
         let s = statement(&[
             "a|new|1|0|0|1",
             "b|storage|1|0|0|1",
@@ -951,7 +951,7 @@ mod tests {
     }
 
     #[test]
-    fn rule_03_an_allowance_goes_to_the_row_of_its_name() {
+    fn b03_an_allowance_goes_to_the_row_of_its_name() {
         let s = statement(&["API Requests|resource|120|0|0|2", " api requests |Fair-Use|100|-|-|-"]);
         assert_eq!(outcome(&s, 0), ["100", "20", "40"]);
         assert_eq!(s.lines().count(), 1, "an allowance is no line");
@@ -959,7 +959,7 @@ mod tests {
     }
 
     #[test]
-    fn rule_03_an_allowance_for_nothing_is_listed_and_grants_nothing() {
+    fn b03_an_allowance_for_nothing_is_listed_and_grants_nothing() {
         let s = statement(&["a|resource|5|0|0|1", "b|fair-use|100|-|-|-", "-|fair-use|7|-|-|-"]);
         assert_eq!(outcome(&s, 0), ["0", "5", "5"]);
         assert_eq!(s.allowances.len(), 2);
@@ -967,7 +967,7 @@ mod tests {
     }
 
     #[test]
-    fn rule_03_rows_of_one_name_share_the_grant_and_no_unit_is_given_twice() {
+    fn b03_rows_of_one_name_share_the_grant_and_no_unit_is_given_twice() {
         let s = statement(&[
             "a|fair-use|10|-|-|-",
             "a|resource|6|0|0|1",
@@ -983,14 +983,14 @@ mod tests {
     }
 
     #[test]
-    fn rule_03_a_grant_shared_with_the_unknown_is_unknown() {
+    fn b03_a_grant_shared_with_the_unknown_is_unknown() {
         let s = statement(&["a|fair-use|10|-|-|-", "a|resource|-|0|0|1", "a|storage|3|0|0|1"]);
         assert_eq!(outcome(&s, 2), ["unknown"; 3]);
         assert!(why(&s, 2).contains("shared"));
     }
 
     #[test]
-    fn rule_03_an_unreadable_or_negative_grant_is_unknown_not_zero() {
+    fn b03_an_unreadable_or_negative_grant_is_unknown_not_zero() {
         for quantity in [None, Some("lots"), Some("-5")] {
             let mut o = overview(&["a|resource|3|0|0|1", "a|fair-use|-|-|-|-"]);
             o.usages.as_mut().unwrap()[1].usage_quantity = quantity.map(Amount::from);
@@ -1002,7 +1002,7 @@ mod tests {
     }
 
     #[test]
-    fn rule_04_included_comes_on_top_of_the_commitment() {
+    fn b04_included_comes_on_top_of_the_commitment() {
         for (used, committed, included, overage) in [
             ("10", "4", "3", "3"),
             ("10", "4", "0", "6"),
@@ -1020,7 +1020,7 @@ mod tests {
     }
 
     #[test]
-    fn rule_05_charges_are_exact_and_totals_are_summed_before_rounding() {
+    fn b05_charges_are_exact_and_totals_are_summed_before_rounding() {
         // Each would be shown as 0.01 and their rounded sum would be 0.03; the exact one is 0.015.
         let s = statement(&["a|device|1|0|0|0.005", "b|device|1|0|0|0.005", "c|device|1|0|0|0.005"]);
         assert_eq!(text(s.total.known), "0.015");
@@ -1029,7 +1029,7 @@ mod tests {
     }
 
     #[test]
-    fn rule_05_rounding_is_half_away_from_zero_in_the_minor_unit() {
+    fn b05_rounding_is_half_away_from_zero_in_the_minor_unit() {
         for (amount, currency, shown) in [
             ("2.345", "USD", "2.35"),
             ("-2.345", "usd ", "-2.35"),
@@ -1049,7 +1049,7 @@ mod tests {
     }
 
     #[test]
-    fn rule_05_what_does_not_fit_exactly_is_unknown_and_no_panic() {
+    fn b05_what_does_not_fit_exactly_is_unknown_and_no_panic() {
         let big = "79228162514264337593543950335";
         let long = "0.0000000000000000000000000001";
         for row in [
@@ -1069,7 +1069,7 @@ mod tests {
     }
 
     #[test]
-    fn rule_06_parts_explain_their_total_and_are_never_summed() {
+    fn b06_parts_explain_their_total_and_are_never_summed() {
         let s = statement(&[
             "Messages|rollup|30|10|1|2",
             "SMS|rollup-usage|20|0|1|2",
@@ -1085,7 +1085,7 @@ mod tests {
     }
 
     #[test]
-    fn rule_06_a_part_is_not_explained_by_a_total_that_is_not_its_own() {
+    fn b06_a_part_is_not_explained_by_a_total_that_is_not_its_own() {
         let part = |s: &Statement, row: usize| line(s, row).charge.clone();
         let left_out = Charge::Unknown(Unknown::NoRollup);
         // Of somebody else who bills.
@@ -1117,14 +1117,14 @@ mod tests {
     }
 
     #[test]
-    fn rule_06_a_part_without_its_total_is_left_out_and_said() {
+    fn b06_a_part_without_its_total_is_left_out_and_said() {
         let s = statement(&["SMS|rollup-usage|20|0|1|2", "a|device|1|0|0|1"]);
         assert_eq!(text(s.total.known), "1");
         assert_eq!(s.total.left_out[0].because, Unknown::NoRollup);
     }
 
     #[test]
-    fn rule_07_ai_tokens_are_known_by_part_number_or_words() {
+    fn b07_ai_tokens_are_known_by_part_number_or_words() {
         let section = |name: &str, grouping: &str, part: &str| {
             let mut o = overview(&[&format!("{name}|{grouping}|1|0|0|1")]);
             o.usages.as_mut().unwrap()[0].part_number = Some(part.into());
@@ -1140,7 +1140,7 @@ mod tests {
     }
 
     #[test]
-    fn rule_07_billable_is_rollup_less_fair_use_less_committed() {
+    fn b07_billable_is_rollup_less_fair_use_less_committed() {
         let s = statement(&[
             "AI Experience Tokens|rollup|1000|200|1|0.5",
             "AI Tokens, Agent Assist|rollup-usage|600|0|1|1",
@@ -1152,7 +1152,7 @@ mod tests {
     }
 
     #[test]
-    fn rule_07_what_an_allowance_of_its_own_covers_a_row_does_not_take_of_that_on_all_ai_tokens() {
+    fn b07_what_an_allowance_of_its_own_covers_a_row_does_not_take_of_that_on_all_ai_tokens() {
         let s = statement(&[
             "Agent Assist AI Tokens|rollup|100|0|1|1",
             "Copilot AI Tokens|rollup|100|0|1|1",
@@ -1165,7 +1165,7 @@ mod tests {
     }
 
     #[test]
-    fn rule_07_beside_their_rollup_other_rows_of_ai_tokens_explain_it() {
+    fn b07_beside_their_rollup_other_rows_of_ai_tokens_explain_it() {
         let sent = |rows: &[&str], by_part_number: &[usize]| {
             let mut o = overview(rows);
             for row in by_part_number {
@@ -1205,7 +1205,7 @@ mod tests {
     }
 
     #[test]
-    fn rule_07_several_rollups_of_ai_tokens_are_several_totals() {
+    fn b07_several_rollups_of_ai_tokens_are_several_totals() {
         let s = statement(&[
             "AI Tokens, Copilot|rollup|30|0|0|1",
             "AI Tokens, Agents|rollup|20|0|0|1",
@@ -1226,7 +1226,7 @@ mod tests {
     }
 
     #[test]
-    fn rule_03_an_allowance_is_on_the_rows_of_its_name_before_it_is_on_ai_tokens() {
+    fn b03_an_allowance_is_on_the_rows_of_its_name_before_it_is_on_ai_tokens() {
         let s = statement(&["AI Tokens|resource|100|0|0|1", "AI Tokens|fair-use|50|-|-|-"]);
         assert_eq!((outcome(&s, 0), s.allowances[0].applied), (["50", "50", "50"].map(String::from), true));
         // All rows of the name share it, those of AI tokens with the others.
@@ -1258,7 +1258,7 @@ mod tests {
     }
 
     #[test]
-    fn rule_03_an_allowance_that_is_named_like_a_part_of_something_else_is_not_on_ai_tokens() {
+    fn b03_an_allowance_that_is_named_like_a_part_of_something_else_is_not_on_ai_tokens() {
         let s = statement(&[
             "AI Tokens|rollup|100|0|1|1",
             "Messages|rollup|20|0|1|1",
@@ -1276,7 +1276,7 @@ mod tests {
     }
 
     #[test]
-    fn rule_07_without_a_fair_use_row_the_allowance_is_unknown() {
+    fn b07_without_a_fair_use_row_the_allowance_is_unknown() {
         let s = statement(&["AI Experience Tokens|rollup|1000|200|1|0.5"]);
         assert_eq!(outcome(&s, 0), ["unknown"; 3]);
         assert!(why(&s, 0).contains("fair use"));
@@ -1289,7 +1289,7 @@ mod tests {
     }
 
     #[test]
-    fn rule_08_third_parties_are_summed_apart() {
+    fn b08_third_parties_are_summed_apart() {
         let mut o = overview(&["a|device|1|0|0|1", "b|device|1|0|0|10", "c|device|-|0|0|10"]);
         for row in &mut o.usages.as_mut().unwrap()[1..] {
             row.is_third_party = Some(true);
@@ -1301,7 +1301,7 @@ mod tests {
     }
 
     #[test]
-    fn rule_08_sections_come_to_the_total_and_show_their_overage_in_it() {
+    fn b08_sections_come_to_the_total_and_show_their_overage_in_it() {
         let mut o = overview(&[
             "a|device|3|1|0.5|2",
             "b|device|1|4|1|9",
@@ -1324,7 +1324,7 @@ mod tests {
     }
 
     #[test]
-    fn rule_03_rows_without_a_name_are_no_namesakes() {
+    fn b03_rows_without_a_name_are_no_namesakes() {
         let s = statement(&["-|device|10|0|0|1", "-|fair-use|10|-|-|-", "-|rollup|3|0|0|1"]);
         assert_eq!(outcome(&s, 0), ["0", "10", "10"]);
         assert!(!s.allowances[0].applied);
@@ -1338,7 +1338,7 @@ mod tests {
     }
 
     #[test]
-    fn rule_05_products_and_sums_are_exact_or_nothing() {
+    fn b05_products_and_sums_are_exact_or_nothing() {
         let n = |text: &str| text.parse::<Decimal>().unwrap();
         assert_eq!(product(n("0.0001"), n("10000")).unwrap().to_string(), "1");
         assert_eq!(product(n("1.10"), n("2.50")).unwrap().to_string(), "2.75");
@@ -1366,7 +1366,7 @@ mod tests {
     }
 
     #[test]
-    fn rule_08_third_parties_take_of_an_allowance_what_our_own_rows_leave() {
+    fn b08_third_parties_take_of_an_allowance_what_our_own_rows_leave() {
         let mut o = overview(&["a|device|10|0|0|1", "a|device|10|0|0|1", "a|fair-use|12|-|-|-"]);
         o.usages.as_mut().unwrap()[0].is_third_party = Some(true);
         let s = Statement::new(&o);
@@ -1374,7 +1374,7 @@ mod tests {
     }
 
     #[test]
-    fn rule_09_a_bundle_is_shown_and_computed_with_by_nobody() {
+    fn b09_a_bundle_is_shown_and_computed_with_by_nobody() {
         let mut o = overview(&["a|device|5|2|1|1"]);
         let without = outcome(&Statement::new(&o), 0);
         o.usages.as_mut().unwrap()[0].bundle_quantity = Some("1000".into());
@@ -1384,7 +1384,7 @@ mod tests {
     }
 
     #[test]
-    fn rule_10_a_missing_or_unreadable_figure_is_unknown_and_never_zero() {
+    fn b10_a_missing_or_unreadable_figure_is_unknown_and_never_zero() {
         let cases = [
             ("a|device|-|0|1|1", "no usageQuantity"),
             ("a|device|1|-|1|1", "no prepayQuantity"),
@@ -1406,7 +1406,7 @@ mod tests {
     }
 
     #[test]
-    fn rule_10_the_published_overview_has_an_unknown_charge() {
+    fn b10_the_published_overview_has_an_unknown_charge() {
         let body = r#"{"currency":"USD","usages":[{"name":"PureCloud for Avtex InteractionSync Add-on",
             "partNumber":"PC-170-NV-AVTEXINSY","grouping":"billable-app-usage-license","unitOfMeasureType":"seat",
             "usageQuantity":"0","overagePrice":"23.74","prepayQuantity":"2"}]}"#;
@@ -1416,13 +1416,13 @@ mod tests {
     }
 
     #[test]
-    fn rule_10_no_rows_cost_nothing_and_no_list_is_unknown() {
+    fn b10_no_rows_cost_nothing_and_no_list_is_unknown() {
         assert_eq!(text(statement(&[]).total.known), "0");
         assert_eq!(Statement::new(&TrusteeOverview::default()).total.known, None);
     }
 
     #[test]
-    fn rule_11_the_minimum_stands_beside_the_total() {
+    fn b11_the_minimum_stands_beside_the_total() {
         let verdict = |minimum: &str, rows: &[&str]| {
             let mut o = overview(rows);
             o.minimum_monthly_amount = Some(minimum.into());
@@ -1442,13 +1442,13 @@ mod tests {
     }
 
     #[test]
-    fn rule_12_tax_and_telco_are_named_as_missing() {
+    fn b12_tax_and_telco_are_named_as_missing() {
         let note = statement(&[]).not_included;
         assert!(note.contains("Tax") && note.contains("telco"));
     }
 
     #[test]
-    fn rule_15_an_allowance_that_was_not_sent_is_not_made_up() {
+    fn b15_an_allowance_that_was_not_sent_is_not_made_up() {
         // The vendor publishes so many API requests a licence; none is assumed.
         let s = statement(&["CX 3|user-license|10|10|1|1", "API Requests|resource|120|0|0|2"]);
         assert_eq!(outcome(&s, 1), ["0", "120", "240"]);

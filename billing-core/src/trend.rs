@@ -57,13 +57,13 @@ pub struct PeriodTotal {
     pub currency: Option<String>,
     /// What the vendor charges.
     pub total: Total,
-    /// What others bill, apart (rule 8).
+    /// What others bill, apart (rule B8).
     pub third_party: Total,
-    /// The monthly minimum, where one was agreed (rule 11).
+    /// The monthly minimum, where one was agreed (rule B11).
     pub minimum: Option<Minimum>,
 }
 
-/// What an earlier figure became (rule 13).
+/// What an earlier figure became (rule B13).
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Change {
@@ -103,18 +103,18 @@ pub struct CurrencyTotal {
     /// The same for what others bill.
     #[serde(serialize_with = "optional_text")]
     pub third_party: Option<Decimal>,
-    /// What will be charged: the same sum with the minimum in the place of each total that is under it (rule 11). `None`
+    /// What will be charged: the same sum with the minimum in the place of each total that is under it (rule B11). `None`
     /// where that is undecided for one of them.
     #[serde(serialize_with = "optional_text")]
     pub charged: Option<Decimal>,
-    /// How many rows are in none of these sums, because their charge is unknown (rule 10).
+    /// How many rows are in none of these sums, because their charge is unknown (rule B10).
     pub left_out: usize,
     /// How many statements are missing from `known` or `third_party`, because nothing of that is known, or because there
     /// would be more digits than can be held exactly.
     pub without_total: usize,
 }
 
-/// Sums up statements as they come, by currency and never across (rule 5: exact, and rounded only when shown).
+/// Sums up statements as they come, by currency and never across (rule B5: exact, and rounded only when shown).
 #[derive(Clone, Debug, Default)]
 pub struct Totals(BTreeMap<String, CurrencyTotal>);
 
@@ -331,7 +331,7 @@ mod tests {
     }
 
     #[test]
-    fn rule_11_the_minimum_stands_in_the_sum_of_what_will_be_charged() {
+    fn b11_the_minimum_stands_in_the_sum_of_what_will_be_charged() {
         let charged = |statements: &[Statement]| {
             let mut totals = Totals::default();
             statements.iter().for_each(|statement| totals.add(statement));
@@ -344,7 +344,7 @@ mod tests {
     }
 
     #[test]
-    fn rule_10_what_is_unknown_is_said_and_not_summed() {
+    fn b10_what_is_unknown_is_said_and_not_summed() {
         let (known, unknown) = (month(5, "EUR", "4", None), month(6, "EUR", "many", None));
         let trend = Trend::new([unknown, known]);
         assert_eq!(trend.changes, [Change::Unknown]);

@@ -15,7 +15,7 @@ const FOR_EACH_BYTE: u64 = 8;
 const FOR_EACH_BODY: u64 = 32 << 20;
 
 #[test]
-fn rule_14_no_body_fills_more_than_a_multiple_of_its_length() {
+fn d14_no_body_fills_more_than_a_multiple_of_its_length() {
     const USAGES: (&str, &str, &str) = ("usages", r#"{"status":"Complete","usages":["#, "]}");
     const RESOURCES: (&str, &str, &str) =
         ("resources", r#"{"status":"Complete","usages":[{"resources":["#, "]}]}");
@@ -73,7 +73,7 @@ fn what_is_honest_is_read_however_large_it_is() {
 }
 
 #[test]
-fn rule_12_what_is_too_full_is_an_error_that_says_so() {
+fn d12_what_is_too_full_is_an_error_that_says_so() {
     let body = format!(r#"{{"usages":[{}]}}"#, vec!["{}"; 1 << 20].join(","));
     let call = TrusteeOverviewCall::new("o".parse().unwrap());
     let error = call.parse(&Response::new(body.clone().into())).unwrap_err();

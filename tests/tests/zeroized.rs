@@ -1,4 +1,4 @@
-//! Rule 9 in memory: when all that held a secret is dropped, the secret is nowhere in the process.
+//! Rule D9 in memory: when all that held a secret is dropped, the secret is nowhere in the process.
 //!
 //! The process is this program again, as a child that looks through its own memory by the files that Linux has for that, and so
 //! in safe code. What it looks for stands in none of its texts, not as such: they are enciphered, and compared byte by byte.
@@ -21,7 +21,7 @@ use bytes::Bytes;
 use chrono::DateTime;
 
 #[test]
-fn rule_9_secrets_are_overwritten_when_they_are_dropped() {
+fn d09_secrets_are_overwritten_when_they_are_dropped() {
     assert_eq!(found_when("nothing"), "[]");
     // Else nothing is found because nothing is seen.
     for (kept, text) in [

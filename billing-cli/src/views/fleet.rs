@@ -211,7 +211,7 @@ mod tests {
         let summary = &document.sheets[0];
         let sums: Vec<_> =
             summary.sums.iter().map(|sum| (sum.currency.as_deref(), sum.value.shown())).collect();
-        // Rule 11: both, what they come to and what will be charged.
+        // Rule B11: both, what they come to and what will be charged.
         let [jpy, usd] = ["JPY", "USD"].map(Some);
         let shown = [(jpy, "6"), (jpy, "7"), (usd, "12.00"), (usd, "13.00")];
         assert_eq!(sums, shown.map(|(currency, sum)| (currency, sum.to_owned())));

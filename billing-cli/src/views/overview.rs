@@ -135,7 +135,7 @@ fn row(section: &str, line: &Line, currency: Option<&str>) -> Row {
     Row { part, cells }
 }
 
-/// What it grants stands where it is taken into account; it is no use and has no charge (rule 3).
+/// What it grants stands where it is taken into account; it is no use and has no charge (rule B3).
 fn allowance(allowance: &Allowance) -> Row {
     let mut cells = vec![Cell::empty(); columns().len()];
     let known = [

@@ -201,10 +201,10 @@ fn an_interrupt_ends_it_within_a_second() {
     assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
 }
 
-/// Rule 9 at every level of the log: whatever goes well or wrong, neither the client's secret nor a token, nor either of them
+/// Rule D9 at every level of the log: whatever goes well or wrong, neither the client's secret nor a token, nor either of them
 /// as it goes over the wire, is printed.
 #[test]
-fn rule_9_the_log_holds_no_secret_at_any_level() {
+fn d09_the_log_holds_no_secret_at_any_level() {
     for level in ["-v", "-vv", "-vvv"] {
         for (on, fault) in [
             (Target::Overview, Fault::ExpireToken),

@@ -5,7 +5,7 @@ use billing_tests::raw_server::{RawServer, TRUSTOR};
 use crate::process::{program, stderr};
 
 #[test]
-fn rule_9_what_stays_on_this_machine_is_not_shown_to_a_proxy() {
+fn d09_what_stays_on_this_machine_is_not_shown_to_a_proxy() {
     for variable in ["HTTP_PROXY", "ALL_PROXY"] {
         let proxy = RawServer::start(|_, _| ());
         let server = RawServer::start(|_, wire| wire.serve_well());

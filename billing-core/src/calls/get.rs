@@ -12,7 +12,7 @@ use crate::values::id::encoded;
 
 /// A GET request of the API under construction: a fixed path, then ids as path segments, then query parameters.
 ///
-/// Ids and parameter values are percent-encoded, so that no value can change the path or add a parameter (rule 13).
+/// Ids and parameter values are percent-encoded, so that no value can change the path or add a parameter (rule D13).
 pub(super) struct Get {
     target: String,
     has_query: bool,
@@ -73,7 +73,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rule_13_no_value_can_change_the_path_or_add_a_parameter() {
+    fn d13_no_value_can_change_the_path_or_add_a_parameter() {
         let api = "https://gateway.example/prefix".parse().unwrap();
         let request = Get::new("/a")
             .segment("x/../y?z#")

@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn rule_9_the_address_is_a_secret() {
+    fn d09_the_address_is_a_secret() {
         let url = "https://files.example.com/a/b.pdf?X-Signature=s1gnature";
         let body = format!(r#"{{"url":"{url}"}}"#);
         let found = call().parse(&Response::new(body.into())).unwrap();

@@ -184,14 +184,14 @@ mod tests {
     }
 
     #[test]
-    fn rule_12_an_answer_that_is_not_utf_8_is_an_error_wherever_it_is_not() {
+    fn d12_an_answer_that_is_not_utf_8_is_an_error_wherever_it_is_not() {
         let body = b"{\"access_token\":\"abc\",\"scope\":\"\xff\"}";
         let error = Login { id: "", secret: &Secret::new("") }.parse(&Response::new(body[..].into()));
         assert_eq!(error.unwrap_err().place(), "byte 31");
     }
 
     #[test]
-    fn rule_9_an_answer_that_cannot_be_read_is_quoted_nowhere() {
+    fn d09_an_answer_that_cannot_be_read_is_quoted_nowhere() {
         for bad in [
             r#"{"t0ken":tru}"#,
             r#"{"access_token":{"t0ken":1}}"#,

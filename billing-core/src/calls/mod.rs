@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn rule_9_an_answer_that_is_a_secret_is_not_shown_by_its_body() {
+    fn d09_an_answer_that_is_a_secret_is_not_shown_by_its_body() {
         let call = WithBody(InvoiceDocumentCall::new("i-1".parse().unwrap()));
         let body = r#"{"url":"https://files.example.com/?s1gnature"}"#;
         let answer = call.parse(&Response::new(body.into())).unwrap();

@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn rule_13_an_id_stays_in_its_segment() {
+    fn d13_an_id_stays_in_its_segment() {
         let call = TrusteeOverviewCall::new("a/../b?c".parse().unwrap());
         let uri = call.request(&"https://api.mypurecloud.com".parse().unwrap()).unwrap().uri().to_string();
         assert!(uri.ends_with("/trusteebillingoverview/a%2F..%2Fb%3Fc"), "{uri}");

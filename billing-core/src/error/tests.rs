@@ -14,7 +14,7 @@ fn error(kind: ErrorKind, status: u16, body: &str) -> Error {
 }
 
 #[test]
-fn rule_11_an_error_says_all_that_support_asks_for() {
+fn d11_an_error_says_all_that_support_asks_for() {
     let body = r#"{"message":"No such org","code":"not.found","status":404,"contextId":"ctx"}"#;
     let error = error(ErrorKind::NotFound, 404, body);
     assert_eq!(
@@ -26,7 +26,7 @@ fn rule_11_an_error_says_all_that_support_asks_for() {
 }
 
 #[test]
-fn rule_9_an_echoed_token_is_not_repeated() {
+fn d09_an_echoed_token_is_not_repeated() {
     let pad = "x".repeat(SHOWN - 2);
     for body in [r#"{"message":"bad t0ken","code":"t0ken"}"#.to_owned(), format!("{pad}t0ken")] {
         let error = error(ErrorKind::Server, 500, &body);
@@ -37,7 +37,7 @@ fn rule_9_an_echoed_token_is_not_repeated() {
 }
 
 #[test]
-fn rule_9_an_echoed_secret_is_not_repeated_however_it_is_spelled() {
+fn d09_an_echoed_secret_is_not_repeated_however_it_is_spelled() {
     let secret = Secret::new("a/b+c=é\\\u{1f511}%.");
     for spelled in [
         "a/b+c=é\\\u{1f511}%.",

@@ -9,7 +9,7 @@
 //! Whoever has enough drops the rest; whoever wants to go on later saves it with serde.
 //!
 //! What an index means changes when the server begins a new period, which takes it days. So periods are chosen by their own
-//! dates (rule 14), and one that is served under two indexes counts once.
+//! dates (rule B14), and one that is served under two indexes counts once.
 //!
 //! ```
 //! use billing_core::history::{StopReason, PeriodOutcome, History, PeriodSelection};

@@ -103,7 +103,7 @@ impl Dates {
         Self { start: overview.billing_period_start_date, end: overview.billing_period_end_date }
     }
 
-    /// Whether these are of one period (rule 14). An end comes with and without fractions of a second, so that it is the last
+    /// Whether these are of one period (rule B14). An end comes with and without fractions of a second, so that it is the last
     /// day that decides; where one of the two has no end, the first day. Without such a day in common they are not known to be.
     pub(crate) fn is_same_period(self, other: Self) -> bool {
         // An end that is a midnight is one that is not inclusive.

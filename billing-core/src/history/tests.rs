@@ -97,7 +97,7 @@ fn by_count_it_ends_with_the_last_that_was_asked_for() {
 }
 
 #[test]
-fn rule_14_it_reaches_whatever_the_server_still_has() {
+fn b14_it_reaches_whatever_the_server_still_has() {
     for reach in [PeriodSelection::All, periods(500), range("2020-01-01", "2030-01-01")] {
         let (words, ended) = walk(reach, |index| if index < 60 { month(70 - index, 1) } else { gone() });
         assert_eq!(
@@ -108,7 +108,7 @@ fn rule_14_it_reaches_whatever_the_server_still_has() {
 }
 
 #[test]
-fn rule_14_a_year_is_found_by_the_dates_of_its_periods() {
+fn b14_a_year_is_found_by_the_dates_of_its_periods() {
     // Index 0 is in the middle of 2022, and no index says so.
     let (words, ended) = walk(PeriodSelection::year(2021).unwrap(), |index| month(30 - index, 1));
     assert!(words[..7].iter().all(|word| word == "outside"));
@@ -130,7 +130,7 @@ fn rule_14_a_year_is_found_by_the_dates_of_its_periods() {
 }
 
 #[test]
-fn rule_14_one_period_before_the_range_is_not_the_end() {
+fn b14_one_period_before_the_range_is_not_the_end() {
     let order = [30, 20, 24, 23, 22, 21];
     let (words, ended) = walk(range("2022-01-01", "2022-07-01"), |index| {
         order.get(index as usize).map_or_else(|| month(15, 1), |n| month(*n, 1))
@@ -140,7 +140,7 @@ fn rule_14_one_period_before_the_range_is_not_the_end() {
 }
 
 #[test]
-fn rule_14_a_range_with_no_period_is_empty_and_no_error() {
+fn b14_a_range_with_no_period_is_empty_and_no_error() {
     let (words, ended) =
         walk(
             range("2010-01-01", "2011-01-01"),
@@ -152,7 +152,7 @@ fn rule_14_a_range_with_no_period_is_empty_and_no_error() {
 }
 
 #[test]
-fn rule_14_a_failed_index_is_reported_and_the_walk_goes_on() {
+fn b14_a_failed_index_is_reported_and_the_walk_goes_on() {
     let server = |index| match index {
         0 | 2 | 3 => reply(500, "", ""),
         6.. => gone(),
@@ -191,7 +191,7 @@ fn what_meets_every_index_is_an_error() {
 }
 
 #[test]
-fn rule_14_a_404_for_the_first_index_is_an_unknown_organisation() {
+fn b14_a_404_for_the_first_index_is_an_unknown_organisation() {
     for reach in [
         PeriodSelection::All,
         periods(3),
@@ -269,7 +269,7 @@ fn a_period_is_the_same_one_however_its_end_is_written() {
 }
 
 #[test]
-fn rule_5_a_server_that_never_ends_is_not_followed_for_ever() {
+fn d05_a_server_that_never_ends_is_not_followed_for_ever() {
     let (words, ended) = walk(PeriodSelection::All, |_| month(30, 1));
     assert_eq!((words.len(), ended.unwrap()), (4, StopReason::RepeatedPeriods));
     let (words, ended) = walk(PeriodSelection::All, |index| month(12_000 - index, 1));

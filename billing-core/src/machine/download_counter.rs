@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn rule_14_a_document_is_bounded_while_it_passes() {
+    fn d14_a_document_is_bounded_while_it_passes() {
         let full = Err(TransportErrorKind::TooLarge { limit: 4 });
         assert_eq!(passage(&[], 4, &[b"12", b"34"]), Ok(4));
         assert_eq!(passage(&[], 4, &[b"12", b"345"]), full);

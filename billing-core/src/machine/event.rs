@@ -118,7 +118,7 @@ mod tests {
     use crate::{Machine, Policy, Step, TransportErrorKind};
 
     #[test]
-    fn rule_9_an_event_does_not_print_what_came() {
+    fn d09_an_event_does_not_print_what_came() {
         let Step::Send(request, _) = exchange(Policy::default()).step(start()) else { panic!("a request") };
         let reply = reply(200, "set-cookie: s3cret\ninin-correlation-id: c-1", r#"{"access_token":"t0ken"}"#);
         let event = Event::received(&request, &reply, Duration::ZERO);
@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn rule_9_a_header_is_shown_without_what_it_repeats_of_the_request() {
+    fn d09_a_header_is_shown_without_what_it_repeats_of_the_request() {
         assert_eq!(shown("Bearer t0ken==", "a t0ken==, t0ken;").as_deref(), Some("a [secret], [secret];"));
         assert_eq!(
             shown("Bearer t0ken", "Bearer t0ken\nx: t0kent0ken").as_deref(),
@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn rule_9_why_there_is_no_response_does_not_repeat_the_token() {
+    fn d09_why_there_is_no_response_does_not_repeat_the_token() {
         let http = http::Request::get("https://a.test/").header(AUTHORIZATION, "Bearer t0ken");
         let request =
             Request::new(http.body("".into()).unwrap(), LOGIN, Duration::ZERO, DateTime::UNIX_EPOCH, 0);

@@ -1,4 +1,4 @@
-//! Policies: how long, how often and how much, all configurable, all with the bounds that rules 4 and 5 need.
+//! Policies: how long, how often and how much, all configurable, all with the bounds that rules D4 and D5 need.
 
 use std::time::Duration;
 

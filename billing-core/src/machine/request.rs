@@ -123,7 +123,7 @@ mod tests {
     use crate::{Machine, Step};
 
     #[test]
-    fn rule_9_only_plain_http_to_a_loopback_address_stays_on_this_machine() {
+    fn d09_only_plain_http_to_a_loopback_address_stays_on_this_machine() {
         for (base, stays) in [
             ("http://127.0.0.1:1", true),
             ("http://localhost", true),

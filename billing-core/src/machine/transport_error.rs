@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn rule_9_a_reason_that_repeats_a_secret_is_not_shown_however_it_is_spelled() {
+    fn d09_a_reason_that_repeats_a_secret_is_not_shown_however_it_is_spelled() {
         let secret = Secret::new("t0k/n");
         for (reason, told) in [("t0k/n", false), ("no t0k%2Fn", false), (r"{t0k\/n}", false), ("t0k-n", true)]
         {

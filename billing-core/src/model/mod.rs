@@ -290,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn rule_12_errors_say_where() {
+    fn d12_errors_say_where() {
         let bad_date =
             br#"{"usages":[{"name":"a"},{"resources":[{"date":"2025-07-01T00:00:00Z"},{"date":"soon"}]}]}"#;
         let text = place(bad_date);
@@ -307,7 +307,7 @@ mod tests {
     }
 
     #[test]
-    fn rule_12_the_place_is_of_the_servers_words_and_cannot_steer_a_terminal() {
+    fn d12_the_place_is_of_the_servers_words_and_cannot_steer_a_terminal() {
         let text = place(b"{\"\\u001b[2J\\r\\nfake\\u202e\":tru}");
         assert!(text.starts_with("at [2J fake: "), "{text:?}");
         assert!(!text.contains(|c: char| c.is_control() || c == '\u{202e}'), "{text:?}");
@@ -317,7 +317,7 @@ mod tests {
     }
 
     #[test]
-    fn rule_12_too_deep_is_an_error_and_not_a_crash() {
+    fn d12_too_deep_is_an_error_and_not_a_crash() {
         let deep = |open: &str, n: usize| format!("{{\"new\":{}", open.repeat(n));
         assert!(place(deep("[", 1_000_000).as_bytes()).starts_with("at "));
         let closed = format!("{}{}}}", deep("[", 100_000), "]".repeat(100_000));

@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn rule_8_saved_and_restored_it_does_what_it_would_have_done() {
+    fn d08_saved_and_restored_it_does_what_it_would_have_done() {
         let mut now = start();
         let mut machines = [0, 1].map(|_| poll(Policy::default()).learning(&history()));
         for n in 0..12 {
@@ -222,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn rule_5_the_bound_of_a_poll_holds_whatever_was_learned() {
+    fn d05_the_bound_of_a_poll_holds_whatever_was_learned() {
         let learned = serde_json::from_str(r#"{"reports":1,"ages":[0,0,0]}"#).unwrap();
         let polls = PollSchedule { learned: Some(learned), max_wait: Duration::ZERO, ..Default::default() };
         let policy = Policy { polls, ..Policy::default() };

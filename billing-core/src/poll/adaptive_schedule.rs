@@ -310,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn rule_4_every_plan_keeps_to_the_bounds() {
+    fn d04_every_plan_keeps_to_the_bounds() {
         let mut seed = 1_u64;
         let mut draw = |bound: u64| {
             seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);

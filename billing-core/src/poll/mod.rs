@@ -277,7 +277,7 @@ impl<C: Call<Output: Report>> Call for Tick<C> {
         match report.status() {
             Some(ReportStatus::Complete) => Ok(Tock::Complete(report)),
             Some(status) => Ok(Tock::Unready(Some(status.clone()))),
-            // Rule 3: a body that does not say that it is complete is not taken for complete.
+            // Rule D3: a body that does not say that it is complete is not taken for complete.
             None => Err(DecodeError::new("status", "the report has no status")),
         }
     }

@@ -19,7 +19,7 @@ use crate::values::clock::millis;
 pub struct PollSchedule {
     /// The factor on √age, in thousandths. 1500.
     pub growth_permille: u32,
-    /// The shortest wait; less than 2 s counts as 2 s, which rule 4 makes the floor. 2 s.
+    /// The shortest wait; less than 2 s counts as 2 s, which rule D4 makes the floor. 2 s.
     #[serde(with = "millis")]
     pub min_wait: Duration,
     /// The longest wait. 15 s.
@@ -48,7 +48,7 @@ impl Default for PollSchedule {
 impl PollSchedule {
     /// The same schedule with what `completions` teach; it is the schedule as it was where there are none.
     ///
-    /// Learned waits are [`PollSchedule::min_wait`] (and 2 s, by rule 4) at least, and at most twice the age of the report:
+    /// Learned waits are [`PollSchedule::min_wait`] (and 2 s, by rule D4) at least, and at most twice the age of the report:
     /// between 15 s and [`AdaptiveSchedule::MAX_WAIT`]. [`PollSchedule::max_wait`] does not bound them. Their jitter is a second at most. To
     /// learn takes about a millisecond, so do it once for an operation.
     #[must_use = "the schedule is not changed in place"]
@@ -91,7 +91,7 @@ impl PollSchedule {
     }
 }
 
-/// Rule 4: between polls at least this, whatever a header or a configuration says.
+/// Rule D4: between polls at least this, whatever a header or a configuration says.
 pub(crate) const POLL_FLOOR: Duration = Duration::from_secs(2);
 
 #[cfg(test)]
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn rule_4_no_configuration_goes_below_the_floor() {
+    fn d04_no_configuration_goes_below_the_floor() {
         let hasty = PollSchedule {
             growth_permille: 0,
             min_wait: seconds(0),
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn rule_4_a_learned_wait_has_its_bounds_whatever_was_learned() {
+    fn d04_a_learned_wait_has_its_bounds_whatever_was_learned() {
         let hostile = [
             r#"{"reports":4294967295,"ages":[]}"#,
             r#"{"reports":0,"ages":[0,0,1,2,3]}"#,

@@ -8,7 +8,7 @@ fn default() -> Poll<BillableUsage> {
 }
 
 #[test]
-fn rule_1_and_4_every_poll_is_the_same_and_at_least_two_seconds_apart() {
+fn d01_and_4_every_poll_is_the_same_and_at_least_two_seconds_apart() {
     let mut replies = vec![reply(200, "", IN_PROGRESS); 30];
     replies.push(reply(200, "", COMPLETE));
     let run = script(default(), &replies);
@@ -22,7 +22,7 @@ fn rule_1_and_4_every_poll_is_the_same_and_at_least_two_seconds_apart() {
 }
 
 #[test]
-fn rule_4_faults_and_hints_do_not_make_it_hasty() {
+fn d04_faults_and_hints_do_not_make_it_hasty() {
     let replies = [
         reply(200, "retry-after: 0", IN_PROGRESS),
         reply(503, "retry-after: 0", ""),
@@ -38,13 +38,13 @@ fn rule_4_faults_and_hints_do_not_make_it_hasty() {
 }
 
 #[test]
-fn rule_4_never_before_a_hint() {
+fn d04_never_before_a_hint() {
     let replies = [reply(200, "retry-after: 40", IN_PROGRESS), reply(200, "", COMPLETE)];
     assert_eq!(script(default(), &replies).gaps(), [40_001]);
 }
 
 #[test]
-fn rule_3_only_complete_is_complete() {
+fn d03_only_complete_is_complete() {
     for body in ["{}", r#"{"status":null}"#, r#"{"usages":[]}"#, "null", r#"{"status":"complete"}"#] {
         let run = script(default(), &[reply(200, "", body)]);
         assert!(run.result.is_err(), "{body}");
@@ -97,7 +97,7 @@ fn failures_are_counted_in_a_row_and_not_over_the_whole_life() {
 }
 
 #[test]
-fn rule_5_the_deadline_bounds_the_requests() {
+fn d05_the_deadline_bounds_the_requests() {
     let hasty = Policy {
         polls: crate::poll::PollSchedule { max_wait: Duration::ZERO, ..Default::default() },
         ..Policy::default()
@@ -108,7 +108,7 @@ fn rule_5_the_deadline_bounds_the_requests() {
 }
 
 #[test]
-fn rule_11_a_deadline_while_the_report_is_made_names_the_last_exchange() {
+fn d11_a_deadline_while_the_report_is_made_names_the_last_exchange() {
     let policy = Policy { timeout: Duration::from_secs(5), ..Policy::default() };
     let run = script(poll(policy), &[reply(200, "inin-correlation-id: c-1", IN_PROGRESS)]);
     assert!(matches!(run.error().kind(), ErrorKind::Deadline(_)));

@@ -86,7 +86,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rule_9_every_part_that_could_be_a_signature_is_a_secret() {
+    fn d09_every_part_that_could_be_a_signature_is_a_secret() {
         let url = "https://x.y/a/b.pdf?v=1&X-Signature=abc%2Fdef%3D&raw-signature";
         let url = DocumentUrl::read(url.to_owned()).unwrap();
         let secrets: Vec<String> = url.secrets().iter().map(|secret| secret.expose().to_owned()).collect();
@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn rule_9_a_document_is_fetched_over_https_or_on_loopback() {
+    fn d09_a_document_is_fetched_over_https_or_on_loopback() {
         for fine in ["https://x.y/z?s=1", "https://x.y:8443/", "http://127.0.0.1:1/z", "http://localhost/?s"]
         {
             assert_eq!(DocumentUrl::read(fine.to_owned()).unwrap().expose(), fine);

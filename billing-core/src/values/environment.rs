@@ -356,7 +356,7 @@ mod tests {
     }
 
     #[test]
-    fn rule_9_plain_http_is_for_loopback() {
+    fn d09_plain_http_is_for_loopback() {
         for fine in
             ["http://127.0.0.1:1", "http://127.9.9.9", "http://localhost:80", "http://[::1]", "https://x.y"]
         {

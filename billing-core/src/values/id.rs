@@ -141,7 +141,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rule_13_ids_cannot_change_the_path() {
+    fn d13_ids_cannot_change_the_path() {
         for bad in ["", ".", "..", "a\nb", "a\0", "\u{7f}", "\u{85}"] {
             assert!(bad.parse::<OrgId>().is_err(), "{bad:?}");
             assert!(bad.parse::<ContractId>().is_err(), "{bad:?}");

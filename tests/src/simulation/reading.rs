@@ -101,7 +101,7 @@ pub(super) fn outcome(error: &Error, time: impl Fn(DateTime<Utc>) -> i64) -> Out
     }
 }
 
-/// Rule 13: an id is one segment of the path, whatever is in it, and nothing comes after it.
+/// Rule D13: an id is one segment of the path, whatever is in it, and nothing comes after it.
 fn fits(uri: &http::Uri, kind: Kind, organization: &str) -> bool {
     let segments: Vec<_> = uri.path().split('/').skip(1).collect();
     let names =

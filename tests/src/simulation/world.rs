@@ -158,7 +158,7 @@ impl<W: FnMut(&Event)> World<W> {
     /// Lets everything happen that is due, until nothing is.
     pub(super) fn run(mut self) -> Result<Run, Violation> {
         if !self.go_on(MOST_ACTS)? {
-            return Err(Violation { rule: "5", text: "a run without an end".to_owned() });
+            return Err(Violation { rule: "D5", text: "a run without an end".to_owned() });
         }
         self.tally.runs = 1;
         let Looks { calm, alone } = self.checker.looks();

@@ -59,7 +59,7 @@ struct Failure {
     text: String,
 }
 
-/// Runs a seed; some of them once more, which must come to the same (rule 8), and some with every machine saved and
+/// Runs a seed; some of them once more, which must come to the same (rule D8), and some with every machine saved and
 /// restored at every wait, which must come to the same too.
 fn examine(seed: u64) -> Result<Tally, Failure> {
     let mut plain = attempt(seed, Variation::Plain, |_| {})?;
@@ -68,7 +68,7 @@ fn examine(seed: u64) -> Result<Tally, Failure> {
     };
     if seed.is_multiple_of(32) {
         let again = attempt(seed, Variation::Plain, |_| {})?;
-        same(&plain, &again, Variation::Plain, "rule 8: the same seed does not come to the same")?;
+        same(&plain, &again, Variation::Plain, "rule D8: the same seed does not come to the same")?;
     }
     if seed % 8 == 1 {
         let original = attempt(seed, Variation::Uninterrupted, |_| {})?;

@@ -123,7 +123,7 @@ fn scenarios() -> Vec<Scenario> {
     let overall = |seconds| Policy { timeout: Duration::from_secs(seconds), ..Policy::default() };
     let small = Policy { max_body: 50_000, ..Policy::default() };
     let impatient = Policy { attempt_timeout: Some(Duration::from_millis(300)), ..Policy::default() };
-    // The floor of rule 4, and the jitter of 10 % over the 2 s of the schedule; 200 ms are the spacing without headers.
+    // The floor of rule D4, and the jitter of 10 % over the 2 s of the schedule; 200 ms are the spacing without headers.
     let poll = (2000, 2300);
     let at_once = (0, 200);
     let mut all = vec![
@@ -552,11 +552,11 @@ fn a_token_that_was_replaced_while_the_request_was_out() {
             "overview 200 2",
         ];
         assert_eq!(log, expected, "{transport:?}");
-        // In memory the same is a test of the core: `rule_6_one_login_for_all_and_a_401_invalidates_only_its_own_token`.
+        // In memory the same is a test of the core: `d06_one_login_for_all_and_a_401_invalidates_only_its_own_token`.
     }
 }
 
-/// Rule 6 under concurrency: many calls begin at once without a token, and there is one login.
+/// Rule D6 under concurrency: many calls begin at once without a token, and there is one login.
 #[test]
 fn one_login_for_all() {
     const CALLS: usize = 24;

@@ -271,7 +271,7 @@ fn a_sink_that_fails_is_the_end() {
 /// Where a document is said to be and is not: at a closed port, where nobody speaks TLS, at a host whose name is too long for
 /// one. (That one is refused here; to look another one up would ask the network.)
 #[test]
-fn rule_9_a_host_that_cannot_be_reached_is_named_without_the_signature() {
+fn d09_a_host_that_cannot_be_reached_is_named_without_the_signature() {
     let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let plain = RawServer::start(|_, wire| {
         wire.send("HTTP/1.1 400 Bad Request\r\n\r\n");
@@ -327,7 +327,7 @@ fn without_a_sink_a_document_is_kept_in_memory() {
 }
 
 #[test]
-fn rule_9_a_watcher_sees_how_much_came_and_no_signature() {
+fn d09_a_watcher_sees_how_much_came_and_no_signature() {
     let server = server(|_, wire| well(wire));
     let credentials = Credentials::access_token("t0ken").unwrap();
     let client = billing_ureq::Client::builder(server.environment("http"), credentials);

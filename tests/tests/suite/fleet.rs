@@ -119,7 +119,7 @@ fn walk(
 }
 
 #[test]
-fn rule_14_a_history_is_the_same_in_every_transport() {
+fn b14_a_history_is_the_same_in_every_transport() {
     let reaches = [
         PeriodSelection::year(2025).unwrap(),
         PeriodSelection::Latest(3.try_into().unwrap()),

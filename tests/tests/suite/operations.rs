@@ -255,12 +255,12 @@ fn scenarios() -> Vec<Scenario> {
         doing(What::Invoices(by(200).dates(in_2026).payment_status(PaymentStatus::Paid).unwrap()))
             .gives(19, ["invoices 200"]),
         doing(lines()).gives(3, ["lines 200"]),
-        // Rule 10.
+        // Rule D10.
         doing(What::Invoices(by(100))).meets(Target::Invoices, [EmptyPage]).gives(115, ["invoices 200"; 3]),
         doing(contracts())
             .meets(Target::Contracts, [NextUri("/api/v2/billing/contracts?pageSize=100".into())])
             .fails("Astray(\"the server leads back", ["contracts 200"]),
-        // Rule 9.
+        // Rule D9.
         doing(contracts())
             .meets(Target::Contracts, [NextUri("https://evil.invalid/api/v2/billing/contracts".into())])
             .fails("Astray(\"the server leads to another host", ["contracts 200"]),

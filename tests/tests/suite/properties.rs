@@ -255,7 +255,7 @@ proptest! {
     /// Whatever fails, and however: for good, when the retries are used up, because there is no time for what the server asks,
     /// because it cannot be read.
     #[test]
-    fn rule_11_an_error_names_what_the_server_gave(
+    fn d11_an_error_names_what_the_server_gave(
         (status, retry_after, requests) in prop_oneof![
             prop_oneof![Just(400_u16), Just(403), Just(404), Just(409), Just(413), Just(501)].prop_map(|status| (status, None, 1)),
             prop_oneof![Just(500_u16), Just(502), Just(503), Just(504)].prop_map(|status| (status, None, 6)),
@@ -326,7 +326,7 @@ proptest! {
     }
 
     #[test]
-    fn rule_15_amounts_are_exact_to_28_digits(value in decimal()) {
+    fn d15_amounts_are_exact_to_28_digits(value in decimal()) {
         let amount: Amount = serde_json::from_str(&format!("{:?}", value.to_string())).unwrap();
         prop_assert_eq!(amount.text(), value.to_string());
         prop_assert_eq!(amount.decimal().unwrap().to_string(), value.to_string());
@@ -347,7 +347,7 @@ proptest! {
     }
 
     #[test]
-    fn rule_13_an_id_stays_one_segment_and_survives(id in any::<String>()) {
+    fn d13_an_id_stays_one_segment_and_survives(id in any::<String>()) {
         let Ok(org) = id.parse::<OrgId>() else {
             prop_assert!(id.is_empty() || id == "." || id == ".." || id.chars().any(char::is_control));
             return Ok(());
@@ -410,7 +410,7 @@ proptest! {
     }
 
     #[test]
-    fn rule_9_a_secret_is_in_no_rendering(text in "[!-~]{8,40}") {
+    fn d09_a_secret_is_in_no_rendering(text in "[!-~]{8,40}") {
         let secret = Secret::new(text.clone());
         let credentials = billing_core::Credentials::client("id", secret.clone()).unwrap();
         let session = billing_core::Session::new(Environment::default(), credentials.clone());
@@ -419,7 +419,7 @@ proptest! {
         prop_assert!(!shown.contains(&text));
     }
 
-    /// Rules 1 to 5 and 8, whatever the server does; and a poll that is saved and restored at every wait differs in nothing.
+    /// Rules D1 to D5 and D8, whatever the server does; and a poll that is saved and restored at every wait differs in nothing.
     #[test]
     fn a_poll_keeps_its_rules(
         replies in prop::collection::vec(reply(), 1..60),
@@ -475,7 +475,7 @@ proptest! {
         let trace = run(false);
         prop_assert_eq!(&run(false), &trace);
         prop_assert_eq!(&run(true), &trace);
-        // Rule 1: all requests are the same but for their time.
+        // Rule D1: all requests are the same but for their time.
         let requests: Vec<_> = trace[..trace.len() - 1].iter().map(|line| line.split_once("UTC ").unwrap().1).collect();
         prop_assert!(requests.windows(2).all(|pair| pair[0] == pair[1]));
     }

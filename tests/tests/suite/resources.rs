@@ -61,7 +61,7 @@ proptest! {
     }
 
     #[test]
-    fn rule_13_ids_stay_in_their_segments(contract in any::<String>(), period in any::<String>()) {
+    fn d13_ids_stay_in_their_segments(contract in any::<String>(), period in any::<String>()) {
         let (Ok(contract_id), Ok(period_id)) = (contract.parse(), period.parse()) else { return Ok(()) };
         let call = ContractPeriodCall::new(contract_id, period_id);
         let segments = path(&call);
@@ -78,7 +78,7 @@ proptest! {
     }
 
     #[test]
-    fn rule_13_filters_stay_in_their_parameters(number in any::<String>(), cursor in any::<String>()) {
+    fn d13_filters_stay_in_their_parameters(number in any::<String>(), cursor in any::<String>()) {
         let (Ok(call), Ok(after)) = (ContractsCall::new().external_number(&*number), cursor.parse::<Cursor>()) else {
             prop_assert!([&number, &cursor].iter().any(|text| text.is_empty() || text.contains(char::is_control)));
             return Ok(());

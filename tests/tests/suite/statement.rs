@@ -48,7 +48,7 @@ fn overview() -> impl Strategy<Value = TrusteeOverview> {
     })
 }
 
-/// Trimmed and without case, as rules 2 and 3 compare.
+/// Trimmed and without case, as rules B2 and B3 compare.
 fn folded(text: Option<&str>) -> String {
     text.unwrap_or_default().trim().to_lowercase()
 }
@@ -83,7 +83,7 @@ impl<'a> Taker<'a> {
     }
 }
 
-/// Rule 3, and where no row has the name, rule 7: what an allowance is on.
+/// Rule B3, and where no row has the name, rule B7: what an allowance is on.
 fn pool(statement: &Statement, allowance: &Allowance, takers: &[Taker<'_>]) -> Option<Pool> {
     let name = folded(allowance.name.as_deref());
     let words: Vec<&str> = name.split(|c: char| !c.is_alphanumeric()).collect();
@@ -136,7 +136,7 @@ proptest! {
         }
     }
 
-    /// Rules 4 and 5, computed once more from what came.
+    /// Rules B4 and B5, computed once more from what came.
     #[test]
     fn each_charge_is_what_its_own_row_says(overview in overview()) {
         let statement = Statement::new(&overview);
@@ -155,7 +155,7 @@ proptest! {
         }
     }
 
-    /// Rules 6 and 7: a part is charged with a total of its own and never beside it, and is left out where there is none.
+    /// Rules B6 and B7: a part is charged with a total of its own and never beside it, and is left out where there is none.
     #[test]
     fn a_part_is_charged_with_its_own_total_or_said_to_be_left_out(overview in overview()) {
         let statement = Statement::new(&overview);
@@ -180,7 +180,7 @@ proptest! {
         }
     }
 
-    /// Rule 3: what is said to be applied is included, all of it; what is not changes nothing.
+    /// Rule B3: what is said to be applied is included, all of it; what is not changes nothing.
     #[test]
     fn an_allowance_is_applied_in_full_or_changes_nothing(overview in overview()) {
         let statement = Statement::new(&overview);
@@ -203,7 +203,7 @@ proptest! {
         }
     }
 
-    /// Rule 3: however many rows share an allowance, together they get what it grants and not a unit more.
+    /// Rule B3: however many rows share an allowance, together they get what it grants and not a unit more.
     #[test]
     fn no_unit_of_an_allowance_is_granted_twice(overview in overview()) {
         let statement = Statement::new(&overview);

@@ -110,7 +110,7 @@ fn the_buffer_is_as_large_as_what_was_announced_and_came() {
 }
 
 #[test]
-fn rule_14_the_bound_holds_while_reading() {
+fn d14_the_bound_holds_while_reading() {
     let full = Err(TransportErrorKind::TooLarge { limit: 4 });
     assert_eq!(read(&headers(&[]), 4, &[b"12", b"34"]).unwrap(), "1234");
     assert_eq!(read(&headers(&[]), 4, &[b"12", b"345"]), full);
@@ -119,7 +119,7 @@ fn rule_14_the_bound_holds_while_reading() {
 }
 
 #[test]
-fn rule_14_a_bomb_is_stopped_at_the_bound() {
+fn d14_a_bomb_is_stopped_at_the_bound() {
     let bomb = gzip(&vec![0; 8 << 20]);
     let encoded = headers(&[("content-encoding", "gzip")]);
     let mut body = BodyReader::new(&encoded, 1 << 20).unwrap();

@@ -10,7 +10,7 @@
 //!   Done(Document)
 //! ```
 //!
-//! # What this means for rule 9
+//! # What this means for rule D9
 //!
 //! The address comes from the API, and leads to a host that nobody has configured. So the request for it carries nothing
 //! of ours: no token, no cookie, and no header that is not the same for everybody. No session sees it or its answer, so

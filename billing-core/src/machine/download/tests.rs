@@ -46,7 +46,7 @@ fn the_request_for_the_document() {
 }
 
 #[test]
-fn rule_4_both_requests_have_one_deadline() {
+fn d04_both_requests_have_one_deadline() {
     let Step::Send(request, sent) = download("https://api.x").step(start()) else { panic!("a request") };
     let later = after(start(), std::time::Duration::from_secs(20));
     let Step::Send(next, sent) = sent.receive(located(), later) else { panic!("the next request") };
@@ -56,7 +56,7 @@ fn rule_4_both_requests_have_one_deadline() {
 }
 
 #[test]
-fn rule_9_the_documents_host_gets_no_token_and_has_no_say_in_the_session() {
+fn d09_the_documents_host_gets_no_token_and_has_no_say_in_the_session() {
     let environment = Environment::new("https://api.x".parse().unwrap(), "https://login.x".parse().unwrap());
     let credentials = Credentials::client("id", "s3cret").unwrap();
     let session = Session::with(environment, credentials, Pacing { min_interval: None }, 1);
@@ -148,7 +148,7 @@ fn an_empty_document_is_none() {
 }
 
 #[test]
-fn rule_9_a_document_on_this_machine_is_fetched_only_where_the_api_is_too() {
+fn d09_a_document_on_this_machine_is_fetched_only_where_the_api_is_too() {
     let local = || reply(200, "inin-correlation-id: c-7", r#"{"url":"http://127.0.0.1:80/1.pdf?s1gnature"}"#);
     let run = script(download("https://api.x"), &[local()]);
     assert!(matches!(run.error().kind(), ErrorKind::BadNextLink(_)), "{}", run.error());
@@ -159,7 +159,7 @@ fn rule_9_a_document_on_this_machine_is_fetched_only_where_the_api_is_too() {
 }
 
 #[test]
-fn rule_9_the_signature_is_in_no_error() {
+fn d09_the_signature_is_in_no_error() {
     // Stores tell what they were sent, for those who look for a mistake in it.
     let echo = "<Error><Message>bad s1gn%2Fature</Message><Provided>s1gn/ature</Provided></Error>";
     let run = fetched(&[located(), reply(403, "", echo), located(), reply(403, "", echo)]);

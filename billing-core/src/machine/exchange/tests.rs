@@ -33,7 +33,7 @@ fn what_usually_passes_is_repeated_five_times() {
 }
 
 #[test]
-fn rule_9_a_token_that_the_server_sends_back_is_in_no_error_of_a_good_answer_either() {
+fn d09_a_token_that_the_server_sends_back_is_in_no_error_of_a_good_answer_either() {
     let shown = |error: &Error| format!("{error} {error:?} {:?}", std::error::Error::source(error));
     let told = |policy: Policy, replies: &[crate::Reply]| {
         let credentials = Credentials::access_token("t0kent0ken").unwrap();
@@ -154,7 +154,7 @@ fn a_long_hint_defers_and_names_the_time() {
 }
 
 #[test]
-fn rule_4_a_wake_past_the_deadline_is_an_error_now() {
+fn d04_a_wake_past_the_deadline_is_an_error_now() {
     let policy = Policy { timeout: Duration::from_secs(4), ..Policy::default() };
     let run = script(exchange(policy), &[reply(429, "", "")]);
     assert!(matches!(run.error().kind(), ErrorKind::Deadline(_)));
@@ -162,7 +162,7 @@ fn rule_4_a_wake_past_the_deadline_is_an_error_now() {
 }
 
 #[test]
-fn rule_4_nothing_is_scheduled_for_the_deadline_itself() {
+fn d04_nothing_is_scheduled_for_the_deadline_itself() {
     // The answer comes a millisecond after the start, and the park is of five seconds.
     let policy = |millis| Policy { timeout: Duration::from_millis(millis), ..Policy::default() };
     for (overall, requests) in [(5_001, 1), (5_002, 2)] {
@@ -186,7 +186,7 @@ fn rule_4_nothing_is_scheduled_for_the_deadline_itself() {
 }
 
 #[test]
-fn rule_5_the_documented_bound_is_reached_and_not_passed() {
+fn d05_the_documented_bound_is_reached_and_not_passed() {
     // The worst that the table allows: each transient failure followed by two unreadable answers.
     let mut n = 0;
     let run = run(exchange(Policy::default()), |_, _| {
@@ -203,7 +203,7 @@ fn rule_5_the_documented_bound_is_reached_and_not_passed() {
 }
 
 #[test]
-fn rule_8_the_same_seed_gives_the_same_waits() {
+fn d08_the_same_seed_gives_the_same_waits() {
     let gaps = |seed| script(exchange(Policy { seed, ..Policy::default() }), &[reply(500, "", "")]).gaps();
     assert_eq!(gaps(7), gaps(7));
     assert_ne!(gaps(7), gaps(8));

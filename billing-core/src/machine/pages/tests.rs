@@ -74,7 +74,7 @@ fn read(base: &str, next: &[&str]) -> (Vec<String>, Result<Vec<u32>, Error>) {
 }
 
 #[test]
-fn rule_10_an_empty_page_with_a_next_uri_is_not_the_end() {
+fn d10_an_empty_page_with_a_next_uri_is_not_the_end() {
     let (asked, numbers) =
         read("https://api.x", &["/api/v2/numbers?after=a", "/api/v2/numbers?after=b", "?after=c", ""]);
     assert_eq!(numbers.unwrap(), [0, 2, 3]);
@@ -86,7 +86,7 @@ fn rule_10_an_empty_page_with_a_next_uri_is_not_the_end() {
 }
 
 #[test]
-fn rule_10_a_seen_cursor_is_an_error() {
+fn d10_a_seen_cursor_is_an_error() {
     for next in [
         &["/api/v2/numbers"][..],
         &["?after=a", "https://api.x/api/v2/numbers?after=a"],
@@ -99,7 +99,7 @@ fn rule_10_a_seen_cursor_is_an_error() {
 }
 
 #[test]
-fn rule_9_a_next_uri_to_another_origin_is_an_error_before_anything_is_sent() {
+fn d09_a_next_uri_to_another_origin_is_an_error_before_anything_is_sent() {
     for next in [
         "https://evil.test/api/v2/numbers?after=a",
         "http://api.x/api/v2/numbers?after=a",
@@ -117,7 +117,7 @@ fn rule_9_a_next_uri_to_another_origin_is_an_error_before_anything_is_sent() {
 }
 
 #[test]
-fn rule_9_a_next_uri_that_holds_the_token_is_not_followed() {
+fn d09_a_next_uri_that_holds_the_token_is_not_followed() {
     for (next, fine) in [
         ("/api/v2/numbers?after=a", true),
         ("/api/v2/numbers?access_token=t0ken==", false),
@@ -181,7 +181,7 @@ fn without_a_next_uri_a_list_goes_on_by_number() {
 }
 
 #[test]
-fn rule_10_a_number_that_was_not_asked_for_is_an_error() {
+fn d10_a_number_that_was_not_asked_for_is_an_error() {
     let (asked, numbers) =
         read_by_number("https://x.y", |_| r#"{"entities":[7],"pageNumber":1,"pageCount":3}"#.to_owned());
     let error = numbers.unwrap_err();

@@ -92,7 +92,7 @@ fn a_token_of_the_callers_is_not_renewed() {
 }
 
 #[test]
-fn rule_6_a_401_costs_no_poll_and_moves_no_schedule() {
+fn d06_a_401_costs_no_poll_and_moves_no_schedule() {
     let waits = |mut stale: Vec<u32>| {
         let mut polls = 0;
         let run = run(
@@ -119,7 +119,7 @@ fn rule_6_a_401_costs_no_poll_and_moves_no_schedule() {
 }
 
 #[test]
-fn rule_6_one_login_for_all_and_a_401_invalidates_only_its_own_token() {
+fn d06_one_login_for_all_and_a_401_invalidates_only_its_own_token() {
     let access = shared(client());
     let step = |machine: Authorized<_, Shared>| machine.step(start());
     let Step::Send(login, logging_in) = step(overview(&access)) else { panic!("a login") };
@@ -180,7 +180,7 @@ fn waits_on_a_clock_that_was_set_back(access: &Shared, now: DateTime<Utc>) -> f6
 }
 
 #[test]
-fn rule_7_a_429_parks_no_longer_on_a_clock_that_was_set_back() {
+fn d07_a_429_parks_no_longer_on_a_clock_that_was_set_back() {
     let access = unpaced(Credentials::access_token("t").unwrap());
     let Step::Send(_, sent) = overview(&access).step(start()) else { panic!("a call") };
     let Step::Wait(..) = sent.receive(reply(429, "retry-after: 90", ""), start()) else { panic!("a wait") };
@@ -198,7 +198,7 @@ fn a_window_that_is_used_up_is_awaited_no_longer_on_a_clock_that_was_set_back() 
 }
 
 #[test]
-fn rule_6_a_silent_login_and_one_that_backs_off_are_awaited_no_longer_on_a_clock_that_was_set_back() {
+fn d06_a_silent_login_and_one_that_backs_off_are_awaited_no_longer_on_a_clock_that_was_set_back() {
     let access = shared(client());
     let Step::Send(_, _silent) = overview(&access).step(start()) else { panic!("a login") };
     assert_eq!(waits_on_a_clock_that_was_set_back(&access, start()), 41.0);
@@ -209,7 +209,7 @@ fn rule_6_a_silent_login_and_one_that_backs_off_are_awaited_no_longer_on_a_clock
 }
 
 #[test]
-fn rule_6_and_7_what_comes_after_a_clock_was_set_back_holds_from_then() {
+fn d06_and_7_what_comes_after_a_clock_was_set_back_holds_from_then() {
     let yesterday = before(start(), DAY);
     let waits = |access: &Shared| match overview(access).step(yesterday) {
         Step::Wait(until, _) => between(yesterday, until).as_secs_f64(),
@@ -239,7 +239,7 @@ fn a_token_lasts_no_longer_on_a_clock_that_was_set_back() {
 }
 
 #[test]
-fn rule_7_threads_that_come_out_of_order_set_no_clock_back() {
+fn d07_threads_that_come_out_of_order_set_no_clock_back() {
     let access = unpaced(Credentials::access_token("t").unwrap());
     let Step::Send(_, sent) = overview(&access).step(start()) else { panic!("a call") };
     let Step::Wait(until, _) = sent.receive(reply(429, "retry-after: 90", ""), start()) else {
@@ -263,7 +263,7 @@ fn refused_credentials_fail_every_call() {
 }
 
 #[test]
-fn rule_5_a_lifetime_of_nothing_is_no_endless_login() {
+fn d05_a_lifetime_of_nothing_is_no_endless_login() {
     let run = run(overview(&shared(client())), |request, _| match is_login(request) {
         true => reply(200, "", r#"{"access_token":"t","expires_in":0}"#),
         false => reply(200, "", "{}"),
@@ -323,7 +323,7 @@ fn a_failing_login_backs_off_and_is_given_up_by_all_who_wait() {
 }
 
 #[test]
-fn rule_5_the_last_429_of_a_burst_is_followed_by_a_second_too() {
+fn d05_the_last_429_of_a_burst_is_followed_by_a_second_too() {
     let access = unpaced(Credentials::access_token("a").unwrap());
     let [first, last] = [overview(&access), overview(&access)].map(|machine| match machine.step(start()) {
         Step::Send(_, sent) => sent,
@@ -417,7 +417,7 @@ fn a_token_is_renewed_before_its_lifetime_ends() {
 }
 
 #[test]
-fn rule_7_a_429_parks_all_of_the_token_and_no_other() {
+fn d07_a_429_parks_all_of_the_token_and_no_other() {
     let access = shared(Credentials::access_token("a").unwrap());
     let Step::Send(_, sent) = overview(&access).step(start()) else { panic!("a call") };
     let Step::Wait(until, _) = sent.receive(reply(429, "retry-after: 30", ""), start()) else {
@@ -437,7 +437,7 @@ fn rule_7_a_429_parks_all_of_the_token_and_no_other() {
 }
 
 #[test]
-fn rule_9_credentials_go_to_the_configured_origins_only() {
+fn d09_credentials_go_to_the_configured_origins_only() {
     let access = shared(client());
     for base in ["https://api.evil.example", "https://login.mypurecloud.com", "http://127.0.0.1:1"] {
         let call = crate::calls::TrusteeOverviewCall::new("org".parse().unwrap());
@@ -449,7 +449,7 @@ fn rule_9_credentials_go_to_the_configured_origins_only() {
 }
 
 #[test]
-fn rule_9_nothing_renders_a_secret() {
+fn d09_nothing_renders_a_secret() {
     let access = shared(client());
     let mut seen = String::new();
     let run = run(overview(&access), |request, _| {
@@ -466,7 +466,7 @@ fn rule_9_nothing_renders_a_secret() {
 }
 
 #[test]
-fn rule_9_a_login_service_that_repeats_the_request_without_its_padding_is_not_quoted() {
+fn d09_a_login_service_that_repeats_the_request_without_its_padding_is_not_quoted() {
     let environment = Environment::default();
     for (secret, pair) in
         [("s3cret!", "aWQ6czNjcmV0IQ"), ("s3cret!!", "aWQ6czNjcmV0ISE"), ("s3cret", "aWQ6czNjcmV0")]
@@ -482,7 +482,7 @@ fn rule_9_a_login_service_that_repeats_the_request_without_its_padding_is_not_qu
 }
 
 #[test]
-fn rule_9_a_login_service_that_repeats_the_request_is_not_quoted() {
+fn d09_a_login_service_that_repeats_the_request_is_not_quoted() {
     let echo = "<pre>POST /oauth/token Authorization: Basic aWQ6czNjcmV0 id:s3cret</pre>";
     let run = run(overview(&shared(client())), |_, _| reply(400, "", echo));
     let shown = format!("{} {:?}", run.error(), run.error());
@@ -490,7 +490,7 @@ fn rule_9_a_login_service_that_repeats_the_request_is_not_quoted() {
 }
 
 #[test]
-fn rule_9_a_login_that_cannot_be_read_does_not_show_its_token() {
+fn d09_a_login_that_cannot_be_read_does_not_show_its_token() {
     for body in [
         r#"{"access_token":"t0ken","expires_in":86400"#,
         r#"{"access_token":"t0ken\n"}"#,
@@ -521,7 +521,7 @@ fn the_deadline_holds_while_somebody_else_logs_in() {
 }
 
 #[test]
-fn rule_4_a_login_that_comes_after_the_deadline_is_followed_by_no_request() {
+fn d04_a_login_that_comes_after_the_deadline_is_followed_by_no_request() {
     let hurried = Policy { timeout: Duration::from_secs(5), ..Policy::default() };
     for (seconds, in_time) in [(4, true), (5, false), (6, false)] {
         let machine = Authorized::new(exchange(hurried.clone()), shared(client()));
@@ -585,7 +585,7 @@ fn a_late_answer_to_a_login_that_was_taken_over_is_not_taken() {
 }
 
 #[test]
-fn rule_2_what_is_saved_while_waiting_for_a_login_is_the_poll_itself() {
+fn d02_what_is_saved_while_waiting_for_a_login_is_the_poll_itself() {
     let access = shared(client());
     let Step::Send(_, _login) = overview(&access).step(start()) else { panic!("a login") };
     let Step::Wait(_, joined) = Authorized::new(poll(Policy::default()), access).step(start()) else {
@@ -632,7 +632,7 @@ fn progress_counts_a_request_that_a_401_has_cost_while_its_repeat_waits() {
 }
 
 #[test]
-fn rule_5_a_token_that_is_replaced_again_and_again_is_followed_three_times() {
+fn d05_a_token_that_is_replaced_again_and_again_is_followed_three_times() {
     let access = unpaced(client());
     let again = |machine: Authorized<_, Shared>| machine.step(start());
     let Step::Send(_, logging_in) = again(overview(&access)) else { panic!("a login") };

@@ -323,7 +323,7 @@ fn without_headers_requests_are_spaced() {
 }
 
 #[test]
-fn rule_7_a_429_parks_until_the_later_of_hint_and_window_and_a_little() {
+fn d07_a_429_parks_until_the_later_of_hint_and_window_and_a_little() {
     let mut quota = Quota::new(Pacing::default(), 1);
     let ticket = send(&mut quota, 0.0);
     let wait = throttle(&mut quota, ticket, &retry_after(42), 0.0);

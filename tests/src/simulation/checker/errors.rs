@@ -12,7 +12,7 @@ impl Operation {
         terms: &Terms,
         at: i64,
     ) -> Result<(), Violation> {
-        ensure(self.phase == Phase::Idle, "2", || "an end while a request is out".to_owned())?;
+        ensure(self.phase == Phase::Idle, "D2", || "an end while a request is out".to_owned())?;
         ensure(
             self.jumps() || self.may_be_late || at <= self.deadline.saturating_add(terms.late),
             "deadline",
@@ -21,16 +21,16 @@ impl Operation {
         match outcome {
             Outcome::Good { complete, more, kept } => {
                 let says = self.last.as_ref().map(|reply| &reply.says);
-                ensure(matches!(self.expect, Expect::Good | Expect::Anything), "3", || {
+                ensure(matches!(self.expect, Expect::Good | Expect::Anything), "D3", || {
                     format!("a good end, where {:?} is expected", self.expect)
                 })?;
                 let said = self.kind != Kind::Report || (says == Some(&Says::Complete) && *complete);
-                ensure(said, "3", || format!("a good end of a report that says {says:?}"))?;
-                // Rules 12 and 15, where it is certain what came.
+                ensure(said, "D3", || format!("a good end of a report that says {says:?}"))?;
+                // Rules D12 and D15, where it is certain what came.
                 let odd = self.expect == Expect::Good && self.last.as_ref().is_some_and(|reply| reply.odd);
-                ensure(*kept || !odd, "12", || "what no schema has is lost".to_owned())?;
+                ensure(*kept || !odd, "D12", || "what no schema has is lost".to_owned())?;
                 if let (Some(Says::Page(next)), Expect::Good) = (says, &self.expect) {
-                    ensure(*more == (*next == Next::On), "10", || format!("more: {more} after {next:?}"))?;
+                    ensure(*more == (*next == Next::On), "D10", || format!("more: {more} after {next:?}"))?;
                 }
             }
             Outcome::Failed { kind, login, attempts, retry_at, .. } => {
@@ -40,7 +40,7 @@ impl Operation {
                 }
                 self.tells(outcome, session)?;
                 let counted = *attempts == self.sent || (self.restored && *attempts < self.sent);
-                ensure(counted, "11", || format!("{attempts} requests in the error of {}", self.sent))?;
+                ensure(counted, "D11", || format!("{attempts} requests in the error of {}", self.sent))?;
                 self.calm(kind, session, terms, at)?;
             }
         }
@@ -84,13 +84,13 @@ impl Operation {
         }
     }
 
-    /// Rule 11, in what the error holds and in its line for people.
+    /// Rule D11, in what the error holds and in its line for people.
     fn tells(&self, outcome: &Outcome, session: Option<&Session>) -> Result<(), Violation> {
         let Outcome::Failed { kind, login, status, code, message, correlation, text, .. } = outcome else {
             return Ok(());
         };
         let title = if *login { billing_core::calls::LOGIN.title() } else { title(self.kind) };
-        ensure(text.starts_with(title), "11", || format!("another operation than {title}: {text}"))?;
+        ensure(text.starts_with(title), "D11", || format!("another operation than {title}: {text}"))?;
         // A session may have had the answer that is in the way, and what was restored has forgotten it.
         let of_time = matches!(kind, ErrorKind::Deadline(_) | ErrorKind::Deferred(_));
         if of_time && (self.session.is_some() || self.restored) {
@@ -99,23 +99,23 @@ impl Operation {
         let last =
             if *login { session.and_then(|session| session.given.as_ref()) } else { self.last.as_ref() };
         let Some(last) = last else { return Ok(()) };
-        ensure(last.status == *status, "11", || format!("status {status:?} instead of {:?}", last.status))?;
-        ensure(last.correlation == *correlation, "11", || {
+        ensure(last.status == *status, "D11", || format!("status {status:?} instead of {:?}", last.status))?;
+        ensure(last.correlation == *correlation, "D11", || {
             format!("correlation id {correlation:?} instead of {:?}", last.correlation)
         })?;
         // Of a login that looks good nothing is kept.
         let kept_back = *login && last.status.is_some_and(|status| status < 300) && code.is_none();
-        ensure(kept_back || same(&last.code, code), "11", || {
+        ensure(kept_back || same(&last.code, code), "D11", || {
             format!("code {code:?} instead of {:?}", last.code)
         })?;
-        ensure(kept_back || same(&last.message, message), "11", || {
+        ensure(kept_back || same(&last.message, message), "D11", || {
             format!("message {message:?} instead of {:?}", last.message)
         })?;
         let Some(status) = status else { return Ok(()) };
         let status = format!("({status}");
         let told = [Some(&*status), code.as_deref(), message.as_deref(), correlation.as_deref()];
         let untold = told.into_iter().flatten().find(|part| !text.contains(part));
-        ensure(untold.is_none(), "11", || format!("{untold:?} is not in the line: {text}"))
+        ensure(untold.is_none(), "D11", || format!("{untold:?} is not in the line: {text}"))
     }
 
     /// With faults that stop, every operation with time enough ends well.

@@ -92,7 +92,7 @@ impl Checker {
         let (at, number) = (*at, *number);
         match what {
             What::Begins { kind, session, policy, deadline } => {
-                ensure(number == self.operations.len(), "2", || {
+                ensure(number == self.operations.len(), "D2", || {
                     "operations are numbered in order".to_owned()
                 })?;
                 self.operations.push(Operation::new(*kind, *session, policy.clone(), at, *deadline));
@@ -107,9 +107,9 @@ impl Checker {
             _ => {}
         }
         let Some(operation) = self.operations.get_mut(number) else {
-            return Err(Violation { rule: "2", text: "an operation that was not begun".to_owned() });
+            return Err(Violation { rule: "D2", text: "an operation that was not begun".to_owned() });
         };
-        ensure(operation.phase != Phase::Over, "2", || format!("something comes after the end: {what:?}"))?;
+        ensure(operation.phase != Phase::Over, "D2", || format!("something comes after the end: {what:?}"))?;
         let mut session = operation.session.and_then(|number| self.sessions.get_mut(number));
         // It is not asked about a failure to log in that its operation's deadline has brought about.
         let looks = matches!(what, What::Sends(_) | What::Receives(Reply { failure: None, .. }));
@@ -122,7 +122,7 @@ impl Checker {
                 match (request.to, session) {
                     (Origin::Login, Some(session)) => session.login_begins(number, request, at),
                     (Origin::Login, None) => {
-                        Err(Violation { rule: "6", text: "a login of nobody".to_owned() })
+                        Err(Violation { rule: "D6", text: "a login of nobody".to_owned() })
                     }
                     (_, Some(session)) => session.call_begins(request, at),
                     (_, None) => Ok(()),
@@ -168,13 +168,13 @@ impl Checker {
     /// When an operation has no outcome.
     pub fn finish(&self) -> Result<(), Violation> {
         let open = self.operations.iter().position(|operation| operation.phase != Phase::Over);
-        ensure(open.is_none(), "2", || format!("operation {open:?} has no outcome"))
+        ensure(open.is_none(), "D2", || format!("operation {open:?} has no outcome"))
     }
 
-    /// Rule 9.
+    /// Rule D9.
     fn shows(&self, what: &str, text: &str) -> Result<(), Violation> {
         let found = self.terms.secrets.iter().find(|secret| text.contains(*secret));
-        ensure(found.is_none(), "9", || format!("a secret is in {what}: {text}"))
+        ensure(found.is_none(), "D9", || format!("a secret is in {what}: {text}"))
     }
 }
 

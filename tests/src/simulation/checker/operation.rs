@@ -138,7 +138,7 @@ impl Operation {
         session: Option<&Session>,
         at: i64,
     ) -> Result<(), Violation> {
-        ensure(self.phase == Phase::Idle, "2", || "two requests of one machine are in flight".to_owned())?;
+        ensure(self.phase == Phase::Idle, "D2", || "two requests of one machine are in flight".to_owned())?;
         ensure(matches!(self.expect, Expect::Goes | Expect::Anything), "table", || {
             format!("a request, where {:?} is expected", self.expect)
         })?;
@@ -161,12 +161,12 @@ impl Operation {
             Origin::Api => "Bearer ",
             Origin::Login => "Basic ",
             Origin::Elsewhere => {
-                return Err(Violation { rule: "9", text: "a request to another origin".to_owned() });
+                return Err(Violation { rule: "D9", text: "a request to another origin".to_owned() });
             }
         };
-        ensure(request.fits, "13", || "its path or query is not what it asks for".to_owned())?;
+        ensure(request.fits, "D13", || "its path or query is not what it asks for".to_owned())?;
         let fits = request.authorization.as_deref().is_some_and(|text| text.starts_with(scheme));
-        ensure(fits, "9", || format!("{:?} with the credentials of another origin", request.to))?;
+        ensure(fits, "D9", || format!("{:?} with the credentials of another origin", request.to))?;
         self.sent += 1;
         self.promised_before = self.promised_before.max(std::mem::replace(&mut self.promised, i64::MIN));
         (self.set_back, self.may_be_late) = (false, false);
@@ -182,16 +182,16 @@ impl Operation {
     /// A request to the API.
     fn calls(&mut self, request: &Request, at: i64) -> Result<(), Violation> {
         let first = *self.digest.get_or_insert(request.digest);
-        ensure(first == request.digest, "1", || "not the same request as before".to_owned())?;
+        ensure(first == request.digest, "D1", || "not the same request as before".to_owned())?;
         if self.again {
             self.again = false;
         } else {
-            ensure(self.jumped || at >= self.not_before, "4", || {
+            ensure(self.jumped || at >= self.not_before, "D4", || {
                 format!("{} ms too early", self.not_before - at)
             })?;
             self.calls += 1;
             let time = (self.deadline - self.bounded_since).max(0);
-            ensure(self.kind != Kind::Report || self.calls <= time / 2_000 + 1, "5", || {
+            ensure(self.kind != Kind::Report || self.calls <= time / 2_000 + 1, "D5", || {
                 format!("{} polls in {time} ms", self.calls)
             })?;
             // Each transient failure is followed by so many that cannot be read, and so is the beginning; and then the 429s,
@@ -199,7 +199,7 @@ impl Operation {
             let once = i64::from(self.policy.retries.max_retries + 1)
                 * i64::from(self.policy.max_decode_retries + 1);
             let most = once + self.throttled;
-            ensure(self.kind == Kind::Report || self.calls <= most, "5", || {
+            ensure(self.kind == Kind::Report || self.calls <= most, "D5", || {
                 format!("{} requests, where {most} are the bound", self.calls)
             })?;
         }
@@ -215,7 +215,7 @@ impl Operation {
         at: i64,
     ) -> Result<(), Violation> {
         let Phase::Out { request, timed_out, .. } = std::mem::replace(&mut self.phase, Phase::Idle) else {
-            return Err(Violation { rule: "2", text: "a reply to nothing".to_owned() });
+            return Err(Violation { rule: "D2", text: "a reply to nothing".to_owned() });
         };
         if request.to == Origin::Login {
             let cut_short = match reply.failure {
@@ -229,7 +229,7 @@ impl Operation {
             }
             return Ok(());
         }
-        ensure(reply.length <= self.policy.max_body, "14", || format!("a body of {} bytes", reply.length))?;
+        ensure(reply.length <= self.policy.max_body, "D14", || format!("a body of {} bytes", reply.length))?;
         self.again = false;
         self.last = Some(reply.clone());
         (self.due_at_most, self.asked, self.answered) = (at, None, at);
@@ -312,7 +312,7 @@ impl Operation {
                 self.throttled += 1;
                 self.throttled_in_row += 1;
                 let time = (self.deadline - self.bounded_since).max(0);
-                ensure(self.throttled <= time / 1_000 + 1, "5", || format!("{} 429s", self.throttled))?;
+                ensure(self.throttled <= time / 1_000 + 1, "D5", || format!("{} 429s", self.throttled))?;
                 // A session knows better: from the window, and from others of the same burst.
                 if self.session.is_none() && reply.hint.is_none() {
                     self.not_before = self.not_before.max(at + 5_000);
@@ -332,21 +332,21 @@ impl Operation {
         session: Option<&Session>,
         at: i64,
     ) -> Result<(), Violation> {
-        ensure(self.phase == Phase::Idle, "2", || "a wait while a request is out".to_owned())?;
+        ensure(self.phase == Phase::Idle, "D2", || "a wait while a request is out".to_owned())?;
         ensure(matches!(self.expect, Expect::Goes | Expect::Anything), "table", || {
             format!("a wait, where {:?} is expected", self.expect)
         })?;
         ensure(until > at, "wait", || "a wait that is over is no wait".to_owned())?;
-        ensure(until <= self.deadline, "4", || "a wait beyond the deadline".to_owned())?;
+        ensure(until <= self.deadline, "D4", || "a wait beyond the deadline".to_owned())?;
         let own = matches!(why, WaitReason::Report(_) | WaitReason::Retry(_));
-        ensure(!(self.again && own), "6", || format!("a 401 moves the schedule: {why}"))?;
-        ensure(self.polls.is_none_or(|expected| expected == polls), "6", || {
+        ensure(!(self.again && own), "D6", || format!("a 401 moves the schedule: {why}"))?;
+        ensure(self.polls.is_none_or(|expected| expected == polls), "D6", || {
             format!("{polls} polls are counted, where there were {:?}", self.polls)
         })?;
         self.polls = Some(polls);
         if *why == WaitReason::Throttled && !self.restored && until > self.promised {
             let due = session.is_none_or(|session| session.is_parked(until, at));
-            ensure(due, "7", || "it waits for a 429 that its session has not had".to_owned())?;
+            ensure(due, "D7", || "it waits for a 429 that its session has not had".to_owned())?;
         }
         self.waits_no_longer(until, why, session, at)?;
         self.promised = self.promised.max(until);

@@ -97,14 +97,14 @@ impl Session {
         }
     }
 
-    /// Rule 6: one login at a time, and none while there is a good token.
+    /// Rule D6: one login at a time, and none while there is a good token.
     pub(super) fn login_begins(
         &mut self,
         number: usize,
         request: &Request,
         at: i64,
     ) -> Result<(), Violation> {
-        let break_6 = |text: String| Err(Violation { rule: "6", text });
+        let break_6 = |text: String| Err(Violation { rule: "D6", text });
         if !self.renewable || self.refused {
             return break_6("a login with credentials that are not good for one".to_owned());
         }
@@ -217,18 +217,18 @@ impl Session {
         }
     }
 
-    /// Rules 6 and 7, for a request to the API.
+    /// Rules D6 and D7, for a request to the API.
     pub(super) fn call_begins(&self, request: &Request, at: i64) -> Result<(), Violation> {
-        ensure(at >= self.parked, "7", || format!("a request {} ms before a 429 is over", self.parked - at))?;
+        ensure(at >= self.parked, "D7", || format!("a request {} ms before a 429 is over", self.parked - at))?;
         if !self.renewable {
             return Ok(());
         }
         let Some(current) = &self.current else {
-            return Err(Violation { rule: "6", text: "a request without a login".to_owned() });
+            return Err(Violation { rule: "D6", text: "a request without a login".to_owned() });
         };
         let offered = request.authorization.as_deref().and_then(|text| text.strip_prefix("Bearer "));
-        ensure(offered == Some(&*current.token), "6", || "a request with another token".to_owned())?;
-        ensure(!current.refused, "6", || "a request with a token that was refused".to_owned())
+        ensure(offered == Some(&*current.token), "D6", || "a request with another token".to_owned())?;
+        ensure(!current.refused, "D6", || "a request with a token that was refused".to_owned())
     }
 
     pub(super) fn call_ends(&mut self, reply: &Reply, at: i64) {

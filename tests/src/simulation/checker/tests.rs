@@ -162,52 +162,52 @@ fn a_right_life_is_let_through() {
 }
 
 #[test]
-fn rule_1_another_request() {
+fn d01_another_request() {
     let mut script = Script::answered(Kind::Report, body(Says::InProgress));
     script.right(0, polled(2_000)).after(2_000);
     let What::Sends(request) = call("t1") else { return };
-    bites("1", script.see(0, What::Sends(Request { digest: 8, ..request })));
+    bites("D1", script.see(0, What::Sends(Request { digest: 8, ..request })));
 }
 
 #[test]
-fn rule_2_two_requests_two_ends_or_none() {
-    bites("2", Script::calling(Kind::Report).see(0, call("t1")));
-    bites("2", Script::calling(Kind::Report).see(0, waits(9, WaitReason::Login)));
-    bites("2", Script::calling(Kind::Report).see(0, good()));
-    bites("2", Script::logged_in(Kind::Report).see(0, token("t1")));
-    bites("2", Script::logged_in(Kind::Report).see(3, good()));
+fn d02_two_requests_two_ends_or_none() {
+    bites("D2", Script::calling(Kind::Report).see(0, call("t1")));
+    bites("D2", Script::calling(Kind::Report).see(0, waits(9, WaitReason::Login)));
+    bites("D2", Script::calling(Kind::Report).see(0, good()));
+    bites("D2", Script::logged_in(Kind::Report).see(0, token("t1")));
+    bites("D2", Script::logged_in(Kind::Report).see(3, good()));
     let mut ended = Script::answered(Kind::Report, body(Says::Complete));
     ended.right(0, good());
-    bites("2", ended.see(0, good()));
-    bites("2", ended.see(0, call("t1")));
-    bites("2", Script::calling(Kind::Report).checker.finish());
+    bites("D2", ended.see(0, good()));
+    bites("D2", ended.see(0, call("t1")));
+    bites("D2", Script::calling(Kind::Report).checker.finish());
 }
 
 #[test]
-fn rule_3_a_good_end_of_an_answer_that_is_not_complete() {
+fn d03_a_good_end_of_an_answer_that_is_not_complete() {
     for says in [Says::InProgress, Says::Odd, Says::Nothing, Says::Object] {
-        bites("3", Script::answered(Kind::Report, body(says)).see(0, good()));
+        bites("D3", Script::answered(Kind::Report, body(says)).see(0, good()));
     }
     let unsaid = What::Ends(Outcome::Good { complete: false, more: false, kept: true });
-    bites("3", Script::answered(Kind::Report, body(Says::Complete)).see(0, unsaid));
+    bites("D3", Script::answered(Kind::Report, body(Says::Complete)).see(0, unsaid));
     let doubtful = Reply { corrupted: true, ..body(Says::Nothing) };
-    bites("3", Script::answered(Kind::Report, doubtful).see(0, good()));
+    bites("D3", Script::answered(Kind::Report, doubtful).see(0, good()));
 }
 
 #[test]
-fn rule_4_polls_that_come_too_early_and_waits_beyond_the_deadline() {
+fn d04_polls_that_come_too_early_and_waits_beyond_the_deadline() {
     let mut script = Script::answered(Kind::Report, body(Says::InProgress));
     script.right(0, polled(1_999)).after(1_999);
-    bites("4", script.see(0, call("t1")));
+    bites("D4", script.see(0, call("t1")));
     let mut hinted = Script::answered(Kind::Overview, Reply { hint: Some(9_000), ..status(503) });
     hinted.after(8_999);
-    bites("4", hinted.see(0, call("t1")));
-    bites("4", Script::answered(Kind::Report, body(Says::InProgress)).see(0, polled(900_001)));
+    bites("D4", hinted.see(0, call("t1")));
+    bites("D4", Script::answered(Kind::Report, body(Says::InProgress)).see(0, polled(900_001)));
     bites("wait", Script::answered(Kind::Report, body(Says::InProgress)).see(0, polled(0)));
 }
 
 #[test]
-fn rule_5_more_requests_than_the_bound() {
+fn d05_more_requests_than_the_bound() {
     let mut script = Script::logged_in(Kind::Overview);
     let result = (0..).find_map(|_| {
         script.after(1);
@@ -215,7 +215,7 @@ fn rule_5_more_requests_than_the_bound() {
         let sent = script.see(0, call("t1"));
         sent.and_then(|()| script.see(0, What::Receives(status(200)))).err()
     });
-    bites("5", Err(result.unwrap_or_else(|| panic!("the bound is reached"))));
+    bites("D5", Err(result.unwrap_or_else(|| panic!("the bound is reached"))));
     let mut throttled = Script::logged_in(Kind::Overview);
     let result = (0..).find_map(|_| {
         throttled.right(0, call("t1"));
@@ -225,51 +225,51 @@ fn rule_5_more_requests_than_the_bound() {
         throttled.checker.operations[0].not_before = 0;
         received.err()
     });
-    bites("5", Err(result.unwrap_or_else(|| panic!("the bound is reached"))));
+    bites("D5", Err(result.unwrap_or_else(|| panic!("the bound is reached"))));
 }
 
 #[test]
-fn rule_6_logins_that_need_not_be_and_tokens_that_are_old() {
-    bites("6", Script::logged_in(Kind::Report).see(0, login()));
-    bites("6", Script::logged_in(Kind::Report).see(0, call("t0")));
+fn d06_logins_that_need_not_be_and_tokens_that_are_old() {
+    bites("D6", Script::logged_in(Kind::Report).see(0, login()));
+    bites("D6", Script::logged_in(Kind::Report).see(0, call("t0")));
     let mut two = Script::new();
     two.right(0, begins(Kind::Report))
         .right(1, begins(Kind::Report))
         .right(2, begins(Kind::Report))
         .right(0, login());
-    bites("6", two.see(1, login()));
-    bites("6", two.see(2, call("t1")));
+    bites("D6", two.see(1, login()));
+    bites("D6", two.see(2, call("t1")));
     let mut refused = Script::answered(Kind::Report, status(401));
-    bites("6", refused.see(0, call("t1")));
+    bites("D6", refused.see(0, call("t1")));
     let mut moved = Script::answered(Kind::Report, status(401));
-    bites("6", moved.see(0, waits(2_000, WaitReason::Report(None))));
+    bites("D6", moved.see(0, waits(2_000, WaitReason::Report(None))));
     let mut counted = Script::answered(Kind::Report, status(401));
-    bites("6", counted.see(0, What::Waits { until: 9, why: WaitReason::Login, polls: 1 }));
+    bites("D6", counted.see(0, What::Waits { until: 9, why: WaitReason::Login, polls: 1 }));
     let mut hasty = Script::new();
     let busy = Reply { hint: Some(5_000), ..status(503) };
     hasty.right(0, begins(Kind::Report)).right(0, login()).right(0, What::Receives(busy)).after(4_999);
-    bites("6", hasty.see(0, login()));
+    bites("D6", hasty.see(0, login()));
     let mut given = Script::on(Terms { renewable: vec![false], ..Terms::default() });
     given.right(0, begins(Kind::Report));
-    bites("6", given.see(0, login()));
+    bites("D6", given.see(0, login()));
 }
 
 #[test]
-fn rule_7_a_429_that_does_not_hold_and_one_that_holds_others() {
+fn d07_a_429_that_does_not_hold_and_one_that_holds_others() {
     let mut script = Script::answered(Kind::Overview, Reply { hint: Some(30_000), ..status(429) });
     script.right(1, begins(Kind::Overview)).after(29_999);
-    bites("7", script.see(1, call("t1")));
+    bites("D7", script.see(1, call("t1")));
     let mut bare = Script::answered(Kind::Overview, status(429));
     bare.right(1, begins(Kind::Overview)).after(4_999);
-    bites("7", bare.see(1, call("t1")));
+    bites("D7", bare.see(1, call("t1")));
     let mut elsewhere = Script::answered(Kind::Overview, Reply { hint: Some(30_000), ..status(429) });
     let What::Begins { kind, policy, deadline, .. } = begins(Kind::Overview) else { return };
     elsewhere.right(1, What::Begins { kind, session: Some(1), policy, deadline });
-    bites("7", elsewhere.see(1, waits(30_000, WaitReason::Throttled)));
+    bites("D7", elsewhere.see(1, waits(30_000, WaitReason::Throttled)));
 }
 
 #[test]
-fn rule_8_other_traces_have_other_digests() {
+fn d08_other_traces_have_other_digests() {
     let digest = |at: i64, what: What| {
         let mut digest = super::super::Digest::default();
         digest.take(&Event { at, operation: 0, what });
@@ -283,35 +283,35 @@ fn rule_8_other_traces_have_other_digests() {
 }
 
 #[test]
-fn rule_9_secrets_that_show_and_credentials_that_go_astray() {
+fn d09_secrets_that_show_and_credentials_that_go_astray() {
     let shows = |text: &str| What::Shows("an error", text.to_owned());
-    bites("9", Script::new().see(0, shows("it was s3cret")));
+    bites("D9", Script::new().see(0, shows("it was s3cret")));
     let mut learned = Script::new();
     learned.checker.secret("t1");
-    bites("9", learned.see(0, shows("Bearer t1")));
-    bites("9", Script::logged_in(Kind::Report).see(0, request(Origin::Elsewhere, "Bearer t1")));
-    bites("9", Script::logged_in(Kind::Report).see(0, request(Origin::Api, "Basic x")));
-    bites("9", Script::new().right(0, begins(Kind::Report)).see(0, request(Origin::Login, "Bearer t1")));
+    bites("D9", learned.see(0, shows("Bearer t1")));
+    bites("D9", Script::logged_in(Kind::Report).see(0, request(Origin::Elsewhere, "Bearer t1")));
+    bites("D9", Script::logged_in(Kind::Report).see(0, request(Origin::Api, "Basic x")));
+    bites("D9", Script::new().right(0, begins(Kind::Report)).see(0, request(Origin::Login, "Bearer t1")));
 }
 
 #[test]
-fn rule_10_a_list_that_ends_too_early_or_goes_astray() {
+fn d10_a_list_that_ends_too_early_or_goes_astray() {
     let ends = |more| What::Ends(Outcome::Good { complete: false, more, kept: true });
-    bites("10", Script::answered(Kind::List, body(Says::Page(Next::On))).see(0, ends(false)));
-    bites("10", Script::answered(Kind::List, body(Says::Page(Next::End))).see(0, ends(true)));
-    bites("3", Script::answered(Kind::List, body(Says::Page(Next::Astray))).see(0, ends(true)));
+    bites("D10", Script::answered(Kind::List, body(Says::Page(Next::On))).see(0, ends(false)));
+    bites("D10", Script::answered(Kind::List, body(Says::Page(Next::End))).see(0, ends(true)));
+    bites("D3", Script::answered(Kind::List, body(Says::Page(Next::Astray))).see(0, ends(true)));
 }
 
 #[test]
-fn rule_11_errors_that_do_not_tell() {
+fn d11_errors_that_do_not_tell() {
     let answered = || {
         let correlation = Some("c-1".into());
         Script::answered(Kind::Report, Reply { correlation, code: Some("x".into()), ..status(404) })
     };
     let gone = ErrorKind::NotFound;
-    bites("11", answered().see(0, failed(gone.clone(), 2, None, Some("c-1"))));
-    bites("11", answered().see(0, failed(gone.clone(), 2, Some(404), None)));
-    bites("11", answered().see(0, failed(gone, 2, Some(404), Some("c-1"))));
+    bites("D11", answered().see(0, failed(gone.clone(), 2, None, Some("c-1"))));
+    bites("D11", answered().see(0, failed(gone.clone(), 2, Some(404), None)));
+    bites("D11", answered().see(0, failed(gone, 2, Some(404), Some("c-1"))));
     let tells = || Failure {
         status: Some(404),
         code: Some("x".into()),
@@ -321,16 +321,16 @@ fn rule_11_errors_that_do_not_tell() {
     };
     let ends = |failure: Failure| answered().see(0, What::Ends(failure.into()));
     assert_eq!(ends(tells()), Ok(()));
-    bites("11", ends(Failure { attempts: 1, ..tells() }));
-    bites("11", ends(Failure { code: None, ..tells() }));
-    bites("11", ends(Failure { message: Some("y".into()), ..tells() }));
+    bites("D11", ends(Failure { attempts: 1, ..tells() }));
+    bites("D11", ends(Failure { code: None, ..tells() }));
+    bites("D11", ends(Failure { message: Some("y".into()), ..tells() }));
     for text in [
         "x",
         "another operation: (404 x; c-1)",
         "billable usage report: (404 x)",
         "billable usage report: x; c-1",
     ] {
-        bites("11", ends(Failure { text: Some(text.into()), ..tells() }));
+        bites("D11", ends(Failure { text: Some(text.into()), ..tells() }));
     }
     // Without a session, the deadline is no reason to say less.
     let mut bare = Script::new();
@@ -338,27 +338,27 @@ fn rule_11_errors_that_do_not_tell() {
     bare.right(0, What::Begins { kind, session: None, policy, deadline: 30_000 }).right(0, call("t1"));
     bare.after(29_000)
         .right(0, What::Receives(Reply { correlation: Some("c-1".into()), ..body(Says::InProgress) }));
-    bites("11", bare.see(0, failed(ErrorKind::Deadline(epoch()), 1, Some(200), None)));
+    bites("D11", bare.see(0, failed(ErrorKind::Deadline(epoch()), 1, Some(200), None)));
 }
 
 #[test]
-fn rule_12_what_no_schema_has_and_is_lost() {
+fn d12_what_no_schema_has_and_is_lost() {
     let odd = |corrupted| Reply { odd: true, corrupted, ..body(Says::Complete) };
     let lost = || What::Ends(Outcome::Good { complete: true, more: false, kept: false });
-    bites("12", Script::answered(Kind::Report, odd(false)).see(0, lost()));
+    bites("D12", Script::answered(Kind::Report, odd(false)).see(0, lost()));
     assert_eq!(Script::answered(Kind::Report, odd(true)).see(0, lost()), Ok(()));
 }
 
 #[test]
-fn rule_13_a_request_that_asks_for_something_else() {
+fn d13_a_request_that_asks_for_something_else() {
     let What::Sends(request) = call("t1") else { return };
-    bites("13", Script::logged_in(Kind::Overview).see(0, What::Sends(Request { fits: false, ..request })));
+    bites("D13", Script::logged_in(Kind::Overview).see(0, What::Sends(Request { fits: false, ..request })));
 }
 
 #[test]
-fn rule_14_a_body_over_its_bound() {
+fn d14_a_body_over_its_bound() {
     let mut script = Script::calling(Kind::Overview);
-    bites("14", script.see(0, What::Receives(Reply { length: (64 << 20) + 1, ..status(200) })));
+    bites("D14", script.see(0, What::Receives(Reply { length: (64 << 20) + 1, ..status(200) })));
 }
 
 #[test]
@@ -431,9 +431,9 @@ fn waits_that_are_longer_than_their_reason() {
     longer(status(503), 500, WaitReason::Retry(RetryCause::Status(503)));
     longer(Reply { hint: Some(9_000), ..status(503) }, 9_000, WaitReason::Retry(RetryCause::Status(503)));
     // The first 429 without a hint, of a session that lets requests out a little later, and one that is hinted.
-    bites("7", Script::answered(Kind::Overview, status(429)).see(0, waits(6_001, WaitReason::Throttled)));
+    bites("D7", Script::answered(Kind::Overview, status(429)).see(0, waits(6_001, WaitReason::Throttled)));
     let hinted = Reply { hint: Some(9_000), ..status(429) };
-    bites("7", Script::answered(Kind::Overview, hinted).see(0, waits(10_001, WaitReason::Throttled)));
+    bites("D7", Script::answered(Kind::Overview, hinted).see(0, waits(10_001, WaitReason::Throttled)));
     // What only a session knows: a window, the spacing, a login.
     let told = Reply { window: Some(90_000), ..body(Says::Object) };
     let mut used_up = Script::answered(Kind::Overview, told);
@@ -454,7 +454,7 @@ fn waits_that_are_longer_than_their_reason() {
     let mut early = Script::answered(Kind::Overview, status(429));
     early.right(0, waits(6_000, WaitReason::Throttled)).after(5_500);
     assert_eq!(early.see(0, waits(6_000, WaitReason::Throttled)), Ok(()));
-    bites("7", early.see(0, waits(6_501, WaitReason::Throttled)));
+    bites("D7", early.see(0, waits(6_501, WaitReason::Throttled)));
 }
 
 #[test]
@@ -499,11 +499,11 @@ fn a_clock_that_was_set_back_makes_nothing_earlier_and_no_session_wait_long() {
         script.after(1_000).right(0, jumps(-day)).right(1, begins(Kind::Overview));
         script
     };
-    bites("7", parked().after(58_999).see(1, call("t1")));
+    bites("D7", parked().after(58_999).see(1, call("t1")));
     // By its own clock it has looked a second ago, and ten seconds are no jump for it.
     let latest = 60_000 + 1_000 + 10_000 + 1_000;
     assert_eq!(parked().see(1, waits(latest, WaitReason::Throttled)), Ok(()));
-    bites("7", parked().see(1, waits(latest + 1, WaitReason::Throttled)));
+    bites("D7", parked().see(1, waits(latest + 1, WaitReason::Throttled)));
     bites("deferred", parked().see(1, deferred(60_000 + day, 0)));
     let mut used_up = Script::answered(Kind::Overview, Reply { window: Some(60_000), ..status(503) });
     used_up.right(0, jumps(-day)).right(1, begins(Kind::Overview));
@@ -530,21 +530,21 @@ fn a_clock_that_jumps_ahead_excuses_what_it_makes_earlier_and_nothing_else() {
         script.right(0, jumps.clone()).right(1, begins(Kind::Overview));
         script
     };
-    bites("7", parked().after(29_999).see(1, call("t1")));
+    bites("D7", parked().after(29_999).see(1, call("t1")));
     assert_eq!(parked().after(30_000).see(1, call("t1")), Ok(()));
     let mut elsewhere = Script::answered(Kind::Overview, Reply { hint: Some(60_000), ..status(429) });
     elsewhere.right(0, What::Jumps { session: 1, by: 30_000 }).right(1, begins(Kind::Overview)).after(30_000);
-    bites("7", elsewhere.see(1, call("t1")));
+    bites("D7", elsewhere.see(1, call("t1")));
     let mut polling = Script::answered(Kind::Report, body(Says::InProgress));
     polling.right(0, polled(2_000)).right(0, What::Jumps { session: 0, by: 1_000 }).after(999);
-    bites("4", polling.see(0, call("t1")));
+    bites("D4", polling.see(0, call("t1")));
     let sharing = || {
         let mut script = Script::new();
         script.right(0, begins(Kind::Overview)).right(0, login()).right(0, jumps.clone());
         script.right(1, begins(Kind::Overview));
         script
     };
-    bites("6", sharing().after(999).see(1, login()));
+    bites("D6", sharing().after(999).see(1, login()));
     assert_eq!(sharing().after(1_000).see(1, login()), Ok(()));
 }
 

@@ -110,7 +110,7 @@ fn no_http() {
 }
 
 #[test]
-fn rule_14_a_body_over_the_bound() {
+fn d14_a_body_over_the_bound() {
     let policy = Policy { max_body: 10, ..once() };
     for headers in ["HTTP/1.1 200 OK\r\ncontent-length: 11\r\n\r\n", "HTTP/1.1 200 OK\r\n\r\n"] {
         let server = Server::http(move |_, wire| {
@@ -183,7 +183,7 @@ fn a_certificate_is_trusted_only_if_it_was_named() {
 }
 
 #[test]
-fn rule_9_a_redirect_is_an_answer_and_is_not_followed() {
+fn d09_a_redirect_is_an_answer_and_is_not_followed() {
     let server = Server::http(|_, wire| respond(wire, 302, "location: /elsewhere\r\n", ""));
     let error = overview(client(server.environment("http"))).expect_err("a redirect");
     assert_eq!(*error.kind(), ErrorKind::Protocol);
@@ -287,7 +287,7 @@ fn https_goes_through_the_tunnel_of_the_proxy() {
 }
 
 #[test]
-fn rule_9_plain_http_to_this_machine_passes_by_the_proxy() {
+fn d09_plain_http_to_this_machine_passes_by_the_proxy() {
     let server = Server::http(|_, wire| respond(wire, 200, "", OVERVIEW));
     let proxy = loopback::tunnel_to(server.address());
     let named = loopback::environment(&format!("http://localhost:{}", server.address().port()));

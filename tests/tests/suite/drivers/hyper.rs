@@ -240,7 +240,7 @@ async fn a_watcher_hears_of_everything_in_order() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn rule_6_many_tasks_log_in_once() {
+async fn d06_many_tasks_log_in_once() {
     let (server, mut at_the_login, release) = server_with_a_slow_login();
     let client = client(server.environment("http")).build().expect("a client");
     let (first, _) = ask(&client);

@@ -136,7 +136,7 @@ fn a_watcher_hears_of_everything_in_order() {
 }
 
 #[test]
-fn rule_6_many_threads_log_in_once() {
+fn d06_many_threads_log_in_once() {
     let (arrived, at_the_login) = mpsc::channel();
     let (release, released) = mpsc::channel::<()>();
     let released = Mutex::new(released);

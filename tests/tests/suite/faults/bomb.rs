@@ -1,4 +1,4 @@
-//! Rule 14 in megabytes: how far the memory of a process grows under a body that inflates, or flows, without end.
+//! Rule D14 in megabytes: how far the memory of a process grows under a body that inflates, or flows, without end.
 //!
 //! The client runs in a process of its own, which is this program again with an address in its environment, so that
 //! neither the server nor another test counts.
@@ -34,7 +34,7 @@ const BOUND: u64 = 64 * MIB;
 const BESIDE: u64 = 16 * MIB;
 
 #[test]
-fn rule_14_a_bomb_takes_no_more_memory_than_the_bound() {
+fn d14_a_bomb_takes_no_more_memory_than_the_bound() {
     for (name, bomb) in bombs() {
         explode(name, move |wire| wire.respond(200, "content-encoding: gzip\r\n", &bomb));
     }
@@ -42,7 +42,7 @@ fn rule_14_a_bomb_takes_no_more_memory_than_the_bound() {
 }
 
 #[test]
-fn rule_14_hyper_a_bomb_takes_no_more_memory_than_the_bound_under_http_2() {
+fn d14_hyper_a_bomb_takes_no_more_memory_than_the_bound_under_http_2() {
     let explode = |name: &str, bomb: Option<Bytes>| {
         let environment = serve_by_http_2(bomb);
         assert_within_bound(Driver::Hyper, name, grown_by(Driver::Hyper, "overview", environment.api()));
@@ -55,7 +55,7 @@ fn rule_14_hyper_a_bomb_takes_no_more_memory_than_the_bound_under_http_2() {
 
 /// What is passed on is not kept: beside itself it takes nothing.
 #[test]
-fn rule_14_a_document_without_end_takes_next_to_no_memory() {
+fn d14_a_document_without_end_takes_next_to_no_memory() {
     let server = RawServer::start(|_, wire| {
         while let Some(head) = wire.request() {
             if head.contains("/document ") {

@@ -25,7 +25,7 @@ const TASK: &str = "BILLING_TESTS_LOG";
 const PEM: &str = "BILLING_TESTS_LOG_PEM";
 
 #[test]
-fn rule_9_no_library_tells_a_logger_a_secret_but_ureq_at_trace() {
+fn d09_no_library_tells_a_logger_a_secret_but_ureq_at_trace() {
     for driver in Driver::ALL {
         for (protocol, place) in places(driver) {
             let case = format!("{driver:?}, {protocol}");

@@ -19,7 +19,7 @@ use crate::faults::tls::AUTHORITY;
 const TASK: &str = "BILLING_TESTS_PROXY";
 
 #[test]
-fn rule_9_what_stays_on_this_machine_is_not_shown_to_a_proxy_of_the_environment() {
+fn d09_what_stays_on_this_machine_is_not_shown_to_a_proxy_of_the_environment() {
     for driver in Driver::ALL {
         for variable in ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"] {
             for scheme in ["http", "https", "socks5"] {
@@ -69,7 +69,7 @@ fn the_child() {
 
 /// TLS to the proxy is not TLS to the API: whoever runs the proxy would have the token.
 #[test]
-fn rule_9_behind_a_proxy_with_tls_the_api_is_spoken_to_under_tls_of_its_own() {
+fn d09_behind_a_proxy_with_tls_the_api_is_spoken_to_under_tls_of_its_own() {
     for driver in Driver::ALL {
         let heard = Arc::<Mutex<Vec<u8>>>::default();
         let (config, hears) = (AUTHORITY.server(), Arc::clone(&heard));

@@ -137,7 +137,7 @@ fn a_connection_that_dies_idle_is_not_used_again() {
 }
 
 #[test]
-fn rule_9_no_redirect_takes_the_credentials_elsewhere() {
+fn d09_no_redirect_takes_the_credentials_elsewhere() {
     let elsewhere = RawServer::start(|_, wire| wire.serve_well());
     let target = format!("http://{}/api/v2", elsewhere.address());
     for status in [300, 301, 302, 303, 305, 307, 308] {

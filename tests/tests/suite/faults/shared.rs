@@ -35,7 +35,7 @@ fn patient() -> Policy {
 }
 
 #[test]
-fn rule_6_ureq_64_threads_log_in_once() {
+fn d06_ureq_64_threads_log_in_once() {
     let server = server();
     let client = setup(&server).ureq();
     thread::scope(|scope| {
@@ -48,7 +48,7 @@ fn rule_6_ureq_64_threads_log_in_once() {
 }
 
 #[test]
-fn rule_6_hyper_64_tasks_log_in_once() {
+fn d06_hyper_64_tasks_log_in_once() {
     let server = server();
     let client = setup(&server).hyper();
     let calls = (0..64).map(|_| {
