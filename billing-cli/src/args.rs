@@ -72,7 +72,7 @@ pub(crate) struct Options {
 
     /// Neither use nor keep how long reports took before, which times the polls (in the user's cache directory)
     #[arg(long, global = true)]
-    pub(crate) no_history: bool,
+    pub(crate) no_poll_cache: bool,
 
     /// Say more on standard error; up to three times
     #[arg(short, long, action = clap::ArgAction::Count, global = true)]

@@ -22,7 +22,7 @@ pub(crate) struct Memory {
 impl Memory {
     pub(crate) fn new(options: &Options) -> Self {
         let folder = || folder(|name| std::env::var_os(name), std::env::home_dir());
-        let file = (!options.no_history).then(folder).flatten().map(|folder| folder.join(FILE));
+        let file = (!options.no_poll_cache).then(folder).flatten().map(|folder| folder.join(FILE));
         Self { file, verbosity: options.verbosity() }
     }
 
