@@ -81,7 +81,7 @@ fn the_child() {
     let environment = Environment::new(base.clone(), base);
     let credentials = Credentials::access_token("tok-0").unwrap();
     let retries = RetrySchedule { max_retries: 0, ..RetrySchedule::default() };
-    let policy = Policy { retries, ..Policy::default() };
+    let policy = Policy { retry: retries, ..Policy::default() };
     let trustor = TRUSTOR.parse().unwrap();
     let ended = if driver == "Ureq" {
         let builder = billing_ureq::Client::builder(environment, credentials).policy(policy);

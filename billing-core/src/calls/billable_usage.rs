@@ -5,7 +5,7 @@ use http::{Request, Response};
 use serde::{Deserialize, Serialize};
 
 use super::get::Get;
-use super::{Call, as_inner_call};
+use super::{Call, forward_call};
 use crate::model::{PackedReport, ReportStatus, UsageReport, decode_model};
 use crate::poll::Report;
 use crate::{BaseUrl, DecodeError, Operation, Period, Timestamp};
@@ -52,7 +52,7 @@ pub struct PackedBillableUsage(pub BillableUsage);
 impl Call for PackedBillableUsage {
     type Output = PackedReport;
 
-    as_inner_call!(0);
+    forward_call!(0);
 
     fn request(&self, api: &BaseUrl) -> Result<Request<Bytes>, http::Error> {
         self.0.request(api)

@@ -41,7 +41,7 @@ pub use invoice_document::InvoiceDocumentCall;
 pub use invoice_lines::InvoiceLinesCall;
 pub use invoices::InvoicesCall;
 pub use login::LOGIN;
-pub(crate) use login::{Bearer, Login, Token, secrets_in};
+pub(crate) use login::{Bearer, Login, Token, secrets_in_authorization};
 pub use operation::Operation;
 pub use organization::OrganizationCall;
 pub(crate) use trustee_overview::OPERATION as TRUSTEE_OVERVIEW;
@@ -95,7 +95,7 @@ pub trait Call {
 
 /// What a call that wraps another, in the field `$inner`, leaves to it in any case; in one place, so that no wrapper forgets
 /// what is a secret.
-macro_rules! as_inner_call {
+macro_rules! forward_call {
     ($inner:tt) => {
         fn operation(&self) -> $crate::Operation {
             self.$inner.operation()
@@ -114,7 +114,7 @@ macro_rules! as_inner_call {
         }
     };
 }
-pub(crate) use as_inner_call;
+pub(crate) use forward_call;
 
 /// A call that also yields the body as it came, for whoever passes the server's own JSON on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -133,7 +133,7 @@ pub struct WithRaw<T> {
 impl<C: Call> Call for WithBody<C> {
     type Output = WithRaw<C::Output>;
 
-    as_inner_call!(0);
+    forward_call!(0);
 
     fn request(&self, api: &BaseUrl) -> Result<Request<Bytes>, http::Error> {
         self.0.request(api)
@@ -158,8 +158,8 @@ impl<T: fmt::Debug> fmt::Debug for WithRaw<T> {
 impl<T: Page> Page for WithRaw<T> {
     type Entity = T::Entity;
 
-    fn onward(&self) -> NextPage<'_> {
-        self.value.onward()
+    fn next_page(&self) -> NextPage<'_> {
+        self.value.next_page()
     }
 
     fn into_entities(self) -> Vec<T::Entity> {
