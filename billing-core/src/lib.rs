@@ -36,6 +36,8 @@
 //! What the numbers of an overview come to is computed by [`Statement`], from the model alone; what several periods come to
 //! and how they differ, by [`Trend`] and [`Comparison`]. With the feature `sandbox` there is a simulated Genesys Cloud in the module `sandbox`, to try all of it and to test your own code against.
 //!
+//! The rules that all of this keeps, and examples to start from, are chapters of the module [`guide`].
+//!
 //! # The whole life of a report
 //!
 //! Without a network, with a server of three answers:
@@ -96,6 +98,7 @@ pub mod calls;
 mod comparison;
 pub mod error;
 pub mod fleet;
+pub mod guide;
 pub mod history;
 pub mod machine;
 pub mod model;
