@@ -93,6 +93,7 @@
 //! be absent.
 
 #![forbid(unsafe_code)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub mod calls;
 mod comparison;
@@ -132,3 +133,8 @@ pub use values::{
     Amount, BaseUrl, ContractId, ContractPeriodId, Date, DateRange, Environment, InvalidInput, InvoiceId,
     OrgId, Period, PeriodIndex, Region, Secret, Timestamp,
 };
+
+/// The examples of this crate's README, as doc tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}
