@@ -1,8 +1,8 @@
 //! The statement: what the rows of an overview mean and what they come to.
 //!
 //! The server sends quantities and prices, no sums. What they add up to follows rules that the vendor publishes in prose
-//! and that the applications on this data do not agree on; the decisions are in `billing-rules.md`, and the comments here
-//! cite them by number.
+//! and that the applications on this data do not agree on; the decisions are in the
+//! [billing rules](crate::guide::billing_rules), and the comments here cite them by number.
 //!
 //! ```
 //! use billing_core::{Charge, Section, Statement};

@@ -8,7 +8,7 @@ fn default() -> Poll<BillableUsage> {
 }
 
 #[test]
-fn d01_and_4_every_poll_is_the_same_and_at_least_two_seconds_apart() {
+fn d01_and_d04_every_poll_is_the_same_and_at_least_two_seconds_apart() {
     let mut replies = vec![reply(200, "", IN_PROGRESS); 30];
     replies.push(reply(200, "", COMPLETE));
     let run = script(default(), &replies);

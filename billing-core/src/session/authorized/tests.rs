@@ -209,7 +209,7 @@ fn d06_a_silent_login_and_one_that_backs_off_are_awaited_no_longer_on_a_clock_th
 }
 
 #[test]
-fn d06_and_7_what_comes_after_a_clock_was_set_back_holds_from_then() {
+fn d06_and_d07_what_comes_after_a_clock_was_set_back_holds_from_then() {
     let yesterday = before(start(), DAY);
     let waits = |access: &Shared| match overview(access).step(yesterday) {
         Step::Wait(until, _) => between(yesterday, until).as_secs_f64(),

@@ -104,22 +104,22 @@ impl Session {
         request: &Request,
         at: i64,
     ) -> Result<(), Violation> {
-        let break_6 = |text: String| Err(Violation { rule: "D6", text });
+        let break_d6 = |text: String| Err(Violation { rule: "D6", text });
         if !self.renewable || self.refused {
-            return break_6("a login with credentials that are not good for one".to_owned());
+            return break_d6("a login with credentials that are not good for one".to_owned());
         }
         // Of whose time is over nothing is expected any more.
         if let Some(other) = self.login.filter(|_| at < self.joined) {
-            return break_6(format!("a login while that of operation {other} is out"));
+            return break_d6(format!("a login while that of operation {other} is out"));
         }
         if at < self.next_login {
-            return break_6(format!("a login {} ms too early", self.next_login - at));
+            return break_d6(format!("a login {} ms too early", self.next_login - at));
         }
         if let Some(current) = self.current.as_ref().filter(|current| !current.refused) {
             // A token is renewed a little early, by a tenth of its lifetime, a minute at most, but used for half a minute.
             let good_for = current.lifetime.map(|whole| (whole - (whole / 10).min(60_000)).max(30_000));
             if good_for.is_none_or(|good_for| at < current.got.saturating_add(good_for)) {
-                return break_6("a login while there is a token that nobody has refused".to_owned());
+                return break_d6("a login while there is a token that nobody has refused".to_owned());
             }
         }
         self.login = Some(number);
