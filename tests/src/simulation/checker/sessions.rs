@@ -219,7 +219,9 @@ impl Session {
 
     /// Rules D6 and D7, for a request to the API.
     pub(super) fn call_begins(&self, request: &Request, at: i64) -> Result<(), Violation> {
-        ensure(at >= self.parked, "D7", || format!("a request {} ms before a 429 is over", self.parked - at))?;
+        ensure(at >= self.parked, "D7", || {
+            format!("a request {} ms before a 429 is over", self.parked - at)
+        })?;
         if !self.renewable {
             return Ok(());
         }
