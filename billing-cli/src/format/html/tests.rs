@@ -184,12 +184,13 @@ fn document_of(text: &'static str) -> Document {
 
 fn sheet_of(text: &'static str) -> Sheet {
     let quantity = |text: &str| Cell::quantity(Some(&Amount::from(text)));
+    let adds = || Some(Adds { column: "used", only: None });
     let row = |(used, committed)| {
         Row::new(vec![
             Cell::text(text),
             Cell::text(text).tone(Tone::Over),
             Cell::text(text),
-            quantity(used),
+            used,
             quantity(committed),
             quantity("0"),
         ])
@@ -198,7 +199,7 @@ fn sheet_of(text: &'static str) -> Sheet {
         currency: Some(text.to_owned()),
         remark: Some(text.to_owned()),
         left_out: vec![(text.to_owned(), text.to_owned())],
-        adds: Some(Adds { column: "used", only: None }),
+        adds: adds(),
         ..Sum::new(text, Value::Count(1))
     };
     let (value, unit) = ("used", Some(text.to_owned()));
@@ -211,9 +212,20 @@ fn sheet_of(text: &'static str) -> Sheet {
         facts: vec![Fact::new(text, text)],
         groups: vec![Group {
             heading: Some(text.to_owned()),
-            rows: [("3", "1"), ("1", "3"), ("7", "0"), (text, "1")].map(row).into(),
+            rows: [
+                (quantity("3"), "1"),
+                (quantity("1"), "3"),
+                (quantity("7"), "0"),
+                (quantity(text), "1"),
+                (Cell::text(text), "1"),
+            ]
+            .map(row)
+            .into(),
         }],
-        sums: vec![sum, Sum { tone: Tone::Over, ..Sum::new(text, Value::Text(text.to_owned())) }],
+        sums: vec![
+            sum,
+            Sum { tone: Tone::Over, adds: adds(), ..Sum::new(text, Value::Text(text.to_owned())) },
+        ],
         notes: vec![Note::new(Tone::Alarm, text)],
         charts: charts.map(|shows| Chart { title: text, label: "name", shows }).into(),
         ..Sheet::new(
