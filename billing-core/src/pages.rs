@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
-use http::{Request, Response, StatusCode, Uri};
+use http::{Request, Response, Uri};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -203,10 +203,11 @@ struct Leaf<C> {
     at: Option<String>,
 }
 
+#[warn(clippy::missing_trait_methods)]
 impl<C: Call> Call for Leaf<C> {
     type Output = C::Output;
 
-    as_inner_call!(call);
+    as_inner_call!(call, own request);
 
     fn request(&self, api: &BaseUrl) -> Result<Request<Bytes>, http::Error> {
         let mut request = self.call.request(api)?;
@@ -218,10 +219,6 @@ impl<C: Call> Call for Leaf<C> {
 
     fn parse(&self, response: &Response<Bytes>) -> Result<C::Output, DecodeError> {
         self.call.parse(response)
-    }
-
-    fn accepts(&self, status: StatusCode) -> bool {
-        self.call.accepts(status)
     }
 }
 

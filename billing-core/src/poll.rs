@@ -251,14 +251,11 @@ pub(crate) enum Tock<T> {
     Unready(Option<ReportStatus>),
 }
 
+#[warn(clippy::missing_trait_methods)]
 impl<C: Call<Output: Report>> Call for Tick<C> {
     type Output = Tock<C::Output>;
 
-    as_inner_call!(0);
-
-    fn request(&self, api: &BaseUrl) -> Result<http::Request<Bytes>, http::Error> {
-        self.0.request(api)
-    }
+    as_inner_call!(0, own accepts);
 
     fn parse(&self, response: &Response<Bytes>) -> Result<Self::Output, DecodeError> {
         if response.status() == StatusCode::ACCEPTED {
