@@ -55,7 +55,6 @@ mod history;
 mod listing;
 mod lookup;
 mod operations;
-mod roots;
 mod session;
 mod tls;
 mod transport;
