@@ -56,7 +56,6 @@ mod history;
 mod listing;
 mod lookup;
 mod operations;
-mod roots;
 mod session;
 mod tls;
 mod transport;

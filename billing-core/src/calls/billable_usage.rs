@@ -49,14 +49,11 @@ impl Call for BillableUsage {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PackedBillableUsage(pub BillableUsage);
 
+#[warn(clippy::missing_trait_methods)]
 impl Call for PackedBillableUsage {
     type Output = PackedReport;
 
     forward_call!(0);
-
-    fn request(&self, api: &BaseUrl) -> Result<Request<Bytes>, http::Error> {
-        self.0.request(api)
-    }
 
     fn parse(&self, response: &Response<Bytes>) -> Result<PackedReport, DecodeError> {
         PackedReport::new(response.body().clone())

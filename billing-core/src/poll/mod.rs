@@ -264,14 +264,11 @@ pub(crate) enum PollAnswer<T> {
     Pending(Option<ReportStatus>),
 }
 
+#[warn(clippy::missing_trait_methods)]
 impl<C: Call<Output: Report>> Call for PollAttempt<C> {
     type Output = PollAnswer<C::Output>;
 
-    forward_call!(0);
-
-    fn request(&self, api: &BaseUrl) -> Result<http::Request<Bytes>, http::Error> {
-        self.0.request(api)
-    }
+    forward_call!(0, own accepts);
 
     fn parse(&self, response: &Response<Bytes>) -> Result<Self::Output, DecodeError> {
         if response.status() == StatusCode::ACCEPTED {

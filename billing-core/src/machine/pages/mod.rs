@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
-use http::{Request, Response, StatusCode, Uri};
+use http::{Request, Response, Uri};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -209,10 +209,11 @@ struct PageCall<C> {
     target: Option<String>,
 }
 
+#[warn(clippy::missing_trait_methods)]
 impl<C: Call> Call for PageCall<C> {
     type Output = C::Output;
 
-    forward_call!(call);
+    forward_call!(call, own request);
 
     fn request(&self, api: &BaseUrl) -> Result<Request<Bytes>, http::Error> {
         let mut request = self.call.request(api)?;
@@ -224,10 +225,6 @@ impl<C: Call> Call for PageCall<C> {
 
     fn parse(&self, response: &Response<Bytes>) -> Result<C::Output, DecodeError> {
         self.call.parse(response)
-    }
-
-    fn accepts(&self, status: StatusCode) -> bool {
-        self.call.accepts(status)
     }
 }
 
