@@ -131,7 +131,7 @@ pub use statement::{
 pub use trend::{Change, CurrencyTotal, Difference, PeriodTotal, Totals, Trend};
 pub use values::{
     Amount, BaseUrl, ContractId, ContractPeriodId, Date, DateRange, Environment, InvalidInput, InvoiceId,
-    OrgId, Period, PeriodIndex, Region, Secret, Timestamp,
+    OrgId, Period, PeriodIndex, Region, Secret, Timestamp, proxy,
 };
 
 /// The examples of this crate's README, as doc tests.

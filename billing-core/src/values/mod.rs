@@ -10,6 +10,7 @@ pub(crate) mod id;
 pub(crate) mod invalid_input;
 pub(crate) mod page_size;
 pub(crate) mod period;
+pub mod proxy;
 pub(crate) mod secret;
 pub(crate) mod timestamp;
 

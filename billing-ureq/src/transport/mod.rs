@@ -6,26 +6,29 @@ use std::io::{self, Read};
 use std::time::Duration;
 
 use billing_core::machine::{BodyReader, MAX_HEAD_BYTES};
+use billing_core::proxy::ProxyRules;
 use billing_core::{Reply, Request, TransportError, TransportErrorKind as Kind};
 use chrono::{DateTime, Utc};
 use http::request::Parts;
 use http::response;
 use rustls::pki_types::InvalidDnsNameError;
 use ureq::unversioned::transport::{ConnectProxyConnector, Connector, SocksConnector, TcpConnector};
-use ureq::{Agent, AsSendBody, Body, Proxy, Timeout};
+use ureq::{Agent, AsSendBody, Body, Timeout};
 
 use crate::connect::Strictly;
 use crate::lookup::{Later, LookingUp, Unresolved};
+use crate::proxy::in_ureq;
 use crate::tls::{Roots, Tls};
 
 /// Performs requests, each once: `ureq` repeats nothing, not even on a pooled connection that turns out to be closed.
 pub(crate) struct Transport {
     agent: Agent,
+    proxies: ProxyRules,
     connect_timeout: Duration,
 }
 
 impl Transport {
-    pub(crate) fn new(connect_timeout: Duration, roots: Roots, proxy: Option<Proxy>) -> Self {
+    pub(crate) fn new(connect_timeout: Duration, roots: Roots, proxies: ProxyRules) -> Self {
         let config = Agent::config_builder()
             // Every status and every redirect is an answer, which the core judges.
             .http_status_as_error(false)
@@ -36,7 +39,8 @@ impl Transport {
             .max_idle_age(IDLE)
             .max_idle_connections(CONNECTIONS)
             .max_idle_connections_per_host(CONNECTIONS)
-            .proxy(proxy)
+            // Each request says for itself; without this, `ureq` reads the process environment.
+            .proxy(None)
             .build();
         // The way to the host, through a proxy if there is one; TLS; and what ends it all.
         let connector =
@@ -45,7 +49,7 @@ impl Transport {
                 .chain(TcpConnector::default())
                 .chain(Tls::new(roots))
                 .chain(Strictly);
-        Self { agent: Agent::with_parts(config, LookingUp::new(connector), Later), connect_timeout }
+        Self { agent: Agent::with_parts(config, LookingUp::new(connector), Later), proxies, connect_timeout }
     }
 
     /// Performs `request`, which begins at `now`, within its time and size.
@@ -58,11 +62,10 @@ impl Transport {
 
     /// Sends `request`, and takes the head of its response.
     fn begin(&self, request: &Request, limit: Duration) -> Result<(response::Parts, Body), TransportError> {
-        let direct = request.is_plain_loopback();
         let (head, body) = request.http().clone().into_parts();
         let sent = match body.is_empty() {
-            true => self.send(head, (), direct, limit),
-            false => self.send(head, &body[..], direct, limit),
+            true => self.send(head, (), limit),
+            false => self.send(head, &body[..], limit),
         };
         Ok(sent.map_err(|e| self.classify(e, limit))?.into_parts())
     }
@@ -91,15 +94,11 @@ impl Transport {
         &self,
         head: Parts,
         body: impl AsSendBody,
-        direct: bool,
         limit: Duration,
     ) -> Result<http::Response<Body>, ureq::Error> {
+        let proxy = self.proxies.proxy_for(&head.uri).map(in_ureq).transpose()?;
         let request = self.agent.configure_request(http::Request::from_parts(head, body));
-        let request = match direct {
-            true => request.proxy(None),
-            false => request,
-        };
-        self.agent.run(request.timeout_global(Some(limit)).build())
+        self.agent.run(request.proxy(proxy).timeout_global(Some(limit)).build())
     }
 
     /// Says what went wrong before the head of a response was there.
