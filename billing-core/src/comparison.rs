@@ -26,7 +26,7 @@ use std::fmt;
 use rust_decimal::Decimal;
 use serde::ser::Serializer;
 
-use crate::history::Dates;
+use crate::history::PeriodDates;
 use crate::model::TrusteeOverview;
 use crate::statement::{exact_sum, folded};
 use crate::trend::is_same_currency;
@@ -126,7 +126,8 @@ impl Comparison {
         if periods.iter().any(|period| end(period).is_none()) {
             return Err(NotComparable::Undated);
         }
-        let dates: Vec<Dates> = periods.iter().map(|period| Dates::of(period)).collect();
+        let dates: Vec<PeriodDates> =
+            periods.iter().map(|period| PeriodDates::from_overview(period)).collect();
         for (index, one) in dates.iter().enumerate() {
             if dates.iter().skip(index + 1).any(|other| one.is_same_period(*other)) {
                 return Err(NotComparable::SamePeriod(one.to_string()));

@@ -5,7 +5,7 @@
 //! [billing rules](crate::guide::billing_rules), and the comments here cite them by number.
 //!
 //! ```
-//! use billing_core::{Charge, Section, Statement};
+//! use billing_core::{SimulatedCharge, Section, Statement};
 //! use billing_core::model::TrusteeOverview;
 //!
 //! let overview: TrusteeOverview = serde_json::from_str(r#"{"currency":"USD","usages":[

@@ -61,7 +61,7 @@ impl Connector {
 }
 
 impl Service<Uri> for Connector {
-    type Response = MaybeHttpsStream<Hop>;
+    type Response = MaybeHttpsStream<ProxyStream>;
     type Error = TransportError;
     type Future = BoxFuture<Self::Response, TransportError>;
 
@@ -96,7 +96,7 @@ impl Proxies {
     /// Returns the login that a request for `target` itself has to bring for a proxy that forwards it. (A tunnel's proxy
     /// gets it when the tunnel is made.)
     pub(crate) fn authorization_to_forward(&self, target: &Uri) -> Option<HeaderValue> {
-        self.0.proxy_for(target).filter(|proxy| forwards(proxy, target))?.authorization()
+        self.0.proxy_for(target).filter(|proxy| is_forwarding_proxy(proxy, target))?.authorization()
     }
 }
 
@@ -109,9 +109,9 @@ struct Router {
 }
 
 impl Service<Uri> for Router {
-    type Response = Hop;
+    type Response = ProxyStream;
     type Error = BoxError;
-    type Future = BoxFuture<Hop, BoxError>;
+    type Future = BoxFuture<ProxyStream, BoxError>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
         Poll::Ready(Ok(()))
@@ -122,9 +122,9 @@ impl Service<Uri> for Router {
         Box::pin(async move {
             let Some(proxy) = proxies.0.proxy_for(&target) else {
                 let io = MaybeHttpsStream::Http(tcp.call(target).await?);
-                return Ok(Hop { io, forwards: false });
+                return Ok(ProxyStream { io, is_forwarded: false });
             };
-            let (forwards, address) = (forwards(proxy, &target), proxy.address().clone());
+            let (forwards, address) = (is_forwarding_proxy(proxy, &target), proxy.address().clone());
             let io = match proxy.protocol() {
                 ProxyProtocol::Http | ProxyProtocol::Https if forwards => to_proxy.call(address).await?,
                 ProxyProtocol::Http | ProxyProtocol::Https => {
@@ -135,11 +135,11 @@ impl Service<Uri> for Router {
                     tunnel.call(target).await?
                 }
                 ProxyProtocol::Socks4 | ProxyProtocol::Socks4a => {
-                    let target = for_socks(&target, proxy.protocol()).await?;
+                    let target = socks_target(&target, proxy.protocol()).await?;
                     MaybeHttpsStream::Http(SocksV4::new(address, tcp).call(target).await?)
                 }
                 ProxyProtocol::Socks5 | ProxyProtocol::Socks5h => {
-                    let target = for_socks(&target, proxy.protocol()).await?;
+                    let target = socks_target(&target, proxy.protocol()).await?;
                     let mut socks = SocksV5::new(address, tcp);
                     if let Some((user, password)) = proxy.login() {
                         socks = socks.with_auth(user.to_owned(), password.expose().to_owned());
@@ -147,25 +147,25 @@ impl Service<Uri> for Router {
                     MaybeHttpsStream::Http(socks.call(target).await?)
                 }
             };
-            Ok(Hop { io, forwards })
+            Ok(ProxyStream { io, is_forwarded: forwards })
         })
     }
 }
 
 /// The way to a target.
-pub(crate) struct Hop {
+pub(crate) struct ProxyStream {
     io: MaybeHttpsStream<TokioIo<TcpStream>>,
     /// Whether a proxy reads the requests at its end, which have to name the target then.
-    forwards: bool,
+    is_forwarded: bool,
 }
 
-impl Connection for Hop {
+impl Connection for ProxyStream {
     fn connected(&self) -> Connected {
-        self.io.connected().proxy(self.forwards)
+        self.io.connected().proxy(self.is_forwarded)
     }
 }
 
-impl Read for Hop {
+impl Read for ProxyStream {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -175,7 +175,7 @@ impl Read for Hop {
     }
 }
 
-impl Write for Hop {
+impl Write for ProxyStream {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.io).poll_write(cx, bytes)
     }
@@ -207,37 +207,37 @@ struct SystemResolver(GaiResolver);
 
 impl Service<Name> for SystemResolver {
     type Response = <GaiResolver as Service<Name>>::Response;
-    type Error = Unresolved;
-    type Future = BoxFuture<Self::Response, Unresolved>;
+    type Error = ResolveError;
+    type Future = BoxFuture<Self::Response, ResolveError>;
 
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Unresolved>> {
-        Poll::Ready(ready!(self.0.poll_ready(cx)).map_err(Unresolved))
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), ResolveError>> {
+        Poll::Ready(ready!(self.0.poll_ready(cx)).map_err(ResolveError))
     }
 
     fn call(&mut self, name: Name) -> Self::Future {
         let resolving = self.0.call(name);
-        Box::pin(async move { resolving.await.map_err(Unresolved) })
+        Box::pin(async move { resolving.await.map_err(ResolveError) })
     }
 }
 
 /// The system's resolver has no address for the host.
 #[derive(Debug)]
-struct Unresolved(io::Error);
+struct ResolveError(io::Error);
 
-impl std::fmt::Display for Unresolved {
+impl std::fmt::Display for ResolveError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         self.0.fmt(f)
     }
 }
 
-impl Error for Unresolved {}
+impl Error for ResolveError {}
 
 /// What an error before the head of a response means, by what is inside it; `otherwise` if that says nothing.
 pub(crate) fn classify(error: &(dyn Error + 'static), otherwise: Kind) -> Kind {
     let mut kind = otherwise;
     let mut next = Some(error);
     while let Some(error) = next {
-        if error.is::<Unresolved>() {
+        if error.is::<ResolveError>() {
             return Kind::Dns;
         }
         if error.is::<rustls::Error>() || error.is::<rustls::pki_types::InvalidDnsNameError>() {
@@ -254,14 +254,14 @@ pub(crate) fn classify(error: &(dyn Error + 'static), otherwise: Kind) -> Kind {
 }
 
 /// Returns whether `proxy` reads requests for `target`, instead of passing bytes on unread.
-fn forwards(proxy: &Proxy, target: &Uri) -> bool {
+fn is_forwarding_proxy(proxy: &Proxy, target: &Uri) -> bool {
     target.scheme() == Some(&Scheme::HTTP)
         && matches!(proxy.protocol(), ProxyProtocol::Http | ProxyProtocol::Https)
 }
 
 /// Returns the target as a SOCKS proxy is told of it: with its port, and with the host's address in place of its name where
 /// the protocol leaves the look-up to the client.
-async fn for_socks(target: &Uri, protocol: ProxyProtocol) -> Result<Uri, BoxError> {
+async fn socks_target(target: &Uri, protocol: ProxyProtocol) -> Result<Uri, BoxError> {
     let host = target.host().unwrap_or_default();
     let default = if target.scheme() == Some(&Scheme::HTTP) { 80 } else { 443 };
     let port = target.port_u16().unwrap_or(default);
@@ -272,7 +272,7 @@ async fn for_socks(target: &Uri, protocol: ProxyProtocol) -> Result<Uri, BoxErro
             let found = SystemResolver(GaiResolver::new()).call(host.parse::<Name>()?).await?;
             let usable = |address: &SocketAddr| protocol == ProxyProtocol::Socks5 || address.is_ipv4();
             let address = found.into_iter().find(usable).ok_or_else(|| {
-                Unresolved(io::Error::other("the host has no address that the proxy's protocol can name"))
+                ResolveError(io::Error::other("the host has no address that the proxy's protocol can name"))
             })?;
             SocketAddr::new(address.ip(), port).to_string()
         }

@@ -4,7 +4,7 @@ use billing_core::proxy::{Proxy, ProxyProtocol};
 use ureq::Error;
 
 /// Returns `proxy` in the form of `ureq`.
-pub(crate) fn in_ureq(proxy: &Proxy) -> Result<ureq::Proxy, Error> {
+pub(crate) fn to_ureq_proxy(proxy: &Proxy) -> Result<ureq::Proxy, Error> {
     let protocol = match proxy.protocol() {
         ProxyProtocol::Http => ureq::ProxyProtocol::Http,
         ProxyProtocol::Https => ureq::ProxyProtocol::Https,

@@ -115,7 +115,7 @@ impl Task {
         let wanted = FleetPlan::new(ids, reach, backend.api(), backend.now());
         let assignment = match &opened {
             Some(Opened::Old(old)) => {
-                old.assignment.is_that_of(&wanted).map_err(|why| old.refused(&why.to_string()))?;
+                old.assignment.check_resumable_as(&wanted).map_err(|why| old.refused(&why.to_string()))?;
                 go_on(old, backend, options)?;
                 old.assignment.clone()
             }
@@ -133,8 +133,8 @@ impl Task {
 
 /// Looks at how old a journal is: some days later an index may mean another period.
 fn go_on(old: &OldJournal, backend: &Backend, options: &Options) -> Result<(), Failure> {
-    let age = Timestamp::from(backend.now()).instant() - old.assignment.begun.instant();
-    let begun = old.assignment.begun.instant().format("%Y-%m-%d %H:%M UTC");
+    let age = Timestamp::from(backend.now()).instant() - old.assignment.started_at.instant();
+    let begun = old.assignment.started_at.instant().format("%Y-%m-%d %H:%M UTC");
     if age > STALE {
         return Err(old.refused(&format!(
             "its run was begun on {begun}, and by now the server may mean another period by the same index: remove it, or \
@@ -247,7 +247,7 @@ impl<'a> Run<'a> {
         let mut broken = None;
         let result = fleet.run(verbosity, |update| {
             bar.show(&update.progress);
-            let Some(finding) = &update.finding else { return ControlFlow::Continue(()) };
+            let Some(finding) = &update.result else { return ControlFlow::Continue(()) };
             // First what cannot be asked for again without asking twice.
             let recorded = journal.as_mut().map_or(Ok(()), |journal| journal.record(finding));
             match recorded.and_then(|()| self.take(finding, &mut to, |say| bar.aside(say))) {

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::History;
 use crate::model::TrusteeOverview;
-use crate::values::clock::before;
+use crate::values::clock::saturating_sub;
 use crate::{Error, OrgId, Period, PeriodIndex, Timestamp};
 
 /// One turn of a walk.
@@ -44,13 +44,13 @@ pub enum PeriodOutcome {
     /// A period that may be one of the range, but was sent without the dates that would tell.
     Undated(Box<BillingPeriod>),
     /// A period before or after the range, with its dates.
-    Outside(Dates),
+    OutsideRange(PeriodDates),
     /// A period that was there before: the server has begun a new one meanwhile, so that each has moved by an index.
-    Repeated(Dates),
+    Repeated(PeriodDates),
     /// The index could not be read.
     Failed(Error),
     /// Nothing: the server has no period that is older than those before.
-    Nothing,
+    NoOlderPeriod,
 }
 
 /// One billing period of an organisation.
@@ -69,7 +69,7 @@ pub struct BillingPeriod {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
-pub struct Dates {
+pub struct PeriodDates {
     /// When it begins.
     pub start: Option<Timestamp>,
     /// When it ends, inclusive (`…T23:59:59Z`).
@@ -98,8 +98,8 @@ pub enum StopReason {
     Failed,
 }
 
-impl Dates {
-    pub(crate) fn of(overview: &TrusteeOverview) -> Self {
+impl PeriodDates {
+    pub(crate) fn from_overview(overview: &TrusteeOverview) -> Self {
         Self { start: overview.billing_period_start_date, end: overview.billing_period_end_date }
     }
 
@@ -107,7 +107,7 @@ impl Dates {
     /// day that decides; where one of the two has no end, the first day. Without such a day in common they are not known to be.
     pub(crate) fn is_same_period(self, other: Self) -> bool {
         // An end that is a midnight is one that is not inclusive.
-        let last_day = |end: Timestamp| before(end.instant(), Duration::from_nanos(1)).date_naive();
+        let last_day = |end: Timestamp| saturating_sub(end.instant(), Duration::from_nanos(1)).date_naive();
         match (self.end, other.end, self.start, other.start) {
             (Some(end), Some(other), ..) => last_day(end) == last_day(other),
             (.., Some(start), Some(other)) => start.date() == other.date(),
@@ -115,26 +115,26 @@ impl Dates {
         }
     }
 
-    pub(super) fn place(self, range: Period) -> Place {
+    pub(super) fn position_in(self, range: Period) -> RangePosition {
         let Self { start, end } = self;
         // An end that is the very beginning of the range is one that is not inclusive.
         if end.is_some_and(|end| end <= range.start()) {
-            return Place::Before;
+            return RangePosition::Before;
         }
         if start.is_some_and(|start| start >= range.end()) {
-            return Place::After;
+            return RangePosition::After;
         }
         let begins_within = start.is_some_and(|start| start >= range.start());
         let ends_within = end.is_some_and(|end| end <= range.end());
         if begins_within || ends_within || (start.is_some() && end.is_some()) {
-            Place::Within
+            RangePosition::Within
         } else {
-            Place::Unknown
+            RangePosition::Unknown
         }
     }
 }
 
-impl fmt::Display for Dates {
+impl fmt::Display for PeriodDates {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.start, self.end) {
             (Some(start), Some(end)) => write!(f, "{} to {}", start.date(), end.date()),
@@ -163,7 +163,7 @@ impl fmt::Display for StopReason {
 
 /// Where a period lies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Place {
+pub(super) enum RangePosition {
     Before,
     Within,
     After,
