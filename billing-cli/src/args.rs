@@ -155,7 +155,7 @@ pub(crate) struct Overview {
     pub(crate) period: String,
 
     #[command(flatten)]
-    pub(crate) alarm: OnOverage,
+    pub(crate) on_overage: OnOverage,
 }
 
 #[derive(Debug, Args)]
@@ -167,7 +167,7 @@ pub(crate) struct History {
     pub(crate) reach: Reach,
 
     #[command(flatten)]
-    pub(crate) alarm: OnOverage,
+    pub(crate) on_overage: OnOverage,
 }
 
 /// How far back to go; the latest 12 periods if nothing is said.
@@ -206,7 +206,7 @@ pub(crate) struct Compare {
     pub(crate) periods: Vec<String>,
 
     #[command(flatten)]
-    pub(crate) alarm: OnOverage,
+    pub(crate) on_overage: OnOverage,
 }
 
 #[derive(Debug, Args)]
@@ -225,7 +225,7 @@ pub(crate) struct Fleet {
     pub(crate) resume: Option<PathBuf>,
 
     #[command(flatten)]
-    pub(crate) alarm: OnOverage,
+    pub(crate) on_overage: OnOverage,
 }
 
 #[derive(Debug, Args)]
@@ -251,7 +251,7 @@ pub(crate) struct ContractPeriod {
     pub(crate) period: String,
 
     #[command(flatten)]
-    pub(crate) alarm: OnOverage,
+    pub(crate) on_overage: OnOverage,
 }
 
 #[derive(Debug, Args)]

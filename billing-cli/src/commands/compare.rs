@@ -8,10 +8,10 @@ use super::{Found, Outcome, body_text, print, unreadable};
 use crate::args::{Compare, Options};
 use crate::backend::Backend;
 use crate::failure::Failure;
-use crate::format::document::{Document, day};
+use crate::format::document::{Document, first_day};
 use crate::format::json;
 use crate::output::Destination;
-use crate::overage_check::Alarm;
+use crate::overage_check::OverageCheck;
 use crate::text::count;
 use crate::views;
 
@@ -44,17 +44,17 @@ pub(crate) fn run(
     }
     let comparison = Comparison::new(answers.iter().map(|answer| &answer.value))
         .map_err(|why| Failure::Unshowable(why.to_string()))?;
-    let mut alarm = Alarm::default();
-    if command.alarm.fail_on_overage {
+    let mut check = OverageCheck::default();
+    if command.on_overage.fail_on_overage {
         for answer in &answers {
-            let of = day(answer.value.billing_period_start_date);
-            alarm.look(Some(&of), &Statement::new(&answer.value));
+            let of = first_day(answer.value.billing_period_start_date);
+            check.add(Some(&of), &Statement::new(&answer.value));
         }
     }
     let name = answers.iter().find_map(|answer| answer.value.organization.as_ref()?.name.clone());
     let compared = Compared { org, name, answers, comparison };
     let printed = print(&compared, options, destination)?;
-    Ok(Outcome { printed, failure: alarm.ring(options.verbosity()) })
+    Ok(Outcome { printed, failure: check.finish(options.verbosity()) })
 }
 
 /// Overviews, and what they are beside each other.

@@ -11,7 +11,7 @@ use crate::failure::Failure;
 use crate::format::document::Document;
 use crate::organizations::Named;
 use crate::output::Destination;
-use crate::overage_check::Alarm;
+use crate::overage_check::OverageCheck;
 use crate::views;
 
 pub(crate) fn run(
@@ -26,12 +26,12 @@ pub(crate) fn run(
     let answer = backend.exchange(call, options.verbosity()).map_err(|error| backend.failure(error, &org))?;
     let asked = Named::from(org);
     let statement = Statement::new(&answer.value);
-    let mut alarm = Alarm::default();
-    if command.alarm.fail_on_overage {
-        alarm.look(None, &statement);
+    let mut check = OverageCheck::default();
+    if command.on_overage.fail_on_overage {
+        check.add(None, &statement);
     }
     let printed = print(&Stated { asked, answer, statement }, options, destination)?;
-    Ok(Outcome { printed, failure: alarm.ring(options.verbosity()) })
+    Ok(Outcome { printed, failure: check.finish(options.verbosity()) })
 }
 
 /// An overview with its statement.

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use billing_core::{Change, ComparedRow, Comparison, Figures, OrgId, PeriodTotal};
+use billing_core::OrgId;
+use billing_core::statement::{
+    Change, ComparedRow, Comparison, PeriodFigures, PeriodTotal, is_over, is_same_currency,
+};
 
 use super::history::{called, changed};
 use super::overview::left_out;
@@ -14,7 +17,7 @@ use crate::format::document::{
 pub(crate) fn comparison(org: &OrgId, name: Option<&str>, comparison: &Comparison) -> Document {
     let periods = &comparison.trend.periods;
     let mut currencies: Vec<&str> = periods.iter().filter_map(|period| period.currency.as_deref()).collect();
-    currencies.dedup();
+    currencies.dedup_by(|a, b| is_same_currency(Some(a), Some(b)));
     let currencies = if currencies.is_empty() { "(not sent)".to_owned() } else { currencies.join(", ") };
     let facts = vec![Fact::new("Periods from", names(periods).join(", ")), Fact::new("Currency", currencies)];
     let mut sheets = vec![totals(comparison)];
@@ -31,26 +34,26 @@ struct Measure {
     key: &'static str,
     title: &'static str,
     kind: Kind,
-    of: fn(&ComparedRow) -> Option<&Figures>,
-    /// How a figure that is not zero stands out.
-    tone: Tone,
+    of: fn(&ComparedRow) -> Option<&PeriodFigures>,
+    /// Whether its figures stand out where they are over (B4).
+    is_overage: bool,
 }
 
 const MEASURES: [Measure; 3] = [
-    Measure { key: "used", title: "Usage", kind: Kind::Number, of: |row| Some(&row.used), tone: Tone::Plain },
+    Measure { key: "used", title: "Usage", kind: Kind::Number, of: |row| Some(&row.used), is_overage: false },
     Measure {
         key: "overage",
         title: "Overage",
         kind: Kind::Number,
         of: |row| row.overage.as_ref(),
-        tone: Tone::Over,
+        is_overage: true,
     },
     Measure {
         key: "charge",
         title: "Charges",
         kind: Kind::Money,
         of: |row| row.charge.as_ref(),
-        tone: Tone::Plain,
+        is_overage: false,
     },
 ];
 
@@ -70,12 +73,12 @@ fn totals(comparison: &Comparison) -> Sheet {
         let currency = period.currency.as_deref();
         let (delta, percent) =
             change.map_or_else(|| (Cell::empty(), Cell::empty()), |change| changed(change, currency));
-        let unknown = period.total.left_out.len();
+        let unknown = period.unknown_charges();
         Row::new(vec![
-            Cell::of_period(period.period_start),
-            Cell::of_period(period.period_end),
+            Cell::period_start(period.period_start),
+            Cell::period_end(period.period_end),
             Cell::optional_text(currency),
-            Cell::money(period.total.known, currency),
+            Cell::money(period.total.amount, currency),
             delta,
             percent,
             if unknown > 0 { Cell::new(Value::Count(unknown)).tone(Tone::Alarm) } else { Cell::empty() },
@@ -140,7 +143,7 @@ fn row(comparison: &Comparison, row: &ComparedRow, measures: &[&Measure]) -> Row
         Cell::optional_text(row.third_party.then_some("third party")),
     ];
     cells.extend(measures.iter().flat_map(|measure| measure.cells(comparison, row)));
-    Row { part: row.explains_rollup, cells }
+    Row { part: row.rollup_part, cells }
 }
 
 /// What the periods are called: by the day on which each begins, in full where that does not tell them apart.
@@ -191,8 +194,7 @@ impl Measure {
                 Kind::Money => Cell::money(*value, currency),
                 _ => Cell::exact(*value),
             };
-            let stands_out = self.tone == Tone::Over && value.is_some_and(|value| value > 0.into());
-            cells.push(if stands_out { cell.tone(Tone::Over) } else { cell });
+            cells.push(cell.over_if(self.is_overage && is_over(*value)));
             if self.kind == Kind::Money {
                 cells.push(Cell::optional_text(currency));
             }
@@ -203,7 +205,7 @@ impl Measure {
                     Cell::new(Value::Delta(difference.delta)),
                     Cell::new(difference.percent.map_or(Value::Instead("–"), Value::Percent)),
                 ),
-                (Some(Change::Unlike), _) => (Cell::new(Value::Instead("other unit")), Cell::empty()),
+                (Some(Change::Incomparable), _) => (Cell::new(Value::Instead("other unit")), Cell::empty()),
                 (Some(_), _) => (Cell::new(Value::Unknown), Cell::empty()),
             };
             cells.extend([delta, percent]);

@@ -4,7 +4,7 @@ use std::fmt;
 
 use http::{Response, StatusCode};
 
-use super::redaction::{printable, quoted, redacted};
+use super::redaction::{one_line, quoted, redacted};
 use crate::model::ErrorBody;
 use crate::{Secret, TransportError};
 
@@ -33,7 +33,7 @@ impl ErrorContext {
             code: error.code.map(clean),
             message: error.message.map(clean),
             correlation_id: header.map(str::to_owned).or(error.context_id).map(clean),
-            body_start: (!start.is_empty()).then(|| printable(&start)),
+            body_start: (!start.is_empty()).then(|| one_line(&start)),
             transport: None,
         }
     }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::redaction::{printable, quoted};
+use super::redaction::{one_line, quoted};
 use crate::Secret;
 
 /// Where and why a body is not what it should be.
@@ -15,7 +15,7 @@ pub struct DecodeError {
 impl DecodeError {
     /// An error at a place in the body: a path such as `usages[3].resources[0].date`, or a line and column.
     pub fn new(place: impl Into<String>, reason: impl Into<String>) -> Self {
-        Self { place: printable(&place.into()), reason: printable(&reason.into()) }
+        Self { place: one_line(&place.into()), reason: one_line(&reason.into()) }
     }
 
     /// Where in the body.

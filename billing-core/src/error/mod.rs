@@ -11,7 +11,7 @@ use std::sync::Arc;
 use chrono::{DateTime, SecondsFormat, Utc};
 use http::StatusCode;
 
-use self::redaction::printable;
+use self::redaction::one_line;
 use crate::{Operation, TransportError, TransportErrorKind};
 
 pub(crate) use context::ErrorContext;
@@ -203,7 +203,7 @@ impl fmt::Display for Error {
                 write!(f, "the report stays in the state {raw:?}, which is neither InProgress nor Complete")?;
             }
             ErrorKind::Transport(kind) => match &evidence.transport {
-                Some(transport) => write!(f, "{}", printable(&transport.to_string()))?,
+                Some(transport) => write!(f, "{}", one_line(&transport.to_string()))?,
                 None => write!(f, "{kind}")?,
             },
             ErrorKind::Deadline(deadline) => {

@@ -1,22 +1,20 @@
 //! Redaction: text of others without secrets and without control characters.
 
 use crate::Secret;
+use crate::values::is_printable;
 
-/// Text of others in one line that cannot steer a terminal.
-pub(crate) fn printable(text: &str) -> String {
-    let steers = |c: char| {
-        c.is_control()
-            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-    };
-    if !text.contains(steers) {
+/// Returns text of others in one line of printable characters. Those that are not [printable](is_printable) become one space.
+pub(crate) fn one_line(text: &str) -> String {
+    let breaks = |c: char| !is_printable(c);
+    if !text.contains(breaks) {
         return text.to_owned();
     }
-    text.split(steers).filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ")
+    text.split(breaks).filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ")
 }
 
 /// Text of an answer as it may be shown and kept: without `secrets`, in one line, and as long as a line may be.
 pub(crate) fn quoted(text: String, secrets: &[&Secret]) -> String {
-    let text = printable(&redacted(text, secrets));
+    let text = one_line(&redacted(text, secrets));
     match text.char_indices().nth(QUOTED) {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text,

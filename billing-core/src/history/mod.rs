@@ -60,7 +60,9 @@ use crate::machine::{Hold, Received, sealed};
 use crate::model::TrusteeOverview;
 use crate::{BaseUrl, Error, ErrorKind, Machine, OrgId, PeriodIndex, Policy, Sent, Step};
 
-pub use period::{BillingPeriod, Dates, HistoryStep, PeriodOutcome, PeriodResult, StopReason};
+pub use period::{
+    BillingPeriod, Dates, HistoryStep, PeriodOutcome, PeriodResult, StopReason, sort_latest_first,
+};
 pub use selection::PeriodSelection;
 pub(crate) use walk::Summary;
 use walk::{Sort, Walk};
