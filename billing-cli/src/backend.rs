@@ -83,7 +83,7 @@ impl Backend {
             Self::Sandbox(_) => PollTimings::default(),
         };
         let machine = Poll::new(call, self.api(), self.policy());
-        let Timed { report, completion } = self.run(machine.learning(&before), verbosity)?;
+        let Timed { report, timing: completion } = self.run(machine.adaptive(&before), verbosity)?;
         if let Self::Cloud(_, memory) = self {
             memory.keep(completion);
         }
@@ -242,8 +242,8 @@ impl Backend {
         self.watched(machine, |event| {
             log::event(&event, *verbosity);
             progress.show(&event);
-            if let Event::Received { answered, .. } = event {
-                *latest = answered.body_len();
+            if let Event::Received { response, .. } = event {
+                *latest = response.body_len();
             }
         })
     }

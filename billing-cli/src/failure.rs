@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
-use billing_core::error::Fault;
+use billing_core::error::ErrorOrigin;
 use billing_core::fleet::Aborted;
 use billing_core::{Error, ErrorKind, InvalidInput, Operation, PeriodIndex, TransportErrorKind};
 
@@ -165,10 +165,10 @@ fn status_of(kind: &ErrorKind) -> u8 {
         ErrorKind::Forbidden => 4,
         ErrorKind::NotFound => 5,
         ErrorKind::Deferred(_) => 6,
-        ErrorKind::Deadline(_) => 7,
+        ErrorKind::DeadlineExceeded(_) => 7,
         // By whose fault it is, which a kind that is new to us says as well.
         other => match other.fault() {
-            Fault::Server | Fault::Network => 8,
+            ErrorOrigin::Server | ErrorOrigin::Network => 8,
             _ => OTHER,
         },
     }
@@ -217,7 +217,7 @@ fn advice(error: &Error) -> String {
         ErrorKind::Deferred(until) => {
             format!("Run the same command again after {}", until.format("%Y-%m-%d %H:%M:%S UTC"))
         }
-        ErrorKind::Deadline(_) => "Allow it more time with --timeout, or try again later".into(),
+        ErrorKind::DeadlineExceeded(_) => "Allow it more time with --timeout, or try again later".into(),
         ErrorKind::Transport(kind) => match kind {
             TransportErrorKind::Dns => "Check --region or --api-url, and the connection".into(),
             TransportErrorKind::Tls => {
@@ -255,7 +255,7 @@ mod tests {
             (ErrorKind::Rejected, 1),
             (ErrorKind::InvalidRequest("x"), 1),
             (ErrorKind::Server, 8),
-            (ErrorKind::Protocol, 8),
+            (ErrorKind::UnexpectedStatus, 8),
             (ErrorKind::Decode(DecodeError::new("usages", "x")), 8),
             (ErrorKind::UnknownStatus("Paused".into()), 8),
             (ErrorKind::Transport(TransportErrorKind::Dns), 8),
@@ -266,9 +266,9 @@ mod tests {
             (ErrorKind::Transport(TransportErrorKind::Malformed), 8),
             (ErrorKind::Transport(TransportErrorKind::Tls), 8),
             (ErrorKind::Transport(TransportErrorKind::TooLarge { limit: 1 }), 8),
-            (ErrorKind::Transport(TransportErrorKind::BadRequest), 1),
+            (ErrorKind::Transport(TransportErrorKind::InvalidRequest), 1),
             (ErrorKind::Transport(TransportErrorKind::Sink), 1),
-            (ErrorKind::Deadline(later), 7),
+            (ErrorKind::DeadlineExceeded(later), 7),
             (ErrorKind::Deferred(later), 6),
         ];
         for (kind, status) in kinds {

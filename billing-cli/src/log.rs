@@ -95,13 +95,13 @@ fn lines_of(event: &Event<'_>, verbosity: Verbosity) -> Vec<String> {
                 format!("> {name}: {shown}")
             })
             .collect(),
-        Event::Received { request, answered, elapsed } => {
+        Event::Received { request, response, elapsed } => {
             let (method, target) = (request.http().method(), request.redacted_target());
             let millis = elapsed.as_millis();
-            let outcome = match (answered.status(), answered.error()) {
+            let outcome = match (response.status(), response.error()) {
                 (Some(status), _) => {
-                    let id = answered.correlation_id().map(|id| format!(", correlation id {id}"));
-                    let bytes = answered.body_len();
+                    let id = response.correlation_id().map(|id| format!(", correlation id {id}"));
+                    let bytes = response.body_len();
                     format!("{}, {millis} ms, {bytes} bytes{}", status.as_u16(), id.unwrap_or_default())
                 }
                 (None, Some(error)) => format!("{error}, {millis} ms"),
@@ -109,7 +109,7 @@ fn lines_of(event: &Event<'_>, verbosity: Verbosity) -> Vec<String> {
             };
             let mut lines = vec![format!("{method} {target}: {outcome}")];
             if verbosity >= Verbosity::Headers {
-                let shown = |name| Some(format!("< {name}: {}", answered.redacted_header(name)?));
+                let shown = |name| Some(format!("< {name}: {}", response.redacted_header(name)?));
                 lines.extend(SHOWN_HEADERS.into_iter().filter_map(shown));
             }
             lines

@@ -36,6 +36,8 @@
 //! What the numbers of an overview come to is computed by [`Statement`], from the model alone; what several periods come to
 //! and how they differ, by [`Trend`] and [`Comparison`]. With the feature `sandbox` there is a simulated Genesys Cloud in the module `sandbox`, to try all of it and to test your own code against.
 //!
+//! The rules that all of this keeps, and examples to start from, are chapters of the module [`guide`].
+//!
 //! # The whole life of a report
 //!
 //! Without a network, with a server of three answers:
@@ -91,10 +93,12 @@
 //! be absent.
 
 #![forbid(unsafe_code)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub mod calls;
 pub mod error;
 pub mod fleet;
+pub mod guide;
 pub mod history;
 pub mod machine;
 pub mod model;
@@ -122,3 +126,8 @@ pub use values::{
     Amount, BaseUrl, ContractId, ContractPeriodId, Date, DateRange, Environment, InvalidInput, InvoiceId,
     OrgId, Period, PeriodIndex, Region, Secret, Timestamp,
 };
+
+/// The examples of this crate's README, as doc tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}

@@ -247,7 +247,7 @@ pub(crate) fn classify(error: &(dyn Error + 'static), otherwise: Kind) -> Kind {
         }
         next = error.source();
         if let Some(error) = error.downcast_ref::<io::Error>() {
-            kind = Kind::of_io(error.kind()).unwrap_or(kind);
+            kind = Kind::from_io_error_kind(error.kind()).unwrap_or(kind);
             // Its `source` would step over what it holds.
             next = error.get_ref().map(|inner| inner as &(dyn Error + 'static));
         }

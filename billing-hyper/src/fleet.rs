@@ -135,7 +135,7 @@ impl<W: FnMut(Event<'_>)> Running<W> {
                         None => self.out.next().await,
                     };
                     if let Some(Answered { request, flight, reply, elapsed }) = answered {
-                        (self.watch)(Event::received(&request, &reply, elapsed));
+                        (self.watch)(Event::from_reply(&request, &reply, elapsed));
                         self.fleet.receive(flight, reply, clock.now());
                     }
                 }

@@ -45,6 +45,7 @@
 //!   byte by byte. A call ends, in all, by the deadline that its [`Policy`](billing_core::Policy) sets.
 
 #![forbid(unsafe_code)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod builder;
 mod client;
@@ -66,3 +67,8 @@ pub use clock::{Clock, Sleep};
 pub use fleet::Fleet;
 pub use history::Walk;
 pub use listing::{Entities, Listing};
+
+/// The examples of this crate's README, as doc tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}

@@ -84,7 +84,7 @@ impl<M: Machine> Run<M> {
                 watch(Event::Sending(&request));
                 let begun = Instant::now();
                 let reply = perform.perform(transport, &request, clock.now()).await;
-                watch(Event::received(&request, &reply, begun.elapsed()));
+                watch(Event::from_reply(&request, &reply, begun.elapsed()));
                 (session.revision(), sent.receive(reply, clock.now()))
             }
             Step::Wait(until, machine) => {

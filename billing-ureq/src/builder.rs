@@ -133,7 +133,7 @@ impl Builder {
             ProxyChoice::Url(url) => Some(Proxy::new(&url).map_err(|_| BuildError::Proxy)?),
         };
         let seed = self.seed.unwrap_or_else(|| RandomState::new().build_hasher().finish());
-        let session = Session::with(self.environment.clone(), self.credentials, self.pacing, seed);
+        let session = Session::with_pacing(self.environment.clone(), self.credentials, self.pacing, seed);
         Ok(Client::from_parts(Parts {
             environment: self.environment,
             policy: self.policy,

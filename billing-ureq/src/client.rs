@@ -167,7 +167,7 @@ impl Client {
                     watch(Event::Sending(&request));
                     let begun = Instant::now();
                     let reply = perform(transport, &request, clock.now());
-                    watch(Event::received(&request, &reply, begun.elapsed()));
+                    watch(Event::from_reply(&request, &reply, begun.elapsed()));
                     seen = session.revision();
                     sent.receive(reply, clock.now())
                 }

@@ -156,7 +156,7 @@ impl Fleet {
                     FleetStep::Wait(until) if exchanges.out > 0 => {
                         let at_most = until.map(|until| remaining(parts.clock.now(), until));
                         if let Some(Answered { job, reply, elapsed }) = exchanges.next(at_most) {
-                            watch(Event::received(&job.request, &reply, elapsed));
+                            watch(Event::from_reply(&job.request, &reply, elapsed));
                             fleet.receive(job.flight, reply, parts.clock.now());
                         }
                     }

@@ -45,6 +45,7 @@
 //! two at DEBUG, where they tell no secret; for `env_logger` that is `RUST_LOG=trace,ureq=debug,ureq_proto=debug`.
 
 #![forbid(unsafe_code)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod builder;
 mod client;
@@ -55,7 +56,6 @@ mod history;
 mod listing;
 mod lookup;
 mod operations;
-mod roots;
 mod session;
 mod tls;
 mod transport;
@@ -67,3 +67,8 @@ pub use clock::Clock;
 pub use fleet::Fleet;
 pub use history::Walk;
 pub use listing::{Entities, Listing};
+
+/// The examples of this crate's README, as doc tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}

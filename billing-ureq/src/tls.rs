@@ -1,8 +1,8 @@
-//! TLS: made ready when the first https connection is, and the same for all.
+//! TLS: one configuration for all connections, made when the first https connection is.
 //!
-//! `ureq` has a connector for this too. It trusts what it has read in advance, where this one reads of the system's trust
-//! store what the certificate at hand takes; and it keeps no session for requests with a time limit of their own, so that
-//! each connection would begin with a full handshake.
+//! `ureq` has a connector for this too. For a request with settings of its own, such as a time limit, that one makes a new
+//! configuration for each connection: it would read the system's trust store each time, and begin each connection with a
+//! full handshake.
 
 use std::io::{Read, Write};
 use std::sync::{Arc, OnceLock};
@@ -12,13 +12,12 @@ use http::Uri;
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+use rustls_platform_verifier::BuilderVerifierExt;
 use ureq::Error;
 use ureq::unversioned::transport::{
     Buffers, ConnectionDetails, Connector, Either, LazyBuffers, NextTimeout, Transport, TransportAdapter,
     time,
 };
-
-use crate::roots::{SystemRoots, get_or_try};
 
 /// Whose certificates are trusted, read as far as can fail.
 #[derive(Debug)]
@@ -120,19 +119,27 @@ pub(crate) fn server_name(uri: &Uri) -> Result<ServerName<'static>, Error> {
 fn trusting(roots: &Roots) -> Result<ClientConfig, rustls::Error> {
     let provider =
         CryptoProvider::get_default().cloned().unwrap_or_else(|| Arc::new(ring::default_provider()));
-    let config =
-        ClientConfig::builder_with_provider(provider.clone()).with_safe_default_protocol_versions()?;
+    let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
     let config = match roots {
         Roots::Bundled => {
             config.with_root_certificates(RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() })
         }
         Roots::These(roots) => config.with_root_certificates(roots.clone()),
-        // "Dangerous" is what it is called to bring a verifier along.
-        Roots::Platform => {
-            config.dangerous().with_custom_certificate_verifier(Arc::new(SystemRoots::new(provider)))
-        }
+        Roots::Platform => config.with_platform_verifier()?,
     };
     Ok(config.with_no_client_auth())
+}
+
+/// Returns what `kept` holds, or keeps what `make` returns now. A failure, such as too many open files, is not kept: the
+/// next caller tries again.
+fn get_or_try<T, E>(kept: &OnceLock<T>, make: impl FnOnce() -> Result<T, E>) -> Result<&T, E> {
+    match kept.get() {
+        Some(value) => Ok(value),
+        None => {
+            let made = make()?;
+            Ok(kept.get_or_init(|| made))
+        }
+    }
 }
 
 /// What is left of the time for connecting.
@@ -144,4 +151,17 @@ fn time_left(details: &ConnectionDetails<'_>) -> NextTimeout {
         timeout.after = timeout.after.saturating_sub(Instant::now().duration_since(begun)).into();
     }
     timeout
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_could_not_be_read_is_read_again_and_what_could_is_kept() {
+        let kept = OnceLock::new();
+        assert_eq!(get_or_try(&kept, || Err("too many open files")), Err("too many open files"));
+        assert_eq!(get_or_try(&kept, || Ok::<u8, &str>(1)), Ok(&1));
+        assert_eq!(get_or_try(&kept, || Err("not asked")), Ok(&1));
+    }
 }

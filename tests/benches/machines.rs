@@ -166,7 +166,7 @@ fn schedule_learned(bencher: Bencher<'_, '_>) {
         let by = std::time::Duration::from_secs(5 + second);
         seen.extend(PollTiming::new(now() + by, by / 2, by));
     }
-    bencher.bench(|| PollSchedule::default().learned(black_box(&seen)));
+    bencher.bench(|| PollSchedule::default().adapted_to(black_box(&seen)));
 }
 
 /// Of an overview of 140 rows.

@@ -90,9 +90,9 @@ fn main() {
 
     let seen = observe(&named[1], PollTimings::default(), &mut Rng::new(1), PollTimings::MAX_TIMINGS);
     let begun = Instant::now();
-    (0..100).for_each(|_| drop(std::hint::black_box(PollSchedule::default().learned(&seen))));
+    (0..100).for_each(|_| drop(std::hint::black_box(PollSchedule::default().adapted_to(&seen))));
     println!("\nto learn from {} reports: {} µs", seen.len(), begun.elapsed().as_micros() / 100);
-    let schedule = PollSchedule::default().learned(&seen);
+    let schedule = PollSchedule::default().adapted_to(&seen);
     println!(
         "what a saved poll carries of it: {} bytes",
         json(&schedule).len() - json(&PollSchedule::default()).len()
@@ -222,7 +222,7 @@ impl Kind {
 
 /// When a poll asks again, in seconds since it began, if it is never told that the report is complete.
 fn machine_times(polls: PollSchedule, seed: u64) -> Vec<f64> {
-    let machine = poll(Policy { polls, seed, ..Policy::default() });
+    let machine = poll(Policy { poll: polls, seed, ..Policy::default() });
     let (mut ages, mut now) = (Vec::new(), begin());
     let mut step = machine.step(now);
     loop {
@@ -262,7 +262,7 @@ fn learn(law: &Law, seed: u32) -> [f64; MARKS.len()] {
     MARKS.map(|mark| {
         seen = observe(law, std::mem::take(&mut seen), &mut rng, mark - done);
         done = mark;
-        law.ratio(&PollSchedule::default().learned(&seen))
+        law.ratio(&PollSchedule::default().adapted_to(&seen))
     })
 }
 
@@ -274,7 +274,7 @@ fn change(from: &Law, to: &Law, seed: u32) -> [f64; AFTER_CHANGE.len()] {
     AFTER_CHANGE.map(|mark| {
         seen = observe(to, std::mem::take(&mut seen), &mut rng, mark - done);
         done = mark;
-        to.ratio(&PollSchedule::default().learned(&seen))
+        to.ratio(&PollSchedule::default().adapted_to(&seen))
     })
 }
 
@@ -283,9 +283,9 @@ fn observe(law: &Law, mut seen: PollTimings, rng: &mut Rng, count: usize) -> Pol
     for _ in 0..count {
         let time = law.kind.quantile(uniform(rng));
         // One an hour, so that their order is plain.
-        let begin = seen.iter().last().map_or(begin(), PollTiming::at) + TimeDelta::hours(1);
+        let begin = seen.iter().last().map_or(begin(), PollTiming::observed_at) + TimeDelta::hours(1);
         let policy = Policy { seed: rng.draw(), ..Policy::default() };
-        seen.extend(one_life(poll(policy).learning(&seen), time, begin));
+        seen.extend(one_life(poll(policy).adaptive(&seen), time, begin));
     }
     seen
 }
@@ -301,7 +301,7 @@ fn one_life(machine: AdaptivePoll<BillableUsage>, time: f64, begin: DateTime<Utc
                 now = until;
                 machine.step(now)
             }
-            Step::Done(result) => return result.ok()?.completion,
+            Step::Done(result) => return result.ok()?.timing,
         };
     }
 }

@@ -138,7 +138,7 @@ pub fn environment(base: &str) -> Environment {
 /// One attempt, and whatever comes of it is the outcome.
 pub fn once() -> Policy {
     Policy {
-        retries: RetrySchedule { max_retries: 0, ..RetrySchedule::default() },
+        retry: RetrySchedule { max_retries: 0, ..RetrySchedule::default() },
         max_decode_retries: 0,
         ..Policy::default()
     }

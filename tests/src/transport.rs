@@ -123,7 +123,7 @@ impl Transport {
         let Stage { sandbox, time, credentials, policy, elsewhere } = stage;
         let pacing = Pacing::default();
         if self == Self::Memory {
-            let session = Session::with(sandbox.environment(), credentials, pacing, SEED);
+            let session = Session::with_pacing(sandbox.environment(), credentials, pacing, SEED);
             let mut memory = Memory { sandbox, session: Rc::new(RefCell::new(session)), time, policy };
             let result = in_memory(&mut memory);
             return (result, memory.sandbox.log().to_vec());

@@ -37,7 +37,10 @@ fn each_report_teaches_the_next() {
     assert!(first.stderr.contains("by the usual schedule"), "{}", first.stderr);
     let seen = kept(home.path());
     let completion = seen.iter().next().unwrap();
-    assert!(seen.len() == 1 && completion.by() - completion.after() >= std::time::Duration::from_secs(2));
+    assert!(
+        seen.len() == 1
+            && completion.complete_age() - completion.pending_age() >= std::time::Duration::from_secs(2)
+    );
 
     let second = usage(home.path(), &["-v"]);
     assert!(second.stderr.contains("as learned from the one report before"), "{}", second.stderr);

@@ -81,7 +81,7 @@ fn the_child() {
     let environment = Environment::new(base.clone(), base);
     let credentials = Credentials::access_token("tok-0").unwrap();
     let retries = RetrySchedule { max_retries: 0, ..RetrySchedule::default() };
-    let policy = Policy { retries, ..Policy::default() };
+    let policy = Policy { retry: retries, ..Policy::default() };
     let trustor = TRUSTOR.parse().unwrap();
     let ended = if driver == "Ureq" {
         let builder = billing_ureq::Client::builder(environment, credentials).policy(policy);
@@ -145,7 +145,7 @@ fn the_file_and_the_directories_are_trusted_and_nobody_else() {
     }
 }
 
-/// `billing-ureq` judges by a verifier of its own, which must not be content with who has signed.
+/// The authority's signature is not enough: the certificate has to be for this name and this time.
 #[test]
 fn a_trusted_authority_vouches_for_its_names_and_times_only() {
     let place = tempfile::tempdir().unwrap();

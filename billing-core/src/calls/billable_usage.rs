@@ -5,7 +5,7 @@ use http::{Request, Response};
 use serde::{Deserialize, Serialize};
 
 use super::get::Get;
-use super::{Call, as_inner_call};
+use super::{Call, forward_call};
 use crate::model::{PackedReport, ReportStatus, UsageReport, decode_model};
 use crate::poll::Report;
 use crate::{BaseUrl, DecodeError, Operation, Period, Timestamp};
@@ -49,14 +49,11 @@ impl Call for BillableUsage {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PackedBillableUsage(pub BillableUsage);
 
+#[warn(clippy::missing_trait_methods)]
 impl Call for PackedBillableUsage {
     type Output = PackedReport;
 
-    as_inner_call!(0);
-
-    fn request(&self, api: &BaseUrl) -> Result<Request<Bytes>, http::Error> {
-        self.0.request(api)
-    }
+    forward_call!(0);
 
     fn parse(&self, response: &Response<Bytes>) -> Result<PackedReport, DecodeError> {
         PackedReport::new(response.body().clone())

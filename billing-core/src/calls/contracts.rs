@@ -147,7 +147,7 @@ mod tests {
                     "overagePrice":0.1234567890123456789012345678}]}],"tier":1.10}],
             "nextUri":"/api/v2/billing/contracts?after=x"}"#;
         let page = ContractsCall::new().parse(&Response::new(body.into())).unwrap();
-        assert_eq!(page.onward(), NextPage::Address("/api/v2/billing/contracts?after=x"));
+        assert_eq!(page.next_page(), NextPage::Uri("/api/v2/billing/contracts?after=x"));
         let [contract] = page.entities() else { panic!("one contract") };
         assert_eq!(contract.date_start.unwrap().to_string(), "2024-02-29");
         assert_eq!(contract.billing_periods()[0].status, Some("Paused".into()));

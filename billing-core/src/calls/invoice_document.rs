@@ -47,7 +47,7 @@ impl Call for InvoiceDocumentCall {
         let nothing = "the answer holds no address of a document";
         let body: Body = decode_secret(response.body(), nothing)?;
         let url = body.url.ok_or_else(|| DecodeError::new("url", nothing))?;
-        DocumentUrl::read(url).map_err(|reason| DecodeError::new("url", reason))
+        DocumentUrl::parse(url).map_err(|reason| DecodeError::new("url", reason))
     }
 
     fn is_secret(&self) -> bool {

@@ -106,7 +106,7 @@ mod tests {
             "citySubdivision1":"North","regionSubdivision2":"x"},"paymentLink":"https://pay.example.com"}],
             "nextUri":null}"#;
         let page = InvoicesCall::new().parse(&Response::new(body.into())).unwrap();
-        assert_eq!(page.onward(), NextPage::End);
+        assert_eq!(page.next_page(), NextPage::Last);
         let [invoice] = page.entities() else { panic!("one invoice") };
         assert_eq!(invoice.amount.as_ref().unwrap().text(), "1234.50");
         assert_eq!(invoice.bill_to_address.as_ref().unwrap().address_type, Some(AddressType::BillTo));

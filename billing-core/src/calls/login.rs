@@ -79,7 +79,7 @@ impl Call for Login<'_> {
 
 /// What of an `Authorization` header nothing is to repeat: what stands after its scheme, with the padding at its end and
 /// without it, as a server that repeats it may leave it out, and of Basic the client's secret.
-pub(crate) fn secrets_in(authorization: &HeaderValue) -> Vec<Secret> {
+pub(crate) fn secrets_in_authorization(authorization: &HeaderValue) -> Vec<Secret> {
     let text = std::str::from_utf8(authorization.as_bytes()).unwrap_or_default();
     let Some((scheme, credentials)) = text.split_once(' ') else { return Vec::new() };
     let mut secrets = vec![Secret::new(credentials), Secret::new(credentials.trim_end_matches('='))];
@@ -187,7 +187,7 @@ mod tests {
     fn d12_an_answer_that_is_not_utf_8_is_an_error_wherever_it_is_not() {
         let body = b"{\"access_token\":\"abc\",\"scope\":\"\xff\"}";
         let error = Login { id: "", secret: &Secret::new("") }.parse(&Response::new(body[..].into()));
-        assert_eq!(error.unwrap_err().place(), "byte 31");
+        assert_eq!(error.unwrap_err().location(), "byte 31");
     }
 
     #[test]
@@ -201,7 +201,7 @@ mod tests {
             r#"{"access_token":"t0ken"#,
         ] {
             let error = parse(bad).unwrap_err();
-            assert!(error.place().starts_with("line 1 column "), "{error}");
+            assert!(error.location().starts_with("line 1 column "), "{error}");
             assert!(!format!("{error} {error:?}").contains("t0ken"), "{error}");
         }
     }

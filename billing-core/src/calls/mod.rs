@@ -41,7 +41,7 @@ pub use invoice_document::InvoiceDocumentCall;
 pub use invoice_lines::InvoiceLinesCall;
 pub use invoices::InvoicesCall;
 pub use login::LOGIN;
-pub(crate) use login::{Bearer, Login, Token, secrets_in};
+pub(crate) use login::{Bearer, Login, Token, secrets_in_authorization};
 pub use operation::Operation;
 pub use organization::OrganizationCall;
 pub(crate) use trustee_overview::OPERATION as TRUSTEE_OVERVIEW;
@@ -93,10 +93,31 @@ pub trait Call {
     }
 }
 
-/// What a call that wraps another, in the field `$inner`, leaves to it in any case; in one place, so that no wrapper forgets
-/// what is a secret.
-macro_rules! as_inner_call {
+/// Forwards the methods of [`Call`] to the call in the field `$inner`, so that a wrapper forgets none of them, such as that
+/// the answer is a secret. A wrapper writes `parse` itself, and with `own request` or `own accepts` that method too.
+macro_rules! forward_call {
     ($inner:tt) => {
+        $crate::calls::forward_call!($inner, own request);
+
+        fn request(&self, api: &$crate::BaseUrl) -> Result<http::Request<bytes::Bytes>, http::Error> {
+            self.$inner.request(api)
+        }
+    };
+    ($inner:tt, own accepts) => {
+        $crate::calls::forward_call!($inner, own request accepts);
+
+        fn request(&self, api: &$crate::BaseUrl) -> Result<http::Request<bytes::Bytes>, http::Error> {
+            self.$inner.request(api)
+        }
+    };
+    ($inner:tt, own request) => {
+        $crate::calls::forward_call!($inner, own request accepts);
+
+        fn accepts(&self, status: http::StatusCode) -> bool {
+            self.$inner.accepts(status)
+        }
+    };
+    ($inner:tt, own request accepts) => {
         fn operation(&self) -> $crate::Operation {
             self.$inner.operation()
         }
@@ -114,7 +135,7 @@ macro_rules! as_inner_call {
         }
     };
 }
-pub(crate) use as_inner_call;
+pub(crate) use forward_call;
 
 /// A call that also yields the body as it came, for whoever passes the server's own JSON on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -130,21 +151,14 @@ pub struct WithRaw<T> {
     pub body: Bytes,
 }
 
+#[warn(clippy::missing_trait_methods)]
 impl<C: Call> Call for WithBody<C> {
     type Output = WithRaw<C::Output>;
 
-    as_inner_call!(0);
-
-    fn request(&self, api: &BaseUrl) -> Result<Request<Bytes>, http::Error> {
-        self.0.request(api)
-    }
+    forward_call!(0);
 
     fn parse(&self, response: &Response<Bytes>) -> Result<Self::Output, DecodeError> {
         Ok(WithRaw { value: self.0.parse(response)?, body: response.body().clone() })
-    }
-
-    fn accepts(&self, status: StatusCode) -> bool {
-        self.0.accepts(status)
     }
 }
 
@@ -158,8 +172,8 @@ impl<T: fmt::Debug> fmt::Debug for WithRaw<T> {
 impl<T: Page> Page for WithRaw<T> {
     type Entity = T::Entity;
 
-    fn onward(&self) -> NextPage<'_> {
-        self.value.onward()
+    fn next_page(&self) -> NextPage<'_> {
+        self.value.next_page()
     }
 
     fn into_entities(self) -> Vec<T::Entity> {
@@ -194,6 +208,7 @@ pub(crate) fn wire(request: &Request<Bytes>) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::get::Get;
     use super::*;
     use crate::Period;
     use crate::model::ReportStatus;
@@ -214,6 +229,69 @@ mod tests {
         let answer = with_body.parse(&Response::new(body.into())).unwrap();
         assert_eq!((&answer.body[..], answer.status()), (body.as_bytes(), Some(&ReportStatus::Complete)));
         assert!(with_body.parse(&Response::new("<html>".into())).is_err());
+    }
+
+    /// A call in which every method that has a default answers otherwise.
+    struct Unusual(DocumentUrl);
+
+    #[warn(clippy::missing_trait_methods)]
+    impl Call for Unusual {
+        type Output = ();
+
+        fn operation(&self) -> Operation {
+            Operation::new("get_unusual", "unusual", &[])
+        }
+
+        fn request(&self, api: &BaseUrl) -> Result<Request<Bytes>, http::Error> {
+            Get::new("/unusual").request(api)
+        }
+
+        fn parse(&self, _: &Response<Bytes>) -> Result<(), DecodeError> {
+            Ok(())
+        }
+
+        fn accepts(&self, status: StatusCode) -> bool {
+            status == StatusCode::CREATED
+        }
+
+        fn attempt_timeout(&self) -> Duration {
+            Duration::from_secs(7)
+        }
+
+        fn is_secret(&self) -> bool {
+            true
+        }
+
+        fn document(&self) -> Option<&DocumentUrl> {
+            Some(&self.0)
+        }
+    }
+
+    /// A wrapper that writes only what no macro can write for it.
+    struct Wrapper<C>(C);
+
+    impl<C: Call> Call for Wrapper<C> {
+        type Output = C::Output;
+
+        forward_call!(0);
+
+        fn parse(&self, response: &Response<Bytes>) -> Result<C::Output, DecodeError> {
+            self.0.parse(response)
+        }
+    }
+
+    #[test]
+    fn a_wrapper_forwards_every_method() {
+        fn answers(call: &impl Call) -> String {
+            let api = crate::Environment::default().api().clone();
+            let accepted = [StatusCode::OK, StatusCode::CREATED].map(|status| call.accepts(status));
+            let rest = (call.operation(), call.attempt_timeout(), call.is_secret(), call.document());
+            format!("{} {accepted:?} {rest:?}", wire(&call.request(&api).unwrap()))
+        }
+        let unusual = || Unusual(DocumentUrl::parse("https://files.example.com/1".into()).unwrap());
+        let expected = answers(&unusual());
+        assert_eq!(answers(&Wrapper(unusual())), expected);
+        assert_eq!(answers(&WithBody(unusual())), expected);
     }
 
     #[test]

@@ -79,7 +79,7 @@ mod tests {
             "name":"Test Org Name"},"createdBy":{"name":"Ada"}}],
             "pageSize":1,"pageNumber":1,"total":2,"pageCount":2}"#;
         let page = TrustorsCall::new().parse(&Response::new(body.into())).unwrap();
-        assert_eq!(page.onward(), NextPage::Number { this: Some(1), of: 2 });
+        assert_eq!(page.next_page(), NextPage::Number { current: Some(1), count: 2 });
         assert_eq!(page.total, Some(2));
         let [trustor] = page.entities() else { panic!("one trustor") };
         assert_eq!(trustor.organization_id(), Some("9d750d63-95ae-4df7-8955-2bca7152ca19"));

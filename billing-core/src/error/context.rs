@@ -4,7 +4,7 @@ use std::fmt;
 
 use http::{Response, StatusCode};
 
-use super::redaction::{one_line, quoted, redacted};
+use super::redaction::{redacted, redacted_line, strip_control_characters};
 use crate::model::ErrorBody;
 use crate::{Secret, TransportError};
 
@@ -21,27 +21,28 @@ pub(crate) struct ErrorContext {
 
 impl ErrorContext {
     /// What a response says. `secrets` that a careless server sends back are taken out of it.
-    pub(crate) fn of_response(response: &Response<impl AsRef<[u8]>>, secrets: &[&Secret]) -> Self {
+    pub(crate) fn from_response(response: &Response<impl AsRef<[u8]>>, secrets: &[&Secret]) -> Self {
         let body = response.body().as_ref();
         let error = ErrorBody::read(body);
-        let clean = |text: String| quoted(text, secrets);
-        let start = String::from_utf8_lossy(&body[..body.len().min(READ)]);
-        let start: String = redacted(start.into_owned(), secrets).chars().take(SHOWN).collect();
+        let clean = |text: String| redacted_line(text, secrets);
+        let start = String::from_utf8_lossy(&body[..body.len().min(MAX_BODY_SCAN_BYTES)]);
+        let start: String =
+            redacted(start.into_owned(), secrets).chars().take(MAX_BODY_START_CHARS).collect();
         let header = response.headers().get("inin-correlation-id").and_then(|v| v.to_str().ok());
         Self {
             status: Some(response.status()),
             code: error.code.map(clean),
             message: error.message.map(clean),
             correlation_id: header.map(str::to_owned).or(error.context_id).map(clean),
-            body_start: (!start.is_empty()).then(|| one_line(&start)),
+            body_start: (!start.is_empty()).then(|| strip_control_characters(&start)),
             transport: None,
         }
     }
 
     /// What the head of a response says, without `secrets`, where its body is in order.
-    pub(crate) fn of_head<B>(response: &Response<B>, secrets: &[&Secret]) -> Self {
+    pub(crate) fn from_head<B>(response: &Response<B>, secrets: &[&Secret]) -> Self {
         let header = response.headers().get("inin-correlation-id").and_then(|v| v.to_str().ok());
-        let correlation_id = header.map(|id| quoted(id.to_owned(), secrets));
+        let correlation_id = header.map(|id| redacted_line(id.to_owned(), secrets));
         Self { status: Some(response.status()), correlation_id, ..Self::default() }
     }
 
@@ -51,8 +52,8 @@ impl ErrorContext {
     }
 
     /// What the transport says, without `secrets`.
-    pub(crate) fn of_transport(error: TransportError, secrets: &[&Secret]) -> Self {
-        Self { transport: Some(error.without(secrets)), ..Self::default() }
+    pub(crate) fn from_transport_error(error: TransportError, secrets: &[&Secret]) -> Self {
+        Self { transport: Some(error.redacted(secrets)), ..Self::default() }
     }
 }
 
@@ -81,5 +82,5 @@ impl fmt::Display for ErrorContext {
 
 /// How much of a body is looked at for an error, in bytes, and how much is shown, in characters. The first is larger, so
 /// that a secret that begins in what is shown is seen whole.
-const READ: usize = 8192;
-pub(super) const SHOWN: usize = 512;
+const MAX_BODY_SCAN_BYTES: usize = 8192;
+pub(super) const MAX_BODY_START_CHARS: usize = 512;

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use chrono::{DateTime, SecondsFormat, Utc};
 use http::StatusCode;
 
-use self::redaction::one_line;
+use self::redaction::strip_control_characters;
 use crate::{Operation, TransportError, TransportErrorKind};
 
 pub(crate) use context::ErrorContext;
@@ -23,14 +23,14 @@ pub(crate) use saved::SavedError;
 /// `Display` is one line: the operation, what happened, what the server said, its code and correlation id, and the
 /// number of requests. Nothing in it is a secret, and text from the server is shown without control characters.
 #[derive(Clone)]
-pub struct Error(Arc<Inner>);
+pub struct Error(Arc<ErrorInner>);
 
 #[derive(Clone)]
-struct Inner {
+struct ErrorInner {
     kind: ErrorKind,
     operation: Operation,
     attempts: u32,
-    evidence: ErrorContext,
+    context: ErrorContext,
 }
 
 /// What happened, split by whose fault it is; see [`ErrorKind::fault`].
@@ -54,17 +54,17 @@ pub enum ErrorKind {
     Server,
     /// A status that the operation has no meaning for: an unexpected 2xx; a redirect, which is never followed; of the host of
     /// a document, the refusal of an address that was fresh.
-    Protocol,
+    UnexpectedStatus,
     /// The answer is not what it should be, and says where.
     Decode(DecodeError),
     /// A list leads to where it must not: back to a page that was there before, or to another host.
-    BadNextLink(&'static str),
+    BadLink(&'static str),
     /// The report stayed in a state that is neither `InProgress` nor `Complete`.
     UnknownStatus(String),
     /// No answer came, for good or for longer than the retries lasted.
     Transport(TransportErrorKind),
     /// The operation could not be finished before its deadline.
-    Deadline(DateTime<Utc>),
+    DeadlineExceeded(DateTime<Utc>),
     /// The server wants no request before this time. Come back then: a saved poll can be resumed.
     Deferred(DateTime<Utc>),
 }
@@ -72,7 +72,7 @@ pub enum ErrorKind {
 /// Whose fault an error is, and so who can mend it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum Fault {
+pub enum ErrorOrigin {
     /// The caller's: the input, the credentials or their permissions.
     Caller,
     /// The server's, or that of a gateway in front of it.
@@ -80,12 +80,12 @@ pub enum Fault {
     /// The network's.
     Network,
     /// Nobody's: there was not enough time.
-    Time,
+    Deadline,
 }
 
 impl ErrorKind {
     /// Whose fault it is.
-    pub fn fault(&self) -> Fault {
+    pub fn fault(&self) -> ErrorOrigin {
         match self {
             Self::Unauthorized
             | Self::LoginRefused
@@ -93,32 +93,34 @@ impl ErrorKind {
             | Self::NotFound
             | Self::Rejected
             | Self::InvalidRequest(_)
-            | Self::Transport(TransportErrorKind::BadRequest | TransportErrorKind::Sink) => Fault::Caller,
+            | Self::Transport(TransportErrorKind::InvalidRequest | TransportErrorKind::Sink) => {
+                ErrorOrigin::Caller
+            }
             Self::Server
-            | Self::Protocol
+            | Self::UnexpectedStatus
             | Self::Decode(_)
-            | Self::BadNextLink(_)
-            | Self::UnknownStatus(_) => Fault::Server,
-            Self::Transport(_) => Fault::Network,
-            Self::Deadline(_) | Self::Deferred(_) => Fault::Time,
+            | Self::BadLink(_)
+            | Self::UnknownStatus(_) => ErrorOrigin::Server,
+            Self::Transport(_) => ErrorOrigin::Network,
+            Self::DeadlineExceeded(_) | Self::Deferred(_) => ErrorOrigin::Deadline,
         }
     }
 }
 
 impl Error {
     pub(crate) fn new(kind: ErrorKind, operation: Operation, evidence: ErrorContext) -> Self {
-        Self(Arc::new(Inner { kind, operation, attempts: 0, evidence }))
+        Self(Arc::new(ErrorInner { kind, operation, attempts: 0, context: evidence }))
     }
 
     /// The same after so many requests.
-    pub(crate) fn after(self, attempts: u32) -> Self {
+    pub(crate) fn with_attempts(self, attempts: u32) -> Self {
         let mut inner = Arc::unwrap_or_clone(self.0);
         inner.attempts = attempts;
         Self(Arc::new(inner))
     }
 
     /// The same, called otherwise.
-    pub(crate) fn into_kind(self, kind: ErrorKind) -> Self {
+    pub(crate) fn with_kind(self, kind: ErrorKind) -> Self {
         let mut inner = Arc::unwrap_or_clone(self.0);
         inner.kind = kind;
         Self(Arc::new(inner))
@@ -130,7 +132,7 @@ impl Error {
     }
 
     /// Whose fault it is.
-    pub fn fault(&self) -> Fault {
+    pub fn origin(&self) -> ErrorOrigin {
         self.0.kind.fault()
     }
 
@@ -141,22 +143,22 @@ impl Error {
 
     /// The HTTP status of the last answer, if there was one.
     pub fn status(&self) -> Option<StatusCode> {
-        self.0.evidence.status
+        self.0.context.status
     }
 
     /// The server's code, such as `not.found` or `too.many.requests`; of the login service, its `error`.
     pub fn code(&self) -> Option<&str> {
-        self.0.evidence.code.as_deref()
+        self.0.context.code.as_deref()
     }
 
     /// The server's own message.
     pub fn server_message(&self) -> Option<&str> {
-        self.0.evidence.message.as_deref()
+        self.0.context.message.as_deref()
     }
 
     /// The id under which support finds the exchange: `ININ-Correlation-Id`, or `contextId` of the body.
     pub fn correlation_id(&self) -> Option<&str> {
-        self.0.evidence.correlation_id.as_deref()
+        self.0.context.correlation_id.as_deref()
     }
 
     /// How many requests were sent for the operation, logins and repeats included.
@@ -166,7 +168,7 @@ impl Error {
 
     /// The start of the body of the last answer, as text.
     pub fn body_start(&self) -> Option<&str> {
-        self.0.evidence.body_start.as_deref()
+        self.0.context.body_start.as_deref()
     }
 
     /// When trying again makes sense, where the server said so.
@@ -179,13 +181,13 @@ impl Error {
 
     /// What the transport said, where the last attempt had no answer.
     pub fn transport(&self) -> Option<&TransportError> {
-        self.0.evidence.transport.as_ref()
+        self.0.context.transport.as_ref()
     }
 }
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Inner { kind, operation, attempts, evidence } = &*self.0;
+        let ErrorInner { kind, operation, attempts, context: evidence } = &*self.0;
         write!(f, "{operation}: ")?;
         let seconds = |t: &DateTime<Utc>| t.to_rfc3339_opts(SecondsFormat::Secs, true);
         match kind {
@@ -196,17 +198,17 @@ impl fmt::Display for Error {
             ErrorKind::Rejected => f.write_str("the request was refused")?,
             ErrorKind::InvalidRequest(reason) => f.write_str(reason)?,
             ErrorKind::Server => f.write_str("the server failed")?,
-            ErrorKind::Protocol => f.write_str("an answer that this operation has no meaning for")?,
+            ErrorKind::UnexpectedStatus => f.write_str("an answer that this operation has no meaning for")?,
             ErrorKind::Decode(error) => write!(f, "the answer cannot be read, {error}")?,
-            ErrorKind::BadNextLink(reason) => f.write_str(reason)?,
+            ErrorKind::BadLink(reason) => f.write_str(reason)?,
             ErrorKind::UnknownStatus(raw) => {
                 write!(f, "the report stays in the state {raw:?}, which is neither InProgress nor Complete")?;
             }
             ErrorKind::Transport(kind) => match &evidence.transport {
-                Some(transport) => write!(f, "{}", one_line(&transport.to_string()))?,
+                Some(transport) => write!(f, "{}", strip_control_characters(&transport.to_string()))?,
                 None => write!(f, "{kind}")?,
             },
-            ErrorKind::Deadline(deadline) => {
+            ErrorKind::DeadlineExceeded(deadline) => {
                 write!(f, "not finished by its deadline, {}", seconds(deadline))?
             }
             ErrorKind::Deferred(until) => write!(f, "the server asks to come back at {}", seconds(until))?,
@@ -229,7 +231,7 @@ impl fmt::Debug for Error {
             .field("kind", &self.0.kind)
             .field("operation", &self.0.operation.id())
             .field("attempts", &self.0.attempts)
-            .field("evidence", &self.0.evidence)
+            .field("evidence", &self.0.context)
             .finish()
     }
 }

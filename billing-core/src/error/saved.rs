@@ -6,22 +6,22 @@ use serde::{Deserialize, Serialize};
 use super::{Error, ErrorContext, ErrorKind};
 use crate::calls::TRUSTEE_OVERVIEW;
 
-/// An error of a trustee overview in a journal; see [`Error::keep`].
+/// An error of a trustee overview in a journal; see [`Error::to_saved`].
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct SavedError {
-    kind: KeptKind,
+    kind: SavedErrorKind,
     status: Option<u16>,
     code: Option<String>,
     message: Option<String>,
     correlation_id: Option<String>,
     body_start: Option<String>,
-    requests: u32,
+    attempts: u32,
 }
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-enum KeptKind {
+enum SavedErrorKind {
     Forbidden,
     NotFound,
     Rejected,
@@ -30,13 +30,13 @@ enum KeptKind {
 impl Error {
     /// The error as it is kept in a journal, if it is the server's last word on the overview of an organisation: another try
     /// would be answered so too.
-    pub(crate) fn keep(&self) -> Option<SavedError> {
+    pub(crate) fn to_saved(&self) -> Option<SavedError> {
         let ErrorContext { status, code, message, correlation_id, body_start, transport: _ } =
-            &self.0.evidence;
+            &self.0.context;
         let kind = match self.0.kind {
-            ErrorKind::Forbidden => KeptKind::Forbidden,
-            ErrorKind::NotFound => KeptKind::NotFound,
-            ErrorKind::Rejected => KeptKind::Rejected,
+            ErrorKind::Forbidden => SavedErrorKind::Forbidden,
+            ErrorKind::NotFound => SavedErrorKind::NotFound,
+            ErrorKind::Rejected => SavedErrorKind::Rejected,
             _ => return None,
         };
         if self.0.operation != TRUSTEE_OVERVIEW {
@@ -49,21 +49,21 @@ impl Error {
             message: message.clone(),
             correlation_id: correlation_id.clone(),
             body_start: body_start.clone(),
-            requests: self.0.attempts,
+            attempts: self.0.attempts,
         })
     }
 }
 
 impl SavedError {
     pub(crate) fn into_error(self) -> Error {
-        let Self { kind, status, code, message, correlation_id, body_start, requests } = self;
+        let Self { kind, status, code, message, correlation_id, body_start, attempts: requests } = self;
         let kind = match kind {
-            KeptKind::Forbidden => ErrorKind::Forbidden,
-            KeptKind::NotFound => ErrorKind::NotFound,
-            KeptKind::Rejected => ErrorKind::Rejected,
+            SavedErrorKind::Forbidden => ErrorKind::Forbidden,
+            SavedErrorKind::NotFound => ErrorKind::NotFound,
+            SavedErrorKind::Rejected => ErrorKind::Rejected,
         };
         let status = status.and_then(|status| StatusCode::from_u16(status).ok());
         let evidence = ErrorContext { status, code, message, correlation_id, body_start, transport: None };
-        Error::new(kind, TRUSTEE_OVERVIEW, evidence).after(requests)
+        Error::new(kind, TRUSTEE_OVERVIEW, evidence).with_attempts(requests)
     }
 }

@@ -1,7 +1,7 @@
 use http::Response;
 
-use super::context::SHOWN;
-use super::redaction::{QUOTED, quoted};
+use super::context::MAX_BODY_START_CHARS;
+use super::redaction::{MAX_QUOTED_CHARS, redacted_line};
 use super::*;
 use crate::Secret;
 
@@ -10,7 +10,8 @@ const OPERATION: Operation = Operation::new("get_thing", "the thing", &[]);
 fn error(kind: ErrorKind, status: u16, body: &str) -> Error {
     let response =
         Response::builder().status(status).header("ININ-Correlation-Id", "abc-123").body(body).unwrap();
-    Error::new(kind, OPERATION, ErrorContext::of_response(&response, &[&Secret::new("t0ken")])).after(2)
+    Error::new(kind, OPERATION, ErrorContext::from_response(&response, &[&Secret::new("t0ken")]))
+        .with_attempts(2)
 }
 
 #[test]
@@ -27,7 +28,7 @@ fn d11_an_error_says_all_that_support_asks_for() {
 
 #[test]
 fn d09_an_echoed_token_is_not_repeated() {
-    let pad = "x".repeat(SHOWN - 2);
+    let pad = "x".repeat(MAX_BODY_START_CHARS - 2);
     for body in [r#"{"message":"bad t0ken","code":"t0ken"}"#.to_owned(), format!("{pad}t0ken")] {
         let error = error(ErrorKind::Server, 500, &body);
         assert!(!format!("{error} {error:?} {:?}", error.body_start()).contains("t0ken"));
@@ -48,12 +49,12 @@ fn d09_an_echoed_secret_is_not_repeated_however_it_is_spelled() {
         "%61%2F%62%2B%63%3D%C3%A9%5C%F0%9F%94%91%25%2e",
     ] {
         let body = format!("<p>{spelled}</p>{spelled}.");
-        let error = ErrorContext::of_response(&Response::new(&body), &[&secret]);
+        let error = ErrorContext::from_response(&Response::new(&body), &[&secret]);
         assert_eq!(error.body_start.as_deref(), Some("<p>[secret]</p>[secret]."), "{spelled}");
-        assert_eq!(quoted(body, &[&secret]), "<p>[secret]</p>[secret].", "{spelled}");
+        assert_eq!(redacted_line(body, &[&secret]), "<p>[secret]</p>[secret].", "{spelled}");
     }
     for other in ["a/b", "a%2Fb", r"a\u002", r"a\/b+c=", "%", "\\", "é%c3"] {
-        assert_eq!(quoted(other.to_owned(), &[&secret]), other);
+        assert_eq!(redacted_line(other.to_owned(), &[&secret]), other);
     }
 }
 
@@ -66,41 +67,41 @@ fn text_of_the_server_cannot_steer_a_terminal() {
 
 #[test]
 fn text_of_the_server_is_not_quoted_without_end_and_not_cut_through_a_secret() {
-    let long = "ä".repeat(QUOTED);
+    let long = "ä".repeat(MAX_QUOTED_CHARS);
     let error = error(ErrorKind::Server, 500, &format!(r#"{{"message":"{long}!","code":"{long}"}}"#));
     assert_eq!(error.server_message(), Some(&*format!("{long}…")));
     assert_eq!(error.code(), Some(&*long), "what fits is whole");
     let decode = DecodeError::new(format!("{}t0ken", &long[2..]), format!("{long}t0ken"));
-    let decode = decode.without(&[&Secret::new("t0ken")]);
+    let decode = decode.redacted(&[&Secret::new("t0ken")]);
     assert!(!decode.to_string().contains("t0"), "{decode}");
-    assert!(decode.to_string().chars().count() < 2 * QUOTED + 20);
+    assert!(decode.to_string().chars().count() < 2 * MAX_QUOTED_CHARS + 20);
 }
 
 #[test]
 fn each_kind_is_somebodys_fault_and_has_words_of_its_own() {
     let at = DateTime::UNIX_EPOCH;
     let all = [
-        (ErrorKind::Unauthorized, Fault::Caller),
-        (ErrorKind::LoginRefused, Fault::Caller),
-        (ErrorKind::Forbidden, Fault::Caller),
-        (ErrorKind::NotFound, Fault::Caller),
-        (ErrorKind::Rejected, Fault::Caller),
-        (ErrorKind::InvalidRequest("cannot be sent"), Fault::Caller),
-        (ErrorKind::Transport(TransportErrorKind::BadRequest), Fault::Caller),
-        (ErrorKind::Transport(TransportErrorKind::Sink), Fault::Caller),
-        (ErrorKind::Server, Fault::Server),
-        (ErrorKind::Protocol, Fault::Server),
-        (ErrorKind::Decode(DecodeError::new("status", "no text")), Fault::Server),
-        (ErrorKind::BadNextLink("leads elsewhere"), Fault::Server),
-        (ErrorKind::UnknownStatus("Paused".into()), Fault::Server),
-        (ErrorKind::Transport(TransportErrorKind::Tls), Fault::Network),
-        (ErrorKind::Deadline(at), Fault::Time),
-        (ErrorKind::Deferred(at), Fault::Time),
+        (ErrorKind::Unauthorized, ErrorOrigin::Caller),
+        (ErrorKind::LoginRefused, ErrorOrigin::Caller),
+        (ErrorKind::Forbidden, ErrorOrigin::Caller),
+        (ErrorKind::NotFound, ErrorOrigin::Caller),
+        (ErrorKind::Rejected, ErrorOrigin::Caller),
+        (ErrorKind::InvalidRequest("cannot be sent"), ErrorOrigin::Caller),
+        (ErrorKind::Transport(TransportErrorKind::InvalidRequest), ErrorOrigin::Caller),
+        (ErrorKind::Transport(TransportErrorKind::Sink), ErrorOrigin::Caller),
+        (ErrorKind::Server, ErrorOrigin::Server),
+        (ErrorKind::UnexpectedStatus, ErrorOrigin::Server),
+        (ErrorKind::Decode(DecodeError::new("status", "no text")), ErrorOrigin::Server),
+        (ErrorKind::BadLink("leads elsewhere"), ErrorOrigin::Server),
+        (ErrorKind::UnknownStatus("Paused".into()), ErrorOrigin::Server),
+        (ErrorKind::Transport(TransportErrorKind::Tls), ErrorOrigin::Network),
+        (ErrorKind::DeadlineExceeded(at), ErrorOrigin::Deadline),
+        (ErrorKind::Deferred(at), ErrorOrigin::Deadline),
     ];
     let mut words = Vec::new();
     for (kind, fault) in &all {
         let error = Error::new(kind.clone(), OPERATION, ErrorContext::default());
-        assert_eq!((error.fault(), error.kind()), (*fault, kind));
+        assert_eq!((error.origin(), error.kind()), (*fault, kind));
         assert_eq!(error.retry_at().is_some(), matches!(kind, ErrorKind::Deferred(_)));
         assert_eq!(std::error::Error::source(&error).is_some(), matches!(kind, ErrorKind::Decode(_)));
         words.push(error.to_string());

@@ -56,7 +56,7 @@ use serde::{Deserialize, Serialize};
 use super::plan::{FleetPlan, PlanMismatch};
 use crate::error::SavedError;
 use crate::history::{BillingPeriod, Dates, PeriodOutcome, PeriodResult, StopReason};
-use crate::machine::checkpoint::{CHECKSUM, checksum};
+use crate::machine::checkpoint::{FNV_OFFSET_BASIS, fnv1a};
 use crate::model::decode;
 use crate::{OrgId, PeriodIndex};
 
@@ -70,7 +70,7 @@ pub struct Journal {
 impl Journal {
     /// The journal of a new run, and its first line.
     pub fn begin(assignment: &FleetPlan) -> (Self, String) {
-        let mut journal = Self { check: CHECKSUM };
+        let mut journal = Self { check: FNV_OFFSET_BASIS };
         let line = journal.line(&First { format: FORMAT.into(), version: VERSION, assignment });
         (journal, line)
     }
@@ -86,7 +86,7 @@ impl Journal {
             PeriodOutcome::Outside(dates) => Recorded::Outside(*dates),
             PeriodOutcome::Repeated(dates) => Recorded::Repeated(*dates),
             PeriodOutcome::Nothing => Recorded::Nothing,
-            PeriodOutcome::Failed(error) => Recorded::Failed(error.keep()?),
+            PeriodOutcome::Failed(error) => Recorded::Failed(error.to_saved()?),
         };
         Some(self.line(&Record { organization: organization.clone(), index: *index, found, ended: *ended }))
     }
@@ -96,7 +96,7 @@ impl Journal {
         // Nothing in these can fail to be written: no map has a key that is no text.
         let mut line = serde_json::to_string(value).unwrap_or_default();
         line.pop();
-        self.check = checksum(self.check, line.as_bytes());
+        self.check = fnv1a(self.check, line.as_bytes());
         line.push_str(&format!("{CHECK}{:016x}\"}}\n", self.check));
         line
     }
@@ -144,8 +144,8 @@ impl JournalReader {
         let Some((body, said)) = text.split_at_checked(text.len().saturating_sub(CHECK_LENGTH)) else {
             return Err(self.no_journal_or(refuse("it is too short")));
         };
-        let before = self.journal.as_ref().map_or(CHECKSUM, |journal| journal.check);
-        let check = checksum(before, body.as_bytes());
+        let before = self.journal.as_ref().map_or(FNV_OFFSET_BASIS, |journal| journal.check);
+        let check = fnv1a(before, body.as_bytes());
         if said != format!("{CHECK}{check:016x}\"}}\n") {
             return Err(
                 self.no_journal_or(refuse("its checksum is wrong: it, or a line before it, was changed"))

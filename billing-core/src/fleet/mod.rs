@@ -69,12 +69,12 @@ use chrono::{DateTime, Utc};
 use http::StatusCode;
 
 use crate::calls::LOGIN;
-use crate::error::Fault;
+use crate::error::ErrorOrigin;
 use crate::history::{
     Dates, History, HistoryStep, PeriodOutcome, PeriodResult, PeriodSelection, StopReason, Summary,
 };
 use crate::machine::WaitReason;
-use crate::session::ANOTHER_API;
+use crate::session::NOT_THE_CONFIGURED_API;
 use crate::session::SharedSession;
 use crate::{
     Authorized, BaseUrl, Error, ErrorKind, Machine, OrgId, PeriodIndex, Policy, Reply, Request, Sent, Step,
@@ -271,7 +271,7 @@ impl<A: SharedSession> Fleet<A> {
     /// Takes the reply to a request that [`Fleet::step`] gave, at the time `now`. Then step again.
     pub fn receive(&mut self, flight: RequestHandle, reply: Reply, now: DateTime<Utc>) {
         let Some((place, sent)) = self.out.remove(&flight.0) else { return };
-        let index = sent.machine().machine().next_index();
+        let index = sent.inner().machine().next_index();
         self.take((place, index), sent.receive(reply, now), now);
     }
 
@@ -455,9 +455,9 @@ impl<A: SharedSession> Fleet<A> {
     /// Something of an organisation could not be read.
     fn fails(&mut self, place: usize, error: &Error) {
         self.spoiled.insert(place);
-        match error.fault() {
-            Fault::Server | Fault::Network | Fault::Time => self.failing += 1,
-            Fault::Caller => self.failing = 0,
+        match error.origin() {
+            ErrorOrigin::Server | ErrorOrigin::Network | ErrorOrigin::Deadline => self.failing += 1,
+            ErrorOrigin::Caller => self.failing = 0,
         }
         if self.failing >= Self::MAX_CONSECUTIVE_FAILURES {
             self.stop(Aborted { error: error.clone(), in_a_row: Some(self.failing) });
@@ -483,10 +483,10 @@ impl<A: SharedSession> Fleet<A> {
             _ if error.operation() == LOGIN => true,
             ErrorKind::Unauthorized | ErrorKind::LoginRefused => true,
             // An id that is too long for an address is one organisation's own.
-            ErrorKind::InvalidRequest(reason) => *reason == ANOTHER_API,
+            ErrorKind::InvalidRequest(reason) => *reason == NOT_THE_CONFIGURED_API,
             // Those who were answered show that the token has the permission.
             ErrorKind::Forbidden => lacks_permission && !self.answered,
-            ErrorKind::Deadline(deadline) => Some(*deadline) == self.policy.deadline,
+            ErrorKind::DeadlineExceeded(deadline) => Some(*deadline) == self.policy.deadline,
             // Of a quota, and not of a server that is busy with this one.
             ErrorKind::Deferred(_) => {
                 error.status().is_none_or(|status| status == StatusCode::TOO_MANY_REQUESTS)
@@ -564,8 +564,8 @@ fn brief(finding: &PeriodResult) -> Summary {
 /// Whether all requests of the session wait for the same.
 fn is_of_the_session(waiting: &WaitReason) -> bool {
     match waiting {
-        WaitReason::Throttled | WaitReason::Quota | WaitReason::Spacing | WaitReason::Login => true,
-        WaitReason::Start | WaitReason::Report(_) | WaitReason::Retry(_) => false,
+        WaitReason::Throttled | WaitReason::QuotaExhausted | WaitReason::Spacing | WaitReason::Login => true,
+        WaitReason::NotStarted | WaitReason::ReportPending(_) | WaitReason::Retry(_) => false,
     }
 }
 

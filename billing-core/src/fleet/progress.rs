@@ -96,8 +96,8 @@ pub(super) fn finishes(
         .and_then(|answers| between(begun, now).checked_div(answers))
         .map(|each| after(now, each.saturating_mul(u32::try_from(left).unwrap_or(u32::MAX))));
     let by_quota = match pace {
-        Throughput::Window { free, .. } if left <= u64::from(*free) => None,
-        Throughput::Window { usable, free, ends, length } => {
+        Throughput::Window { remaining: free, .. } if left <= u64::from(*free) => None,
+        Throughput::Window { usable_per_window: usable, remaining: free, ends_at: ends, length } => {
             let windows = (left - u64::from(*free)).div_ceil(u64::from(*usable).max(1)).saturating_sub(1);
             Some(after(*ends, length.saturating_mul(u32::try_from(windows).unwrap_or(u32::MAX))))
         }

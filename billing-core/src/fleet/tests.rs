@@ -34,7 +34,7 @@ struct Run {
 fn session() -> Shared {
     let credentials = Credentials::client("id", "s3cret").unwrap();
     let pacing = Pacing { min_interval: None };
-    Rc::new(RefCell::new(Session::with(Environment::default(), credentials, pacing, 1)))
+    Rc::new(RefCell::new(Session::with_pacing(Environment::default(), credentials, pacing, 1)))
 }
 
 fn assignment(n: usize, reach: PeriodSelection) -> FleetPlan {
@@ -52,7 +52,7 @@ fn periods(n: u32) -> PeriodSelection {
 
 fn fleet(n: usize, reach: PeriodSelection) -> Fleet<Shared> {
     let retries = crate::machine::RetrySchedule { max_retries: 1, ..Default::default() };
-    Fleet::new(&assignment(n, reach), Policy { retries, ..Policy::default() }, session())
+    Fleet::new(&assignment(n, reach), Policy { retry: retries, ..Policy::default() }, session())
 }
 
 /// The overview of an organisation's period: `index` months before July 2026.
@@ -297,7 +297,7 @@ fn the_deadline_of_all_is_no_organisations_own_failure() {
     let policy = Policy { deadline, ..Policy::default() };
     let mut fleet = Fleet::new(&assignment(100, latest()), policy, session());
     let run = run(&mut fleet, &mut |_, _, _| reply(503, "", ""));
-    assert!(matches!(stopped(&run).error.kind(), ErrorKind::Deadline(_)), "{}", stopped(&run));
+    assert!(matches!(stopped(&run).error.kind(), ErrorKind::DeadlineExceeded(_)), "{}", stopped(&run));
 }
 
 #[test]
@@ -697,7 +697,8 @@ fn a_file_without_a_line_end_is_a_journal_only_where_it_begins_as_one() {
 #[test]
 fn a_journal_of_another_version_says_so() {
     let line = r#"{"format":"billing-core fleet journal","version":2,"assignment":"whatever""#;
-    let check = crate::machine::checkpoint::checksum(crate::machine::checkpoint::CHECKSUM, line.as_bytes());
+    let check =
+        crate::machine::checkpoint::fnv1a(crate::machine::checkpoint::FNV_OFFSET_BASIS, line.as_bytes());
     let error = read(&format!("{line},\"check\":\"{check:016x}\"}}\n")).unwrap_err();
     assert_eq!(error, JournalError::Version(2));
     assert!(error.to_string().contains("version 2"));
@@ -742,5 +743,5 @@ fn word(finding: &PeriodResult) -> String {
 }
 
 fn is_for_now(finding: &PeriodResult) -> bool {
-    matches!(&finding.outcome, PeriodOutcome::Failed(error) if error.fault() != Fault::Caller)
+    matches!(&finding.outcome, PeriodOutcome::Failed(error) if error.origin() != ErrorOrigin::Caller)
 }

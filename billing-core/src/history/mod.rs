@@ -54,9 +54,9 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::calls::{LOGIN, TrusteeOverviewCall, WithBody, WithRaw};
 use crate::machine::checkpoint::Format;
-use crate::machine::exchange::{Attempts, Next, Taken};
+use crate::machine::exchange::{Handled, NextAction, RetryLoop};
 use crate::machine::progress::Progress;
-use crate::machine::{Hold, Received, sealed};
+use crate::machine::{Hold, ReceivedReply, sealed};
 use crate::model::TrusteeOverview;
 use crate::{BaseUrl, Error, ErrorKind, Machine, OrgId, PeriodIndex, Policy, Sent, Step};
 
@@ -90,7 +90,7 @@ impl History {
     pub fn new(organization: OrgId, reach: PeriodSelection, api: BaseUrl, policy: Policy) -> Self {
         let walk = Walk::new(reach);
         let call = WithBody(TrusteeOverviewCall::new(organization.clone()).period(walk.index()));
-        Self(State { organization, walk, exchange: Attempts::new(call, api, policy) })
+        Self(State { organization, walk, exchange: RetryLoop::new(call, api, policy) })
     }
 
     /// The organisation.
@@ -115,7 +115,7 @@ impl History {
         }
         let State { organization, walk, exchange } = self.0;
         let call = WithBody(TrusteeOverviewCall::new(organization.clone()).period(walk.index()));
-        let exchange = Attempts::new(call, exchange.api, exchange.policy);
+        let exchange = RetryLoop::new(call, exchange.api, exchange.policy);
         Ok(Self(State { organization, walk, exchange }))
     }
 
@@ -158,10 +158,10 @@ impl History {
         Ok(self.visit(index, found, ended))
     }
 
-    fn go(self, next: Result<Next, Error>) -> Step<Self> {
+    fn go(self, next: Result<NextAction, Error>) -> Step<Self> {
         match next {
-            Ok(Next::Send(request)) => Step::Send(request, Sent::new(self)),
-            Ok(Next::Wait(until)) => Step::Wait(until, self),
+            Ok(NextAction::Send(request)) => Step::Send(request, Sent::new(self)),
+            Ok(NextAction::Wait(until)) => Step::Wait(until, self),
             Err(error) => Step::Done(self.failed(error)),
         }
     }
@@ -171,7 +171,7 @@ impl Machine for History {
     type Output = HistoryStep;
 
     fn step(mut self, now: DateTime<Utc>) -> Step<Self> {
-        let next = self.0.exchange.wake(now);
+        let next = self.0.exchange.resume(now);
         self.go(next)
     }
 
@@ -180,33 +180,33 @@ impl Machine for History {
     }
 }
 
-impl sealed::Machine for History {
-    fn received(mut self, received: Received, now: DateTime<Utc>) -> Step<Self> {
-        match self.0.exchange.take(received, Duration::ZERO, now) {
-            Ok(Taken::Value(answer, _, _)) => Step::Done(Ok(self.found(answer))),
-            Ok(Taken::Again) => {
-                let next = self.0.exchange.proceed(now);
+impl sealed::MachineInternals for History {
+    fn on_reply(mut self, received: ReceivedReply, now: DateTime<Utc>) -> Step<Self> {
+        match self.0.exchange.handle_reply(received, Duration::ZERO, now) {
+            Ok(Handled::Accepted(answer, _, _)) => Step::Done(Ok(self.found(answer))),
+            Ok(Handled::Retry) => {
+                let next = self.0.exchange.advance(now);
                 self.go(next)
             }
             Err(error) => Step::Done(self.failed(error)),
         }
     }
 
-    fn held(mut self, hold: Hold, now: DateTime<Utc>) -> Step<Self> {
-        let next = self.0.exchange.held(hold, now);
+    fn on_hold(mut self, hold: Hold, now: DateTime<Utc>) -> Step<Self> {
+        let next = self.0.exchange.handle_hold(hold, now);
         self.go(next)
     }
 }
 
 impl Serialize for History {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        FORMAT.seal(None, &self.0, serializer)
+        FORMAT.save(None, &self.0, serializer)
     }
 }
 
 impl<'de> Deserialize<'de> for History {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        FORMAT.unseal(|_| None, deserializer).map(Self)
+        FORMAT.restore(|_| None, deserializer).map(Self)
     }
 }
 
@@ -216,7 +216,7 @@ impl<'de> Deserialize<'de> for History {
 struct State {
     organization: OrgId,
     walk: Walk,
-    exchange: Attempts<WithBody<TrusteeOverviewCall>>,
+    exchange: RetryLoop<WithBody<TrusteeOverviewCall>>,
 }
 
 /// Whether every other index would fail in the same way: there is no login, no permission or no time.
@@ -228,7 +228,7 @@ fn meets_every_index(error: &Error) -> bool {
             | ErrorKind::LoginRefused
             | ErrorKind::Forbidden
             | ErrorKind::InvalidRequest(_)
-            | ErrorKind::Deadline(_)
+            | ErrorKind::DeadlineExceeded(_)
             | ErrorKind::Deferred(_)
     );
     always || error.operation() == LOGIN

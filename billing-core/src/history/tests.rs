@@ -35,7 +35,7 @@ fn walk(
     mut server: impl FnMut(u32) -> Reply,
 ) -> (Vec<String>, Result<StopReason, Error>) {
     let policy = Policy {
-        retries: crate::machine::RetrySchedule { max_retries: 0, ..Default::default() },
+        retry: crate::machine::RetrySchedule { max_retries: 0, ..Default::default() },
         ..Policy::default()
     };
     let api = Environment::default().api().clone();

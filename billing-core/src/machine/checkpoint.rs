@@ -21,7 +21,7 @@ pub(crate) struct Format {
 
 impl Format {
     /// Saves `state`, which is the whole of something, with the operation that it is of where it could be of several.
-    pub(crate) fn seal<T: Serialize, S: Serializer>(
+    pub(crate) fn save<T: Serialize, S: Serializer>(
         self,
         operation: Option<Operation>,
         state: &T,
@@ -29,12 +29,12 @@ impl Format {
     ) -> Result<S::Ok, S::Error> {
         let Self { name: format, version } = self;
         let operation = operation.map(|operation| operation.id());
-        let check = check(operation, state).map_err(S::Error::custom)?;
-        Sealed { format, version, operation, saved: state, check }.serialize(serializer)
+        let checksum = checksum_of(operation, state).map_err(S::Error::custom)?;
+        Checkpoint { format, version, operation, state, checksum }.serialize(serializer)
     }
 
-    /// What [`Format::seal`] has saved. `operation` says of which operation it is.
-    pub(crate) fn unseal<'de, T: Serialize + DeserializeOwned, D: Deserializer<'de>>(
+    /// What [`Format::save`] has saved. `operation` says of which operation it is.
+    pub(crate) fn restore<'de, T: Serialize + DeserializeOwned, D: Deserializer<'de>>(
         self,
         operation: impl Fn(&T) -> Option<Operation>,
         deserializer: D,
@@ -51,58 +51,58 @@ impl Format {
                 "it was saved in version {found} of the format, this program reads version {version}"
             )));
         }
-        let Unsealed { operation: of, saved, check: said, .. } =
+        let RawCheckpoint { operation: of, state, checksum, .. } =
             serde_json::from_value(Value::Object(all)).map_err(D::Error::custom)?;
-        let saved: T = serde_json::from_value(saved).map_err(|error| match &of {
+        let state: T = serde_json::from_value(state).map_err(|error| match &of {
             Some(of) => D::Error::custom(format_args!("{error}, in a saved {of:?}")),
             None => D::Error::custom(error),
         })?;
-        let expected = operation(&saved).map(|operation| operation.id());
+        let expected = operation(&state).map(|operation| operation.id());
         if of.as_deref() != expected {
             let [of, expected] = [of.as_deref(), expected].map(Option::unwrap_or_default);
             return Err(D::Error::custom(format_args!("a saved {of:?} is not a {expected:?}")));
         }
-        if said != check(expected, &saved).map_err(D::Error::custom)? {
+        if checksum != checksum_of(expected, &state).map_err(D::Error::custom)? {
             return Err(D::Error::custom("it was changed since it was saved: its checksum is wrong"));
         }
-        Ok(saved)
+        Ok(state)
     }
 }
 
 #[derive(Serialize)]
-struct Sealed<'a, T> {
+struct Checkpoint<'a, T> {
     format: &'a str,
     version: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
     operation: Option<&'a str>,
-    saved: &'a T,
-    check: String,
+    state: &'a T,
+    checksum: String,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Unsealed {
+struct RawCheckpoint {
     #[serde(rename = "format")]
     _format: IgnoredAny,
     #[serde(rename = "version")]
     _version: IgnoredAny,
     operation: Option<String>,
-    saved: Value,
-    check: String,
+    state: Value,
+    checksum: String,
 }
 
 /// The checksum of what is saved, however it is laid out in the file.
-fn check(operation: Option<&str>, saved: &impl Serialize) -> Result<String, serde_json::Error> {
+fn checksum_of(operation: Option<&str>, saved: &impl Serialize) -> Result<String, serde_json::Error> {
     let text = serde_json::to_string(&(operation, saved))?;
-    Ok(format!("{:016x}", checksum(CHECKSUM, text.as_bytes())))
+    Ok(format!("{:016x}", fnv1a(FNV_OFFSET_BASIS, text.as_bytes())))
 }
 
-/// FNV-1a over `bytes`, going on from the checksum of what was before them, which is [`CHECKSUM`] where nothing was.
-pub(crate) fn checksum(before: u64, bytes: &[u8]) -> u64 {
+/// FNV-1a over `bytes`, going on from the checksum of what was before them, which is [`FNV_OFFSET_BASIS`] where nothing was.
+pub(crate) fn fnv1a(before: u64, bytes: &[u8]) -> u64 {
     bytes.iter().fold(before, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
-pub(crate) const CHECKSUM: u64 = 0xcbf2_9ce4_8422_2325;
+pub(crate) const FNV_OFFSET_BASIS: u64 = 0xcbf2_9ce4_8422_2325;
 
 #[cfg(test)]
 mod tests {
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn foreign_edited_and_other_versions_are_refused() {
+    fn foreign_edited_and_other_version_checkpoints_are_refused() {
         let text = serde_json::to_string(&parked()).unwrap();
         for (from, to, why) in [
             ("\"version\":2", "\"version\":1", "version 1"),
@@ -149,7 +149,7 @@ mod tests {
             ("\"version\":2", "\"version\":3,\"more\":1", "version 3"),
             ("get_billing_reports_billableusage", "get_other", "is not a"),
             ("api.mypurecloud.com", "api.evil.example", "checksum"),
-            ("\"unready\":1", "\"unready\":0", "checksum"),
+            ("\"pending_answers\":1", "\"pending_answers\":0", "checksum"),
             ("\"requests\":1", "\"requests\":1,\"more\":1", "unknown field"),
             ("2026-11-01T", "2026-09-01T", "not before"),
         ] {
@@ -157,10 +157,11 @@ mod tests {
             let error = restore(&text.replace(from, to)).unwrap_err();
             assert!(error.contains(why), "{to}: {error}");
         }
-        let later =
-            text.replace("\"version\":2", "\"version\":3").replace("\"unready\":1", "\"unready\":[1]");
+        let later = text
+            .replace("\"version\":2", "\"version\":3")
+            .replace("\"pending_answers\":1", "\"pending_answers\":[1]");
         assert!(restore(&later).unwrap_err().contains("version 3"));
-        let before = r#"{"format":"billing-core poll","version":1,"operation":"x","exchange":{},"polls":{},"check":"0"}"#;
+        let before = r#"{"format":"billing-core poll","version":1,"operation":"x","exchange":{},"polls":{},"checksum":"0"}"#;
         assert!(restore(before).unwrap_err().contains("version 1"));
         for other in ["", "{}", "[]", "null", "{\"format\":\"billing-core poll\"}", "{\"version\":2}"] {
             assert!(restore(other).is_err());
@@ -172,17 +173,17 @@ mod tests {
     fn forged(saved: &str, from: &str, to: &str) -> String {
         let edited = saved.replacen(from, to, 1);
         assert_ne!(edited, saved, "{from}");
-        let (head, state) = edited.split_once(",\"saved\":").unwrap();
-        let (state, _) = state.rsplit_once(",\"check\":").unwrap();
+        let (head, state) = edited.split_once(",\"state\":").unwrap();
+        let (state, _) = state.rsplit_once(",\"checksum\":").unwrap();
         let operation = head.split_once("\"operation\":").map_or("null", |(_, operation)| operation);
-        let check = checksum(CHECKSUM, format!("[{operation},{state}]").as_bytes());
-        format!("{head},\"saved\":{state},\"check\":\"{check:016x}\"}}")
+        let check = fnv1a(FNV_OFFSET_BASIS, format!("[{operation},{state}]").as_bytes());
+        format!("{head},\"state\":{state},\"checksum\":\"{check:016x}\"}}")
     }
 
     #[test]
     fn a_poll_whose_counters_are_at_their_ends_goes_on() {
         let saved = serde_json::to_string(&parked()).unwrap();
-        for counter in ["unready\":1", "unheard_of\":0", "requests\":1", "throttled\":0"] {
+        for counter in ["pending_answers\":1", "unknown_statuses\":0", "requests\":1", "throttles\":0"] {
             let (name, _) = counter.split_once(':').unwrap();
             let poll = restore(&forged(&saved, counter, &format!("{name}:{}", u32::MAX))).unwrap();
             for (status, body) in [(200, r#"{"status":"Paused"}"#), (429, "")] {
@@ -193,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn a_walk_whose_counters_are_at_their_ends_goes_on() {
+    fn history_with_saturated_counters_goes_on() {
         let api = Environment::default().api().clone();
         let year = PeriodSelection::year(2026).unwrap();
         let walk = History::new("org".parse().unwrap(), year, api, Policy::default());
@@ -275,7 +276,7 @@ mod tests {
                 ("\"version\":1", "\"version\":2", "version 2"),
                 ("billing-core list", "billing-core poll", "no saved"),
                 ("after=c2", "after=c3", "checksum"),
-                ("\"seen\":[", "\"seen\":[\"/x\",", "checksum"),
+                ("\"visited\":[", "\"visited\":[\"/x\",", "checksum"),
             ],
         );
     }

@@ -2,11 +2,11 @@
 //!
 //! | what came | judgement |
 //! |---|---|
-//! | a status that the call accepts, and its body can be read | [`Accepted`](Judgement::Accepted) |
-//! | the same, and its body cannot be read; a body cut short | [`Unreadable`](Judgement::Unreadable): twice more at most |
-//! | 408, 425, 500, 502, 503, 504; no connection, no host, lost, timed out | [`Transient`](Judgement::Transient) |
-//! | 429 | [`Throttled`](Judgement::Throttled) |
-//! | 401, 403, 404, other 4xx, 501, 505 and other 5xx, other 2xx, 3xx; TLS, address, size, sink | [`Final`](Judgement::Final) |
+//! | a status that the call accepts, and its body can be read | [`Accepted`](Decision::Accepted) |
+//! | the same, and its body cannot be read; a body cut short | [`Unreadable`](Decision::Undecodable): twice more at most |
+//! | 408, 425, 500, 502, 503, 504; no connection, no host, lost, timed out | [`Transient`](Decision::Transient) |
+//! | 429 | [`Throttled`](Decision::Throttled) |
+//! | 401, 403, 404, other 4xx, 501, 505 and other 5xx, other 2xx, 3xx; TLS, address, size, sink | [`Final`](Decision::Final) |
 //!
 //! Of a 401, the [session](crate::Session) decides first whether it is the token's fault alone.
 
@@ -14,26 +14,26 @@ use crate::calls::Call;
 use crate::machine::progress::RetryCause;
 use crate::{DecodeError, ErrorKind, Reply, TransportErrorKind as Kind};
 
-pub(crate) enum Judgement<T> {
+pub(crate) enum Decision<T> {
     Accepted(T),
-    Unreadable(DecodeError),
+    Undecodable(DecodeError),
     Transient(RetryCause, ErrorKind),
     Throttled,
     Final(ErrorKind),
 }
 
-pub(crate) fn judge<C: Call>(call: &C, reply: &Reply) -> Judgement<C::Output> {
+pub(crate) fn decide<C: Call>(call: &C, reply: &Reply) -> Decision<C::Output> {
     let response = match reply {
         Ok(response) => response,
         Err(error) => {
             let kind = error.kind();
             return match kind {
-                Kind::Truncated => Judgement::Unreadable(DecodeError::new("its end", error.to_string())),
+                Kind::Truncated => Decision::Undecodable(DecodeError::new("its end", error.to_string())),
                 Kind::Dns | Kind::Connect | Kind::Timeout | Kind::Reset | Kind::Malformed => {
-                    Judgement::Transient(RetryCause::network(kind), ErrorKind::Transport(kind))
+                    Decision::Transient(RetryCause::from_transport(kind), ErrorKind::Transport(kind))
                 }
-                Kind::Tls | Kind::BadRequest | Kind::TooLarge { .. } | Kind::Sink => {
-                    Judgement::Final(ErrorKind::Transport(kind))
+                Kind::Tls | Kind::InvalidRequest | Kind::TooLarge { .. } | Kind::Sink => {
+                    Decision::Final(ErrorKind::Transport(kind))
                 }
             };
         }
@@ -41,20 +41,20 @@ pub(crate) fn judge<C: Call>(call: &C, reply: &Reply) -> Judgement<C::Output> {
     let status = response.status();
     if call.accepts(status) {
         return match call.parse(response) {
-            Ok(value) => Judgement::Accepted(value),
-            Err(error) => Judgement::Unreadable(error),
+            Ok(value) => Decision::Accepted(value),
+            Err(error) => Decision::Undecodable(error),
         };
     }
     match status.as_u16() {
-        429 => Judgement::Throttled,
+        429 => Decision::Throttled,
         408 | 425 | 500 | 502 | 503 | 504 => {
-            Judgement::Transient(RetryCause::status(status), ErrorKind::Server)
+            Decision::Transient(RetryCause::from_status(status), ErrorKind::Server)
         }
-        401 => Judgement::Final(ErrorKind::Unauthorized),
-        403 => Judgement::Final(ErrorKind::Forbidden),
-        404 => Judgement::Final(ErrorKind::NotFound),
-        400..=499 => Judgement::Final(ErrorKind::Rejected),
-        500..=599 => Judgement::Final(ErrorKind::Server),
-        _ => Judgement::Final(ErrorKind::Protocol),
+        401 => Decision::Final(ErrorKind::Unauthorized),
+        403 => Decision::Final(ErrorKind::Forbidden),
+        404 => Decision::Final(ErrorKind::NotFound),
+        400..=499 => Decision::Final(ErrorKind::Rejected),
+        500..=599 => Decision::Final(ErrorKind::Server),
+        _ => Decision::Final(ErrorKind::UnexpectedStatus),
     }
 }

@@ -5,16 +5,16 @@ use http::response::Parts;
 use http::{Response, StatusCode};
 
 use crate::machine::BodyReader;
-use crate::machine::body::{codings, not_asked_for, too_large};
+use crate::machine::body::{codings, too_large, unsupported_encoding};
 use crate::{Reply, Request, TransportError, TransportErrorKind};
 
-/// What a driver that has a sink does with the body of a response; from [`Request::intake`].
+/// What a driver that has a sink does with the body of a response; from [`Request::body_target`].
 #[derive(Debug)]
 pub enum BodyTarget {
     /// Collects it, for the reply.
     Collect(BodyReader),
     /// Opens the sink anew and writes it there: it is the document.
-    PassOn(DownloadCounter),
+    Stream(DownloadCounter),
 }
 
 impl Request {
@@ -23,10 +23,10 @@ impl Request {
     ///
     /// # Errors
     /// When the head announces a body that is over the bound, or encoded as was not asked for.
-    pub fn intake(&self, head: &Parts) -> Result<BodyTarget, TransportError> {
+    pub fn body_target(&self, head: &Parts) -> Result<BodyTarget, TransportError> {
         match self.document() {
             Some(_) if head.status == StatusCode::OK => {
-                DownloadCounter::new(&head.headers, self.max_body()).map(BodyTarget::PassOn)
+                DownloadCounter::new(&head.headers, self.max_body()).map(BodyTarget::Stream)
             }
             _ => BodyReader::new(&head.headers, self.max_body()).map(BodyTarget::Collect),
         }
@@ -47,20 +47,20 @@ impl Request {
 ///     mut sink: impl Write,
 /// ) -> Reply {
 ///     let (head, mut body) = response.into_parts();
-///     let mut intake = request.intake(&head)?;
+///     let mut intake = request.body_target(&head)?;
 ///     let mut chunk = [0; 4096];
 ///     loop {
 ///         let lost = |error| TransportError::from_source(TransportErrorKind::Truncated, error);
 ///         let n = body.read(&mut chunk).map_err(lost)?;
 ///         match intake {
 ///             BodyTarget::Collect(ref mut reader) if n > 0 => reader.push(&chunk[..n])?,
-///             BodyTarget::PassOn(ref mut passage) if n > 0 => {
-///                 passage.pass(&chunk[..n])?;
-///                 sink.write_all(&chunk[..n]).map_err(TransportError::of_sink)?;
+///             BodyTarget::Stream(ref mut passage) if n > 0 => {
+///                 passage.count(&chunk[..n])?;
+///                 sink.write_all(&chunk[..n]).map_err(TransportError::from_sink_error)?;
 ///             }
 ///             BodyTarget::Collect(reader) => return Ok(http::Response::from_parts(head, reader.finish()?)),
-///             BodyTarget::PassOn(passage) => {
-///                 sink.flush().map_err(TransportError::of_sink)?;
+///             BodyTarget::Stream(passage) => {
+///                 sink.flush().map_err(TransportError::from_sink_error)?;
 ///                 return passage.finish(head);
 ///             }
 ///         }
@@ -72,7 +72,7 @@ impl Request {
 pub struct DownloadCounter {
     expected: Option<u64>,
     limit: usize,
-    passed: u64,
+    received: u64,
 }
 
 impl DownloadCounter {
@@ -80,11 +80,11 @@ impl DownloadCounter {
         let chunked = match &codings(headers, TRANSFER_ENCODING)[..] {
             [] => false,
             [coding] if coding == "chunked" => true,
-            codings => return Err(not_asked_for(codings)),
+            codings => return Err(unsupported_encoding(codings)),
         };
         match &codings(headers, CONTENT_ENCODING)[..] {
             [] => {}
-            encodings => return Err(not_asked_for(encodings)),
+            encodings => return Err(unsupported_encoding(encodings)),
         }
         let announced = headers.get(CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse::<u64>().ok());
         // Beside chunks a length means nothing.
@@ -92,17 +92,17 @@ impl DownloadCounter {
         if expected.is_some_and(|n| usize::try_from(n).map_or(true, |n| n > limit)) {
             return Err(too_large(limit));
         }
-        Ok(Self { expected, limit, passed: 0 })
+        Ok(Self { expected, limit, received: 0 })
     }
 
     /// Takes note of the next bytes, which are to be written to the sink if this is good.
     ///
     /// # Errors
     /// When the document exceeds its bound; nothing more is to be written then.
-    pub fn pass(&mut self, chunk: &[u8]) -> Result<(), TransportError> {
+    pub fn count(&mut self, chunk: &[u8]) -> Result<(), TransportError> {
         let length = u64::try_from(chunk.len()).unwrap_or(u64::MAX);
-        self.passed = self.passed.saturating_add(length);
-        match usize::try_from(self.passed).map_or(true, |passed| passed > self.limit) {
+        self.received = self.received.saturating_add(length);
+        match usize::try_from(self.received).map_or(true, |passed| passed > self.limit) {
             true => Err(too_large(self.limit)),
             false => Ok(()),
         }
@@ -113,24 +113,24 @@ impl DownloadCounter {
     /// # Errors
     /// In the reply: when less or more has come than was announced.
     pub fn finish(self, head: Parts) -> Reply {
-        if let Some(expected) = self.expected.filter(|expected| *expected != self.passed) {
-            let text = format!("{} bytes came of a document of {expected}", self.passed);
+        if let Some(expected) = self.expected.filter(|expected| *expected != self.received) {
+            let text = format!("{} bytes came of a document of {expected}", self.received);
             return Err(TransportError::new(TransportErrorKind::Truncated, text));
         }
         let mut response = Response::from_parts(head, bytes::Bytes::new());
-        response.extensions_mut().insert(Passed(self.passed));
+        response.extensions_mut().insert(StreamedLength(self.received));
         Ok(response)
     }
 }
 
 /// In a reply without a body: so many bytes have gone to a sink.
 #[derive(Clone, Copy, Debug)]
-struct Passed(u64);
+struct StreamedLength(u64);
 
 /// How many bytes the body of a response had, wherever they are now.
-pub(crate) fn length<B: AsRef<[u8]>>(response: &Response<B>) -> u64 {
-    match response.extensions().get::<Passed>() {
-        Some(Passed(length)) => *length,
+pub(crate) fn body_length<B: AsRef<[u8]>>(response: &Response<B>) -> u64 {
+    match response.extensions().get::<StreamedLength>() {
+        Some(StreamedLength(length)) => *length,
         None => u64::try_from(response.body().as_ref().len()).unwrap_or(u64::MAX),
     }
 }
@@ -155,9 +155,9 @@ mod tests {
         let head = head(headers);
         let mut passage = DownloadCounter::new(&head.headers, limit).map_err(|e| e.kind())?;
         for chunk in chunks {
-            passage.pass(chunk).map_err(|e| e.kind())?;
+            passage.count(chunk).map_err(|e| e.kind())?;
         }
-        passage.finish(head).map(|response| length(&response)).map_err(|e| e.kind())
+        passage.finish(head).map(|response| body_length(&response)).map_err(|e| e.kind())
     }
 
     #[test]

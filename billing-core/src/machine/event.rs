@@ -6,9 +6,9 @@ use std::time::Duration;
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, StatusCode};
 
-use crate::calls::secrets_in;
-use crate::error::redaction::quoted;
-use crate::machine::download_counter::length;
+use crate::calls::secrets_in_authorization;
+use crate::error::redaction::redacted_line;
+use crate::machine::download_counter::body_length;
 use crate::values::DocumentUrl;
 use crate::{Progress, Reply, Request, Secret, TransportError};
 
@@ -26,7 +26,7 @@ pub enum Event<'a> {
         /// The request.
         request: &'a Request,
         /// What came.
-        answered: ResponseInfo<'a>,
+        response: ResponseInfo<'a>,
         /// How long it took.
         elapsed: Duration,
     },
@@ -36,8 +36,8 @@ pub enum Event<'a> {
 
 impl<'a> Event<'a> {
     /// That `request` has its `reply`.
-    pub fn received(request: &'a Request, reply: &'a Reply, elapsed: Duration) -> Self {
-        Self::Received { request, answered: ResponseInfo { request, reply }, elapsed }
+    pub fn from_reply(request: &'a Request, reply: &'a Reply, elapsed: Duration) -> Self {
+        Self::Received { request, response: ResponseInfo { request, reply }, elapsed }
     }
 }
 
@@ -68,12 +68,13 @@ impl<'a> ResponseInfo<'a> {
     pub fn redacted_header(self, name: &str) -> Option<String> {
         let values = self.headers()?.get_all(name).iter().filter_map(|value| value.to_str().ok());
         let values: Vec<&str> = values.collect();
-        (!values.is_empty()).then(|| quoted(values.join(", "), &self.secrets().iter().collect::<Vec<_>>()))
+        (!values.is_empty())
+            .then(|| redacted_line(values.join(", "), &self.secrets().iter().collect::<Vec<_>>()))
     }
 
     /// How many bytes the body has, decompressed; of a document also those that a sink has taken.
     pub fn body_len(self) -> usize {
-        self.reply.as_ref().map_or(0, |response| usize::try_from(length(response)).unwrap_or(usize::MAX))
+        self.reply.as_ref().map_or(0, |response| usize::try_from(body_length(response)).unwrap_or(usize::MAX))
     }
 
     /// The id under which support finds the exchange.
@@ -84,13 +85,13 @@ impl<'a> ResponseInfo<'a> {
     /// Why there is no response.
     pub fn error(self) -> Option<TransportError> {
         let error = self.reply.as_ref().err()?;
-        Some(error.clone().without(&self.secrets().iter().collect::<Vec<_>>()))
+        Some(error.clone().redacted(&self.secrets().iter().collect::<Vec<_>>()))
     }
 
     /// What of the request nothing is to repeat.
     fn secrets(self) -> Vec<Secret> {
         let authorization = self.request.http().headers().get(AUTHORIZATION);
-        let mut secrets = authorization.map(secrets_in).unwrap_or_default();
+        let mut secrets = authorization.map(secrets_in_authorization).unwrap_or_default();
         secrets.extend(self.request.document().map(DocumentUrl::secrets).unwrap_or_default());
         secrets
     }
@@ -121,10 +122,10 @@ mod tests {
     fn d09_an_event_does_not_print_what_came() {
         let Step::Send(request, _) = exchange(Policy::default()).step(start()) else { panic!("a request") };
         let reply = reply(200, "set-cookie: s3cret\ninin-correlation-id: c-1", r#"{"access_token":"t0ken"}"#);
-        let event = Event::received(&request, &reply, Duration::ZERO);
+        let event = Event::from_reply(&request, &reply, Duration::ZERO);
         let shown = format!("{event:?} {event:#?}");
         assert!(!shown.contains("t0ken") && !shown.contains("s3cret"), "{shown}");
-        let Event::Received { answered, .. } = event else { panic!("what was made") };
+        let Event::Received { response: answered, .. } = event else { panic!("what was made") };
         assert_eq!((answered.correlation_id().as_deref(), answered.body_len()), (Some("c-1"), 24));
     }
 
@@ -140,7 +141,7 @@ mod tests {
         x: &str,
     ) -> Option<String> {
         let request = Request::new(http, LOGIN, Duration::ZERO, DateTime::UNIX_EPOCH, 0);
-        let (request, reply) = (request.for_document(document), reply(200, &format!("x: {x}"), ""));
+        let (request, reply) = (request.with_document(document), reply(200, &format!("x: {x}"), ""));
         ResponseInfo { request: &request, reply: &reply }.redacted_header("X")
     }
 
@@ -160,7 +161,7 @@ mod tests {
             let said = answer_to(request(), None, &format!("client {repeated}!"));
             assert_eq!(said.as_deref(), Some("client [secret]!"), "{repeated}");
         }
-        let document = DocumentUrl::read("https://x.test/a?signature=s1gn%2Bature".to_owned()).unwrap();
+        let document = DocumentUrl::parse("https://x.test/a?signature=s1gn%2Bature".to_owned()).unwrap();
         let http = || http::Request::get(document.expose()).body("".into()).unwrap();
         for repeated in [document.expose(), "s1gn%2Bature", "s1gn+ature"] {
             assert_eq!(answer_to(http(), Some(&document), repeated).as_deref(), Some("[secret]"));

@@ -62,7 +62,7 @@ use chrono::{DateTime, Utc};
 use self::retry_after::retry_after;
 use crate::error::Error;
 
-pub use body::{BodyReader, MAX_HEAD, MAX_HEADERS};
+pub use body::{BodyReader, MAX_HEAD_BYTES, MAX_HEADERS};
 pub use download::{Document, Download};
 pub use download_counter::{BodyTarget, DownloadCounter};
 pub use event::{Event, ResponseInfo};
@@ -71,13 +71,13 @@ pub use pages::{NextPage, Page, PageStep, Pages};
 pub use policy::{Policy, RetrySchedule};
 pub use progress::{Progress, RetryCause, WaitReason, WakeReason};
 pub use request::Request;
-pub(crate) use sealed::{Hold, NotBefore, Received};
+pub(crate) use sealed::{Hold, NotBefore, ReceivedReply};
 pub use transport_error::{TransportError, TransportErrorKind};
 
 /// An operation in progress; see the [module's text](self) for how to drive it.
 ///
 /// Implemented by the machines of this crate only, because they pass more between them than this trait shows.
-pub trait Machine: sealed::Machine {
+pub trait Machine: sealed::MachineInternals {
     /// What a successful end yields.
     type Output;
 
@@ -138,7 +138,10 @@ impl<M: Machine> Sent<M> {
     /// Goes on with what came back, at the time `now`.
     pub fn receive(self, reply: Reply, now: DateTime<Utc>) -> Step<M> {
         let retry_after = reply.as_ref().ok().and_then(|response| retry_after(response.headers(), now));
-        self.0.received(Received { reply, retry_after, not_before: None, others: 0, token: None }, now)
+        self.0.on_reply(
+            ReceivedReply { reply, retry_after, not_before: None, extra_requests: 0, sent_token: None },
+            now,
+        )
     }
 
     /// How far the machine has come.
@@ -147,7 +150,7 @@ impl<M: Machine> Sent<M> {
     }
 
     /// Not for everybody: a copy of a machine whose request is out would send it again.
-    pub(crate) fn machine(&self) -> &M {
+    pub(crate) fn inner(&self) -> &M {
         &self.0
     }
 
@@ -155,17 +158,17 @@ impl<M: Machine> Sent<M> {
         Self(machine)
     }
 
-    pub(crate) fn receive_as(self, received: Received, now: DateTime<Utc>) -> Step<M> {
-        self.0.received(received, now)
+    pub(crate) fn receive_with(self, received: ReceivedReply, now: DateTime<Utc>) -> Step<M> {
+        self.0.on_reply(received, now)
     }
 
     /// Takes the request back: it was not sent, and cannot be before `hold.until`.
-    pub(crate) fn hold(self, hold: Hold, now: DateTime<Utc>) -> Step<M> {
-        self.0.held(hold, now)
+    pub(crate) fn postpone(self, hold: Hold, now: DateTime<Utc>) -> Step<M> {
+        self.0.on_hold(hold, now)
     }
 
     /// Takes the request back as if the machine had not been stepped.
-    pub(crate) fn unsent(self) -> M {
+    pub(crate) fn into_unsent(self) -> M {
         self.0
     }
 }

@@ -15,7 +15,7 @@ use crate::values::clock::{after, millis};
 /// use billing_core::Policy;
 /// use std::time::Duration;
 /// let patient = Policy { timeout: Duration::from_secs(3600), ..Policy::default() };
-/// # assert_eq!(patient.retries.max_retries, 5);
+/// # assert_eq!(patient.retry.max_retries, 5);
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -32,9 +32,9 @@ pub struct Policy {
     /// memory and 32 MiB, whatever the server puts into it; a [`PackedReport`](crate::model::PackedReport) next to nothing.
     pub max_body: usize,
     /// When to ask again for a report that is still being made.
-    pub polls: PollSchedule,
+    pub poll: PollSchedule,
     /// When to try again after a failure that usually passes.
-    pub retries: RetrySchedule,
+    pub retry: RetrySchedule,
     /// How often in a row an answer that cannot be read is asked for again. 2.
     pub max_decode_retries: u32,
     /// The longest wait on behalf of the server that an operation sits through; a longer one ends it with
@@ -53,8 +53,8 @@ impl Default for Policy {
             deadline: None,
             attempt_timeout: None,
             max_body: 64 << 20,
-            polls: PollSchedule::default(),
-            retries: RetrySchedule::default(),
+            poll: PollSchedule::default(),
+            retry: RetrySchedule::default(),
             max_decode_retries: 2,
             max_server_wait: Duration::from_secs(120),
             seed: 0,

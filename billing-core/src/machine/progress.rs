@@ -18,7 +18,7 @@ pub struct Progress {
     /// Requests sent so far, repeats after a failure included.
     pub requests: u32,
     /// Answers so far that said that the report is still being made; 0 for operations that are not polled.
-    pub polls: u32,
+    pub pending_answers: u32,
     /// What it waits for.
     pub wait_reason: WaitReason,
     /// When it will go on.
@@ -53,20 +53,20 @@ impl Progress {
 #[non_exhaustive]
 pub enum WakeReason {
     /// Nothing is in the way.
-    Free,
+    Immediate,
     /// The schedule as it is configured.
     Schedule,
     /// The schedule that was learned.
-    Learned {
+    Adaptive {
         /// From how many reports.
         reports: u32,
     },
     /// The schedule as it is configured, because what was learned would be past the deadline.
-    Deadline,
+    ScheduleForDeadline,
     /// A wait after a failure, which grows from one to the next.
     Backoff,
     /// The server said so.
-    Hint,
+    ServerHint,
     /// The session says so, for all that share the token.
     Session,
 }
@@ -76,16 +76,16 @@ pub enum WakeReason {
 #[non_exhaustive]
 pub enum WaitReason {
     /// It has not begun.
-    Start,
+    NotStarted,
     /// The server is still making the report. The status is as the server named it, a new one included; `None` where it
     /// answered 202.
-    Report(Option<ReportStatus>),
+    ReportPending(Option<ReportStatus>),
     /// A failure that usually passes; the same request will be sent again.
     Retry(RetryCause),
     /// The server answered 429: no request with this token may go out yet.
     Throttled,
     /// Everything that the quota allows in this window is used.
-    Quota,
+    QuotaExhausted,
     /// The server announces no quota, so that requests are spaced.
     Spacing,
     /// A login is under way, or the login service has asked for patience.
@@ -99,33 +99,33 @@ pub enum RetryCause {
     /// The server answered with this status.
     Status(u16),
     /// The answer could not be read.
-    Unreadable,
+    Undecodable,
     /// There was no answer.
-    Network(String),
+    Transport(String),
 }
 
 impl RetryCause {
-    pub(crate) fn status(status: StatusCode) -> Self {
+    pub(crate) fn from_status(status: StatusCode) -> Self {
         Self::Status(status.as_u16())
     }
 
-    pub(crate) fn network(kind: TransportErrorKind) -> Self {
-        Self::Network(kind.to_string())
+    pub(crate) fn from_transport(kind: TransportErrorKind) -> Self {
+        Self::Transport(kind.to_string())
     }
 }
 
 impl fmt::Display for WakeReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Free => f.write_str("as nothing is in the way"),
+            Self::Immediate => f.write_str("as nothing is in the way"),
             Self::Schedule => f.write_str("by the usual schedule"),
-            Self::Learned { reports: 1 } => f.write_str("as learned from the one report before"),
-            Self::Learned { reports } => write!(f, "as learned from {reports} reports before"),
-            Self::Deadline => {
+            Self::Adaptive { reports: 1 } => f.write_str("as learned from the one report before"),
+            Self::Adaptive { reports } => write!(f, "as learned from {reports} reports before"),
+            Self::ScheduleForDeadline => {
                 f.write_str("by the usual schedule, because the learned one would miss the deadline")
             }
             Self::Backoff => f.write_str("after a wait that grows from failure to failure"),
-            Self::Hint => f.write_str("because the server asks for it"),
+            Self::ServerHint => f.write_str("because the server asks for it"),
             Self::Session => f.write_str("when the token may be used again"),
         }
     }
@@ -134,19 +134,21 @@ impl fmt::Display for WakeReason {
 impl fmt::Display for WaitReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Start => f.write_str("about to start"),
-            Self::Report(None) => f.write_str("the report is still being made"),
-            Self::Report(Some(ReportStatus::InProgress)) => {
+            Self::NotStarted => f.write_str("about to start"),
+            Self::ReportPending(None) => f.write_str("the report is still being made"),
+            Self::ReportPending(Some(ReportStatus::InProgress)) => {
                 f.write_str("the report is still being made (InProgress)")
             }
-            Self::Report(Some(status)) => write!(f, "the report is in a state that is new to us: {status}"),
+            Self::ReportPending(Some(status)) => {
+                write!(f, "the report is in a state that is new to us: {status}")
+            }
             Self::Retry(RetryCause::Status(status)) => {
                 write!(f, "the server answered {status}; trying again")
             }
-            Self::Retry(RetryCause::Unreadable) => f.write_str("the answer could not be read; trying again"),
-            Self::Retry(RetryCause::Network(what)) => write!(f, "{what}; trying again"),
+            Self::Retry(RetryCause::Undecodable) => f.write_str("the answer could not be read; trying again"),
+            Self::Retry(RetryCause::Transport(what)) => write!(f, "{what}; trying again"),
             Self::Throttled => f.write_str("the server asks for fewer requests (429)"),
-            Self::Quota => f.write_str("the quota of this window is used up"),
+            Self::QuotaExhausted => f.write_str("the quota of this window is used up"),
             Self::Spacing => f.write_str("spacing the requests, as the server announces no quota"),
             Self::Login => f.write_str("waiting for the login"),
         }
@@ -158,17 +160,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_wait_has_words_of_its_own() {
+    fn every_wait_reason_has_its_own_message() {
         let all = [
-            WaitReason::Start,
-            WaitReason::Report(None),
-            WaitReason::Report(Some(ReportStatus::InProgress)),
-            WaitReason::Report(Some("Paused".into())),
-            WaitReason::Retry(RetryCause::status(StatusCode::BAD_GATEWAY)),
-            WaitReason::Retry(RetryCause::Unreadable),
-            WaitReason::Retry(RetryCause::network(TransportErrorKind::Reset)),
+            WaitReason::NotStarted,
+            WaitReason::ReportPending(None),
+            WaitReason::ReportPending(Some(ReportStatus::InProgress)),
+            WaitReason::ReportPending(Some("Paused".into())),
+            WaitReason::Retry(RetryCause::from_status(StatusCode::BAD_GATEWAY)),
+            WaitReason::Retry(RetryCause::Undecodable),
+            WaitReason::Retry(RetryCause::from_transport(TransportErrorKind::Reset)),
             WaitReason::Throttled,
-            WaitReason::Quota,
+            WaitReason::QuotaExhausted,
             WaitReason::Spacing,
             WaitReason::Login,
         ];

@@ -22,7 +22,7 @@ pub struct Request {
     /// Shared by the one that goes out and the one that is kept to be sent again.
     http: Arc<http::Request<Bytes>>,
     operation: Operation,
-    attempt: Duration,
+    attempt_timeout: Duration,
     deadline: DateTime<Utc>,
     max_body: usize,
     document: Option<DocumentUrl>,
@@ -36,11 +36,11 @@ impl Request {
         deadline: DateTime<Utc>,
         max_body: usize,
     ) -> Self {
-        Self { http: Arc::new(http), operation, attempt, deadline, max_body, document: None }
+        Self { http: Arc::new(http), operation, attempt_timeout: attempt, deadline, max_body, document: None }
     }
 
     /// The same for a document, if it is for one.
-    pub(crate) fn for_document(self, document: Option<&DocumentUrl>) -> Self {
+    pub(crate) fn with_document(self, document: Option<&DocumentUrl>) -> Self {
         Self { document: document.cloned(), ..self }
     }
 
@@ -84,7 +84,7 @@ impl Request {
     /// How long this exchange may take from `now` to the last byte of its body: the bound of one attempt, or what is
     /// left until the operation's deadline if that is less.
     pub fn timeout(&self, now: DateTime<Utc>) -> Duration {
-        self.attempt.min(between(now, self.deadline))
+        self.attempt_timeout.min(between(now, self.deadline))
     }
 
     /// How many bytes of body may be read, after decompression.
@@ -110,7 +110,7 @@ impl fmt::Debug for Request {
         };
         shown
             .field("operation", &self.operation)
-            .field("attempt", &self.attempt)
+            .field("attempt", &self.attempt_timeout)
             .field("deadline", &self.deadline)
             .field("max_body", &self.max_body)
             .finish()
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn a_driver_is_told_what_a_request_is() {
+    fn request_exposes_operation_limits_and_debug() {
         use crate::testing::{exchange, start};
         let Step::Send(request, sent) = exchange(crate::Policy::default()).step(start()) else {
             panic!("a request")

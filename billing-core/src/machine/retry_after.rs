@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use crate::values::clock::{after, between};
 
 /// The wait after 429 number `k` in a row, counted from 0, that came without any header: `min(60 s, 5 s × 2^k)`.
-pub(crate) fn unhinted_throttle(k: u32) -> Duration {
+pub(crate) fn throttle_backoff(k: u32) -> Duration {
     Duration::from_secs(5).saturating_mul(2_u32.saturating_pow(k)).min(Duration::from_secs(60))
 }
 
@@ -36,7 +36,7 @@ mod tests {
 
     #[test]
     fn throttling_without_headers_doubles_to_a_minute() {
-        let waits: Vec<_> = [0, 1, 2, 3, 4, 99].map(|k| unhinted_throttle(k).as_secs()).into();
+        let waits: Vec<_> = [0, 1, 2, 3, 4, 99].map(|k| throttle_backoff(k).as_secs()).into();
         assert_eq!(waits, [5, 10, 20, 40, 60, 60]);
     }
 

@@ -4,20 +4,20 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::Secret;
-use crate::error::redaction::repeats;
+use crate::error::redaction::contains_secret;
 
 /// Why a request has no response.
 #[derive(Clone, Debug)]
 pub struct TransportError {
     kind: TransportErrorKind,
-    text: Box<str>,
+    message: Box<str>,
     source: Option<Arc<dyn std::error::Error + Send + Sync>>,
 }
 
 impl TransportError {
     /// An error of that kind, said in `text`.
     pub fn new(kind: TransportErrorKind, text: impl Into<String>) -> Self {
-        Self { kind, text: text.into().into(), source: None }
+        Self { kind, message: text.into().into(), source: None }
     }
 
     /// An error of that kind that wraps what the HTTP library said.
@@ -35,11 +35,11 @@ impl TransportError {
             }
             inner = cause.source();
         }
-        Self { kind, text: text.into(), source: Some(source) }
+        Self { kind, message: text.into(), source: Some(source) }
     }
 
     /// That the caller's sink did not take a document.
-    pub fn of_sink(error: std::io::Error) -> Self {
+    pub fn from_sink_error(error: std::io::Error) -> Self {
         Self::from_source(TransportErrorKind::Sink, error)
     }
 
@@ -49,13 +49,13 @@ impl TransportError {
     }
 
     /// The same, unless it repeats a secret: then no more than its kind.
-    pub(crate) fn without(self, secrets: &[&Secret]) -> Self {
-        let tells = |text: &str| secrets.iter().any(|secret| repeats(text, secret));
+    pub(crate) fn redacted(self, secrets: &[&Secret]) -> Self {
+        let tells = |text: &str| secrets.iter().any(|secret| contains_secret(text, secret));
         let mut chain = std::iter::successors(
             self.source.as_ref().map(|source| &**source as &(dyn std::error::Error + 'static)),
             |error| error.source(),
         );
-        match tells(&self.text) || chain.any(|error| tells(&format!("{error} {error:?}"))) {
+        match tells(&self.message) || chain.any(|error| tells(&format!("{error} {error:?}"))) {
             true => Self::new(self.kind, "the reason holds what is not to be shown"),
             false => self,
         }
@@ -64,7 +64,7 @@ impl TransportError {
 
 impl fmt::Display for TransportError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.kind, self.text)
+        write!(f, "{}: {}", self.kind, self.message)
     }
 }
 
@@ -93,7 +93,7 @@ pub enum TransportErrorKind {
     /// The TLS handshake failed, or the certificate is not trusted.
     Tls,
     /// The request's address or a header cannot be sent.
-    BadRequest,
+    InvalidRequest,
     /// The body is over its bound.
     TooLarge {
         /// The bound, in bytes.
@@ -105,7 +105,7 @@ pub enum TransportErrorKind {
 
 impl TransportErrorKind {
     /// What an I/O error means that came before the head of a response; `None` where its kind alone does not say.
-    pub fn of_io(error: std::io::ErrorKind) -> Option<Self> {
+    pub fn from_io_error_kind(error: std::io::ErrorKind) -> Option<Self> {
         use std::io::ErrorKind as Io;
         match error {
             Io::UnexpectedEof | Io::ConnectionReset | Io::ConnectionAborted | Io::BrokenPipe => {
@@ -132,7 +132,7 @@ impl fmt::Display for TransportErrorKind {
             Self::Truncated => "the answer was cut short",
             Self::Malformed => "the answer is not HTTP as it should be",
             Self::Tls => "no trusted TLS connection",
-            Self::BadRequest => "the request cannot be sent",
+            Self::InvalidRequest => "the request cannot be sent",
             Self::TooLarge { .. } => "the answer is too large",
             Self::Sink => "the document cannot be written",
         })
@@ -147,7 +147,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_io_error_is_told_by_its_kind() {
+    fn io_error_kinds_map_to_transport_error_kinds() {
         for (io, kind) in [
             (Io::UnexpectedEof, Some(TransportErrorKind::Reset)),
             (Io::ConnectionReset, Some(TransportErrorKind::Reset)),
@@ -161,12 +161,12 @@ mod tests {
             (Io::AddrNotAvailable, Some(TransportErrorKind::Connect)),
             (Io::Other, None),
         ] {
-            assert_eq!(TransportErrorKind::of_io(io), kind, "{io:?}");
+            assert_eq!(TransportErrorKind::from_io_error_kind(io), kind, "{io:?}");
         }
     }
 
     #[test]
-    fn each_kind_has_words_of_its_own() {
+    fn every_transport_error_kind_has_its_own_message() {
         use TransportErrorKind as Kind;
         let all = [
             Kind::Dns,
@@ -176,7 +176,7 @@ mod tests {
             Kind::Truncated,
             Kind::Malformed,
             Kind::Tls,
-            Kind::BadRequest,
+            Kind::InvalidRequest,
             Kind::TooLarge { limit: 1 },
             Kind::Sink,
         ];
@@ -224,11 +224,11 @@ mod tests {
         for (reason, told) in [("t0k/n", false), ("no t0k%2Fn", false), (r"{t0k\/n}", false), ("t0k-n", true)]
         {
             let shown =
-                TransportError::new(TransportErrorKind::Reset, reason).without(&[&secret]).to_string();
+                TransportError::new(TransportErrorKind::Reset, reason).redacted(&[&secret]).to_string();
             assert_eq!(shown.contains(reason), told, "{shown}");
         }
         let hidden = std::io::Error::other("t0k%2fn");
-        let shown = TransportError::from_source(TransportErrorKind::Reset, hidden).without(&[&secret]);
+        let shown = TransportError::from_source(TransportErrorKind::Reset, hidden).redacted(&[&secret]);
         assert!(!format!("{shown} {shown:?}").contains("t0k"), "{shown:?}");
     }
 }

@@ -27,8 +27,8 @@ macro_rules! cursor_list {
         impl $crate::machine::Page for $name {
             type Entity = $entity;
 
-            fn onward(&self) -> $crate::machine::NextPage<'_> {
-                $crate::machine::NextPage::by_uri(self.next_uri.as_deref())
+            fn next_page(&self) -> $crate::machine::NextPage<'_> {
+                $crate::machine::NextPage::from_uri(self.next_uri.as_deref())
             }
 
             fn into_entities(self) -> Vec<$entity> {

@@ -82,7 +82,7 @@ pub(crate) fn decode<T: serde::de::DeserializeOwned>(body: &[u8]) -> Result<T, c
         within
             .map(|error| crate::DecodeError::new(error.path().to_string(), error.inner().to_string()))
             // A field can have an empty name, and a path of such names says nothing.
-            .filter(|error| error.place().contains(|c| c != '.' && c != ' '))
+            .filter(|error| error.location().contains(|c| c != '.' && c != ' '))
             .unwrap_or_else(|| {
                 let place = format!("line {} column {}", first.line(), first.column());
                 crate::DecodeError::new(place, first.to_string())

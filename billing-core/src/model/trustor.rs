@@ -40,8 +40,8 @@ impl TrustorList {
 impl Page for TrustorList {
     type Entity = Trustor;
 
-    fn onward(&self) -> NextPage<'_> {
-        NextPage::by_uri_or_number(self.next_uri.as_deref(), self.page_number, self.page_count)
+    fn next_page(&self) -> NextPage<'_> {
+        NextPage::from_uri_or_number(self.next_uri.as_deref(), self.page_number, self.page_count)
     }
 
     fn into_entities(self) -> Vec<Trustor> {

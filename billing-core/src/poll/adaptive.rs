@@ -7,28 +7,28 @@
 //! use chrono::{DateTime, TimeDelta, Utc};
 //!
 //! // What earlier runs kept; nothing at first.
-//! let mut completions = PollTimings::default();
+//! let mut timings = PollTimings::default();
 //!
 //! let october = BillableUsage::new(Period::from_user("2026-10-01", "2026-11-01")?);
 //! let poll = Poll::new(october, Environment::default().api().clone(), Policy::default());
 //!
 //! let now: DateTime<Utc> = "2026-11-02T09:00:00Z".parse()?;
-//! let Step::Send(_, sent) = poll.learning(&completions).step(now) else { panic!("a request") };
+//! let Step::Send(_, sent) = poll.adaptive(&timings).step(now) else { panic!("a request") };
 //! let in_progress = http::Response::new(r#"{"status":"InProgress"}"#.into());
 //! let Step::Wait(until, poll) = sent.receive(Ok(in_progress), now) else { panic!("a wait") };
 //! assert!(poll.progress().explain().ends_with("by the usual schedule"));
 //!
 //! let Step::Send(_, sent) = poll.step(until) else { panic!("a request") };
 //! let complete = http::Response::new(r#"{"status":"Complete","usages":[]}"#.into());
-//! let Step::Done(Ok(Timed { report, completion })) = sent.receive(Ok(complete), until) else {
+//! let Step::Done(Ok(Timed { report, timing })) = sent.receive(Ok(complete), until) else {
 //!     panic!("a report")
 //! };
 //! assert!(report.usages().is_empty());
 //!
 //! // Somewhere between the two answers it was complete: the next poll knows.
-//! completions.extend(completion);
-//! let seen = completions.iter().next().expect("what was just seen");
-//! assert_eq!((TimeDelta::from_std(seen.after())?, TimeDelta::from_std(seen.by())?), (TimeDelta::zero(), until - now));
+//! timings.extend(timing);
+//! let seen = timings.iter().next().expect("what was just seen");
+//! assert_eq!((TimeDelta::from_std(seen.pending_age())?, TimeDelta::from_std(seen.complete_age())?), (TimeDelta::zero(), until - now));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
@@ -37,11 +37,11 @@
 use chrono::{DateTime, Utc};
 
 use crate::calls::Call;
-use crate::machine::{Hold, Received, Sent, sealed};
+use crate::machine::{Hold, ReceivedReply, Sent, sealed};
 use crate::poll::{PollTiming, Report};
 use crate::{Machine, Poll, Progress, Step};
 
-/// A [`Poll`] that says at its end what it saw; from [`Poll::learning`]. It sends what the poll would send, and has its bound.
+/// A [`Poll`] that says at its end what it saw; from [`Poll::adaptive`]. It sends what the poll would send, and has its bound.
 #[derive(Clone, Debug)]
 #[must_use = "a machine does nothing unless it is stepped"]
 pub struct AdaptivePoll<C>(Poll<C>);
@@ -53,7 +53,7 @@ pub struct Timed<T> {
     pub report: T,
     /// For [`PollTimings`](crate::poll::PollTimings). `None` where the first answer had the report complete already: when that
     /// was, it does not say.
-    pub completion: Option<PollTiming>,
+    pub timing: Option<PollTiming>,
 }
 
 impl<C: Call<Output: Report>> AdaptivePoll<C> {
@@ -63,11 +63,11 @@ impl<C: Call<Output: Report>> AdaptivePoll<C> {
     }
 
     /// Passes a step of the poll on, which saw `completion` if this is its end.
-    fn pass(step: Step<Poll<C>>, completion: Option<PollTiming>) -> Step<Self> {
+    fn wrap_step(step: Step<Poll<C>>, completion: Option<PollTiming>) -> Step<Self> {
         match step {
-            Step::Send(request, sent) => Step::Send(request, Sent::new(Self(sent.unsent()))),
+            Step::Send(request, sent) => Step::Send(request, Sent::new(Self(sent.into_unsent()))),
             Step::Wait(until, poll) => Step::Wait(until, Self(poll)),
-            Step::Done(result) => Step::Done(result.map(|report| Timed { report, completion })),
+            Step::Done(result) => Step::Done(result.map(|report| Timed { report, timing: completion })),
         }
     }
 }
@@ -82,7 +82,7 @@ impl<C: Call<Output: Report>> Machine for AdaptivePoll<C> {
     type Output = Timed<C::Output>;
 
     fn step(self, now: DateTime<Utc>) -> Step<Self> {
-        Self::pass(self.0.step(now), None)
+        Self::wrap_step(self.0.step(now), None)
     }
 
     fn progress(&self) -> Progress {
@@ -90,14 +90,14 @@ impl<C: Call<Output: Report>> Machine for AdaptivePoll<C> {
     }
 }
 
-impl<C: Call<Output: Report>> sealed::Machine for AdaptivePoll<C> {
-    fn received(self, received: Received, now: DateTime<Utc>) -> Step<Self> {
-        let completion = self.0.completion(now);
-        Self::pass(self.0.received(received, now), completion)
+impl<C: Call<Output: Report>> sealed::MachineInternals for AdaptivePoll<C> {
+    fn on_reply(self, received: ReceivedReply, now: DateTime<Utc>) -> Step<Self> {
+        let completion = self.0.timing(now);
+        Self::wrap_step(self.0.on_reply(received, now), completion)
     }
 
-    fn held(self, hold: Hold, now: DateTime<Utc>) -> Step<Self> {
-        Self::pass(self.0.held(hold, now), None)
+    fn on_hold(self, hold: Hold, now: DateTime<Utc>) -> Step<Self> {
+        Self::wrap_step(self.0.on_hold(hold, now), None)
     }
 }
 
@@ -123,43 +123,43 @@ mod tests {
     }
 
     #[test]
-    fn it_polls_as_it_learned_and_says_what_it_saw() {
+    fn adaptive_poll_uses_its_schedule_and_reports_the_timing() {
         let slow = [reply(200, "", IN_PROGRESS), reply(202, "", ""), reply(200, "", COMPLETE)];
-        let run = script(poll(Policy::default()).learning(&history()), &slow);
+        let run = script(poll(Policy::default()).adaptive(&history()), &slow);
         let observed = run.result.unwrap();
-        let completion = observed.completion.unwrap();
+        let completion = observed.timing.unwrap();
         let millis = |n: usize| Duration::from_millis(u64::try_from(run.sent[n].0).unwrap() + 1);
-        assert_eq!((completion.after(), completion.by()), (millis(1), millis(2)));
-        assert_eq!(completion.at(), after(start(), millis(2)));
+        assert_eq!((completion.pending_age(), completion.complete_age()), (millis(1), millis(2)));
+        assert_eq!(completion.observed_at(), after(start(), millis(2)));
         let usual = script(poll(Policy::default()), &slow);
         assert!(run.sent[1].0 > 2 * usual.sent[1].0, "{:?} {:?}", run.sent[1].0, usual.sent[1].0);
         assert_eq!(run.sent[2].1.http().uri(), usual.sent[2].1.http().uri());
     }
 
     #[test]
-    fn a_report_that_was_there_already_says_nothing_of_its_time() {
-        let run = script(poll(Policy::default()).learning(&history()), &[reply(200, "", COMPLETE)]);
-        assert_eq!(run.result.unwrap().completion, None);
+    fn report_complete_at_first_answer_gives_no_timing() {
+        let run = script(poll(Policy::default()).adaptive(&history()), &[reply(200, "", COMPLETE)]);
+        assert_eq!(run.result.unwrap().timing, None);
         // Neither does one that was there when the first answers were lost.
         let late = [reply(503, "", ""), reply(200, "", "{"), reply(200, "", COMPLETE)];
-        let run = script(poll(Policy::default()).learning(&history()), &late);
-        assert_eq!(run.result.unwrap().completion, None);
+        let run = script(poll(Policy::default()).adaptive(&history()), &late);
+        assert_eq!(run.result.unwrap().timing, None);
     }
 
     #[test]
-    fn a_failure_in_between_widens_what_was_seen() {
+    fn failure_between_polls_widens_the_timing_interval() {
         let replies =
             [reply(200, "", IN_PROGRESS), reply(503, "", ""), reply(429, "", ""), reply(200, "", COMPLETE)];
-        let run = script(poll(Policy::default()).learning(&history()), &replies);
-        let completion = run.result.unwrap().completion.unwrap();
-        assert_eq!(completion.after(), Duration::from_millis(1));
-        assert_eq!(completion.by().as_millis(), run.ended);
+        let run = script(poll(Policy::default()).adaptive(&history()), &replies);
+        let completion = run.result.unwrap().timing.unwrap();
+        assert_eq!(completion.pending_age(), Duration::from_millis(1));
+        assert_eq!(completion.complete_age().as_millis(), run.ended);
     }
 
     #[test]
     fn d08_saved_and_restored_it_does_what_it_would_have_done() {
         let mut now = start();
-        let mut machines = [0, 1].map(|_| poll(Policy::default()).learning(&history()));
+        let mut machines = [0, 1].map(|_| poll(Policy::default()).adaptive(&history()));
         for n in 0..12 {
             let sent = machines.map(|machine| match machine.step(now) {
                 Step::Send(_, sent) => sent,
@@ -177,8 +177,8 @@ mod tests {
                     (machines, now) = ([a, restored.into()], t);
                 }
                 (Step::Done(Ok(a)), Step::Done(Ok(b))) => {
-                    assert!(a.completion.is_some());
-                    return assert_eq!(a.completion, b.completion);
+                    assert!(a.timing.is_some());
+                    return assert_eq!(a.timing, b.timing);
                 }
                 other => panic!("{other:?}"),
             }
@@ -187,9 +187,9 @@ mod tests {
     }
 
     #[test]
-    fn it_explains_itself() {
+    fn adaptive_poll_explains_its_wake_reason() {
         let explained = |policy: Policy, headers: &str, status: u16| {
-            let Step::Send(_, sent) = poll(policy).learning(&history()).step(start()) else {
+            let Step::Send(_, sent) = poll(policy).adaptive(&history()).step(start()) else {
                 panic!("a request")
             };
             let body = if status == 200 { IN_PROGRESS } else { "" };
@@ -205,13 +205,25 @@ mod tests {
                 Policy::default(),
                 "",
                 200,
-                WakeReason::Learned { reports: 20 },
+                WakeReason::Adaptive { reports: 20 },
                 "as learned from 20 reports before",
             ),
-            (Policy::default(), "retry-after: 60", 200, WakeReason::Hint, "because the server asks for it"),
-            (hurried, "", 200, WakeReason::Deadline, "would miss the deadline"),
+            (
+                Policy::default(),
+                "retry-after: 60",
+                200,
+                WakeReason::ServerHint,
+                "because the server asks for it",
+            ),
+            (hurried, "", 200, WakeReason::ScheduleForDeadline, "would miss the deadline"),
             (Policy::default(), "", 503, WakeReason::Backoff, "from failure to failure"),
-            (Policy::default(), "retry-after: 60", 429, WakeReason::Hint, "because the server asks for it"),
+            (
+                Policy::default(),
+                "retry-after: 60",
+                429,
+                WakeReason::ServerHint,
+                "because the server asks for it",
+            ),
         ] {
             let (said, sentence) = explained(policy, headers, status);
             assert_eq!(said, timing);
@@ -223,11 +235,11 @@ mod tests {
 
     #[test]
     fn d05_the_bound_of_a_poll_holds_whatever_was_learned() {
-        let learned = serde_json::from_str(r#"{"reports":1,"ages":[0,0,0]}"#).unwrap();
-        let polls = PollSchedule { learned: Some(learned), max_wait: Duration::ZERO, ..Default::default() };
-        let policy = Policy { polls, ..Policy::default() };
+        let learned = serde_json::from_str(r#"{"report_count":1,"poll_ages":[0,0,0]}"#).unwrap();
+        let polls = PollSchedule { adaptive: Some(learned), max_wait: Duration::ZERO, ..Default::default() };
+        let policy = Policy { poll: polls, ..Policy::default() };
         let run = script(AdaptivePoll::from(poll(policy)), &[reply(200, "", IN_PROGRESS)]);
-        assert!(matches!(run.error().kind(), ErrorKind::Deadline(_)));
+        assert!(matches!(run.error().kind(), ErrorKind::DeadlineExceeded(_)));
         assert!(run.sent.len() <= 451 && run.ended <= 900_000);
     }
 }

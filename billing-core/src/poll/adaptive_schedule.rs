@@ -26,16 +26,16 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::poll::POLL_FLOOR;
+use crate::poll::MIN_POLL_INTERVAL;
 use crate::poll::{PollTiming, PollTimings};
 
-/// When to poll, learned from earlier reports; from [`PollSchedule::learned`](crate::poll::PollSchedule::learned).
+/// When to poll, learned from earlier reports; from [`PollSchedule::adapted_to`](crate::poll::PollSchedule::adapted_to).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AdaptiveSchedule {
-    reports: u32,
+    report_count: u32,
     /// The ages at which to poll after the first one, in milliseconds, ascending.
-    ages: Vec<u32>,
+    poll_ages: Vec<u32>,
 }
 
 impl AdaptiveSchedule {
@@ -43,16 +43,16 @@ impl AdaptiveSchedule {
     pub const MAX_WAIT: Duration = Duration::from_secs(120);
 
     /// The most that a wait is varied by to either side: it aims at a time, where a usual one keeps a distance.
-    pub(crate) const JITTER: Duration = Duration::from_secs(1);
+    pub(crate) const MAX_JITTER: Duration = Duration::from_secs(1);
 
     /// How many reports it is learned from.
-    pub fn reports(&self) -> u32 {
-        self.reports
+    pub fn report_count(&self) -> u32 {
+        self.report_count
     }
 
     /// Learns from `completions`, if there are any. `usual` is how long the configured schedule waits at an age, `least` how
     /// long a wait is at least.
-    pub(crate) fn from(
+    pub(crate) fn learn(
         completions: &PollTimings,
         usual: impl Fn(Duration) -> Duration,
         least: Duration,
@@ -60,46 +60,48 @@ impl AdaptiveSchedule {
         if completions.is_empty() {
             return None;
         }
-        let grid = Grid::new();
+        let grid = TimeGrid::new();
         let estimate = grid.estimate(&grid.prior(usual), completions);
-        let least = cells(least.max(POLL_FLOOR), u128::div_ceil).min(CELLS);
+        let least = to_cells(least.max(MIN_POLL_INTERVAL), u128::div_ceil).min(CELL_COUNT);
         let ages = grid.plan(&estimate, least);
-        Some(Self { reports: u32::try_from(completions.len()).unwrap_or(u32::MAX), ages })
+        Some(Self { report_count: u32::try_from(completions.len()).unwrap_or(u32::MAX), poll_ages: ages })
     }
 
     /// How long to wait after an answer at the age `age`; `None` after the last age that was planned for.
-    pub(crate) fn wait(&self, age: Duration) -> Option<Duration> {
+    pub(crate) fn next_wait(&self, age: Duration) -> Option<Duration> {
         // An answer came a little late, or a poll a little early, for the jitter: that does not leave out the next one.
         let soonest = age + Duration::from_secs(1);
-        let planned = self.ages.iter().map(|millis| Duration::from_millis((*millis).into()));
+        let planned = self.poll_ages.iter().map(|millis| Duration::from_millis((*millis).into()));
         let next = planned.into_iter().find(|planned| *planned >= soonest)?;
-        Some(next.saturating_sub(age).min(Self::MAX_WAIT - Self::JITTER))
+        Some(next.saturating_sub(age).min(Self::MAX_WAIT - Self::MAX_JITTER))
     }
 }
 
-/// The edges of the cells, in seconds. Cell `i` lies between the edges `i` and `i + 1`; cell [`CELLS`] is all that is later.
-struct Grid {
+/// The edges of the cells, in seconds. Cell `i` lies between the edges `i` and `i + 1`; cell [`CELL_COUNT`] is all that is later.
+struct TimeGrid {
     edges: Vec<f64>,
 }
 
 /// The masses of the cells. Their sum is 1.
-type Masses = Vec<f64>;
+type Probabilities = Vec<f64>;
 
-impl Grid {
+impl TimeGrid {
     fn new() -> Self {
-        let last = u32::try_from(CELLS).unwrap_or_default();
-        Self { edges: (0..=last).map(|edge| f64::from(edge) * CELL).collect() }
+        let last = u32::try_from(CELL_COUNT).unwrap_or_default();
+        Self { edges: (0..=last).map(|edge| f64::from(edge) * CELL_SECONDS).collect() }
     }
 
     /// The distribution that makes the usual schedule about the best one. A wait `w` is best where the hazard is
     /// 2 · (cost of a poll) / w²: then half of it, which is what a completion lies unseen on average, costs as much as the
     /// poll.
-    fn prior(&self, usual: impl Fn(Duration) -> Duration) -> Masses {
+    fn prior(&self, usual: impl Fn(Duration) -> Duration) -> Probabilities {
         let mut left = 1.0;
-        let mut masses = Vec::with_capacity(CELLS + 1);
-        for edge in self.edges.iter().take(CELLS) {
-            let wait = usual(Duration::from_secs_f64(edge + CELL / 2.0)).max(POLL_FLOOR).as_secs_f64();
-            let mass = left * 2.0 * POLL_COST / (wait * wait) * CELL;
+        let mut masses = Vec::with_capacity(CELL_COUNT + 1);
+        for edge in self.edges.iter().take(CELL_COUNT) {
+            let wait = usual(Duration::from_secs_f64(edge + CELL_SECONDS / 2.0))
+                .max(MIN_POLL_INTERVAL)
+                .as_secs_f64();
+            let mass = left * 2.0 * POLL_COST_SECONDS / (wait * wait) * CELL_SECONDS;
             left -= mass;
             masses.push(mass);
         }
@@ -107,24 +109,26 @@ impl Grid {
         masses
     }
 
-    fn estimate(&self, prior: &Masses, completions: &PollTimings) -> Masses {
+    fn estimate(&self, prior: &Probabilities, completions: &PollTimings) -> Probabilities {
         let mut masses = prior.clone();
-        for _ in 0..ROUNDS {
-            let places: Vec<Place> =
-                completions.iter().filter_map(|completion| Place::of(completion, &masses)).collect();
+        for _ in 0..ESTIMATE_ROUNDS {
+            let places: Vec<TimingEstimate> = completions
+                .iter()
+                .filter_map(|completion| TimingEstimate::from_timing(completion, &masses))
+                .collect();
             let neighbour = places.len().isqrt();
             // Mass a second: what begins and ends at each edge.
-            let mut steps = vec![0.0; CELLS + 1];
+            let mut steps = vec![0.0; CELL_COUNT + 1];
             let (mut later, mut weight) = (0.0, PRIOR_WEIGHT);
             for place in &places {
-                let width = place.distance_to(neighbour, &places);
+                let width = place.neighbour_distance(neighbour, &places);
                 for cell in place.cells.clone() {
-                    let mass = masses[cell] / place.mass;
-                    if cell == CELLS {
+                    let mass = masses[cell] / place.probability;
+                    if cell == CELL_COUNT {
                         later += mass;
                         continue;
                     }
-                    let (from, to) = (cell.saturating_sub(width), (cell + width + 1).min(CELLS));
+                    let (from, to) = (cell.saturating_sub(width), (cell + width + 1).min(CELL_COUNT));
                     let height = mass / (self.edges[to] - self.edges[from]);
                     steps[from] += height;
                     steps[to] -= height;
@@ -132,36 +136,36 @@ impl Grid {
                 weight += 1.0;
             }
             let mut height = 0.0;
-            for ((mass, prior), step) in masses.iter_mut().zip(prior).zip(steps).take(CELLS) {
+            for ((mass, prior), step) in masses.iter_mut().zip(prior).zip(steps).take(CELL_COUNT) {
                 height += step;
                 // What begins and ends does not cancel out to the last digit.
-                *mass = (PRIOR_WEIGHT * prior + (height * CELL).max(0.0)) / weight;
+                *mass = (PRIOR_WEIGHT * prior + (height * CELL_SECONDS).max(0.0)) / weight;
             }
-            masses[CELLS] = (PRIOR_WEIGHT * prior[CELLS] + later) / weight;
+            masses[CELL_COUNT] = (PRIOR_WEIGHT * prior[CELL_COUNT] + later) / weight;
         }
         masses
     }
 
     /// The ages at which to poll, in milliseconds. `least` is in cells.
-    fn plan(&self, masses: &Masses, least: usize) -> Vec<u32> {
+    fn plan(&self, masses: &Probabilities, least: usize) -> Vec<u32> {
         // Up to each edge: the chance to be complete, and the mean of the time if so, times that chance.
-        let (mut complete, mut time) = (vec![0.0; CELLS + 1], vec![0.0; CELLS + 1]);
-        for cell in 0..CELLS {
+        let (mut complete, mut time) = (vec![0.0; CELL_COUNT + 1], vec![0.0; CELL_COUNT + 1]);
+        for cell in 0..CELL_COUNT {
             complete[cell + 1] = complete[cell] + masses[cell];
-            time[cell + 1] = time[cell] + masses[cell] * (self.edges[cell] + CELL / 2.0);
+            time[cell + 1] = time[cell] + masses[cell] * (self.edges[cell] + CELL_SECONDS / 2.0);
         }
         let unseen = |from: usize, to: usize| {
             self.edges[to] * (complete[to] - complete[from]) - (time[to] - time[from])
         };
-        let mut costs = vec![0.0; CELLS + 1];
-        let mut nexts = vec![None; CELLS + 1];
-        for from in (0..=CELLS).rev() {
+        let mut costs = vec![0.0; CELL_COUNT + 1];
+        let mut nexts = vec![None; CELL_COUNT + 1];
+        for from in (0..=CELL_COUNT).rev() {
             let soonest = from + least;
-            let latest = from + (2 * from).clamp(SHORT, LONG).max(least);
+            let latest = from + (2 * from).clamp(MIN_WAIT_LIMIT_CELLS, MAX_WAIT_CELLS).max(least);
             // Not to poll again is a choice where the end is as near as the next poll may be.
-            let mut best = if latest >= CELLS { unseen(from, CELLS) } else { f64::INFINITY };
+            let mut best = if latest >= CELL_COUNT { unseen(from, CELL_COUNT) } else { f64::INFINITY };
             for (to, after) in costs.iter().enumerate().take(latest.saturating_add(1)).skip(soonest) {
-                let here = (1.0 - complete[from]) * POLL_COST + unseen(from, to);
+                let here = (1.0 - complete[from]) * POLL_COST_SECONDS + unseen(from, to);
                 if here >= best {
                     // It only grows with a longer wait.
                     break;
@@ -182,20 +186,20 @@ impl Grid {
 }
 
 /// Where a completion probably was, by the estimate so far.
-struct Place {
+struct TimingEstimate {
     cells: std::ops::Range<usize>,
     /// The mass of these.
-    mass: f64,
+    probability: f64,
     /// The cell in the middle of the mass.
-    middle: usize,
+    median_cell: usize,
 }
 
-impl Place {
-    fn of(completion: &PollTiming, masses: &Masses) -> Option<Self> {
-        let from = cells(completion.after(), |millis, cell| millis / cell).min(CELLS);
-        let to = match cells(completion.by(), u128::div_ceil) {
-            to if to <= CELLS => to,
-            _ => CELLS + 1,
+impl TimingEstimate {
+    fn from_timing(completion: &PollTiming, masses: &Probabilities) -> Option<Self> {
+        let from = to_cells(completion.pending_age(), |millis, cell| millis / cell).min(CELL_COUNT);
+        let to = match to_cells(completion.complete_age(), u128::div_ceil) {
+            to if to <= CELL_COUNT => to,
+            _ => CELL_COUNT + 1,
         };
         let mass: f64 = masses[from..to].iter().sum();
         let mut before = 0.0;
@@ -203,37 +207,37 @@ impl Place {
             before += masses[*cell];
             before * 2.0 >= mass
         })?;
-        (mass > 0.0).then_some(Self { cells: from..to, mass, middle })
+        (mass > 0.0).then_some(Self { cells: from..to, probability: mass, median_cell: middle })
     }
 
     /// How far its `n`th neighbour is, in cells, where the beginning is one too.
-    fn distance_to(&self, n: usize, places: &[Self]) -> usize {
+    fn neighbour_distance(&self, n: usize, places: &[Self]) -> usize {
         let mut distances: Vec<usize> =
-            places.iter().map(|place| place.middle.abs_diff(self.middle)).collect();
-        distances.push(self.middle);
+            places.iter().map(|place| place.median_cell.abs_diff(self.median_cell)).collect();
+        distances.push(self.median_cell);
         distances.sort_unstable();
         // The first is its own.
-        distances.get(n).copied().unwrap_or(self.middle)
+        distances.get(n).copied().unwrap_or(self.median_cell)
     }
 }
 
 /// A time in cells, rounded by `divide`.
-fn cells(time: Duration, divide: impl Fn(u128, u128) -> u128) -> usize {
+fn to_cells(time: Duration, divide: impl Fn(u128, u128) -> u128) -> usize {
     usize::try_from(divide(time.as_millis(), CELL_MILLIS.into())).unwrap_or(usize::MAX)
 }
 
 /// The cells: 15 minutes in halves of a second.
-const CELLS: usize = 1800;
-const CELL: f64 = 0.5;
+const CELL_COUNT: usize = 1800;
+const CELL_SECONDS: f64 = 0.5;
 const CELL_MILLIS: u32 = 500;
 /// What a poll costs, in seconds for which a report that is complete is not seen.
-const POLL_COST: f64 = 1.0;
+const POLL_COST_SECONDS: f64 = 1.0;
 /// How many reports the prior is worth.
 const PRIOR_WEIGHT: f64 = 2.0;
-const ROUNDS: usize = 3;
+const ESTIMATE_ROUNDS: usize = 3;
 /// In cells: 15 s, which the bound of a wait is at least, and [`AdaptiveSchedule::MAX_WAIT`] without the jitter.
-const SHORT: usize = 30;
-const LONG: usize = 238;
+const MIN_WAIT_LIMIT_CELLS: usize = 30;
+const MAX_WAIT_CELLS: usize = 238;
 
 #[cfg(test)]
 mod tests {
@@ -257,18 +261,22 @@ mod tests {
     }
 
     fn ages(history: &PollTimings) -> Vec<u32> {
-        PollSchedule::default().learned(history).learned.map(|learned| learned.ages).unwrap_or_default()
+        PollSchedule::default()
+            .adapted_to(history)
+            .adaptive
+            .map(|learned| learned.poll_ages)
+            .unwrap_or_default()
     }
 
     #[test]
     fn the_prior_makes_the_usual_schedule_the_best() {
-        let grid = Grid::new();
+        let grid = TimeGrid::new();
         for schedule in [
             PollSchedule::default(),
             PollSchedule { growth_permille: 3000, max_wait: Duration::from_secs(60), ..Default::default() },
         ] {
             let even = PollSchedule { jitter_permille: 0, ..schedule };
-            let usual = |age| even.wait(age, Duration::MAX, 0, 0).0;
+            let usual = |age| even.next_wait(age, Duration::MAX, 0, 0).0;
             let plan = grid.plan(&grid.prior(usual), 4);
             assert_eq!(plan[0], 2000);
             for pair in plan.windows(2).take_while(|pair| pair[1] < 700_000) {
@@ -281,12 +289,12 @@ mod tests {
     }
 
     #[test]
-    fn from_nothing_nothing_is_learned() {
+    fn no_timings_give_no_adaptive_schedule() {
         let schedule = PollSchedule::default();
-        assert_eq!(schedule.learned(&PollTimings::default()), schedule);
-        let learned = schedule.learned(&history([(4000, 7000)]));
-        assert_eq!(learned.learned.as_ref().map(AdaptiveSchedule::reports), Some(1));
-        assert_eq!(learned.learned(&PollTimings::default()), schedule, "learning anew forgets");
+        assert_eq!(schedule.adapted_to(&PollTimings::default()), schedule);
+        let learned = schedule.adapted_to(&history([(4000, 7000)]));
+        assert_eq!(learned.adaptive.as_ref().map(AdaptiveSchedule::report_count), Some(1));
+        assert_eq!(learned.adapted_to(&PollTimings::default()), schedule, "learning anew forgets");
     }
 
     #[test]
@@ -303,7 +311,7 @@ mod tests {
     }
 
     #[test]
-    fn one_report_does_not_make_it_blind_for_quicker_ones() {
+    fn one_timing_does_not_delay_the_discovery_of_faster_reports() {
         let planned = ages(&history([(299_000, 301_000)]));
         // The usual schedule has 13 there.
         assert!(planned.iter().filter(|age| **age < 100_000).count() >= 6, "{planned:?}");
@@ -334,7 +342,7 @@ mod tests {
     }
 
     #[test]
-    fn what_lies_outside_of_every_bound_is_learned_from_all_the_same() {
+    fn timings_beyond_the_grid_still_count() {
         let far = u64::MAX;
         for seen in
             [(0, far), (far - 1, far), (899_999, 900_000), (900_000, 900_001), (0, 1), (899_600, 950_000)]
@@ -347,7 +355,7 @@ mod tests {
             growth_permille: u32::MAX,
             ..PollSchedule::default()
         };
-        let learned = odd.learned(&history([(0, 2000)]));
-        assert!(learned.wait(millis(5), Duration::MAX, 1, 1).0 > Duration::from_secs(1 << 40));
+        let learned = odd.adapted_to(&history([(0, 2000)]));
+        assert!(learned.next_wait(millis(5), Duration::MAX, 1, 1).0 > Duration::from_secs(1 << 40));
     }
 }

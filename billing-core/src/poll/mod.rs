@@ -56,13 +56,13 @@ use http::{Response, StatusCode};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::calls::{Call, WithRaw, as_inner_call};
+use crate::calls::{Call, WithRaw, forward_call};
 use crate::error::ErrorContext;
-use crate::error::redaction::quoted;
+use crate::error::redaction::redacted_line;
 use crate::machine::checkpoint::Format;
-use crate::machine::exchange::{Attempts, Taken, into_step};
+use crate::machine::exchange::{Handled, RetryLoop, into_step};
 use crate::machine::progress::{Progress, WaitReason};
-use crate::machine::{Hold, Received, sealed};
+use crate::machine::{Hold, ReceivedReply, sealed};
 use crate::model::ReportStatus;
 use crate::values::clock::{after, between, millis, whole_millis};
 use crate::values::secret::Secret;
@@ -70,7 +70,7 @@ use crate::{BaseUrl, DecodeError, Error, ErrorKind, Machine, Policy, Step};
 
 pub use adaptive::{AdaptivePoll, Timed};
 pub use adaptive_schedule::AdaptiveSchedule;
-pub(crate) use schedule::POLL_FLOOR;
+pub(crate) use schedule::MIN_POLL_INTERVAL;
 pub use schedule::PollSchedule;
 pub use timings::{PollTiming, PollTimings};
 
@@ -97,27 +97,27 @@ impl<T: Report> Report for WithRaw<T> {
 /// [`Authorized`](crate::Authorized) says.
 #[derive(Clone, Debug)]
 pub struct Poll<C> {
-    exchange: Attempts<Tick<C>>,
-    polls: Polls,
+    exchange: RetryLoop<PollAttempt<C>>,
+    state: PollState,
 }
 
 /// What a poll remembers beside its exchange.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Polls {
+struct PollState {
     /// Answers so far that were not complete.
-    unready: u32,
+    pending_answers: u32,
     /// How old the report was at the last of these, counted from the first request, in whole milliseconds.
     #[serde(with = "millis")]
-    age: Duration,
+    last_pending_age: Duration,
     /// Answers in a row with a status that nobody knows.
-    unheard_of: u32,
+    unknown_statuses: u32,
 }
 
 impl<C: Call<Output: Report>> Poll<C> {
     /// Asks under the address `api`.
     pub fn new(call: C, api: BaseUrl, policy: Policy) -> Self {
-        Self { exchange: Attempts::new(Tick(call), api, policy), polls: Polls::default() }
+        Self { exchange: RetryLoop::new(PollAttempt(call), api, policy), state: PollState::default() }
     }
 
     /// What it asks for.
@@ -139,44 +139,45 @@ impl<C: Call<Output: Report>> Poll<C> {
     }
 
     /// Polls when it was best for the reports of `completions`, and says at its end what it saw of this one.
-    pub fn learning(mut self, completions: &PollTimings) -> AdaptivePoll<C> {
-        let polls = &mut self.exchange.policy.polls;
-        *polls = polls.learned(completions);
+    pub fn adaptive(mut self, completions: &PollTimings) -> AdaptivePoll<C> {
+        let polls = &mut self.exchange.policy.poll;
+        *polls = polls.adapted_to(completions);
         AdaptivePoll::from(self)
     }
 
     /// Takes an answer in that is not complete.
-    fn rest(
+    fn handle_pending(
         &mut self,
         status: Option<ReportStatus>,
         hint: Option<DateTime<Utc>>,
         evidence: ErrorContext,
         now: DateTime<Utc>,
     ) -> Result<(), Error> {
-        let seen_before = self.polls.unready;
-        self.polls.unready = seen_before.saturating_add(1);
+        let seen_before = self.state.pending_answers;
+        self.state.pending_answers = seen_before.saturating_add(1);
         match &status {
             Some(ReportStatus::Unknown(raw)) => {
-                self.polls.unheard_of = self.polls.unheard_of.saturating_add(1);
-                if self.polls.unheard_of >= UNHEARD_OF_LIMIT {
+                self.state.unknown_statuses = self.state.unknown_statuses.saturating_add(1);
+                if self.state.unknown_statuses >= MAX_UNKNOWN_STATUSES {
                     return Err(self.exchange.error(ErrorKind::UnknownStatus(raw.to_string()), evidence));
                 }
             }
-            _ => self.polls.unheard_of = 0,
+            _ => self.state.unknown_statuses = 0,
         }
         let age = self.age(now);
-        self.polls.age = whole_millis(age);
+        self.state.last_pending_age = whole_millis(age);
         let policy = &self.exchange.policy;
-        let (wait, timing) = policy.polls.wait(age, self.exchange.left(now), policy.seed, seen_before);
-        self.exchange.remember(evidence);
-        self.exchange.rest(after(now, wait), hint, (WaitReason::Report(status), timing), now)
+        let (wait, timing) =
+            policy.poll.next_wait(age, self.exchange.time_left(now), policy.seed, seen_before);
+        self.exchange.set_context(evidence);
+        self.exchange.schedule(after(now, wait), hint, (WaitReason::ReportPending(status), timing), now)
     }
 
     /// What it has seen of how long the report takes, if an answer at `now` has it complete; nothing if that is the first
     /// answer, because then it may have been complete for long.
-    pub(crate) fn completion(&self, now: DateTime<Utc>) -> Option<PollTiming> {
-        let seen = self.polls.unready > 0;
-        seen.then(|| PollTiming::new(now, self.polls.age, self.age(now))).flatten()
+    pub(crate) fn timing(&self, now: DateTime<Utc>) -> Option<PollTiming> {
+        let seen = self.state.pending_answers > 0;
+        seen.then(|| PollTiming::new(now, self.state.last_pending_age, self.age(now))).flatten()
     }
 
     fn age(&self, now: DateTime<Utc>) -> Duration {
@@ -188,54 +189,57 @@ impl<C: Call<Output: Report>> Machine for Poll<C> {
     type Output = C::Output;
 
     fn step(mut self, now: DateTime<Utc>) -> Step<Self> {
-        into_step(self.exchange.wake(now), self)
+        into_step(self.exchange.resume(now), self)
     }
 
     fn progress(&self) -> Progress {
-        Progress { polls: self.polls.unready, ..self.exchange.progress() }
+        Progress { pending_answers: self.state.pending_answers, ..self.exchange.progress() }
     }
 }
 
-impl<C: Call<Output: Report>> sealed::Machine for Poll<C> {
-    fn received(mut self, received: Received, now: DateTime<Utc>) -> Step<Self> {
-        let token = received.token.clone();
-        let rested = match self.exchange.take(received, POLL_FLOOR, now) {
-            Ok(Taken::Value(Tock::Complete(report), _, _)) => return Step::Done(Ok(report)),
-            Ok(Taken::Value(Tock::Unready(status), hint, evidence)) => {
-                let status = status.map(|status| without(status, token.as_ref()));
-                self.rest(status, hint, evidence, now)
+impl<C: Call<Output: Report>> sealed::MachineInternals for Poll<C> {
+    fn on_reply(mut self, received: ReceivedReply, now: DateTime<Utc>) -> Step<Self> {
+        let token = received.sent_token.clone();
+        let rested = match self.exchange.handle_reply(received, MIN_POLL_INTERVAL, now) {
+            Ok(Handled::Accepted(PollAnswer::Complete(report), _, _)) => return Step::Done(Ok(report)),
+            Ok(Handled::Accepted(PollAnswer::Pending(status), hint, evidence)) => {
+                let status = status.map(|status| redact_status(status, token.as_ref()));
+                self.handle_pending(status, hint, evidence, now)
             }
-            Ok(Taken::Again) => Ok(()),
+            Ok(Handled::Retry) => Ok(()),
             Err(error) => Err(error),
         };
-        into_step(rested.and_then(|()| self.exchange.proceed(now)), self)
+        into_step(rested.and_then(|()| self.exchange.advance(now)), self)
     }
 
-    fn held(mut self, hold: Hold, now: DateTime<Utc>) -> Step<Self> {
-        let next = self.exchange.held(hold, now);
+    fn on_hold(mut self, hold: Hold, now: DateTime<Utc>) -> Step<Self> {
+        let next = self.exchange.handle_hold(hold, now);
         into_step(next, self)
     }
 }
 
 impl<C: Call<Output: Report> + Serialize> Serialize for Poll<C> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let saved = Saved { exchange: &self.exchange, polls: &self.polls };
-        FORMAT.seal(Some(self.exchange.operation()), &saved, serializer)
+        let saved = SavedPoll { exchange: &self.exchange, polls: &self.state };
+        FORMAT.save(Some(self.exchange.operation()), &saved, serializer)
     }
 }
 
 impl<'de, C: Call<Output: Report> + Serialize + DeserializeOwned> Deserialize<'de> for Poll<C> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let operation = |saved: &Saved<Attempts<Tick<C>>, Polls>| Some(saved.exchange.operation());
-        let Saved { exchange, polls } = FORMAT.unseal(operation, deserializer)?;
-        Ok(Self { exchange, polls })
+        let operation =
+            |saved: &SavedPoll<RetryLoop<PollAttempt<C>>, PollState>| Some(saved.exchange.operation());
+        let SavedPoll { exchange, polls } = FORMAT.restore(operation, deserializer)?;
+        Ok(Self { exchange, state: polls })
     }
 }
 
 /// A status as it is shown in progress and errors and saved with the poll: one that nobody knows is text of the server.
-fn without(status: ReportStatus, token: Option<&Secret>) -> ReportStatus {
+fn redact_status(status: ReportStatus, token: Option<&Secret>) -> ReportStatus {
     match status {
-        ReportStatus::Unknown(raw) => ReportStatus::Unknown(quoted(raw.into(), token.as_slice()).into()),
+        ReportStatus::Unknown(raw) => {
+            ReportStatus::Unknown(redacted_line(raw.into(), token.as_slice()).into())
+        }
         known => known,
     }
 }
@@ -243,7 +247,7 @@ fn without(status: ReportStatus, token: Option<&Secret>) -> ReportStatus {
 /// Everything that a poll is.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Saved<E, P> {
+struct SavedPoll<E, P> {
     exchange: E,
     polls: P,
 }
@@ -251,32 +255,29 @@ struct Saved<E, P> {
 /// One poll: the call itself, but an answer that is not complete is an answer too.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub(crate) struct Tick<C>(pub(crate) C);
+pub(crate) struct PollAttempt<C>(pub(crate) C);
 
 /// What one poll says.
-pub(crate) enum Tock<T> {
+pub(crate) enum PollAnswer<T> {
     Complete(T),
     /// With its status, or none where it was a 202.
-    Unready(Option<ReportStatus>),
+    Pending(Option<ReportStatus>),
 }
 
-impl<C: Call<Output: Report>> Call for Tick<C> {
-    type Output = Tock<C::Output>;
+#[warn(clippy::missing_trait_methods)]
+impl<C: Call<Output: Report>> Call for PollAttempt<C> {
+    type Output = PollAnswer<C::Output>;
 
-    as_inner_call!(0);
-
-    fn request(&self, api: &BaseUrl) -> Result<http::Request<Bytes>, http::Error> {
-        self.0.request(api)
-    }
+    forward_call!(0, own accepts);
 
     fn parse(&self, response: &Response<Bytes>) -> Result<Self::Output, DecodeError> {
         if response.status() == StatusCode::ACCEPTED {
-            return Ok(Tock::Unready(None));
+            return Ok(PollAnswer::Pending(None));
         }
         let report = self.0.parse(response)?;
         match report.status() {
-            Some(ReportStatus::Complete) => Ok(Tock::Complete(report)),
-            Some(status) => Ok(Tock::Unready(Some(status.clone()))),
+            Some(ReportStatus::Complete) => Ok(PollAnswer::Complete(report)),
+            Some(status) => Ok(PollAnswer::Pending(Some(status.clone()))),
             // Rule D3: a body that does not say that it is complete is not taken for complete.
             None => Err(DecodeError::new("status", "the report has no status")),
         }
@@ -288,7 +289,7 @@ impl<C: Call<Output: Report>> Call for Tick<C> {
 }
 
 /// So many answers in a row with a status that is neither `InProgress` nor `Complete` end a poll.
-const UNHEARD_OF_LIMIT: u32 = 3;
+const MAX_UNKNOWN_STATUSES: u32 = 3;
 const FORMAT: Format = Format { name: "billing-core poll", version: 2 };
 
 #[cfg(test)]

@@ -30,17 +30,17 @@ pub struct PollSchedule {
     /// What it has learned; nothing at first. Past the ages that this covers, and where it would miss the deadline, the rest
     /// of the schedule holds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub learned: Option<AdaptiveSchedule>,
+    pub adaptive: Option<AdaptiveSchedule>,
 }
 
 impl Default for PollSchedule {
     fn default() -> Self {
         Self {
             growth_permille: 1500,
-            min_wait: POLL_FLOOR,
+            min_wait: MIN_POLL_INTERVAL,
             max_wait: Duration::from_secs(15),
             jitter_permille: 100,
-            learned: None,
+            adaptive: None,
         }
     }
 }
@@ -52,38 +52,44 @@ impl PollSchedule {
     /// between 15 s and [`AdaptiveSchedule::MAX_WAIT`]. [`PollSchedule::max_wait`] does not bound them. Their jitter is a second at most. To
     /// learn takes about a millisecond, so do it once for an operation.
     #[must_use = "the schedule is not changed in place"]
-    pub fn learned(&self, completions: &PollTimings) -> Self {
+    pub fn adapted_to(&self, completions: &PollTimings) -> Self {
         Self {
-            learned: AdaptiveSchedule::from(completions, |age| self.usual(age), self.min_wait),
+            adaptive: AdaptiveSchedule::learn(completions, |age| self.base_wait(age), self.min_wait),
             ..self.clone()
         }
     }
 
     /// How long to wait after the `n`th answer to a poll that began `age` ago, with `left` until the deadline.
-    pub(crate) fn wait(&self, age: Duration, left: Duration, seed: u64, n: u32) -> (Duration, WakeReason) {
-        let usual = (self.usual(age), Duration::MAX);
-        let learned = self.learned.as_ref().and_then(|learned| {
-            let wait = learned.wait(age)?.max(self.min_wait).max(POLL_FLOOR);
-            Some(((wait, AdaptiveSchedule::JITTER), learned.reports()))
+    pub(crate) fn next_wait(
+        &self,
+        age: Duration,
+        left: Duration,
+        seed: u64,
+        n: u32,
+    ) -> (Duration, WakeReason) {
+        let usual = (self.base_wait(age), Duration::MAX);
+        let learned = self.adaptive.as_ref().and_then(|learned| {
+            let wait = learned.next_wait(age)?.max(self.min_wait).max(MIN_POLL_INTERVAL);
+            Some(((wait, AdaptiveSchedule::MAX_JITTER), learned.report_count()))
         });
         let ((wait, most_spread), timing) = match learned {
             // One that is due too late to be sent at all is no use, however well it is learned.
             Some((learned, _))
-                if learned.0.saturating_add(AdaptiveSchedule::JITTER) >= left && usual.0 < learned.0 =>
+                if learned.0.saturating_add(AdaptiveSchedule::MAX_JITTER) >= left && usual.0 < learned.0 =>
             {
-                (usual, WakeReason::Deadline)
+                (usual, WakeReason::ScheduleForDeadline)
             }
-            Some((learned, reports)) => (learned, WakeReason::Learned { reports }),
+            Some((learned, reports)) => (learned, WakeReason::Adaptive { reports }),
             None => (usual, WakeReason::Schedule),
         };
         let spread = wait.as_millis() * u128::from(self.jitter_permille.min(1000)) / 1000;
         let spread = spread.min(most_spread.as_millis());
         let low = wait.as_millis().saturating_sub(spread);
-        (saturating_millis(low + draw(seed, n, spread * 2)).max(POLL_FLOOR), timing)
+        (saturating_millis(low + draw(seed, n, spread * 2)).max(MIN_POLL_INTERVAL), timing)
     }
 
     /// How long to wait at that age if nothing is learned, without jitter.
-    fn usual(&self, age: Duration) -> Duration {
+    fn base_wait(&self, age: Duration) -> Duration {
         // √ms · √1000 = √(ms·1000) milliseconds per √second: integers all the way, so that every platform agrees.
         let root = age.as_millis().saturating_mul(1000).isqrt();
         let wait = saturating_millis(root.saturating_mul(self.growth_permille.into()) / 1000);
@@ -92,7 +98,7 @@ impl PollSchedule {
 }
 
 /// Rule D4: between polls at least this, whatever a header or a configuration says.
-pub(crate) const POLL_FLOOR: Duration = Duration::from_secs(2);
+pub(crate) const MIN_POLL_INTERVAL: Duration = Duration::from_secs(2);
 
 #[cfg(test)]
 mod tests {
@@ -103,7 +109,7 @@ mod tests {
     }
 
     fn waited(schedule: &PollSchedule, age: u64, seed: u64, n: u32) -> Duration {
-        schedule.wait(seconds(age), Duration::MAX, seed, n).0
+        schedule.next_wait(seconds(age), Duration::MAX, seed, n).0
     }
 
     #[test]
@@ -121,7 +127,7 @@ mod tests {
             min_wait: seconds(0),
             max_wait: seconds(0),
             jitter_permille: 5000,
-            learned: None,
+            adaptive: None,
         };
         for n in 0..1000 {
             assert!(waited(&hasty, 0, 1, n) >= seconds(2));
@@ -142,25 +148,25 @@ mod tests {
     #[test]
     fn d04_a_learned_wait_has_its_bounds_whatever_was_learned() {
         let hostile = [
-            r#"{"reports":4294967295,"ages":[]}"#,
-            r#"{"reports":0,"ages":[0,0,1,2,3]}"#,
-            r#"{"reports":1,"ages":[4294967295,0]}"#,
-            r#"{"reports":7,"ages":[1,1500,1501,2999,3000,400000]}"#,
+            r#"{"report_count":4294967295,"poll_ages":[]}"#,
+            r#"{"report_count":0,"poll_ages":[0,0,1,2,3]}"#,
+            r#"{"report_count":1,"poll_ages":[4294967295,0]}"#,
+            r#"{"report_count":7,"poll_ages":[1,1500,1501,2999,3000,400000]}"#,
         ];
         for learned in hostile {
             let learned = Some(serde_json::from_str(learned).unwrap());
             for (least, jitter_permille) in [(0, 100), (2, 100), (2, 5000), (30, 100), (300, 1000)] {
                 let least = seconds(least);
                 let schedule = PollSchedule {
-                    learned: learned.clone(),
+                    adaptive: learned.clone(),
                     min_wait: least,
                     jitter_permille,
                     ..Default::default()
                 };
                 for n in 0..2000 {
                     let wait =
-                        schedule.wait(Duration::from_millis(u64::from(n) * 500), Duration::MAX, 3, n).0;
-                    assert!(wait >= POLL_FLOOR, "{wait:?}");
+                        schedule.next_wait(Duration::from_millis(u64::from(n) * 500), Duration::MAX, 3, n).0;
+                    assert!(wait >= MIN_POLL_INTERVAL, "{wait:?}");
                     assert!(wait <= AdaptiveSchedule::MAX_WAIT.max(least.saturating_mul(2)), "{wait:?}");
                 }
             }
@@ -168,28 +174,28 @@ mod tests {
     }
 
     #[test]
-    fn what_would_miss_the_deadline_is_left_to_the_usual_schedule() {
-        let learned = Some(serde_json::from_str(r#"{"reports":9,"ages":[2000,60000]}"#).unwrap());
-        let schedule = PollSchedule { learned, jitter_permille: 0, ..Default::default() };
+    fn adaptive_wait_past_the_deadline_falls_back_to_the_schedule() {
+        let learned = Some(serde_json::from_str(r#"{"report_count":9,"poll_ages":[2000,60000]}"#).unwrap());
+        let schedule = PollSchedule { adaptive: learned, jitter_permille: 0, ..Default::default() };
         for (age, left, wait, timing) in [
-            (0, 900, 2, WakeReason::Learned { reports: 9 }),
-            (4, 896, 56, WakeReason::Learned { reports: 9 }),
-            (4, 58, 56, WakeReason::Learned { reports: 9 }),
-            (4, 57, 3, WakeReason::Deadline),
-            (4, 1, 3, WakeReason::Deadline),
+            (0, 900, 2, WakeReason::Adaptive { reports: 9 }),
+            (4, 896, 56, WakeReason::Adaptive { reports: 9 }),
+            (4, 58, 56, WakeReason::Adaptive { reports: 9 }),
+            (4, 57, 3, WakeReason::ScheduleForDeadline),
+            (4, 1, 3, WakeReason::ScheduleForDeadline),
             // It is past the deadline either way.
-            (58, 1, 2, WakeReason::Learned { reports: 9 }),
+            (58, 1, 2, WakeReason::Adaptive { reports: 9 }),
             (60, 840, 11, WakeReason::Schedule),
         ] {
-            let (waited, said) = schedule.wait(seconds(age), seconds(left), 1, 0);
+            let (waited, said) = schedule.next_wait(seconds(age), seconds(left), 1, 0);
             assert_eq!((waited.as_secs(), said), (wait, timing), "at {age} s with {left} s left");
         }
     }
 
     #[test]
     fn the_jitter_of_a_learned_wait_is_a_second_at_most() {
-        let learned = Some(serde_json::from_str(r#"{"reports":9,"ages":[7000,100000]}"#).unwrap());
-        let schedule = PollSchedule { learned, ..Default::default() };
+        let learned = Some(serde_json::from_str(r#"{"report_count":9,"poll_ages":[7000,100000]}"#).unwrap());
+        let schedule = PollSchedule { adaptive: learned, ..Default::default() };
         for (age, low, high) in [(2, 4500, 5500), (10, 89_000, 91_000)] {
             let waits: Vec<_> = (0..1000).map(|n| waited(&schedule, age, 3, n).as_millis()).collect();
             assert!(waits.iter().all(|w| (low..=high).contains(w)), "{age}");

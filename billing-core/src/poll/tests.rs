@@ -8,7 +8,7 @@ fn default() -> Poll<BillableUsage> {
 }
 
 #[test]
-fn d01_and_4_every_poll_is_the_same_and_at_least_two_seconds_apart() {
+fn d01_and_d04_every_poll_is_the_same_and_at_least_two_seconds_apart() {
     let mut replies = vec![reply(200, "", IN_PROGRESS); 30];
     replies.push(reply(200, "", COMPLETE));
     let run = script(default(), &replies);
@@ -70,8 +70,11 @@ fn a_new_status_is_shown_while_it_is_polled_on() {
     let Step::Send(_, sent) = default().step(crate::testing::start()) else { panic!("a request") };
     let reply = reply(200, "", r#"{"status":"Paused"}"#);
     let Step::Wait(_, poll) = sent.receive(reply, crate::testing::start()) else { panic!("a wait") };
-    assert_eq!(poll.progress().wait_reason, WaitReason::Report(Some(ReportStatus::Unknown("Paused".into()))));
-    assert_eq!((poll.progress().polls, poll.progress().requests), (1, 1));
+    assert_eq!(
+        poll.progress().wait_reason,
+        WaitReason::ReportPending(Some(ReportStatus::Unknown("Paused".into())))
+    );
+    assert_eq!((poll.progress().pending_answers, poll.progress().requests), (1, 1));
 }
 
 #[test]
@@ -99,11 +102,11 @@ fn failures_are_counted_in_a_row_and_not_over_the_whole_life() {
 #[test]
 fn d05_the_deadline_bounds_the_requests() {
     let hasty = Policy {
-        polls: crate::poll::PollSchedule { max_wait: Duration::ZERO, ..Default::default() },
+        poll: crate::poll::PollSchedule { max_wait: Duration::ZERO, ..Default::default() },
         ..Policy::default()
     };
     let run = script(poll(hasty), &[reply(200, "", IN_PROGRESS)]);
-    assert!(matches!(run.error().kind(), ErrorKind::Deadline(_)));
+    assert!(matches!(run.error().kind(), ErrorKind::DeadlineExceeded(_)));
     assert!(run.sent.len() <= 451 && run.ended <= 900_000);
 }
 
@@ -111,7 +114,7 @@ fn d05_the_deadline_bounds_the_requests() {
 fn d11_a_deadline_while_the_report_is_made_names_the_last_exchange() {
     let policy = Policy { timeout: Duration::from_secs(5), ..Policy::default() };
     let run = script(poll(policy), &[reply(200, "inin-correlation-id: c-1", IN_PROGRESS)]);
-    assert!(matches!(run.error().kind(), ErrorKind::Deadline(_)));
+    assert!(matches!(run.error().kind(), ErrorKind::DeadlineExceeded(_)));
     assert_eq!(run.error().correlation_id(), Some("c-1"));
     assert_eq!(run.error().body_start(), None, "what was accepted is no evidence of a failure");
 }
@@ -174,7 +177,7 @@ fn a_restored_poll_that_is_given_less_time_than_it_waits_for_ends_at_once() {
     let left = |overall| Policy { timeout: overall, ..Policy::default() };
     let short = parked.clone().with_policy(left(crate::values::clock::between(now, until))).step(now);
     let Step::Done(Err(error)) = short else { panic!("an end, not {short:?}") };
-    assert_eq!(error.kind(), &ErrorKind::Deadline(until));
+    assert_eq!(error.kind(), &ErrorKind::DeadlineExceeded(until));
     let enough = crate::values::clock::between(now, until) + Duration::from_millis(1);
     assert!(matches!(parked.with_policy(left(enough)).step(now), Step::Wait(at, _) if at == until));
 }

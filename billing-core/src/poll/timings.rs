@@ -12,13 +12,13 @@ use crate::values::clock::{after, millis, whole_millis};
 
 /// How long one report took, as far as its polls saw: longer than until one answer, no longer than until another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "Unchecked")]
+#[serde(try_from = "UncheckedTiming")]
 pub struct PollTiming {
-    at: DateTime<Utc>,
+    observed_at: DateTime<Utc>,
     #[serde(with = "millis")]
-    after: Duration,
+    pending_age: Duration,
     #[serde(with = "millis")]
-    by: Duration,
+    complete_age: Duration,
 }
 
 impl PollTiming {
@@ -26,27 +26,27 @@ impl PollTiming {
     /// Kept to the millisecond; `None` where `by` is not later than `after`.
     pub fn new(at: DateTime<Utc>, after: Duration, by: Duration) -> Option<Self> {
         let (after, by) = (whole_millis(after), whole_millis(by));
-        (after < by).then_some(Self { at, after, by })
+        (after < by).then_some(Self { observed_at: at, pending_age: after, complete_age: by })
     }
 
     /// When it was seen.
-    pub fn at(&self) -> DateTime<Utc> {
-        self.at
+    pub fn observed_at(&self) -> DateTime<Utc> {
+        self.observed_at
     }
 
     /// How old the report was at the last answer that said that it was still being made.
-    pub fn after(&self) -> Duration {
-        self.after
+    pub fn pending_age(&self) -> Duration {
+        self.pending_age
     }
 
     /// How old it was at the answer with the complete report.
-    pub fn by(&self) -> Duration {
-        self.by
+    pub fn complete_age(&self) -> Duration {
+        self.complete_age
     }
 }
 
 /// The newest completions that were seen, [`PollTimings::MAX_TIMINGS`] at most: what a
-/// [schedule learns from](crate::poll::PollSchedule::learned), for the caller to keep between runs.
+/// [schedule learns from](crate::poll::PollSchedule::adapted_to), for the caller to keep between runs.
 ///
 /// It holds times and nothing else: no organisation, no name, no figure, no secret. It can be saved with serde; the saved
 /// form names its format and a version and has a checksum, and what is not of them is refused. Histories of several processes or machines
@@ -74,16 +74,16 @@ impl PollTimings {
     /// Takes one in that was seen just now. What claims to be more than a day newer is from a clock that was wrong, and is
     /// forgotten: it would never make room for anything.
     pub fn add(&mut self, completion: PollTiming) {
-        let tomorrow = after(completion.at, A_DAY);
-        self.0.retain(|kept| kept.at <= tomorrow);
+        let tomorrow = after(completion.observed_at, ONE_DAY);
+        self.0.retain(|kept| kept.observed_at <= tomorrow);
         self.0.insert(completion);
-        self.trim();
+        self.drop_oldest();
     }
 
     /// Takes all of another history in. Merging is commutative, associative and idempotent.
     pub fn merge(&mut self, other: &Self) {
         self.0.extend(&other.0);
-        self.trim();
+        self.drop_oldest();
     }
 
     /// From the oldest to the newest.
@@ -101,7 +101,7 @@ impl PollTimings {
         self.0.is_empty()
     }
 
-    fn trim(&mut self) {
+    fn drop_oldest(&mut self) {
         while self.0.len() > Self::MAX_TIMINGS {
             self.0.pop_first();
         }
@@ -126,14 +126,14 @@ impl<'a> IntoIterator for &'a PollTimings {
 
 impl Serialize for PollTimings {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        FORMAT.seal(None, &self.0, serializer)
+        FORMAT.save(None, &self.0, serializer)
     }
 }
 
 impl<'de> Deserialize<'de> for PollTimings {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let mut completions = Self(FORMAT.unseal(|_| None, deserializer)?);
-        completions.trim();
+        let mut completions = Self(FORMAT.restore(|_| None, deserializer)?);
+        completions.drop_oldest();
         Ok(completions)
     }
 }
@@ -141,25 +141,28 @@ impl<'de> Deserialize<'de> for PollTimings {
 /// A completion as it is saved, before anybody has looked at it.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Unchecked {
-    at: DateTime<Utc>,
+struct UncheckedTiming {
+    observed_at: DateTime<Utc>,
     #[serde(with = "millis")]
-    after: Duration,
+    pending_age: Duration,
     #[serde(with = "millis")]
-    by: Duration,
+    complete_age: Duration,
 }
 
-impl TryFrom<Unchecked> for PollTiming {
+impl TryFrom<UncheckedTiming> for PollTiming {
     type Error = &'static str;
 
-    fn try_from(Unchecked { at, after, by }: Unchecked) -> Result<Self, Self::Error> {
-        Self::new(at, after, by).ok_or("a report cannot be complete before it was not")
+    fn try_from(
+        UncheckedTiming { observed_at, pending_age, complete_age }: UncheckedTiming,
+    ) -> Result<Self, Self::Error> {
+        Self::new(observed_at, pending_age, complete_age)
+            .ok_or("a report cannot be complete before it was not")
     }
 }
 
-const FORMAT: Format = Format { name: "billing-core completions", version: 2 };
+const FORMAT: Format = Format { name: "billing-core poll timings", version: 2 };
 
-const A_DAY: Duration = Duration::from_secs(24 * 3600);
+const ONE_DAY: Duration = Duration::from_secs(24 * 3600);
 
 #[cfg(test)]
 mod tests {
@@ -200,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_wrong_clock_saw_does_not_stay() {
+    fn timings_from_the_future_are_dropped() {
         let year = 365 * 24 * 3600;
         let mut kept = history((0..20).map(|n| seen(year + n, 0, 2000)));
         // What somebody else has seen in the meantime stays.
@@ -215,7 +218,7 @@ mod tests {
         let completion = PollTiming::new(start(), nanos(2_000_999_999), nanos(5_001_000_001)).unwrap();
         assert_eq!(completion, seen(0, 2000, 5001));
         assert_eq!(
-            (completion.at(), completion.after(), completion.by()),
+            (completion.observed_at(), completion.pending_age(), completion.complete_age()),
             (start(), Duration::from_millis(2000), Duration::from_millis(5001))
         );
         assert_eq!(PollTiming::new(start(), nanos(2_000_000), nanos(2_000_001)), None);
@@ -229,17 +232,17 @@ mod tests {
         assert_eq!(serde_json::from_str::<PollTimings>(&text).unwrap(), history);
         assert_eq!(
             text,
-            r#"{"format":"billing-core completions","version":2,"saved":[{"at":"2026-10-26T07:33:20Z","after":0,"by":2000},{"at":"2026-10-26T07:33:23Z","after":8000,"by":12345}],"check":"489c4bda0597ebae"}"#
+            r#"{"format":"billing-core poll timings","version":2,"state":[{"observed_at":"2026-10-26T07:33:20Z","pending_age":0,"complete_age":2000},{"observed_at":"2026-10-26T07:33:23Z","pending_age":8000,"complete_age":12345}],"checksum":"3c5e011a4a5e3766"}"#
         );
         for (from, to, why) in [
-            ("completions\",", "poll\",", "no saved"),
+            ("timings\",", "poll\",", "no saved"),
             ("\"version\":2", "\"version\":3", "version 3"),
             // A later version may have any layout.
             ("\"version\":2", "\"version\":3,\"kinds\":{}", "version 3"),
-            ("\"by\":2000", "\"by\":2001", "checksum"),
-            ("\"by\":2000", "\"by\":0", "cannot be complete"),
-            ("\"by\":2000", "\"by\":-1", "invalid value"),
-            ("\"by\":2000", "\"by\":2000,\"org\":1", "unknown field"),
+            ("\"complete_age\":2000", "\"complete_age\":2001", "checksum"),
+            ("\"complete_age\":2000", "\"complete_age\":0", "cannot be complete"),
+            ("\"complete_age\":2000", "\"complete_age\":-1", "invalid value"),
+            ("\"complete_age\":2000", "\"complete_age\":2000,\"org\":1", "unknown field"),
             ("\"version\":2", "\"version\":2,\"org\":1", "unknown field"),
         ] {
             assert!(text.contains(from), "{from} in {text}");
@@ -253,7 +256,7 @@ mod tests {
     fn a_saved_history_that_is_too_long_is_cut() {
         let entries: Vec<_> = (0..100).map(|n| seen(n, 0, 2000)).collect();
         let mut text = Vec::new();
-        FORMAT.seal(None, &entries, &mut serde_json::Serializer::new(&mut text)).unwrap();
+        FORMAT.save(None, &entries, &mut serde_json::Serializer::new(&mut text)).unwrap();
         let text = String::from_utf8(text).unwrap();
         let history: PollTimings = serde_json::from_str(&text).unwrap();
         assert_eq!((history.len(), *history.iter().next().unwrap()), (32, seen(68, 0, 2000)));

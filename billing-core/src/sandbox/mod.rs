@@ -333,7 +333,7 @@ impl Sandbox {
         };
         let reply = answer.into_reply(request.max_body());
         *now = after(*now, elapsed);
-        watch(Event::received(request, &reply, elapsed));
+        watch(Event::from_reply(request, &reply, elapsed));
         reply
     }
 

@@ -29,16 +29,16 @@ use zeroize::Zeroize;
 use self::quota::Quota;
 use crate::calls::{Bearer, Call, LOGIN, Login, Token};
 use crate::error::ErrorContext;
-use crate::machine::decision::{Judgement, judge};
+use crate::machine::decision::{Decision, decide};
 use crate::machine::policy::RetrySchedule;
 use crate::machine::progress::WaitReason;
-use crate::machine::retry_after::unhinted_throttle;
+use crate::machine::retry_after::throttle_backoff;
 use crate::machine::{Hold, NotBefore, Request};
 use crate::values::clock::{after, before, between};
 use crate::{Environment, Error, ErrorKind, Reply};
 
 pub use access::SharedSession;
-pub(crate) use admission::{Admission, Pass, ReplyOutcome};
+pub(crate) use admission::{Admission, Permit, ReplyOutcome};
 pub use authorized::Authorized;
 pub use credentials::Credentials;
 use credentials::Grant;
@@ -56,25 +56,25 @@ pub struct Session {
     quota: Quota,
     retries: RetrySchedule,
     seed: u64,
-    token: Option<Current>,
+    token: Option<CurrentToken>,
     /// Counts the tokens that there were; a pass remembers which one it was.
     generation: u64,
     login: LoginState,
     /// Counts the logins that were begun, so that a late reply to an abandoned one is known for what it is.
-    logins: u64,
+    login_count: u64,
     /// Failures of the login in a row, and 429s among them.
-    failed: u32,
-    throttled: u32,
+    login_failures: u32,
+    login_throttles: u32,
     /// Counts the times that logging in was given up; whoever waited since before fails with `given_up`.
-    episode: u64,
-    given_up: Option<(ErrorKind, ErrorContext)>,
-    refused: Option<(ErrorKind, ErrorContext)>,
+    give_up_count: u64,
+    last_give_up: Option<(ErrorKind, ErrorContext)>,
+    permanent_refusal: Option<(ErrorKind, ErrorContext)>,
     revision: u64,
     /// The latest time that it was told.
-    latest: DateTime<Utc>,
+    latest_now: DateTime<Utc>,
 }
 
-struct Current {
+struct CurrentToken {
     bearer: Bearer,
     expires: Option<DateTime<Utc>>,
 }
@@ -88,11 +88,16 @@ enum LoginState {
 impl Session {
     /// A session that has not logged in yet.
     pub fn new(environment: Environment, credentials: Credentials) -> Self {
-        Self::with(environment, credentials, Pacing::default(), 0)
+        Self::with_pacing(environment, credentials, Pacing::default(), 0)
     }
 
     /// A session that spaces its requests as `pacing` says, and draws its jitter from `seed`.
-    pub fn with(environment: Environment, credentials: Credentials, pacing: Pacing, seed: u64) -> Self {
+    pub fn with_pacing(
+        environment: Environment,
+        credentials: Credentials,
+        pacing: Pacing,
+        seed: u64,
+    ) -> Self {
         Self {
             environment,
             grant: credentials.0,
@@ -102,14 +107,14 @@ impl Session {
             token: None,
             generation: 0,
             login: LoginState::Idle,
-            logins: 0,
-            failed: 0,
-            throttled: 0,
-            episode: 0,
-            given_up: None,
-            refused: None,
+            login_count: 0,
+            login_failures: 0,
+            login_throttles: 0,
+            give_up_count: 0,
+            last_give_up: None,
+            permanent_refusal: None,
             revision: 0,
-            latest: DateTime::<Utc>::MIN_UTC,
+            latest_now: DateTime::<Utc>::MIN_UTC,
         }
     }
 
@@ -126,58 +131,58 @@ impl Session {
 
     /// How fast requests can go out, as far as is known at `now`: for saying when something will be done.
     pub fn throughput(&self, now: DateTime<Utc>) -> Throughput {
-        self.quota.pace(now)
+        self.quota.throughput(now)
     }
 
-    pub(crate) fn episode(&self) -> u64 {
-        self.episode
+    pub(crate) fn give_up_count(&self) -> u64 {
+        self.give_up_count
     }
 
-    /// May a request go out at `now`? `since` is the [`Session::episode`] at the time it first asked.
+    /// May a request go out at `now`? `since` is the [`Session::give_up_count`] at the time it first asked.
     pub(crate) fn admit(&mut self, since: u64, outgoing: &Request, now: DateTime<Utc>) -> Admission {
-        self.keep_time(now);
+        self.track_clock(now);
         if !self.environment.api().is_origin_of(outgoing.http().uri()) {
-            return Admission::Never(Error::new(
-                ErrorKind::InvalidRequest(ANOTHER_API),
+            return Admission::Refuse(Error::new(
+                ErrorKind::InvalidRequest(NOT_THE_CONFIGURED_API),
                 outgoing.operation(),
                 ErrorContext::default(),
             ));
         }
-        if let Some((kind, evidence)) = &self.refused {
-            return Admission::Never(Error::new(kind.clone(), LOGIN, evidence.clone()));
+        if let Some((kind, evidence)) = &self.permanent_refusal {
+            return Admission::Refuse(Error::new(kind.clone(), LOGIN, evidence.clone()));
         }
         let current = match &self.grant {
-            Grant::Token(bearer) => {
-                Some(&*self.token.get_or_insert_with(|| Current { bearer: bearer.clone(), expires: None }))
-            }
+            Grant::Token(bearer) => Some(
+                &*self.token.get_or_insert_with(|| CurrentToken { bearer: bearer.clone(), expires: None }),
+            ),
             Grant::Client { .. } => self.token.as_ref().filter(|t| t.expires.is_none_or(|end| now < end)),
         };
         let Some(current) = current else {
-            return self.admit_login(since, outgoing, now);
+            return self.log_in_or_wait(since, outgoing, now);
         };
         let (generation, bearer) = (self.generation, current.bearer.clone());
         match self.quota.admit(now) {
-            Ok(ticket) => Admission::Go(Pass { generation, ticket, bearer }),
+            Ok(ticket) => Admission::Go(Permit { generation, ticket, bearer }),
             Err(hold) => Admission::Hold(*hold),
         }
     }
 
     /// Learns from the reply to a request that went out with `pass`.
-    pub(crate) fn observe(
+    pub(crate) fn on_reply(
         &mut self,
-        pass: &Pass,
+        pass: &Permit,
         renewable: bool,
         reply: &Reply,
         retry_after: Option<DateTime<Utc>>,
         now: DateTime<Utc>,
     ) -> ReplyOutcome {
-        self.keep_time(now);
+        self.track_clock(now);
         let Ok(response) = reply else {
-            self.quota.lose(pass.ticket, now);
+            self.quota.mark_unanswered(pass.ticket, now);
             return ReplyOutcome::Deliver { not_before: None };
         };
-        let evidence = || ErrorContext::of_response(response, &[pass.bearer.secret()]);
-        let not_before = self.quota.observe(
+        let evidence = || ErrorContext::from_response(response, &[pass.bearer.secret()]);
+        let not_before = self.quota.on_response(
             pass.ticket,
             response.status(),
             response.headers(),
@@ -189,26 +194,26 @@ impl Session {
             return ReplyOutcome::Deliver { not_before };
         }
         if pass.generation != self.generation || self.token.is_none() {
-            return ReplyOutcome::Replaced;
+            return ReplyOutcome::Resend;
         }
         self.token = None;
-        if renewable { ReplyOutcome::Invalidated } else { ReplyOutcome::Deliver { not_before } }
+        if renewable { ReplyOutcome::LogInAndResend } else { ReplyOutcome::Deliver { not_before } }
     }
 
     /// A request that was let out will have no reply that we see.
-    pub(crate) fn forget(&mut self, pass: &Pass) {
-        self.quota.forget(pass.ticket);
+    pub(crate) fn cancel(&mut self, pass: &Permit) {
+        self.quota.cancel(pass.ticket);
     }
 
     /// Takes the reply to login number `number` in.
-    pub(crate) fn logged_in(
+    pub(crate) fn on_login_reply(
         &mut self,
         number: u64,
         reply: Reply,
         retry_after: Option<DateTime<Utc>>,
         now: DateTime<Utc>,
     ) {
-        self.keep_time(now);
+        self.track_clock(now);
         if !self.is_in_flight(number) {
             return;
         }
@@ -217,54 +222,54 @@ impl Session {
         let Grant::Client { id, secret } = &self.grant else {
             return;
         };
-        let judgement = judge(&Login { id, secret }, &reply);
+        let judgement = decide(&Login { id, secret }, &reply);
         let secrets = [secret, &Login { id, secret }.unpadded_pair()];
         let evidence = match reply {
             // Good or nearly good, its body holds a token: nothing of it is kept, and its memory is overwritten.
             Ok(response) if response.status().is_success() => {
-                let evidence = ErrorContext::of_head(&response, &secrets);
+                let evidence = ErrorContext::from_head(&response, &secrets);
                 if let Ok(mut body) = response.into_body().try_into_mut() {
                     body.zeroize();
                 }
                 evidence
             }
-            Ok(response) => ErrorContext::of_response(&response, &secrets),
-            Err(error) => ErrorContext::of_transport(error, &secrets),
+            Ok(response) => ErrorContext::from_response(&response, &secrets),
+            Err(error) => ErrorContext::from_transport_error(error, &secrets),
         };
         let (failure, wait) = match judgement {
-            Judgement::Accepted(token) => return self.accept(token, now),
+            Decision::Accepted(token) => return self.store_token(token, now),
             // `invalid_client` and its like: the credentials are wrong for good.
-            Judgement::Final(ErrorKind::Unauthorized) => {
-                self.refused = Some((ErrorKind::LoginRefused, evidence));
+            Decision::Final(ErrorKind::Unauthorized) => {
+                self.permanent_refusal = Some((ErrorKind::LoginRefused, evidence));
                 return;
             }
-            Judgement::Final(ErrorKind::Rejected) if evidence.code().is_some_and(is_about_credentials) => {
-                self.refused = Some((ErrorKind::LoginRefused, evidence));
+            Decision::Final(ErrorKind::Rejected) if evidence.code().is_some_and(is_about_credentials) => {
+                self.permanent_refusal = Some((ErrorKind::LoginRefused, evidence));
                 return;
             }
             // Another 4xx can be a gateway's, and over tomorrow: it is the end for whoever waits now.
-            Judgement::Final(ErrorKind::Rejected | ErrorKind::Forbidden | ErrorKind::NotFound) => {
+            Decision::Final(ErrorKind::Rejected | ErrorKind::Forbidden | ErrorKind::NotFound) => {
                 return self.give_up(ErrorKind::LoginRefused, evidence);
             }
-            Judgement::Final(kind) => return self.give_up(kind, evidence),
-            Judgement::Throttled => {
-                let wait = unhinted_throttle(self.throttled);
-                self.throttled = self.throttled.saturating_add(1);
-                self.back_off(
+            Decision::Final(kind) => return self.give_up(kind, evidence),
+            Decision::Throttled => {
+                let wait = throttle_backoff(self.login_throttles);
+                self.login_throttles = self.login_throttles.saturating_add(1);
+                self.start_backoff(
                     after(now, if retry_after.is_some() { THROTTLE_FLOOR } else { wait }),
                     retry_after,
                     evidence,
                 );
                 return;
             }
-            Judgement::Transient(_, kind) => (kind, self.backoff()),
-            Judgement::Unreadable(error) => (ErrorKind::Decode(error), self.backoff()),
+            Decision::Transient(_, kind) => (kind, self.backoff_delay()),
+            Decision::Undecodable(error) => (ErrorKind::Decode(error), self.backoff_delay()),
         };
-        if self.failed >= self.retries.max_retries {
+        if self.login_failures >= self.retries.max_retries {
             return self.give_up(failure, evidence);
         }
-        self.failed += 1;
-        self.back_off(after(now, wait), retry_after, evidence);
+        self.login_failures += 1;
+        self.start_backoff(after(now, wait), retry_after, evidence);
     }
 
     /// Nobody will bring the reply to login number `number`.
@@ -276,94 +281,96 @@ impl Session {
     }
 
     /// Is told the time. If it is earlier than it was, by more than threads come out of order, the clock was set back.
-    fn keep_time(&mut self, now: DateTime<Utc>) {
-        let by = between(now, self.latest);
-        if by <= OUT_OF_ORDER {
-            self.latest = self.latest.max(now);
+    fn track_clock(&mut self, now: DateTime<Utc>) {
+        let by = between(now, self.latest_now);
+        if by <= CLOCK_TOLERANCE {
+            self.latest_now = self.latest_now.max(now);
             return;
         }
-        self.latest = now;
+        self.latest_now = now;
         // Some of that may be of an earlier jump, too short to be told from threads out of order, and since then what was
         // learned may be right: rather too late than too early.
-        let by = by - OUT_OF_ORDER;
-        self.quota.set_back(by);
+        let by = by - CLOCK_TOLERANCE;
+        self.quota.shift_back(by);
         let expires = self.token.iter_mut().flat_map(|token| &mut token.expires);
         let (until, hold) = match &mut self.login {
             LoginState::Idle => (None, None),
             LoginState::InFlight { until, .. } => (Some(until), None),
-            LoginState::BackingOff { hold } => (None, Some(hold.not_before.times())),
+            LoginState::BackingOff { hold } => (None, Some(hold.not_before.times_mut())),
         };
         for time in expires.chain(until).chain(hold.into_iter().flatten()) {
             *time = before(*time, by);
         }
     }
 
-    fn admit_login(&mut self, since: u64, outgoing: &Request, now: DateTime<Utc>) -> Admission {
-        if let Some((kind, evidence)) = self.given_up.as_ref().filter(|_| since < self.episode) {
-            return Admission::Never(Error::new(kind.clone(), LOGIN, evidence.clone()));
+    fn log_in_or_wait(&mut self, since: u64, outgoing: &Request, now: DateTime<Utc>) -> Admission {
+        if let Some((kind, evidence)) = self.last_give_up.as_ref().filter(|_| since < self.give_up_count) {
+            return Admission::Refuse(Error::new(kind.clone(), LOGIN, evidence.clone()));
         }
         match &self.login {
-            LoginState::InFlight { until, .. } if now < *until => return Admission::Join { until: *until },
+            LoginState::InFlight { until, .. } if now < *until => {
+                return Admission::AwaitLogin { until: *until };
+            }
             LoginState::BackingOff { hold } if now < hold.not_before.until => {
                 return Admission::Hold(hold.clone());
             }
             _ => {}
         }
         let Grant::Client { id, secret } = &self.grant else {
-            return self.admit_never();
+            return self.unsendable_login();
         };
         let login = Login { id, secret };
         let Ok(http) = login.request(self.environment.login()) else {
-            return self.admit_never();
+            return self.unsendable_login();
         };
-        let request = Request::new(http, LOGIN, login.attempt_timeout(), outgoing.deadline(), LARGEST_LOGIN);
-        self.logins += 1;
+        let request = Request::new(http, LOGIN, login.attempt_timeout(), outgoing.deadline(), MAX_LOGIN_BODY);
+        self.login_count += 1;
         // Beyond its time limit whoever holds the login has lost it, and another may try.
         let until = after(now, request.timeout(now) + Duration::from_secs(1));
-        self.login = LoginState::InFlight { number: self.logins, until };
-        Admission::LogIn(Box::new(request), self.logins)
+        self.login = LoginState::InFlight { number: self.login_count, until };
+        Admission::LogIn(Box::new(request), self.login_count)
     }
 
     /// For texts that were checked before and cannot fail here.
-    fn admit_never(&self) -> Admission {
+    fn unsendable_login(&self) -> Admission {
         let reason = "the credentials or the address of the login service cannot be written into a request";
-        Admission::Never(Error::new(ErrorKind::InvalidRequest(reason), LOGIN, ErrorContext::default()))
+        Admission::Refuse(Error::new(ErrorKind::InvalidRequest(reason), LOGIN, ErrorContext::default()))
     }
 
     fn is_in_flight(&self, wanted: u64) -> bool {
         matches!(self.login, LoginState::InFlight { number, .. } if number == wanted)
     }
 
-    fn accept(&mut self, token: Token, now: DateTime<Utc>) {
+    fn store_token(&mut self, token: Token, now: DateTime<Utc>) {
         self.generation += 1;
-        self.failed = 0;
-        self.throttled = 0;
-        self.given_up = None;
-        self.quota.renew(now);
+        self.login_failures = 0;
+        self.login_throttles = 0;
+        self.last_give_up = None;
+        self.quota.on_new_token(now);
         // Renewed a little early, so that no request is sent with a token that ends on its way; but however short the
         // server says that it lasts, it is tried, or a lifetime of nothing would be logged in for without end.
         let lifetime = token.lifetime.map(|whole| {
-            whole.saturating_sub((whole / 10).min(Duration::from_secs(60))).max(SHORTEST_LIFETIME)
+            whole.saturating_sub((whole / 10).min(Duration::from_secs(60))).max(MIN_TOKEN_LIFETIME)
         });
-        self.token = Some(Current { bearer: token.bearer, expires: lifetime.map(|l| after(now, l)) });
+        self.token = Some(CurrentToken { bearer: token.bearer, expires: lifetime.map(|l| after(now, l)) });
     }
 
-    fn backoff(&self) -> Duration {
-        let n = u32::try_from(self.logins).unwrap_or(u32::MAX);
-        self.retries.wait(self.failed, self.seed, n)
+    fn backoff_delay(&self) -> Duration {
+        let n = u32::try_from(self.login_count).unwrap_or(u32::MAX);
+        self.retries.wait(self.login_failures, self.seed, n)
     }
 
-    fn back_off(&mut self, due: DateTime<Utc>, hint: Option<DateTime<Utc>>, evidence: ErrorContext) {
-        let not_before = NotBefore { until: hint.map_or(due, |hint| hint.max(due)), asked: hint };
-        let hold = Hold { not_before, waiting: WaitReason::Login, evidence: Some(evidence) };
+    fn start_backoff(&mut self, due: DateTime<Utc>, hint: Option<DateTime<Utc>>, evidence: ErrorContext) {
+        let not_before = NotBefore { until: hint.map_or(due, |hint| hint.max(due)), server_time: hint };
+        let hold = Hold { not_before, wait_reason: WaitReason::Login, context: Some(evidence) };
         self.login = LoginState::BackingOff { hold };
     }
 
     /// Fails everybody who waits for the login now. Whoever comes later tries anew.
     fn give_up(&mut self, kind: ErrorKind, evidence: ErrorContext) {
-        self.failed = 0;
-        self.episode += 1;
-        self.given_up = Some((kind, evidence));
+        self.login_failures = 0;
+        self.give_up_count += 1;
+        self.last_give_up = Some((kind, evidence));
     }
 }
 
@@ -391,14 +398,15 @@ fn is_about_credentials(code: &str) -> bool {
 }
 
 /// Why a request does not go out that is not for the API of the environment.
-pub(crate) const ANOTHER_API: &str = "its address is not that of the configured API, so it was not sent";
+pub(crate) const NOT_THE_CONFIGURED_API: &str =
+    "its address is not that of the configured API, so it was not sent";
 /// A token is used for this long at least; a 401 renews it too.
-const SHORTEST_LIFETIME: Duration = Duration::from_secs(30);
+const MIN_TOKEN_LIFETIME: Duration = Duration::from_secs(30);
 const THROTTLE_FLOOR: Duration = Duration::from_secs(1);
 /// How much later a thread may say what time it is than it has looked at the clock.
-const OUT_OF_ORDER: Duration = Duration::from_secs(10);
+const CLOCK_TOLERANCE: Duration = Duration::from_secs(10);
 /// A token's answer is a few hundred bytes.
-const LARGEST_LOGIN: usize = 1 << 20;
+const MAX_LOGIN_BODY: usize = 1 << 20;
 
 #[cfg(test)]
 mod tests;

@@ -1,8 +1,8 @@
 //! The statement: what the rows of an overview mean and what they cost.
 //!
 //! The server sends quantities and prices, and no sums. The sums follow rules that the vendor publishes in prose and that
-//! the applications on this data do not agree on. The decisions of this project are the billing rules B1 to B15; the comments
-//! here cite them by number.
+//! the applications on this data do not agree on. The decisions of this project are the
+//! [billing rules](crate::guide::billing_rules) B1 to B15; the comments here cite them by number.
 //!
 //! ```text
 //!   TrusteeOverview ─► rows by role ─► rollups (B6, B7) ─► allowances (B3, B7) ─► lines (B4, B5) ─► totals (B8 to B11)

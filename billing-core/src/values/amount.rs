@@ -32,7 +32,7 @@ pub struct Amount(Text);
 enum Text {
     /// Padded with zeros.
     Short { form: Form, length: u8, bytes: [u8; SHORT] },
-    /// Longer than [`SHORT`].
+    /// Longer than [`MIN_WAIT_LIMIT_CELLS`].
     Long { form: Form, text: Box<str> },
 }
 

@@ -13,13 +13,13 @@ use crate::values::environment::{is_host_and_port, is_loopback};
 /// scheme and host only, and cannot be serialized.
 #[derive(Clone, PartialEq, Eq)]
 pub struct DocumentUrl {
-    address: Secret,
-    shown: Box<str>,
+    url: Secret,
+    redacted: Box<str>,
 }
 
 impl DocumentUrl {
     /// An address as the server gave it, or what is wrong with it, in words that do not repeat it.
-    pub(crate) fn read(text: String) -> Result<Self, &'static str> {
+    pub(crate) fn parse(text: String) -> Result<Self, &'static str> {
         let address = Secret::new(text);
         if !address.expose().bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err("the address of the document holds characters that no address can");
@@ -36,17 +36,17 @@ impl DocumentUrl {
             return Err("the address of the document is not one of https");
         }
         let shown = format!("{scheme}://{authority}/…").into();
-        Ok(Self { address, shown })
+        Ok(Self { url: address, redacted: shown })
     }
 
     /// The address itself. Whoever has it can fetch the document.
     pub fn expose(&self) -> &str {
-        self.address.expose()
+        self.url.expose()
     }
 
     /// Whether it is of plain http, and so of this machine.
-    pub(crate) fn is_plain(&self) -> bool {
-        self.shown.starts_with("http://")
+    pub(crate) fn is_plain_loopback(&self) -> bool {
+        self.redacted.starts_with("http://")
     }
 
     /// What of it no error may repeat, the longer texts first: the whole, what is beyond the host, path and query apart, and
@@ -59,7 +59,7 @@ impl DocumentUrl {
         let written = [address, beyond_host, path, query].into_iter().chain(values);
         let meant = |text| percent_decode_str(text).decode_utf8_lossy().into_owned();
         let mut texts: Vec<String> = written.flat_map(|text| [text.to_owned(), meant(text)]).collect();
-        texts.retain(|text| text.len() >= TELLING);
+        texts.retain(|text| text.len() >= MIN_SECRET_LEN);
         texts.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
         texts.dedup();
         texts.into_iter().map(Secret::new).collect()
@@ -67,17 +67,17 @@ impl DocumentUrl {
 }
 
 /// A shorter value, such as a version, is no signature, and taking it out would only garble what is said.
-const TELLING: usize = 8;
+const MIN_SECRET_LEN: usize = 8;
 
 impl fmt::Display for DocumentUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(&self.shown)
+        f.pad(&self.redacted)
     }
 }
 
 impl fmt::Debug for DocumentUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.shown)
+        f.write_str(&self.redacted)
     }
 }
 
@@ -88,7 +88,7 @@ mod tests {
     #[test]
     fn d09_every_part_that_could_be_a_signature_is_a_secret() {
         let url = "https://x.y/a/b.pdf?v=1&X-Signature=abc%2Fdef%3D&raw-signature";
-        let url = DocumentUrl::read(url.to_owned()).unwrap();
+        let url = DocumentUrl::parse(url.to_owned()).unwrap();
         let secrets: Vec<String> = url.secrets().iter().map(|secret| secret.expose().to_owned()).collect();
         assert_eq!(
             secrets,
@@ -105,19 +105,19 @@ mod tests {
             ]
         );
         // The signature can stand in the path as well, and a store names what it does not find without the query.
-        let url = DocumentUrl::read("https://x.y/a/s1g%2Bnature%3D/1.pdf?v=1".to_owned()).unwrap();
+        let url = DocumentUrl::parse("https://x.y/a/s1g%2Bnature%3D/1.pdf?v=1".to_owned()).unwrap();
         let secrets = url.secrets();
         for path in ["a/s1g%2Bnature%3D/1.pdf", "a/s1g+nature=/1.pdf"] {
             assert!(secrets.iter().any(|secret| secret.expose() == path), "{path}");
         }
-        assert!(DocumentUrl::read("https://x.y".to_owned()).unwrap().secrets().len() == 1);
+        assert!(DocumentUrl::parse("https://x.y".to_owned()).unwrap().secrets().len() == 1);
     }
 
     #[test]
     fn d09_a_document_is_fetched_over_https_or_on_loopback() {
         for fine in ["https://x.y/z?s=1", "https://x.y:8443/", "http://127.0.0.1:1/z", "http://localhost/?s"]
         {
-            assert_eq!(DocumentUrl::read(fine.to_owned()).unwrap().expose(), fine);
+            assert_eq!(DocumentUrl::parse(fine.to_owned()).unwrap().expose(), fine);
         }
         for bad in [
             "",
@@ -134,7 +134,7 @@ mod tests {
             "https://x.y/\r\ns1gnature",
             "https:///s1gnature",
         ] {
-            let reason = DocumentUrl::read(bad.to_owned()).unwrap_err();
+            let reason = DocumentUrl::parse(bad.to_owned()).unwrap_err();
             assert!(!reason.contains("s1gnature"), "{bad}");
         }
     }

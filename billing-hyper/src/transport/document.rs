@@ -26,10 +26,10 @@ impl Transport {
     {
         self.exchange(request, now, |response: Response<Incoming>| async {
             let (head, body) = response.into_parts();
-            match request.intake(&head)? {
+            match request.body_target(&head)? {
                 BodyTarget::Collect(reader) => collect(head, body, reader).await,
-                BodyTarget::PassOn(passage) => {
-                    let sink = open().await.map_err(TransportError::of_sink)?;
+                BodyTarget::Stream(passage) => {
+                    let sink = open().await.map_err(TransportError::from_sink_error)?;
                     pass_on(head, body, passage, sink).await
                 }
             }
@@ -45,9 +45,9 @@ async fn pass_on(
     mut sink: impl AsyncWrite + Unpin,
 ) -> Reply {
     while let Some(chunk) = next_chunk(&head, &mut body).await? {
-        passage.pass(&chunk)?;
-        sink.write_all(&chunk).await.map_err(TransportError::of_sink)?;
+        passage.count(&chunk)?;
+        sink.write_all(&chunk).await.map_err(TransportError::from_sink_error)?;
     }
-    sink.flush().await.map_err(TransportError::of_sink)?;
+    sink.flush().await.map_err(TransportError::from_sink_error)?;
     passage.finish(head)
 }

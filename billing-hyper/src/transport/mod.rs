@@ -4,7 +4,7 @@ mod document;
 
 use std::time::Duration;
 
-use billing_core::machine::{BodyReader, MAX_HEAD, MAX_HEADERS};
+use billing_core::machine::{BodyReader, MAX_HEAD_BYTES, MAX_HEADERS};
 use billing_core::{Reply, Request, TransportError, TransportErrorKind as Kind};
 use chrono::{DateTime, Utc};
 use http::Version;
@@ -37,8 +37,8 @@ impl Transport {
             Client::builder(TokioExecutor::new())
                 .pool_timer(TokioTimer::new())
                 .http1_max_headers(MAX_HEADERS)
-                .http1_max_buf_size(MAX_HEAD)
-                .http2_max_header_list_size(u32::try_from(MAX_HEAD).unwrap_or(u32::MAX))
+                .http1_max_buf_size(MAX_HEAD_BYTES)
+                .http2_max_header_list_size(u32::try_from(MAX_HEAD_BYTES).unwrap_or(u32::MAX))
                 .build(Connector::new(connect_timeout, tls.clone(), proxies))
         };
         let proxies = Proxies::new(proxies);

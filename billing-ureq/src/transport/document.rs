@@ -20,10 +20,10 @@ impl Transport {
     ) -> Reply {
         let limit = request.timeout(now);
         let (head, body) = self.begin(request, limit)?;
-        match request.intake(&head)? {
+        match request.body_target(&head)? {
             BodyTarget::Collect(reader) => self.collect(head, body, reader, limit),
-            BodyTarget::PassOn(passage) => {
-                let sink = open().map_err(TransportError::of_sink)?;
+            BodyTarget::Stream(passage) => {
+                let sink = open().map_err(TransportError::from_sink_error)?;
                 self.pass_on(head, body, passage, sink, limit)
             }
         }
@@ -43,14 +43,14 @@ impl Transport {
             match body.read(&mut chunk) {
                 Ok(0) => break,
                 Ok(n) => {
-                    passage.pass(&chunk[..n])?;
-                    sink.write_all(&chunk[..n]).map_err(TransportError::of_sink)?;
+                    passage.count(&chunk[..n])?;
+                    sink.write_all(&chunk[..n]).map_err(TransportError::from_sink_error)?;
                 }
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
                 Err(e) => return Err(self.classify_in_body(e.into(), limit)),
             }
         }
-        sink.flush().map_err(TransportError::of_sink)?;
+        sink.flush().map_err(TransportError::from_sink_error)?;
         passage.finish(head)
     }
 }

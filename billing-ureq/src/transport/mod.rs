@@ -5,7 +5,7 @@ mod document;
 use std::io::{self, Read};
 use std::time::Duration;
 
-use billing_core::machine::{BodyReader, MAX_HEAD};
+use billing_core::machine::{BodyReader, MAX_HEAD_BYTES};
 use billing_core::{Reply, Request, TransportError, TransportErrorKind as Kind};
 use chrono::{DateTime, Utc};
 use http::request::Parts;
@@ -31,7 +31,7 @@ impl Transport {
             .http_status_as_error(false)
             .max_redirects(0)
             .max_redirects_will_error(false)
-            .max_response_header_size(MAX_HEAD)
+            .max_response_header_size(MAX_HEAD_BYTES)
             .timeout_connect(Some(connect_timeout))
             .max_idle_age(IDLE)
             .max_idle_connections(CONNECTIONS)
@@ -77,9 +77,9 @@ impl Transport {
     ) -> Reply {
         let mut body = body.into_reader();
         loop {
-            match body.read(collected.room()) {
+            match body.read(collected.spare_mut()) {
                 Ok(0) => break,
-                Ok(n) => collected.filled(n)?,
+                Ok(n) => collected.advance(n)?,
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
                 Err(e) => return Err(self.classify_in_body(e.into(), limit)),
             }
@@ -119,7 +119,7 @@ impl Transport {
             E::HostNotFound => Kind::Dns,
             E::ConnectionFailed | E::ConnectProxyFailed(_) => Kind::Connect,
             E::TlsRequired => Kind::Tls,
-            E::Http(_) | E::BadUri(_) | E::InvalidProxyUrl | E::BodyExceedsLimit(_) => Kind::BadRequest,
+            E::Http(_) | E::BadUri(_) | E::InvalidProxyUrl | E::BodyExceedsLimit(_) => Kind::InvalidRequest,
             // What is left is said of the bytes that came: no HTTP, or a head that does not end.
             _ => Kind::Malformed,
         };
@@ -146,7 +146,7 @@ fn kind_of_io(error: &io::Error) -> Kind {
     if error.get_ref().is_some_and(|inner| inner.is::<rustls::Error>()) {
         return Kind::Tls;
     }
-    Kind::of_io(error.kind()).unwrap_or(Kind::Connect)
+    Kind::from_io_error_kind(error.kind()).unwrap_or(Kind::Connect)
 }
 
 /// How long a connection is kept without a request: longer than the pauses between polls, and shorter than the minute after

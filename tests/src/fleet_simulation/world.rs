@@ -122,7 +122,7 @@ impl<'a> World<'a> {
     fn begin(&mut self, kill_at: Option<u64>) -> Result<Life, String> {
         let credentials = Credentials::client("client", "s3cret").map_err(|error| error.to_string())?;
         let seed = self.chance.draw();
-        let session = Session::with(self.environment.clone(), credentials, Pacing::default(), seed);
+        let session = Session::with_pacing(self.environment.clone(), credentials, Pacing::default(), seed);
         let policy = Policy { seed, ..Policy::default() };
         let mut fleet = Fleet::new(&self.assignment, policy, Rc::new(RefCell::new(session)));
         fleet = fleet.max_in_flight(self.scenario.at_once);

@@ -22,11 +22,11 @@ pub fn learned(data: &[u8]) {
         0 => {
             let Ok(seen) = serde_json::from_slice::<PollTimings>(rest) else { return };
             keeps(&seen);
-            polls(PollSchedule::default().learned(&seen));
+            polls(PollSchedule::default().adapted_to(&seen));
         }
         1 => {
             let Ok(learned) = serde_json::from_slice::<AdaptiveSchedule>(rest) else { return };
-            polls(PollSchedule { learned: Some(learned), ..PollSchedule::default() });
+            polls(PollSchedule { adaptive: Some(learned), ..PollSchedule::default() });
         }
         _ => {
             let mut seen = PollTimings::default();
@@ -42,14 +42,14 @@ pub fn learned(data: &[u8]) {
             keeps(&seen);
             let hasty =
                 PollSchedule { min_wait: Duration::ZERO, jitter_permille: 1_000, ..PollSchedule::default() };
-            polls(hasty.learned(&seen));
+            polls(hasty.adapted_to(&seen));
         }
     }
 }
 
 fn keeps(seen: &PollTimings) {
     assert!(seen.len() <= PollTimings::MAX_TIMINGS);
-    assert!(seen.iter().all(|completion| completion.after() < completion.by()));
+    assert!(seen.iter().all(|completion| completion.pending_age() < completion.complete_age()));
     let saved = serde_json::to_string(seen).expect("a history can be saved");
     assert_eq!(&serde_json::from_str::<PollTimings>(&saved).expect("and restored"), seen);
     // Each by itself, from the newest to the oldest and back.
@@ -63,7 +63,7 @@ fn keeps(seen: &PollTimings) {
 }
 
 fn polls(schedule: PollSchedule) {
-    let policy = Policy { polls: schedule, seed: 7, ..Policy::default() };
+    let policy = Policy { poll: schedule, seed: 7, ..Policy::default() };
     let deadline = now() + TimeDelta::from_std(policy.timeout).expect("a quarter of an hour");
     let mut now = now();
     let mut poll = Poll::new(BillableUsage::new(period()), Environment::default().api().clone(), policy);
@@ -78,7 +78,7 @@ fn polls(schedule: PollSchedule) {
                 poll
             }
             Step::Done(Err(error)) => {
-                assert!(matches!(error.kind(), ErrorKind::Deadline(_)), "{error}");
+                assert!(matches!(error.kind(), ErrorKind::DeadlineExceeded(_)), "{error}");
                 return assert!(deadline - now <= TimeDelta::seconds(120), "given up early");
             }
             other => panic!("a wait or the end, not {other:?}"),

@@ -30,7 +30,7 @@ pub fn usage_report(data: &[u8]) {
             assert_eq!(report, again);
         }
         Err(error) => {
-            assert!(!error.place().is_empty() && plain.is_err());
+            assert!(!error.location().is_empty() && plain.is_err());
             assert_eq!(PackedReport::new(response.into_body()).err(), Some(error));
         }
     }
@@ -68,7 +68,7 @@ pub fn trustee_overview(data: &[u8]) {
             let statement = billing_core::Statement::new(&overview);
             serde_json::to_vec(&statement).expect("a statement can be written");
         }
-        Err(error) => assert!(!error.place().is_empty() && plain.is_err()),
+        Err(error) => assert!(!error.location().is_empty() && plain.is_err()),
     }
 }
 
@@ -104,7 +104,9 @@ where
             let again: C::Output = serde_json::from_slice(&json).expect("what was written can be read");
             assert_eq!(model, again);
         }
-        Err(error) => assert!(!error.place().is_empty() && (plain.is_err() || error.place() == "entities")),
+        Err(error) => {
+            assert!(!error.location().is_empty() && (plain.is_err() || error.location() == "entities"))
+        }
     }
 }
 

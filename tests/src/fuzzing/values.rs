@@ -88,7 +88,7 @@ fn leads(text: &str, host: &str, prefix: &str) {
             }
         }
         Step::Done(Err(error)) => {
-            assert!(matches!(error.kind(), ErrorKind::BadNextLink(_)), "{error}");
+            assert!(matches!(error.kind(), ErrorKind::BadLink(_)), "{error}");
             assert!(!error.to_string().contains(char::is_control), "{error}");
         }
         other => panic!("a page or an error, not {other:?}"),

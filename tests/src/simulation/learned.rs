@@ -26,7 +26,7 @@ fn learned(seed: u64) -> Option<AdaptiveSchedule> {
         let [after, by] = [after, by].map(|millis| Duration::from_millis(millis.unsigned_abs()));
         seen.extend(PollTiming::new(DateTime::UNIX_EPOCH + TimeDelta::hours(hour), after, by));
     }
-    PollSchedule::default().learned(&seen).learned
+    PollSchedule::default().adapted_to(&seen).adaptive
 }
 
 const POOL_SIZE: u64 = 24;

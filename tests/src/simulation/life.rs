@@ -201,7 +201,7 @@ fn both<M: Subject>(original: Step<M>, twin: Step<M>, mut chance: Rng, now: Date
             let shape = |r: &Result<M::Output, Error>| match r {
                 Ok(output) => (None, format!("{output:?}")),
                 // What the last answer said is not saved, so that such an error may say less.
-                Err(e) if matches!(e.kind(), ErrorKind::Deadline(_) | ErrorKind::Deferred(_)) => {
+                Err(e) if matches!(e.kind(), ErrorKind::DeadlineExceeded(_) | ErrorKind::Deferred(_)) => {
                     (Some((e.kind().clone(), e.attempts())), String::new())
                 }
                 Err(e) => (Some((e.kind().clone(), e.attempts())), e.to_string()),

@@ -25,8 +25,8 @@ pub(super) struct NumbersPage {
 impl Page for NumbersPage {
     type Entity = u64;
 
-    fn onward(&self) -> NextPage<'_> {
-        NextPage::by_uri(self.next_uri.as_deref())
+    fn next_page(&self) -> NextPage<'_> {
+        NextPage::from_uri(self.next_uri.as_deref())
     }
 
     fn into_entities(self) -> Vec<u64> {

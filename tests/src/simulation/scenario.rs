@@ -190,8 +190,8 @@ impl Scenario {
         let seed = rng.draw();
         let learned = learned::schedule(rng);
         if !self.odd {
-            let polls = PollSchedule { learned, ..PollSchedule::default() };
-            return Policy { seed, polls, ..Policy::default() };
+            let polls = PollSchedule { adaptive: learned, ..PollSchedule::default() };
+            return Policy { seed, poll: polls, ..Policy::default() };
         }
         let millis = |choices: &[u64], rng: &mut Rng| Duration::from_millis(rng.pick(choices));
         Policy {
@@ -199,14 +199,14 @@ impl Scenario {
             deadline: None,
             attempt_timeout: rng.permille(500).then(|| millis(&[0, 1, 100, 10_000, 300_000], rng)),
             max_body: rng.pick(&[0, 64, 4_096, 64 << 20]),
-            polls: PollSchedule {
+            poll: PollSchedule {
                 growth_permille: rng.pick(&[0, 1_500, 100_000]),
                 min_wait: millis(&[0, 2_000, 30_000], rng),
                 max_wait: millis(&[0, 15_000, 200_000], rng),
                 jitter_permille: rng.pick(&[0, 100, 1_000, 9_999]),
-                learned,
+                adaptive: learned,
             },
-            retries: RetrySchedule {
+            retry: RetrySchedule {
                 initial_delay: millis(&[0, 500, 30_000], rng),
                 factor: rng.pick(&[0, 1, 2, 1_000_000]),
                 max_delay: millis(&[0, 1_000, 20_000], rng),

@@ -226,7 +226,7 @@ impl Digest {
             What::Ends(Outcome::Good { complete, more, .. }) => {
                 (8, u64::from(*complete) * 2 + u64::from(*more))
             }
-            What::Ends(Outcome::Failed { kind: ErrorKind::Deadline(_), .. }) => (9, 0),
+            What::Ends(Outcome::Failed { kind: ErrorKind::DeadlineExceeded(_), .. }) => (9, 0),
             What::Ends(Outcome::Failed { kind: ErrorKind::Deferred(_), retry_at, .. }) => {
                 (10, retry_at.unwrap_or_default().unsigned_abs())
             }

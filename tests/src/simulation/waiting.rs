@@ -17,7 +17,7 @@ impl<W: FnMut(&Event)> World<W> {
     ) -> Result<(), Violation> {
         let progress = life.progress();
         let (until, local) = (self.of_local(slot, until), self.local(slot));
-        self.see(slot, What::Waits { until, why: progress.wait_reason, polls: progress.polls })?;
+        self.see(slot, What::Waits { until, why: progress.wait_reason, polls: progress.pending_answers })?;
         if self.scenario.shows {
             self.see(slot, What::Shows("a parked machine", life.show()))?;
             if let Some(process) = self.slots[slot].process {

@@ -103,7 +103,7 @@ impl<W: FnMut(&Event)> World<W> {
         let mut processes = Vec::new();
         for (number, credential) in scenario.sessions.iter().enumerate() {
             let credentials = server.credentials(*credential, number);
-            let session = Session::with(environment.clone(), credentials, pacing, draws.draw());
+            let session = Session::with_pacing(environment.clone(), credentials, pacing, draws.draw());
             let ahead = if scenario.moves == 0 { 0 } else { draws.millis(2 * scenario.jump) - scenario.jump };
             processes.push(Process { session: Rc::new(RefCell::new(session)), ahead, revision: 0 });
         }

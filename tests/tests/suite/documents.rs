@@ -151,7 +151,7 @@ fn at_once() -> RetrySchedule {
 fn once() -> Policy {
     Policy {
         attempt_timeout: Some(Duration::from_secs(5)),
-        retries: RetrySchedule { max_retries: 0, ..at_once() },
+        retry: RetrySchedule { max_retries: 0, ..at_once() },
         max_decode_retries: 0,
         ..Policy::default()
     }
@@ -230,7 +230,7 @@ fn a_document_that_is_not_whole_is_an_error() {
 
 #[test]
 fn each_attempt_begins_with_an_empty_sink() {
-    let policy = Policy { retries: at_once(), ..Policy::default() };
+    let policy = Policy { retry: at_once(), ..Policy::default() };
     let answers = |n, wire: &mut Wire| match n {
         0 | 2 => {
             wire.send("HTTP/1.1 200 OK\r\ncontent-length: 40\r\n\r\nthe first half of another");
@@ -260,7 +260,7 @@ fn a_sink_that_fails_is_the_end() {
             |driver, result, _, server| {
                 let error = result.unwrap_err();
                 assert_eq!(error.kind(), &ErrorKind::Transport(TransportErrorKind::Sink), "{driver}");
-                assert_eq!(error.fault(), billing_core::error::Fault::Caller, "{driver}");
+                assert_eq!(error.origin(), billing_core::error::ErrorOrigin::Caller, "{driver}");
                 assert!(error.to_string().contains("cannot be written"), "{driver}: {error}");
                 assert_eq!(server.requests().len(), 2, "{driver}");
             },
@@ -336,8 +336,8 @@ fn d09_a_watcher_sees_how_much_came_and_no_signature() {
     let machine = client.document(InvoiceDocumentCall::new("i-1".parse().unwrap()));
     let watch = |event: Event<'_>| {
         let shown = match &event {
-            Event::Received { request, answered, .. } => {
-                format!("{} {}", request.redacted_target(), answered.body_len())
+            Event::Received { request, response, .. } => {
+                format!("{} {}", request.redacted_target(), response.body_len())
             }
             Event::Sending(request) => request.redacted_target().into_owned(),
             _ => String::new(),

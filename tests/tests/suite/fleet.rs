@@ -405,8 +405,8 @@ fn what_is_recalled_is_not_asked_for_again_and_requests_are_told_of() {
         let sent = Arc::new(AtomicUsize::new(0));
         let count = sent.clone();
         let watch = move |event: Event<'_>| {
-            if let Event::Received { answered, .. } = event {
-                assert_eq!(answered.status().unwrap(), 200);
+            if let Event::Received { response, .. } = event {
+                assert_eq!(response.status().unwrap(), 200);
                 count.fetch_add(1, Ordering::Relaxed);
             }
         };

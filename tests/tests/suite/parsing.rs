@@ -66,7 +66,7 @@ fn same<T: PartialEq + std::fmt::Debug>(
 ) -> Result<(), TestCaseError> {
     match (ours, plain) {
         (Ok(ours), Ok(plain)) => prop_assert_eq!(ours, plain),
-        (Err(ours), Err(_)) => prop_assert!(!ours.place().is_empty()),
+        (Err(ours), Err(_)) => prop_assert!(!ours.location().is_empty()),
         (ours, plain) => prop_assert!(false, "{:?} and {:?}", ours, plain),
     }
     Ok(())

@@ -111,7 +111,7 @@ where
             // Nothing is lost but nulls of known fields, and no digit is changed.
             prop_assert_eq!(values(&written), values(body), "{}", body);
         }
-        Err(error) => prop_assert_eq!(error.place(), "entities", "{}", body),
+        Err(error) => prop_assert_eq!(error.location(), "entities", "{}", body),
     }
     Ok(())
 }

@@ -1,9 +1,10 @@
-//! Numbers as they stand on a page.
+//! Numbers as text.
 
 use rust_decimal::Decimal;
 
-/// With a comma at each thousand: `1,006.50`. What follows the digits stays as it is.
-pub(super) fn grouped(number: &str) -> String {
+/// Returns a number with a comma before each group of three digits: `1,006.50`. What follows the whole number stays as it
+/// is.
+pub(super) fn with_thousands(number: &str) -> String {
     let start = number.find(|c: char| c.is_ascii_digit()).unwrap_or(number.len());
     let (sign, rest) = number.split_at(start);
     let end = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
@@ -18,11 +19,11 @@ pub(super) fn grouped(number: &str) -> String {
     text + rest
 }
 
-/// In three digits, for where there is little room: `1.23 M`, and `1.23e16` where there is no word. The table has the exact
-/// one.
-pub(super) fn short(number: Decimal) -> String {
+/// Returns a number rounded to three digits, for a chart: `1.23 M`, or `1.23e16` beyond the trillions. The table has the
+/// exact number.
+pub(super) fn rounded_text(number: Decimal) -> String {
     let mut scaled = number;
-    // By what it would be rounded to, so that there is no `1000 k`.
+    // The rounded number is compared, so that 999,999 is `1 M` and not `1000 k`.
     for unit in ["", " k", " M", " bn", " tn"] {
         if rounded(scaled).abs() < Decimal::ONE_THOUSAND {
             return format!("{}{unit}", rounded(scaled));
@@ -37,7 +38,7 @@ pub(super) fn short(number: Decimal) -> String {
     format!("{}e{exponent}", rounded(scaled))
 }
 
-/// To three digits, and no fewer than stand before the point.
+/// Rounds a number to three digits. All digits before the point stay.
 fn rounded(number: Decimal) -> Decimal {
     let places = match number.abs() {
         n if n >= Decimal::ONE_HUNDRED => 0,
@@ -62,7 +63,7 @@ mod tests {
             ("12345.6 %", "12,345.6 %"),
             ("unknown", "unknown"),
         ] {
-            assert_eq!(grouped(text), with_commas);
+            assert_eq!(with_thousands(text), with_commas);
         }
     }
 
@@ -82,7 +83,7 @@ mod tests {
             ("999999999999999", "1e15"),
             ("-79228162514264337593543950335", "-7.92e28"),
         ] {
-            assert_eq!(short(number.parse().unwrap()), text, "{number}");
+            assert_eq!(rounded_text(number.parse().unwrap()), text, "{number}");
         }
     }
 }

@@ -17,7 +17,7 @@ use crate::{TransportError, TransportErrorKind};
 ///
 /// The bytes are taken as the connection gives them: borrowed by [`push`](Self::push); owned by
 /// [`push_bytes`](Self::push_bytes), which does not copy a body that comes in one piece; or read straight into the buffer
-/// of the body, by [`room`](Self::room) and [`filled`](Self::filled). The buffer is as large as the announced length, if
+/// of the body, by [`room`](Self::spare_mut) and [`filled`](Self::advance). The buffer is as large as the announced length, if
 /// there is one that can be believed; it grows with what has come, not with what was promised.
 ///
 /// ```
@@ -32,15 +32,15 @@ use crate::{TransportError, TransportErrorKind};
 pub struct BodyReader {
     decoder: Decoder,
     limit: usize,
-    begun: bool,
+    started: bool,
 }
 
 #[derive(Debug)]
 enum Decoder {
     /// The first piece as it came, until there is a second one; then the buffer that both are in.
-    Identity(Bytes, Bounded),
+    Identity(Bytes, BoundedBuffer),
     /// The decoder, and room for what it decodes.
-    Gzip(Box<MultiGzDecoder<Bounded>>, Vec<u8>),
+    Gzip(Box<MultiGzDecoder<BoundedBuffer>>, Vec<u8>),
 }
 
 impl BodyReader {
@@ -53,25 +53,25 @@ impl BodyReader {
         let chunked = match &codings(headers, TRANSFER_ENCODING)[..] {
             [] => false,
             [coding] if coding == "chunked" => true,
-            codings => return Err(not_asked_for(codings)),
+            codings => return Err(unsupported_encoding(codings)),
         };
         let gzip = match &codings(headers, CONTENT_ENCODING)[..] {
             [] => false,
             [encoding] if encoding == "gzip" || encoding == "x-gzip" => true,
-            encodings => return Err(not_asked_for(encodings)),
+            encodings => return Err(unsupported_encoding(encodings)),
         };
         // Beside chunks the announced length means nothing.
         let announced = headers.get(CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse::<u64>().ok());
         let expected = announced.filter(|_| !chunked).map_or(0, |n| usize::try_from(n).unwrap_or(usize::MAX));
         let decoder = if gzip {
-            let inflated = expected.saturating_mul(4).min(TRUSTED);
-            Decoder::Gzip(Box::new(MultiGzDecoder::new(Bounded::new(limit, inflated))), Vec::new())
+            let inflated = expected.saturating_mul(4).min(MAX_PREALLOCATION);
+            Decoder::Gzip(Box::new(MultiGzDecoder::new(BoundedBuffer::new(limit, inflated))), Vec::new())
         } else if expected > limit {
             return Err(too_large(limit));
         } else {
-            Decoder::Identity(Bytes::new(), Bounded::new(limit, expected))
+            Decoder::Identity(Bytes::new(), BoundedBuffer::new(limit, expected))
         };
-        Ok(Self { decoder, limit, begun: false })
+        Ok(Self { decoder, limit, started: false })
     }
 
     /// Takes the next bytes from the connection.
@@ -82,18 +82,18 @@ impl BodyReader {
         if chunk.is_empty() {
             return Ok(());
         }
-        self.begun = true;
+        self.started = true;
         let (outcome, full) = match &mut self.decoder {
             Decoder::Identity(first, sink) => {
                 let first = mem::take(first);
-                (sink.write_all(&first).and_then(|()| sink.write_all(chunk)), sink.full)
+                (sink.write_all(&first).and_then(|()| sink.write_all(chunk)), sink.overflowed)
             }
             Decoder::Gzip(decoder, _) => {
                 let outcome = decoder.write_all(chunk);
-                (outcome, decoder.get_ref().full)
+                (outcome, decoder.get_ref().overflowed)
             }
         };
-        self.judge(outcome, full)
+        self.check(outcome, full)
     }
 
     /// Takes the next bytes from the connection, and keeps them as they are if they are the only ones.
@@ -102,8 +102,8 @@ impl BodyReader {
     /// As [`push`](Self::push).
     pub fn push_bytes(&mut self, chunk: Bytes) -> Result<(), TransportError> {
         match &mut self.decoder {
-            Decoder::Identity(first, _) if !self.begun && chunk.len() <= self.limit => {
-                self.begun = !chunk.is_empty();
+            Decoder::Identity(first, _) if !self.started && chunk.len() <= self.limit => {
+                self.started = !chunk.is_empty();
                 *first = chunk;
                 Ok(())
             }
@@ -111,17 +111,17 @@ impl BodyReader {
         }
     }
 
-    /// Room for the next bytes from the connection, never empty. Tell by [`filled`](Self::filled) how many came.
-    pub fn room(&mut self) -> &mut [u8] {
+    /// Room for the next bytes from the connection, never empty. Tell by [`filled`](Self::advance) how many came.
+    pub fn spare_mut(&mut self) -> &mut [u8] {
         match &mut self.decoder {
             Decoder::Identity(first, sink) => {
                 // Another way of taking bytes has been used before; what it took stays in order.
                 let first = mem::take(first);
                 sink.append(&first);
-                sink.room()
+                sink.spare_mut()
             }
             Decoder::Gzip(_, input) => {
-                input.resize(ROOM, 0);
+                input.resize(READ_CHUNK, 0);
                 input
             }
         }
@@ -131,16 +131,16 @@ impl BodyReader {
     ///
     /// # Errors
     /// As [`push`](Self::push).
-    pub fn filled(&mut self, n: usize) -> Result<(), TransportError> {
-        self.begun |= n > 0;
+    pub fn advance(&mut self, n: usize) -> Result<(), TransportError> {
+        self.started |= n > 0;
         let (outcome, full) = match &mut self.decoder {
-            Decoder::Identity(_, sink) => (sink.advance(n), sink.full),
+            Decoder::Identity(_, sink) => (sink.advance(n), sink.overflowed),
             Decoder::Gzip(decoder, input) => {
                 let outcome = decoder.write_all(&input[..n.min(input.len())]);
-                (outcome, decoder.get_ref().full)
+                (outcome, decoder.get_ref().overflowed)
             }
         };
-        self.judge(outcome, full)
+        self.check(outcome, full)
     }
 
     /// Ends the body.
@@ -152,10 +152,10 @@ impl BodyReader {
             Decoder::Identity(first, _) if !first.is_empty() => Ok(first),
             Decoder::Identity(_, sink) => Ok(sink.into_bytes()),
             // An empty body is no gzip stream, and no broken one either.
-            Decoder::Gzip(..) if !self.begun => Ok(Bytes::new()),
+            Decoder::Gzip(..) if !self.started => Ok(Bytes::new()),
             Decoder::Gzip(mut decoder, _) => {
                 let outcome = decoder.try_finish();
-                let full = decoder.get_ref().full;
+                let full = decoder.get_ref().overflowed;
                 match outcome.and_then(|()| decoder.finish()) {
                     Ok(sink) => Ok(sink.into_bytes()),
                     Err(_) if full => Err(too_large(self.limit)),
@@ -165,7 +165,7 @@ impl BodyReader {
         }
     }
 
-    fn judge(&self, outcome: io::Result<()>, full: bool) -> Result<(), TransportError> {
+    fn check(&self, outcome: io::Result<()>, full: bool) -> Result<(), TransportError> {
         match outcome {
             Ok(()) => Ok(()),
             Err(_) if full => Err(too_large(self.limit)),
@@ -176,35 +176,35 @@ impl BodyReader {
 
 /// A buffer that refuses to grow past its limit.
 #[derive(Debug)]
-struct Bounded {
+struct BoundedBuffer {
     /// What has come, and behind it the room for more.
     bytes: Vec<u8>,
     filled: usize,
     /// How much is expected, by what was announced.
     expected: usize,
     limit: usize,
-    full: bool,
+    overflowed: bool,
 }
 
-impl Bounded {
+impl BoundedBuffer {
     fn new(limit: usize, expected: usize) -> Self {
         // No slice is longer, so that one more than the limit is a number too.
         let limit = limit.min(isize::MAX.unsigned_abs());
-        Self { bytes: Vec::new(), filled: 0, expected: expected.min(limit), limit, full: false }
+        Self { bytes: Vec::new(), filled: 0, expected: expected.min(limit), limit, overflowed: false }
     }
 
     /// Room for at least one byte: of one over the limit it has to be seen that it came.
-    fn room(&mut self) -> &mut [u8] {
+    fn spare_mut(&mut self) -> &mut [u8] {
         if self.filled == self.bytes.len() {
             if self.filled == self.bytes.capacity() {
                 let more = if self.filled < self.expected {
                     1
                 } else {
-                    LEAST.min(self.limit.saturating_sub(self.filled) + 1)
+                    MIN_BUFFER.min(self.limit.saturating_sub(self.filled) + 1)
                 };
                 self.reserve(self.filled + more);
             }
-            let end = self.bytes.capacity().min(self.filled + ROOM);
+            let end = self.bytes.capacity().min(self.filled + READ_CHUNK);
             self.bytes.resize(end, 0);
         }
         &mut self.bytes[self.filled..]
@@ -212,8 +212,8 @@ impl Bounded {
 
     fn advance(&mut self, n: usize) -> io::Result<()> {
         self.filled = self.bytes.len().min(self.filled.saturating_add(n));
-        self.full = self.filled > self.limit;
-        if self.full { Err(io::Error::from(io::ErrorKind::FileTooLarge)) } else { Ok(()) }
+        self.overflowed = self.filled > self.limit;
+        if self.overflowed { Err(io::Error::from(io::ErrorKind::FileTooLarge)) } else { Ok(()) }
     }
 
     /// Takes what is known to be within the limit.
@@ -234,7 +234,7 @@ impl Bounded {
         // One more than announced, in which to see that nothing comes.
         let whole = self.expected + 1;
         let most = if needed <= whole { whole } else { self.limit };
-        let wanted = capacity.saturating_mul(2).max(whole.min(TRUSTED)).min(most).max(needed);
+        let wanted = capacity.saturating_mul(2).max(whole.min(MAX_PREALLOCATION)).min(most).max(needed);
         self.bytes.reserve_exact(wanted - self.bytes.len());
     }
 
@@ -244,10 +244,10 @@ impl Bounded {
     }
 }
 
-impl Write for Bounded {
+impl Write for BoundedBuffer {
     fn write(&mut self, chunk: &[u8]) -> io::Result<usize> {
         if chunk.len() > self.limit.saturating_sub(self.filled) {
-            self.full = true;
+            self.overflowed = true;
             return Err(io::Error::from(io::ErrorKind::FileTooLarge));
         }
         self.append(chunk);
@@ -268,7 +268,7 @@ pub(crate) fn codings(headers: &HeaderMap, name: impl AsHeaderName) -> Vec<Strin
     listed.filter(|coding| !coding.is_empty() && coding != "identity").collect()
 }
 
-pub(crate) fn not_asked_for(codings: &[String]) -> TransportError {
+pub(crate) fn unsupported_encoding(codings: &[String]) -> TransportError {
     let text = format!("the body is encoded as {:?}, which was not asked for", codings.join(", "));
     TransportError::new(TransportErrorKind::Malformed, text)
 }
@@ -289,17 +289,17 @@ fn corrupt(error: &io::Error) -> TransportError {
 
 /// How many bytes the head of a response may have. A driver gives this bound to its HTTP library, as nearly as that keeps
 /// it: what is far beyond ends in [`TransportErrorKind::Malformed`].
-pub const MAX_HEAD: usize = 64 << 10;
+pub const MAX_HEAD_BYTES: usize = 64 << 10;
 
 /// How many headers a response may have; the same holds of it.
 pub const MAX_HEADERS: usize = 128;
 
 /// How many bytes an unread header may make us allocate.
-const TRUSTED: usize = 1 << 20;
+const MAX_PREALLOCATION: usize = 1 << 20;
 
 /// How much is read at once, at the most; and how much room there is for a body of which nothing was announced.
-const ROOM: usize = 64 << 10;
-const LEAST: usize = 8 << 10;
+const READ_CHUNK: usize = 64 << 10;
+const MIN_BUFFER: usize = 8 << 10;
 
 #[cfg(test)]
 mod tests;

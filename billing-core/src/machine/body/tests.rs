@@ -34,17 +34,17 @@ fn through_room(headers: &HeaderMap, limit: usize, chunks: &[&[u8]]) -> Result<B
     for chunk in chunks {
         let mut left = *chunk;
         while !left.is_empty() {
-            let n = left.read(body.room()).unwrap();
-            body.filled(n).map_err(|e| e.kind())?;
+            let n = left.read(body.spare_mut()).unwrap();
+            body.advance(n).map_err(|e| e.kind())?;
         }
     }
-    assert!(!body.room().is_empty());
-    body.filled(0).map_err(|e| e.kind())?;
+    assert!(!body.spare_mut().is_empty());
+    body.advance(0).map_err(|e| e.kind())?;
     body.finish().map_err(|e| e.kind())
 }
 
 #[test]
-fn each_way_of_taking_bytes_comes_to_the_same() {
+fn push_push_bytes_and_spare_mut_agree() {
     let long: Vec<u8> = (0..200_000_u32).map(|n| n.to_le_bytes()[0]).collect();
     let zipped = gzip(&long);
     let (plain, encoded) = (headers(&[]), headers(&[("content-encoding", "gzip")]));
@@ -74,8 +74,8 @@ fn each_way_of_taking_bytes_comes_to_the_same() {
 fn the_ways_of_taking_bytes_can_be_mixed() {
     let mut body = BodyReader::new(&headers(&[]), 100).unwrap();
     body.push_bytes(Bytes::from_static(b"one ")).unwrap();
-    body.room()[..4].copy_from_slice(b"two ");
-    body.filled(4).unwrap();
+    body.spare_mut()[..4].copy_from_slice(b"two ");
+    body.advance(4).unwrap();
     body.push(b"three ").unwrap();
     body.push_bytes(Bytes::from_static(b"four")).unwrap();
     assert_eq!(body.finish().unwrap(), "one two three four");
@@ -104,7 +104,7 @@ fn the_buffer_is_as_large_as_what_was_announced_and_came() {
     assert_eq!(capacity(50_000, 50_000), 50_001);
     assert_eq!(capacity(5 << 20, 5 << 20), (5 << 20) + 1);
     // A length that is a lie makes us allocate no more than a little, or than what came.
-    assert_eq!(capacity(1 << 29, 1), TRUSTED);
+    assert_eq!(capacity(1 << 29, 1), MAX_PREALLOCATION);
     assert!(capacity(1 << 29, 5 << 20) <= 10 << 20);
     assert!(capacity(1, 5 << 20) <= 10 << 20);
 }
@@ -174,7 +174,7 @@ fn a_transfer_coding_that_nobody_undoes_is_an_error() {
 }
 
 #[test]
-fn a_length_beside_chunks_means_nothing() {
+fn content_length_is_ignored_with_chunked_encoding() {
     let both = headers(&[("transfer-encoding", "Chunked"), ("content-length", "99999999999")]);
     assert_eq!(read(&both, 9, &[b"hello"]).unwrap(), "hello");
 }

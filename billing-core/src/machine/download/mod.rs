@@ -30,11 +30,11 @@ use http::{Request, Response};
 
 use crate::calls::{AGENT, Call};
 use crate::error::ErrorContext;
-use crate::error::Fault;
-use crate::machine::download_counter::length;
-use crate::machine::exchange::{Attempts, Taken, into_step};
+use crate::error::ErrorOrigin;
+use crate::machine::download_counter::body_length;
+use crate::machine::exchange::{Handled, RetryLoop, into_step};
 use crate::machine::progress::Progress;
-use crate::machine::{Hold, Received, sealed};
+use crate::machine::{Hold, ReceivedReply, sealed};
 use crate::values::DocumentUrl;
 use crate::{BaseUrl, DecodeError, Error, ErrorKind, Machine, Operation, Policy, Step};
 
@@ -47,15 +47,15 @@ use crate::{BaseUrl, DecodeError, Error, ErrorKind, Machine, Operation, Policy, 
 /// It cannot be saved, because the address that it holds is a secret.
 #[derive(Clone, Debug)]
 pub struct Download<C> {
-    locate: C,
-    stage: Stage<C>,
-    renewed: bool,
+    locate_call: C,
+    stage: DownloadStage<C>,
+    relocated: bool,
 }
 
 #[derive(Clone, Debug)]
-enum Stage<C> {
-    Locating(Attempts<C>),
-    Fetching(Attempts<Fetch>),
+enum DownloadStage<C> {
+    Locating(RetryLoop<C>),
+    Fetching(RetryLoop<FetchDocument>),
 }
 
 /// A document that is whole.
@@ -71,32 +71,32 @@ pub struct Document {
 impl<C: Call<Output = DocumentUrl> + Clone> Download<C> {
     /// The document whose address `locate` asks for, under the address `api`.
     pub fn new(locate: C, api: BaseUrl, policy: Policy) -> Self {
-        let exchange = Attempts::new(locate.clone(), api, policy);
-        Self { locate, stage: Stage::Locating(exchange), renewed: false }
+        let exchange = RetryLoop::new(locate.clone(), api, policy);
+        Self { locate_call: locate, stage: DownloadStage::Locating(exchange), relocated: false }
     }
 
     /// Goes on from the address that was found.
-    fn fetch(self, url: DocumentUrl, evidence: ErrorContext, now: DateTime<Utc>) -> Step<Self> {
-        let Stage::Locating(located) = &self.stage else { return self.step(now) };
-        if url.is_plain() && !located.api.is_plain() {
+    fn start_fetch(self, url: DocumentUrl, evidence: ErrorContext, now: DateTime<Utc>) -> Step<Self> {
+        let DownloadStage::Locating(located) = &self.stage else { return self.step(now) };
+        if url.is_plain_loopback() && !located.api.is_plain() {
             let reason = "the document is said to be on this machine, where the API is not";
-            return Step::Done(Err(located.error(ErrorKind::BadNextLink(reason), evidence)));
+            return Step::Done(Err(located.error(ErrorKind::BadLink(reason), evidence)));
         }
-        let mut fetching = located.followed_by(Fetch { url });
-        into_step(fetching.proceed(now), Self { stage: Stage::Fetching(fetching), ..self })
+        let mut fetching = located.followed_by_call(FetchDocument { url });
+        into_step(fetching.advance(now), Self { stage: DownloadStage::Fetching(fetching), ..self })
     }
 
     /// Goes on from a failure to fetch it: with a fresh address if this one was refused.
-    fn refetch(self, error: Error, now: DateTime<Utc>) -> Step<Self> {
-        let refused = error.fault() == Fault::Caller && error.status().is_some();
+    fn handle_fetch_error(self, error: Error, now: DateTime<Utc>) -> Step<Self> {
+        let refused = error.origin() == ErrorOrigin::Caller && error.status().is_some();
         match &self.stage {
-            Stage::Fetching(fetching) if refused && !self.renewed => {
-                let mut locating = fetching.followed_by(self.locate.clone());
-                let next = locating.proceed(now);
-                into_step(next, Self { stage: Stage::Locating(locating), renewed: true, ..self })
+            DownloadStage::Fetching(fetching) if refused && !self.relocated => {
+                let mut locating = fetching.followed_by_call(self.locate_call.clone());
+                let next = locating.advance(now);
+                into_step(next, Self { stage: DownloadStage::Locating(locating), relocated: true, ..self })
             }
             // Of an address that was fresh it is no fault of the caller's.
-            _ if refused => Step::Done(Err(error.into_kind(ErrorKind::Protocol))),
+            _ if refused => Step::Done(Err(error.with_kind(ErrorKind::UnexpectedStatus))),
             _ => Step::Done(Err(error)),
         }
     }
@@ -107,40 +107,40 @@ impl<C: Call<Output = DocumentUrl> + Clone> Machine for Download<C> {
 
     fn step(mut self, now: DateTime<Utc>) -> Step<Self> {
         let next = match &mut self.stage {
-            Stage::Locating(exchange) => exchange.wake(now),
-            Stage::Fetching(exchange) => exchange.wake(now),
+            DownloadStage::Locating(exchange) => exchange.resume(now),
+            DownloadStage::Fetching(exchange) => exchange.resume(now),
         };
         into_step(next, self)
     }
 
     fn progress(&self) -> Progress {
         match &self.stage {
-            Stage::Locating(exchange) => exchange.progress(),
-            Stage::Fetching(exchange) => exchange.progress(),
+            DownloadStage::Locating(exchange) => exchange.progress(),
+            DownloadStage::Fetching(exchange) => exchange.progress(),
         }
     }
 }
 
-impl<C: Call<Output = DocumentUrl> + Clone> sealed::Machine for Download<C> {
-    fn received(mut self, received: Received, now: DateTime<Utc>) -> Step<Self> {
+impl<C: Call<Output = DocumentUrl> + Clone> sealed::MachineInternals for Download<C> {
+    fn on_reply(mut self, received: ReceivedReply, now: DateTime<Utc>) -> Step<Self> {
         match &mut self.stage {
-            Stage::Locating(exchange) => match exchange.take(received, Duration::ZERO, now) {
-                Ok(Taken::Value(url, _, evidence)) => self.fetch(url, evidence, now),
-                Ok(Taken::Again) => into_step(exchange.proceed(now), self),
+            DownloadStage::Locating(exchange) => match exchange.handle_reply(received, Duration::ZERO, now) {
+                Ok(Handled::Accepted(url, _, evidence)) => self.start_fetch(url, evidence, now),
+                Ok(Handled::Retry) => into_step(exchange.advance(now), self),
                 Err(error) => Step::Done(Err(error)),
             },
-            Stage::Fetching(exchange) => match exchange.take(received, Duration::ZERO, now) {
-                Ok(Taken::Value(document, ..)) => Step::Done(Ok(document)),
-                Ok(Taken::Again) => into_step(exchange.proceed(now), self),
-                Err(error) => self.refetch(error, now),
+            DownloadStage::Fetching(exchange) => match exchange.handle_reply(received, Duration::ZERO, now) {
+                Ok(Handled::Accepted(document, ..)) => Step::Done(Ok(document)),
+                Ok(Handled::Retry) => into_step(exchange.advance(now), self),
+                Err(error) => self.handle_fetch_error(error, now),
             },
         }
     }
 
-    fn held(mut self, hold: Hold, now: DateTime<Utc>) -> Step<Self> {
+    fn on_hold(mut self, hold: Hold, now: DateTime<Utc>) -> Step<Self> {
         let next = match &mut self.stage {
-            Stage::Locating(exchange) => exchange.held(hold, now),
-            Stage::Fetching(exchange) => exchange.held(hold, now),
+            DownloadStage::Locating(exchange) => exchange.handle_hold(hold, now),
+            DownloadStage::Fetching(exchange) => exchange.handle_hold(hold, now),
         };
         into_step(next, self)
     }
@@ -148,15 +148,15 @@ impl<C: Call<Output = DocumentUrl> + Clone> sealed::Machine for Download<C> {
 
 /// Asks the host of a document for it.
 #[derive(Clone, Debug)]
-struct Fetch {
+struct FetchDocument {
     url: DocumentUrl,
 }
 
-impl Call for Fetch {
+impl Call for FetchDocument {
     type Output = Document;
 
     fn operation(&self) -> Operation {
-        OPERATION
+        DOWNLOAD_DOCUMENT
     }
 
     fn request(&self, _: &BaseUrl) -> Result<Request<Bytes>, http::Error> {
@@ -168,7 +168,7 @@ impl Call for Fetch {
     }
 
     fn parse(&self, response: &Response<Bytes>) -> Result<Document, DecodeError> {
-        match length(response) {
+        match body_length(response) {
             0 => Err(DecodeError::new("its beginning", "the document is empty")),
             length => Ok(Document { length, content: response.body().clone() }),
         }
@@ -184,7 +184,7 @@ impl Call for Fetch {
 }
 
 /// Not one of the vendor's operations: the host need not even be the vendor's.
-const OPERATION: Operation = Operation::new("download_document", "download of the document", &[]);
+const DOWNLOAD_DOCUMENT: Operation = Operation::new("download_document", "download of the document", &[]);
 
 #[cfg(test)]
 mod tests;

@@ -59,7 +59,7 @@ fn d04_both_requests_have_one_deadline() {
 fn d09_the_documents_host_gets_no_token_and_has_no_say_in_the_session() {
     let environment = Environment::new("https://api.x".parse().unwrap(), "https://login.x".parse().unwrap());
     let credentials = Credentials::client("id", "s3cret").unwrap();
-    let session = Session::with(environment, credentials, Pacing { min_interval: None }, 1);
+    let session = Session::with_pacing(environment, credentials, Pacing { min_interval: None }, 1);
     let session = Rc::new(RefCell::new(session));
     let mut refusals = [401, 429].into_iter();
     let done = run(Authorized::new(download("https://api.x"), session.clone()), |request, _| {
@@ -101,9 +101,13 @@ fn a_refused_address_is_asked_for_anew_once() {
         assert_eq!(hosts(&run), [API, FILES, API, FILES], "{status}");
         assert_eq!(run.result.unwrap().length, 4, "{status}");
         let run = fetched(&[located(), refused(), located(), refused()]);
-        assert_eq!((run.error().kind(), run.error().attempts()), (&ErrorKind::Protocol, 4), "{status}");
+        assert_eq!(
+            (run.error().kind(), run.error().attempts()),
+            (&ErrorKind::UnexpectedStatus, 4),
+            "{status}"
+        );
         assert!(run.error().to_string().starts_with("download of the document: "), "{}", run.error());
-        assert_eq!(run.error().fault(), Fault::Server);
+        assert_eq!(run.error().origin(), ErrorOrigin::Server);
     }
 }
 
@@ -125,10 +129,10 @@ fn what_usually_passes_is_repeated_with_the_same_address() {
 }
 
 #[test]
-fn what_does_not_pass_is_the_end() {
+fn permanent_failures_end_the_download() {
     for (kind, answer) in [
-        (ErrorKind::Protocol, reply(302, "location: https://evil.test/", "")),
-        (ErrorKind::Protocol, reply(206, "", "%P")),
+        (ErrorKind::UnexpectedStatus, reply(302, "location: https://evil.test/", "")),
+        (ErrorKind::UnexpectedStatus, reply(206, "", "%P")),
         (ErrorKind::Server, reply(501, "", "")),
         (ErrorKind::Transport(TransportErrorKind::Tls), lost(TransportErrorKind::Tls)),
         (ErrorKind::Transport(TransportErrorKind::Sink), lost(TransportErrorKind::Sink)),
@@ -142,7 +146,7 @@ fn what_does_not_pass_is_the_end() {
 }
 
 #[test]
-fn an_empty_document_is_none() {
+fn empty_document_is_an_error() {
     let run = fetched(&[located(), reply(200, "", "")]);
     assert!(run.error().to_string().contains("empty") && run.sent.len() == 4, "{}", run.error());
 }
@@ -151,7 +155,7 @@ fn an_empty_document_is_none() {
 fn d09_a_document_on_this_machine_is_fetched_only_where_the_api_is_too() {
     let local = || reply(200, "inin-correlation-id: c-7", r#"{"url":"http://127.0.0.1:80/1.pdf?s1gnature"}"#);
     let run = script(download("https://api.x"), &[local()]);
-    assert!(matches!(run.error().kind(), ErrorKind::BadNextLink(_)), "{}", run.error());
+    assert!(matches!(run.error().kind(), ErrorKind::BadLink(_)), "{}", run.error());
     assert_eq!((run.error().correlation_id(), run.error().attempts()), (Some("c-7"), 1));
     assert_eq!(hosts(&run), [API]);
     let run = script(download("http://127.0.0.1:7"), &[local(), reply(200, "", "%PDF")]);
@@ -177,7 +181,7 @@ fn d09_the_signature_is_in_no_error() {
 }
 
 #[test]
-fn its_progress_is_of_the_whole() {
+fn progress_covers_locating_and_fetching() {
     let Step::Send(_, locating) = download("https://api.x").step(start()) else { panic!("a request") };
     let later = after(start(), Duration::from_secs(3));
     let Step::Send(_, fetching) = locating.receive(located(), later) else { panic!("the document's") };
@@ -187,8 +191,12 @@ fn its_progress_is_of_the_whole() {
 }
 
 #[test]
-fn all_of_it_has_one_deadline() {
+fn the_download_has_one_deadline() {
     let run = fetched(&[located(), reply(429, "retry-after: 100", "")]);
-    assert!(matches!(run.error().kind(), ErrorKind::Deferred(_) | ErrorKind::Deadline(_)), "{}", run.error());
+    assert!(
+        matches!(run.error().kind(), ErrorKind::Deferred(_) | ErrorKind::DeadlineExceeded(_)),
+        "{}",
+        run.error()
+    );
     assert!(run.ended < 900_000, "{}", run.ended);
 }

@@ -21,7 +21,7 @@ fn a_good_answer_is_the_end() {
 }
 
 #[test]
-fn what_usually_passes_is_repeated_five_times() {
+fn transient_failures_are_retried_five_times() {
     for status in [408, 425, 500, 502, 503, 504] {
         let failing = reply(status, "", "<html>");
         assert_eq!(kind_after(std::slice::from_ref(&failing)), (Some(ErrorKind::Server), 6), "{status}");
@@ -46,7 +46,7 @@ fn d09_a_token_that_the_server_sends_back_is_in_no_error_of_a_good_answer_either
     // By the deadline of a poll, of which the last answer was in order.
     let hurried = Policy { timeout: Duration::from_secs(5), ..Policy::default() };
     let error = told(hurried, &[reply(200, echoed, IN_PROGRESS)]);
-    assert!(matches!(error.kind(), ErrorKind::Deadline(_)), "{error}");
+    assert!(matches!(error.kind(), ErrorKind::DeadlineExceeded(_)), "{error}");
     assert_eq!(error.correlation_id(), Some("id of [secret]"));
     // By what cannot be read, and where.
     for body in [r#"{"status":{"t0kent0ken":1}}"#, r#"{"usages":"t0kent0ken"}"#, r#"{"t0kent0ken":tru}"#] {
@@ -69,7 +69,7 @@ fn d09_a_token_that_the_server_sends_back_is_in_no_error_of_a_good_answer_either
 }
 
 #[test]
-fn what_cannot_be_read_is_asked_for_twice_more() {
+fn undecodable_answers_are_retried_twice() {
     for unreadable in [
         reply(200, "", "<html>"),
         reply(200, "", r#"{"usages":[{"#),
@@ -83,7 +83,7 @@ fn what_cannot_be_read_is_asked_for_twice_more() {
 }
 
 #[test]
-fn what_will_not_pass_is_an_error_at_once() {
+fn permanent_failures_are_errors_at_once() {
     for (status, kind) in [
         (401, ErrorKind::Unauthorized),
         (403, ErrorKind::Forbidden),
@@ -94,11 +94,11 @@ fn what_will_not_pass_is_an_error_at_once() {
         (501, ErrorKind::Server),
         (505, ErrorKind::Server),
         (599, ErrorKind::Server),
-        (201, ErrorKind::Protocol),
-        (202, ErrorKind::Protocol),
-        (204, ErrorKind::Protocol),
-        (301, ErrorKind::Protocol),
-        (307, ErrorKind::Protocol),
+        (201, ErrorKind::UnexpectedStatus),
+        (202, ErrorKind::UnexpectedStatus),
+        (204, ErrorKind::UnexpectedStatus),
+        (301, ErrorKind::UnexpectedStatus),
+        (307, ErrorKind::UnexpectedStatus),
     ] {
         assert_eq!(
             kind_after(&[reply(status, "location: https://evil.test/", "{}")]),
@@ -106,7 +106,7 @@ fn what_will_not_pass_is_an_error_at_once() {
             "{status}"
         );
     }
-    for kind in [Kind::Tls, Kind::BadRequest, Kind::TooLarge { limit: 1 }] {
+    for kind in [Kind::Tls, Kind::InvalidRequest, Kind::TooLarge { limit: 1 }] {
         assert_eq!(kind_after(&[lost(kind)]), (Some(ErrorKind::Transport(kind)), 1));
     }
 }
@@ -132,7 +132,7 @@ fn a_429_costs_no_attempt() {
 fn a_429_without_headers_doubles_and_the_deadline_holds() {
     let run = script(exchange(Policy::default()), &[reply(429, "", "")]);
     assert_eq!(run.gaps()[..6], [5001, 10001, 20001, 40001, 60001, 60001]);
-    assert!(matches!(run.error().kind(), ErrorKind::Deadline(_)));
+    assert!(matches!(run.error().kind(), ErrorKind::DeadlineExceeded(_)));
     assert_eq!(run.error().status().map(|s| s.as_u16()), Some(429));
     assert!(run.ended < 900_000);
 }
@@ -157,7 +157,7 @@ fn a_long_hint_defers_and_names_the_time() {
 fn d04_a_wake_past_the_deadline_is_an_error_now() {
     let policy = Policy { timeout: Duration::from_secs(4), ..Policy::default() };
     let run = script(exchange(policy), &[reply(429, "", "")]);
-    assert!(matches!(run.error().kind(), ErrorKind::Deadline(_)));
+    assert!(matches!(run.error().kind(), ErrorKind::DeadlineExceeded(_)));
     assert_eq!(run.ended, 1, "now, not then");
 }
 
@@ -221,14 +221,14 @@ fn the_time_for_an_attempt_ends_with_the_deadline() {
 }
 
 #[test]
-fn a_long_wait_by_configuration_is_no_clock_set_back() {
+fn long_configured_waits_are_not_taken_for_a_clock_set_back() {
     let retries = crate::machine::RetrySchedule {
         initial_delay: Duration::from_secs(1000),
         max_delay: Duration::MAX,
         ..Default::default()
     };
     let run = script(
-        exchange(Policy { retries, ..Policy::default() }),
+        exchange(Policy { retry: retries, ..Policy::default() }),
         &[reply(500, "", ""), reply(200, "", OVERVIEW)],
     );
     assert!(run.result.is_ok() && run.gaps()[0] > 121_000, "{:?}", run.gaps());
@@ -237,7 +237,7 @@ fn a_long_wait_by_configuration_is_no_clock_set_back() {
         max_wait: Duration::MAX,
         ..Default::default()
     };
-    let policy = Policy { polls, ..Policy::default() };
+    let policy = Policy { poll: polls, ..Policy::default() };
     let replies = [reply(200, "", crate::testing::IN_PROGRESS), reply(200, "", crate::testing::COMPLETE)];
     let run = script(crate::testing::poll(policy), &replies);
     assert!(run.result.is_ok() && run.gaps()[0] >= 270_000, "{:?}", run.gaps());
@@ -252,7 +252,7 @@ fn a_clock_set_back_while_parked_moves_the_times_with_it() {
     };
     let yesterday = start() - chrono::TimeDelta::days(1);
     let Step::Wait(until, parked) = parked.step(yesterday) else { panic!("a wait") };
-    assert!(between(yesterday, until) <= LONGEST_OWN_WAIT + A_LITTLE);
+    assert!(between(yesterday, until) <= MAX_OWN_WAIT + MAX_SESSION_MARGIN);
     assert!(parked.progress().deadline.unwrap() < after(yesterday, Duration::from_secs(1200)));
     assert!(matches!(parked.step(until), Step::Send(..)));
 }

@@ -12,17 +12,17 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
-use http::{Request, Response, StatusCode, Uri};
+use http::{Request, Response, Uri};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::calls::{Call, as_inner_call, with_parameter};
+use crate::calls::{Call, forward_call, with_parameter};
 use crate::error::ErrorContext;
-use crate::error::redaction::repeats;
+use crate::error::redaction::contains_secret;
 use crate::machine::checkpoint::Format;
-use crate::machine::exchange::{Attempts, Taken, into_step};
+use crate::machine::exchange::{Handled, RetryLoop, into_step};
 use crate::machine::progress::Progress;
-use crate::machine::{Hold, Received, sealed};
+use crate::machine::{Hold, ReceivedReply, sealed};
 use crate::{BaseUrl, DecodeError, Error, ErrorKind, Machine, Policy, Secret, Step};
 
 /// A list that may go on.
@@ -31,7 +31,7 @@ pub trait Page {
     type Entity;
 
     /// Where it goes on.
-    fn onward(&self) -> NextPage<'_>;
+    fn next_page(&self) -> NextPage<'_>;
 
     /// What is on the page.
     fn into_entities(self) -> Vec<Self::Entity>;
@@ -41,32 +41,32 @@ pub trait Page {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NextPage<'a> {
     /// At this address, as the server wrote it in `nextUri`. An empty page can have one too.
-    Address(&'a str),
+    Uri(&'a str),
     /// At the next number, if there is one: there are so many pages, counted from 1.
     Number {
         /// The number that the server gives this page, if it gives one.
-        this: Option<u64>,
+        current: Option<u64>,
         /// How many pages there are.
-        of: u64,
+        count: u64,
     },
     /// Nowhere: this is the last page.
-    End,
+    Last,
 }
 
 impl<'a> NextPage<'a> {
     /// By the server's `nextUri`. One that is empty is none.
-    pub fn by_uri(next_uri: Option<&'a str>) -> Self {
-        next_uri.filter(|next| !next.is_empty()).map_or(Self::End, Self::Address)
+    pub fn from_uri(next_uri: Option<&'a str>) -> Self {
+        next_uri.filter(|next| !next.is_empty()).map_or(Self::Last, Self::Uri)
     }
 
     /// The same; without a `nextUri`, by `pageNumber` and `pageCount`.
-    pub fn by_uri_or_number(
+    pub fn from_uri_or_number(
         next_uri: Option<&'a str>,
         page_number: Option<u64>,
         page_count: Option<u64>,
     ) -> Self {
-        match (Self::by_uri(next_uri), page_count) {
-            (Self::End, Some(of)) => Self::Number { this: page_number, of },
+        match (Self::from_uri(next_uri), page_count) {
+            (Self::Last, Some(of)) => Self::Number { current: page_number, count: of },
             (onward, _) => onward,
         }
     }
@@ -81,7 +81,7 @@ impl<'a> NextPage<'a> {
 /// # Bound
 /// Each turn is one [`Exchange`](crate::Exchange), with its bound; there are at most [`Pages::MAX_PAGES`] turns.
 #[derive(Clone, Debug)]
-pub struct Pages<C>(State<C>);
+pub struct Pages<C>(PagesState<C>);
 
 /// One page, and the machine for the rest of the list.
 #[derive(Clone, Debug)]
@@ -98,56 +98,56 @@ impl<C: Call<Output: Page> + Clone> Pages<C> {
 
     /// The list that `call` begins, under the address `api`.
     pub fn new(call: C, api: BaseUrl, policy: Policy) -> Self {
-        let exchange = Attempts::new(Leaf { call, at: None }, api, policy);
-        Self(State { exchange, seen: Vec::new() })
+        let exchange = RetryLoop::new(PageCall { call, target: None }, api, policy);
+        Self(PagesState { exchange, visited: Vec::new() })
     }
 
     /// The pages read so far.
-    pub fn turned(&self) -> usize {
-        self.0.seen.len()
+    pub fn pages_read(&self) -> usize {
+        self.0.visited.len()
     }
 
     /// What comes after a page that was asked for with that token.
-    fn turn(
+    fn after_page(
         self,
         page: C::Output,
         token: Option<Secret>,
         evidence: ErrorContext,
     ) -> Result<PageStep<C>, Error> {
-        let State { exchange, mut seen } = self.0;
-        let onward = page.onward();
-        if onward == NextPage::End {
+        let PagesState { exchange, mut visited } = self.0;
+        let next_page = page.next_page();
+        if next_page == NextPage::Last {
             return Ok(PageStep { page, rest: None });
         }
-        let astray = |reason| exchange.error(ErrorKind::BadNextLink(reason), evidence);
+        let bad_link = |reason| exchange.error(ErrorKind::BadLink(reason), evidence);
         let here = match exchange.call.request(&exchange.api) {
             Ok(request) => request.uri().clone(),
-            Err(_) => return Err(astray("the address of the list is too long")),
+            Err(_) => return Err(bad_link("the address of the list is too long")),
         };
-        let next = match onward {
-            NextPage::Address(next) => resolve(next, &here, &exchange.api).map(Some),
-            NextPage::Number { this, of } => numbered(&here, this, of),
-            NextPage::End => Ok(None),
+        let next = match next_page {
+            NextPage::Uri(next) => resolve_next_uri(next, &here, &exchange.api).map(Some),
+            NextPage::Number { current, count } => next_numbered_target(&here, current, count),
+            NextPage::Last => Ok(None),
         };
         let next = match next {
             Ok(Some(next)) => next,
             Ok(None) => return Ok(PageStep { page, rest: None }),
-            Err(reason) => return Err(astray(reason)),
+            Err(reason) => return Err(bad_link(reason)),
         };
         // Addresses are logged, here and on the way, and saved.
-        if token.is_some_and(|token| repeats(&next, &token)) {
-            return Err(astray("the server leads to an address that holds the token"));
+        if token.is_some_and(|token| contains_secret(&next, &token)) {
+            return Err(bad_link("the server leads to an address that holds the token"));
         }
-        seen.push(target(&here));
-        if seen.contains(&next) {
-            return Err(astray("the server leads back to a page that was there before"));
+        visited.push(path_and_query(&here));
+        if visited.contains(&next) {
+            return Err(bad_link("the server leads back to a page that was there before"));
         }
-        if seen.len() >= Self::MAX_PAGES {
-            return Err(astray("the list has no end"));
+        if visited.len() >= Self::MAX_PAGES {
+            return Err(bad_link("the list has no end"));
         }
-        let leaf = Leaf { call: exchange.call.call.clone(), at: Some(next) };
-        let exchange = Attempts::new(leaf, exchange.api.clone(), exchange.policy.clone());
-        Ok(PageStep { page, rest: Some(Self(State { exchange, seen })) })
+        let call = PageCall { call: exchange.call.call.clone(), target: Some(next) };
+        let exchange = RetryLoop::new(call, exchange.api.clone(), exchange.policy.clone());
+        Ok(PageStep { page, rest: Some(Self(PagesState { exchange, visited })) })
     }
 }
 
@@ -155,7 +155,7 @@ impl<C: Call<Output: Page> + Clone> Machine for Pages<C> {
     type Output = PageStep<C>;
 
     fn step(mut self, now: DateTime<Utc>) -> Step<Self> {
-        into_step(self.0.exchange.wake(now), self)
+        into_step(self.0.exchange.resume(now), self)
     }
 
     fn progress(&self) -> Progress {
@@ -163,60 +163,61 @@ impl<C: Call<Output: Page> + Clone> Machine for Pages<C> {
     }
 }
 
-impl<C: Call<Output: Page> + Clone> sealed::Machine for Pages<C> {
-    fn received(mut self, received: Received, now: DateTime<Utc>) -> Step<Self> {
-        let token = received.token.clone();
-        match self.0.exchange.take(received, Duration::ZERO, now) {
-            Ok(Taken::Value(page, _, evidence)) => Step::Done(self.turn(page, token, evidence)),
-            Ok(Taken::Again) => into_step(self.0.exchange.proceed(now), self),
+impl<C: Call<Output: Page> + Clone> sealed::MachineInternals for Pages<C> {
+    fn on_reply(mut self, received: ReceivedReply, now: DateTime<Utc>) -> Step<Self> {
+        let token = received.sent_token.clone();
+        match self.0.exchange.handle_reply(received, Duration::ZERO, now) {
+            Ok(Handled::Accepted(page, _, evidence)) => Step::Done(self.after_page(page, token, evidence)),
+            Ok(Handled::Retry) => into_step(self.0.exchange.advance(now), self),
             Err(error) => Step::Done(Err(error)),
         }
     }
 
-    fn held(mut self, hold: Hold, now: DateTime<Utc>) -> Step<Self> {
-        let next = self.0.exchange.held(hold, now);
+    fn on_hold(mut self, hold: Hold, now: DateTime<Utc>) -> Step<Self> {
+        let next = self.0.exchange.handle_hold(hold, now);
         into_step(next, self)
     }
 }
 
 impl<C: Call + Serialize> Serialize for Pages<C> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        FORMAT.seal(Some(self.0.exchange.operation()), &self.0, serializer)
+        FORMAT.save(Some(self.0.exchange.operation()), &self.0, serializer)
     }
 }
 
 impl<'de, C: Call + Serialize + DeserializeOwned> Deserialize<'de> for Pages<C> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        FORMAT.unseal(|state: &State<C>| Some(state.exchange.operation()), deserializer).map(Self)
+        FORMAT.restore(|state: &PagesState<C>| Some(state.exchange.operation()), deserializer).map(Self)
     }
 }
 
 /// Everything that a list under way is.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct State<C> {
-    exchange: Attempts<Leaf<C>>,
+struct PagesState<C> {
+    exchange: RetryLoop<PageCall<C>>,
     /// The addresses of the pages so far.
-    seen: Vec<String>,
+    visited: Vec<String>,
 }
 
 /// One page: the call's own request at first, then the address that the page before gave.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Leaf<C> {
+struct PageCall<C> {
     call: C,
     /// Path and query, without the prefix of a gateway.
-    at: Option<String>,
+    target: Option<String>,
 }
 
-impl<C: Call> Call for Leaf<C> {
+#[warn(clippy::missing_trait_methods)]
+impl<C: Call> Call for PageCall<C> {
     type Output = C::Output;
 
-    as_inner_call!(call);
+    forward_call!(call, own request);
 
     fn request(&self, api: &BaseUrl) -> Result<Request<Bytes>, http::Error> {
         let mut request = self.call.request(api)?;
-        if let Some(at) = &self.at {
+        if let Some(at) = &self.target {
             *request.uri_mut() = api.at(at)?;
         }
         Ok(request)
@@ -225,15 +226,11 @@ impl<C: Call> Call for Leaf<C> {
     fn parse(&self, response: &Response<Bytes>) -> Result<C::Output, DecodeError> {
         self.call.parse(response)
     }
-
-    fn accepts(&self, status: StatusCode) -> bool {
-        self.call.accepts(status)
-    }
 }
 
 /// Path and query of the page that `next` means on the page `here`: absolute, or relative to the host, the API's base
 /// address or the page.
-fn resolve(next: &str, here: &Uri, api: &BaseUrl) -> Result<String, &'static str> {
+fn resolve_next_uri(next: &str, here: &Uri, api: &BaseUrl) -> Result<String, &'static str> {
     let next = match next.strip_prefix('?') {
         Some(query) => format!("{}?{query}", here.path()),
         None => next.to_owned(),
@@ -247,18 +244,18 @@ fn resolve(next: &str, here: &Uri, api: &BaseUrl) -> Result<String, &'static str
         if !api.is_origin_of(&uri) {
             return Err("the server leads to another host");
         }
-        return Ok(target(&uri));
+        return Ok(path_and_query(&uri));
     }
     if !next.starts_with('/') {
         return Err("the server leads to what is no address");
     }
     // Behind a gateway the server, which knows nothing of it, gives its own paths.
     let behind = uri.path().strip_prefix(api.prefix()).is_some_and(|rest| rest.starts_with("/api/"));
-    Ok(if behind { target(&uri) } else { format!("{}{}", api.prefix(), target(&uri)) })
+    Ok(if behind { path_and_query(&uri) } else { format!("{}{}", api.prefix(), path_and_query(&uri)) })
 }
 
 /// Path and query of the page after the page `here`, which the server calls number `this` of `of`, if there is one.
-fn numbered(here: &Uri, this: Option<u64>, of: u64) -> Result<Option<String>, &'static str> {
+fn next_numbered_target(here: &Uri, this: Option<u64>, of: u64) -> Result<Option<String>, &'static str> {
     let pairs = || here.query().unwrap_or_default().split('&').filter(|pair| !pair.is_empty());
     let asked = pairs().find_map(|pair| pair.strip_prefix("pageNumber=")).map(str::parse::<u64>).transpose();
     let asked = asked.map_err(|_| "the number of the page cannot be read from its address")?;
@@ -273,7 +270,7 @@ fn numbered(here: &Uri, this: Option<u64>, of: u64) -> Result<Option<String>, &'
     Ok(Some(with_parameter(here, "pageNumber", here_is + 1)))
 }
 
-fn target(uri: &Uri) -> String {
+fn path_and_query(uri: &Uri) -> String {
     uri.path_and_query().map_or_else(|| uri.path().to_owned(), |target| target.as_str().to_owned())
 }
 

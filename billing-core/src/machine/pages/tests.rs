@@ -21,8 +21,8 @@ struct NumberPage {
 impl Page for NumberPage {
     type Entity = u32;
 
-    fn onward(&self) -> NextPage<'_> {
-        NextPage::by_uri_or_number(self.next_uri.as_deref(), self.page_number, self.page_count)
+    fn next_page(&self) -> NextPage<'_> {
+        NextPage::from_uri_or_number(self.next_uri.as_deref(), self.page_number, self.page_count)
     }
 
     fn into_entities(self) -> Vec<u32> {
@@ -55,7 +55,7 @@ fn read(base: &str, next: &[&str]) -> (Vec<String>, Result<Vec<u32>, Error>) {
         // Saved and restored before every page.
         let saved = serde_json::to_string(&pages).unwrap();
         let pages: Pages<Numbers> = serde_json::from_str(&saved).unwrap();
-        let turned = pages.turned();
+        let turned = pages.pages_read();
         let done = run(pages, |request, _| {
             asked.push(request.http().uri().to_string());
             let next = next.get(turned).map_or("null".to_owned(), |next| format!("{next:?}"));
@@ -93,7 +93,7 @@ fn d10_a_seen_cursor_is_an_error() {
         &["?after=a", "?after=b", "/api/v2/numbers?after=a"],
     ] {
         let (asked, numbers) = read("https://api.x", next);
-        assert!(matches!(numbers.unwrap_err().kind(), ErrorKind::BadNextLink(_)));
+        assert!(matches!(numbers.unwrap_err().kind(), ErrorKind::BadLink(_)));
         assert_eq!(asked.len(), next.len());
     }
 }
@@ -111,7 +111,7 @@ fn d09_a_next_uri_to_another_origin_is_an_error_before_anything_is_sent() {
         "/a b",
     ] {
         let (asked, numbers) = read("https://api.x", &[next]);
-        assert!(matches!(numbers.unwrap_err().kind(), ErrorKind::BadNextLink(_)), "{next}");
+        assert!(matches!(numbers.unwrap_err().kind(), ErrorKind::BadLink(_)), "{next}");
         assert_eq!(asked.len(), 1, "{next}");
     }
 }
@@ -132,7 +132,7 @@ fn d09_a_next_uri_that_holds_the_token_is_not_followed() {
         match done.result {
             Ok(turn) => assert!(fine && turn.rest.is_some(), "{next}"),
             Err(error) => {
-                assert!(!fine && matches!(error.kind(), ErrorKind::BadNextLink(_)), "{error}");
+                assert!(!fine && matches!(error.kind(), ErrorKind::BadLink(_)), "{error}");
                 assert!(!format!("{error} {error:?}").contains("t0ken"), "{error:?}");
             }
         }
@@ -185,19 +185,16 @@ fn d10_a_number_that_was_not_asked_for_is_an_error() {
     let (asked, numbers) =
         read_by_number("https://x.y", |_| r#"{"entities":[7],"pageNumber":1,"pageCount":3}"#.to_owned());
     let error = numbers.unwrap_err();
-    assert!(
-        matches!(error.kind(), ErrorKind::BadNextLink(reason) if reason.contains("another page")),
-        "{error}"
-    );
+    assert!(matches!(error.kind(), ErrorKind::BadLink(reason) if reason.contains("another page")), "{error}");
     assert_eq!(asked.len(), 2);
 }
 
 #[test]
 fn a_page_whose_address_has_no_number_has_that_of_its_body() {
     let here: Uri = "/api/v2/numbers?cursor=abc".parse().unwrap();
-    assert_eq!(numbered(&here, Some(2), 2), Ok(None));
+    assert_eq!(next_numbered_target(&here, Some(2), 2), Ok(None));
     let third = "/api/v2/numbers?cursor=abc&pageNumber=3".to_owned();
-    assert_eq!(numbered(&here, Some(2), 4), Ok(Some(third)));
+    assert_eq!(next_numbered_target(&here, Some(2), 4), Ok(Some(third)));
     // A list that leads by cursor to its last page, and counts all of them.
     let (mut asked, mut rest) =
         (0, Some(Pages::new(Numbers, "https://api.x".parse().unwrap(), Policy::default())));
@@ -216,9 +213,9 @@ fn a_page_whose_address_has_no_number_has_that_of_its_body() {
 fn the_number_in_an_address_is_replaced() {
     let uri: Uri = format!("/api/v2/numbers?a=b&pageNumber={}&c", u64::MAX - 1).parse().unwrap();
     let last = format!("/api/v2/numbers?a=b&c&pageNumber={}", u64::MAX);
-    assert_eq!(numbered(&uri, None, u64::MAX), Ok(Some(last.clone())));
-    assert_eq!(numbered(&last.parse().unwrap(), None, u64::MAX), Ok(None));
-    assert!(numbered(&"/?pageNumber=x".parse().unwrap(), None, 2).is_err());
+    assert_eq!(next_numbered_target(&uri, None, u64::MAX), Ok(Some(last.clone())));
+    assert_eq!(next_numbered_target(&last.parse().unwrap(), None, u64::MAX), Ok(None));
+    assert!(next_numbered_target(&"/?pageNumber=x".parse().unwrap(), None, 2).is_err());
 }
 
 #[test]

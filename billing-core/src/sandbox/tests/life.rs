@@ -97,8 +97,8 @@ fn a_poll_ends_on_what_does_not_pass() {
     assert_eq!(report(Fault::Status(403)), ErrorKind::Forbidden);
     assert_eq!(report(Fault::Status(404)), ErrorKind::NotFound);
     assert_eq!(report(Fault::Status(501)), ErrorKind::Server);
-    assert_eq!(report(Fault::OtherSuccess(204)), ErrorKind::Protocol);
-    assert_eq!(report(Fault::Redirect("/elsewhere".into())), ErrorKind::Protocol);
+    assert_eq!(report(Fault::OtherSuccess(204)), ErrorKind::UnexpectedStatus);
+    assert_eq!(report(Fault::Redirect("/elsewhere".into())), ErrorKind::UnexpectedStatus);
     let tls = TransportErrorKind::Tls;
     assert_eq!(report(Fault::Transport(tls)), ErrorKind::Transport(tls));
     let large = TransportErrorKind::TooLarge { limit: 64 << 20 };

@@ -33,8 +33,8 @@ use chrono::{DateTime, Utc};
 use http::header::AUTHORIZATION;
 
 use crate::machine::progress::{Progress, WaitReason, WakeReason};
-use crate::machine::{Hold, Received, Request, Sent, sealed};
-use crate::session::{Admission, Pass, ReplyOutcome, Session, SharedSession};
+use crate::machine::{Hold, ReceivedReply, Request, Sent, sealed};
+use crate::session::{Admission, Permit, ReplyOutcome, Session, SharedSession};
 use crate::{Machine, Step};
 
 /// A machine whose requests go out under a session.
@@ -47,23 +47,23 @@ use crate::{Machine, Step};
 #[derive(Debug)]
 #[must_use = "a machine does nothing unless it is stepped"]
 pub struct Authorized<M: Machine, A: SharedSession> {
-    access: A,
-    tally: Tally,
+    session: A,
+    tally: RequestTally,
     phase: Phase<M, A>,
 }
 
 #[derive(Debug)]
 enum Phase<M: Machine, A: SharedSession> {
     /// The inner machine waits, or has not begun.
-    Resting(M),
+    Inner(M),
     /// The inner machine has a request that cannot go out yet, because somebody is logging in.
-    Joining(Outgoing<M>, DateTime<Utc>),
+    AwaitingLogin(Outgoing<M>, DateTime<Utc>),
     /// A login of ours is out. (Only ever inside a [`Sent`].)
-    LoggingIn(Outgoing<M>, Pending<A, u64>),
+    LoggingIn(Outgoing<M>, CancelOnDrop<A, u64>),
     /// The request of the inner machine is out. (Only ever inside a [`Sent`].)
-    Calling(Outgoing<M>, Pending<A, Pass>),
+    InFlight(Outgoing<M>, CancelOnDrop<A, Permit>),
     /// A request for a document is out, of which no session knows. (Only ever inside a [`Sent`].)
-    Apart(Outgoing<M>),
+    BypassingSession(Outgoing<M>),
 }
 
 /// A request of the inner machine on its way.
@@ -75,117 +75,132 @@ struct Outgoing<M> {
 
 /// What one request of the inner machine has cost, until it has its reply.
 #[derive(Clone, Copy, Debug, Default)]
-struct Tally {
+struct RequestTally {
     /// The session's episode when the request first wanted to go.
-    since: Option<u64>,
+    asked_at_give_up: Option<u64>,
     /// Requests sent beside it: logins, and itself before a 401.
-    others: u32,
+    extra_requests: u32,
     /// 401s with the token that was the current one, and with one that had been replaced meanwhile.
-    refused: u32,
-    replaced: u32,
+    current_token_401s: u32,
+    stale_token_401s: u32,
 }
 
 impl<M: Machine, A: SharedSession> Authorized<M, A> {
     /// Puts `machine` under the session behind `access`.
     pub fn new(machine: M, access: A) -> Self {
-        Self { access, tally: Tally::default(), phase: Phase::Resting(machine) }
+        Self { session: access, tally: RequestTally::default(), phase: Phase::Inner(machine) }
     }
 
     /// The machine inside.
     pub fn machine(&self) -> &M {
         match &self.phase {
-            Phase::Resting(machine) => machine,
-            Phase::Joining(outgoing, _)
+            Phase::Inner(machine) => machine,
+            Phase::AwaitingLogin(outgoing, _)
             | Phase::LoggingIn(outgoing, _)
-            | Phase::Calling(outgoing, _)
-            | Phase::Apart(outgoing) => outgoing.sent.machine(),
+            | Phase::InFlight(outgoing, _)
+            | Phase::BypassingSession(outgoing) => outgoing.sent.inner(),
         }
     }
 
     /// Whether it waits for somebody else's login. It is then to be stepped as soon as [`Session::revision`] has changed,
     /// and need not wait for its time.
     pub fn awaits_login(&self) -> bool {
-        matches!(self.phase, Phase::Joining(..))
+        matches!(self.phase, Phase::AwaitingLogin(..))
     }
 
     /// The machine inside, to save it or to go on elsewhere. A request of it that is out counts as not sent.
     pub fn into_machine(self) -> M {
         match self.phase {
-            Phase::Resting(machine) => machine,
-            Phase::Joining(outgoing, _)
+            Phase::Inner(machine) => machine,
+            Phase::AwaitingLogin(outgoing, _)
             | Phase::LoggingIn(outgoing, _)
-            | Phase::Calling(outgoing, _)
-            | Phase::Apart(outgoing) => outgoing.sent.unsent(),
+            | Phase::InFlight(outgoing, _)
+            | Phase::BypassingSession(outgoing) => outgoing.sent.into_unsent(),
         }
     }
 
     /// Passes a step of the inner machine on.
-    fn pass(access: A, tally: Tally, step: Step<M>, now: DateTime<Utc>) -> Step<Self> {
+    fn wrap_step(access: A, tally: RequestTally, step: Step<M>, now: DateTime<Utc>) -> Step<Self> {
         match step {
             Step::Send(request, sent) => Self::dispatch(access, tally, Outgoing { request, sent }, now),
             Step::Wait(until, machine) => {
-                Step::Wait(until, Self { access, tally, phase: Phase::Resting(machine) })
+                Step::Wait(until, Self { session: access, tally, phase: Phase::Inner(machine) })
             }
             Step::Done(Ok(output)) => Step::Done(Ok(output)),
             Step::Done(Err(error)) => {
-                let requests = error.attempts().saturating_add(tally.others);
-                Step::Done(Err(error.after(requests)))
+                let requests = error.attempts().saturating_add(tally.extra_requests);
+                Step::Done(Err(error.with_attempts(requests)))
             }
         }
     }
 
     /// Asks the session what becomes of a request.
-    fn dispatch(access: A, mut tally: Tally, mut outgoing: Outgoing<M>, now: DateTime<Utc>) -> Step<Self> {
+    fn dispatch(
+        access: A,
+        mut tally: RequestTally,
+        mut outgoing: Outgoing<M>,
+        now: DateTime<Utc>,
+    ) -> Step<Self> {
         if outgoing.request.document().is_some() {
             // Of another host, which is sent nothing of ours and has no say in our quota.
             let request = outgoing.request.clone();
-            return Step::Send(request, Sent::new(Self { access, tally, phase: Phase::Apart(outgoing) }));
+            return Step::Send(
+                request,
+                Sent::new(Self { session: access, tally, phase: Phase::BypassingSession(outgoing) }),
+            );
         }
         let deadline = outgoing.request.deadline();
         let admission = access.with(|session| {
-            let since = *tally.since.get_or_insert(session.episode());
+            let since = *tally.asked_at_give_up.get_or_insert(session.give_up_count());
             session.admit(since, &outgoing.request, now)
         });
         match admission {
             Admission::Go(pass) => {
                 outgoing.request.http_mut().headers_mut().insert(AUTHORIZATION, pass.bearer.header().clone());
                 let request = outgoing.request.clone();
-                let pass = Pending::new(access.clone(), pass, |session, pass| session.forget(pass));
-                Step::Send(request, Sent::new(Self { access, tally, phase: Phase::Calling(outgoing, pass) }))
-            }
-            Admission::LogIn(request, number) => {
-                let login =
-                    Pending::new(access.clone(), number, |session, number| session.abandon_login(*number));
-                tally.others = tally.others.saturating_add(1);
+                let pass = CancelOnDrop::new(access.clone(), pass, |session, pass| session.cancel(pass));
                 Step::Send(
                     request,
-                    Sent::new(Self { access, tally, phase: Phase::LoggingIn(outgoing, login) }),
+                    Sent::new(Self { session: access, tally, phase: Phase::InFlight(outgoing, pass) }),
                 )
             }
-            Admission::Join { until } => {
+            Admission::LogIn(request, number) => {
+                let login = CancelOnDrop::new(access.clone(), number, |session, number| {
+                    session.abandon_login(*number)
+                });
+                tally.extra_requests = tally.extra_requests.saturating_add(1);
+                Step::Send(
+                    request,
+                    Sent::new(Self { session: access, tally, phase: Phase::LoggingIn(outgoing, login) }),
+                )
+            }
+            Admission::AwaitLogin { until } => {
                 let until = until.min(deadline);
-                Step::Wait(until, Self { access, tally, phase: Phase::Joining(outgoing, until) })
+                Step::Wait(
+                    until,
+                    Self { session: access, tally, phase: Phase::AwaitingLogin(outgoing, until) },
+                )
             }
             Admission::Hold(hold) => {
-                if hold.waiting != WaitReason::Login {
+                if hold.wait_reason != WaitReason::Login {
                     // It does not wait for a login: one that is given up meanwhile is not its failure.
-                    tally.since = None;
+                    tally.asked_at_give_up = None;
                 }
-                Self::pass(access, tally, outgoing.sent.hold(hold, now), now)
+                Self::wrap_step(access, tally, outgoing.sent.postpone(hold, now), now)
             }
-            Admission::Never(error) => {
-                let requests = outgoing.sent.machine().progress().requests;
-                Self::pass(access, tally, Step::Done(Err(error.after(requests))), now)
+            Admission::Refuse(error) => {
+                let requests = outgoing.sent.inner().progress().requests;
+                Self::wrap_step(access, tally, Step::Done(Err(error.with_attempts(requests))), now)
             }
         }
     }
 
     /// Goes on with a request that could not go out, unless its time is over meanwhile.
-    fn retry(access: A, tally: Tally, outgoing: Outgoing<M>, now: DateTime<Utc>) -> Step<Self> {
+    fn redispatch(access: A, tally: RequestTally, outgoing: Outgoing<M>, now: DateTime<Utc>) -> Step<Self> {
         if now < outgoing.request.deadline() {
             Self::dispatch(access, tally, outgoing, now)
         } else {
-            Self::pass(access, tally, outgoing.sent.unsent().step(now), now)
+            Self::wrap_step(access, tally, outgoing.sent.into_unsent().step(now), now)
         }
     }
 }
@@ -194,21 +209,22 @@ impl<M: Machine, A: SharedSession> Machine for Authorized<M, A> {
     type Output = M::Output;
 
     fn step(self, now: DateTime<Utc>) -> Step<Self> {
-        let Self { access, tally, phase } = self;
+        let Self { session: access, tally, phase } = self;
         match phase {
-            Phase::Resting(machine) => Self::pass(access, tally, machine.step(now), now),
-            Phase::Joining(outgoing, _)
+            Phase::Inner(machine) => Self::wrap_step(access, tally, machine.step(now), now),
+            Phase::AwaitingLogin(outgoing, _)
             | Phase::LoggingIn(outgoing, _)
-            | Phase::Calling(outgoing, _)
-            | Phase::Apart(outgoing) => Self::retry(access, tally, outgoing, now),
+            | Phase::InFlight(outgoing, _)
+            | Phase::BypassingSession(outgoing) => Self::redispatch(access, tally, outgoing, now),
         }
     }
 
     fn progress(&self) -> Progress {
         let progress = self.machine().progress();
-        let progress = Progress { requests: progress.requests.saturating_add(self.tally.others), ..progress };
+        let progress =
+            Progress { requests: progress.requests.saturating_add(self.tally.extra_requests), ..progress };
         match &self.phase {
-            Phase::Joining(_, until) => Progress {
+            Phase::AwaitingLogin(_, until) => Progress {
                 wait_reason: WaitReason::Login,
                 wake_at: Some(*until),
                 wake_reason: WakeReason::Session,
@@ -219,63 +235,75 @@ impl<M: Machine, A: SharedSession> Machine for Authorized<M, A> {
     }
 }
 
-impl<M: Machine, A: SharedSession> sealed::Machine for Authorized<M, A> {
-    fn received(self, received: Received, now: DateTime<Utc>) -> Step<Self> {
-        let Self { access, mut tally, phase } = self;
+impl<M: Machine, A: SharedSession> sealed::MachineInternals for Authorized<M, A> {
+    fn on_reply(self, received: ReceivedReply, now: DateTime<Utc>) -> Step<Self> {
+        let Self { session: access, mut tally, phase } = self;
         match phase {
             Phase::LoggingIn(outgoing, mut login) => {
-                let number = *login.settle();
+                let number = *login.disarm();
                 // An attempt that our own deadline cut short says nothing about the login service.
                 let cut_short = received.reply.is_err() && now >= outgoing.request.deadline();
                 access.with(|session| match cut_short {
                     true => session.abandon_login(number),
-                    false => session.logged_in(number, received.reply, received.retry_after, now),
+                    false => session.on_login_reply(number, received.reply, received.retry_after, now),
                 });
-                Self::retry(access, tally, outgoing, now)
+                Self::redispatch(access, tally, outgoing, now)
             }
-            Phase::Calling(outgoing, mut pass) => {
-                let pass = pass.settle();
-                let renewable = tally.refused < RELOGINS;
+            Phase::InFlight(outgoing, mut pass) => {
+                let pass = pass.disarm();
+                let renewable = tally.current_token_401s < MAX_RELOGINS;
                 match access.with(|session| {
-                    session.observe(pass, renewable, &received.reply, received.retry_after, now)
+                    session.on_reply(pass, renewable, &received.reply, received.retry_after, now)
                 }) {
-                    ReplyOutcome::Invalidated => tally.refused += 1,
-                    ReplyOutcome::Replaced if tally.replaced < REPLACEMENTS => tally.replaced += 1,
+                    ReplyOutcome::LogInAndResend => tally.current_token_401s += 1,
+                    ReplyOutcome::Resend if tally.stale_token_401s < MAX_STALE_TOKEN_RETRIES => {
+                        tally.stale_token_401s += 1
+                    }
                     observed => {
                         let not_before = match observed {
                             ReplyOutcome::Deliver { not_before } => not_before,
-                            ReplyOutcome::Replaced | ReplyOutcome::Invalidated => None,
+                            ReplyOutcome::Resend | ReplyOutcome::LogInAndResend => None,
                         };
                         let token = Some(pass.bearer.secret().clone());
-                        let received = Received { not_before, others: tally.others, token, ..received };
-                        return Self::pass(
+                        let received = ReceivedReply {
+                            not_before,
+                            extra_requests: tally.extra_requests,
+                            sent_token: token,
+                            ..received
+                        };
+                        return Self::wrap_step(
                             access,
-                            Tally::default(),
-                            outgoing.sent.receive_as(received, now),
+                            RequestTally::default(),
+                            outgoing.sent.receive_with(received, now),
                             now,
                         );
                     }
                 }
-                tally.others = tally.others.saturating_add(1);
-                Self::retry(access, tally, outgoing, now)
+                tally.extra_requests = tally.extra_requests.saturating_add(1);
+                Self::redispatch(access, tally, outgoing, now)
             }
-            Phase::Apart(outgoing) => {
-                Self::pass(access, Tally::default(), outgoing.sent.receive_as(received, now), now)
-            }
+            Phase::BypassingSession(outgoing) => Self::wrap_step(
+                access,
+                RequestTally::default(),
+                outgoing.sent.receive_with(received, now),
+                now,
+            ),
             // Nothing is out in these phases, so that no reply is ours.
-            Phase::Resting(machine) => Self::pass(access, tally, machine.step(now), now),
-            Phase::Joining(outgoing, _) => Self::retry(access, tally, outgoing, now),
+            Phase::Inner(machine) => Self::wrap_step(access, tally, machine.step(now), now),
+            Phase::AwaitingLogin(outgoing, _) => Self::redispatch(access, tally, outgoing, now),
         }
     }
 
-    fn held(self, hold: Hold, now: DateTime<Utc>) -> Step<Self> {
-        let Self { access, tally, phase } = self;
+    fn on_hold(self, hold: Hold, now: DateTime<Utc>) -> Step<Self> {
+        let Self { session: access, tally, phase } = self;
         match phase {
-            Phase::Resting(machine) => Self::pass(access, tally, machine.step(now), now),
-            Phase::Joining(outgoing, _)
+            Phase::Inner(machine) => Self::wrap_step(access, tally, machine.step(now), now),
+            Phase::AwaitingLogin(outgoing, _)
             | Phase::LoggingIn(outgoing, _)
-            | Phase::Calling(outgoing, _)
-            | Phase::Apart(outgoing) => Self::pass(access, tally, outgoing.sent.hold(hold, now), now),
+            | Phase::InFlight(outgoing, _)
+            | Phase::BypassingSession(outgoing) => {
+                Self::wrap_step(access, tally, outgoing.sent.postpone(hold, now), now)
+            }
         }
     }
 }
@@ -283,36 +311,36 @@ impl<M: Machine, A: SharedSession> sealed::Machine for Authorized<M, A> {
 /// Something that the session waits for. Dropped before it is settled, because the operation was, it tells the session not
 /// to wait for it.
 #[derive(Debug)]
-struct Pending<A: SharedSession, T> {
-    access: A,
+struct CancelOnDrop<A: SharedSession, T> {
+    session: A,
     value: T,
-    lost: fn(&mut Session, &T),
-    settled: bool,
+    on_drop: fn(&mut Session, &T),
+    disarmed: bool,
 }
 
-impl<A: SharedSession, T> Pending<A, T> {
+impl<A: SharedSession, T> CancelOnDrop<A, T> {
     fn new(access: A, value: T, lost: fn(&mut Session, &T)) -> Self {
-        Self { access, value, lost, settled: false }
+        Self { session: access, value, on_drop: lost, disarmed: false }
     }
 
-    fn settle(&mut self) -> &T {
-        self.settled = true;
+    fn disarm(&mut self) -> &T {
+        self.disarmed = true;
         &self.value
     }
 }
 
-impl<A: SharedSession, T> Drop for Pending<A, T> {
+impl<A: SharedSession, T> Drop for CancelOnDrop<A, T> {
     fn drop(&mut self) {
-        if !self.settled {
-            self.access.with(|session| (self.lost)(session, &self.value));
+        if !self.disarmed {
+            self.session.with(|session| (self.on_drop)(session, &self.value));
         }
     }
 }
 
 /// How often one request may make us log in again after a 401.
-const RELOGINS: u32 = 1;
+const MAX_RELOGINS: u32 = 1;
 /// How often one request is repeated because the token that it was sent with had been replaced meanwhile.
-const REPLACEMENTS: u32 = 3;
+const MAX_STALE_TOKEN_RETRIES: u32 = 3;
 
 #[cfg(test)]
 mod tests;

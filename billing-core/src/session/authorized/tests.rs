@@ -17,9 +17,9 @@ fn shared(credentials: Credentials) -> Shared {
     Rc::new(RefCell::new(Session::new(Environment::default(), credentials)))
 }
 
-fn unpaced(credentials: Credentials) -> Shared {
+fn without_pacing(credentials: Credentials) -> Shared {
     let pacing = Pacing { min_interval: None };
-    Rc::new(RefCell::new(Session::with(Environment::default(), credentials, pacing, 1)))
+    Rc::new(RefCell::new(Session::with_pacing(Environment::default(), credentials, pacing, 1)))
 }
 
 fn client() -> Credentials {
@@ -96,7 +96,7 @@ fn d06_a_401_costs_no_poll_and_moves_no_schedule() {
     let waits = |mut stale: Vec<u32>| {
         let mut polls = 0;
         let run = run(
-            Authorized::new(poll(Policy::default()), unpaced(client())),
+            Authorized::new(poll(Policy::default()), without_pacing(client())),
             server(move |_, _| {
                 if stale.first() == Some(&polls) {
                     stale.remove(0);
@@ -171,7 +171,7 @@ fn a_silent_login_is_taken_over_when_its_time_is_over() {
 
 /// Until when a call waits that wants to go out a day before `now`, in seconds from then. Ten of them are the session's, to
 /// be sure.
-fn waits_on_a_clock_that_was_set_back(access: &Shared, now: DateTime<Utc>) -> f64 {
+fn seconds_waited_after_clock_set_back(access: &Shared, now: DateTime<Utc>) -> f64 {
     let yesterday = before(now, DAY);
     match overview(access).step(yesterday) {
         Step::Wait(until, _) => between(yesterday, until).as_secs_f64(),
@@ -181,19 +181,19 @@ fn waits_on_a_clock_that_was_set_back(access: &Shared, now: DateTime<Utc>) -> f6
 
 #[test]
 fn d07_a_429_parks_no_longer_on_a_clock_that_was_set_back() {
-    let access = unpaced(Credentials::access_token("t").unwrap());
+    let access = without_pacing(Credentials::access_token("t").unwrap());
     let Step::Send(_, sent) = overview(&access).step(start()) else { panic!("a call") };
     let Step::Wait(..) = sent.receive(reply(429, "retry-after: 90", ""), start()) else { panic!("a wait") };
-    let waits = waits_on_a_clock_that_was_set_back(&access, start());
+    let waits = seconds_waited_after_clock_set_back(&access, start());
     assert!((100.0..=101.0).contains(&waits), "{waits}");
 }
 
 #[test]
 fn a_window_that_is_used_up_is_awaited_no_longer_on_a_clock_that_was_set_back() {
-    let access = unpaced(Credentials::access_token("t").unwrap());
+    let access = without_pacing(Credentials::access_token("t").unwrap());
     let headers = "inin-ratelimit-allowed: 1\ninin-ratelimit-count: 1\ninin-ratelimit-reset: 60";
     run(overview(&access), |_, _| reply(200, headers, "{}"));
-    let waits = waits_on_a_clock_that_was_set_back(&access, start());
+    let waits = seconds_waited_after_clock_set_back(&access, start());
     assert!((70.0..=71.0).contains(&waits), "{waits}");
 }
 
@@ -201,21 +201,22 @@ fn a_window_that_is_used_up_is_awaited_no_longer_on_a_clock_that_was_set_back() 
 fn d06_a_silent_login_and_one_that_backs_off_are_awaited_no_longer_on_a_clock_that_was_set_back() {
     let access = shared(client());
     let Step::Send(_, _silent) = overview(&access).step(start()) else { panic!("a login") };
-    assert_eq!(waits_on_a_clock_that_was_set_back(&access, start()), 41.0);
+    assert_eq!(seconds_waited_after_clock_set_back(&access, start()), 41.0);
     let access = shared(client());
     let Step::Send(_, sent) = overview(&access).step(start()) else { panic!("a login") };
     let Step::Wait(..) = sent.receive(reply(503, "retry-after: 90", ""), start()) else { panic!("a wait") };
-    assert_eq!(waits_on_a_clock_that_was_set_back(&access, start()), 100.0);
+    assert_eq!(seconds_waited_after_clock_set_back(&access, start()), 100.0);
 }
 
 #[test]
-fn d06_and_7_what_comes_after_a_clock_was_set_back_holds_from_then() {
+fn d06_and_d07_what_comes_after_a_clock_was_set_back_holds_from_then() {
     let yesterday = before(start(), DAY);
     let waits = |access: &Shared| match overview(access).step(yesterday) {
         Step::Wait(until, _) => between(yesterday, until).as_secs_f64(),
         other => panic!("a wait, not {other:?}"),
     };
-    for (access, status) in [(unpaced(Credentials::access_token("t").unwrap()), 429), (shared(client()), 503)]
+    for (access, status) in
+        [(without_pacing(Credentials::access_token("t").unwrap()), 429), (shared(client()), 503)]
     {
         let Step::Send(_, sent) = overview(&access).step(start()) else { panic!("a request") };
         let asked = reply(status, "retry-after: 90", "");
@@ -226,7 +227,7 @@ fn d06_and_7_what_comes_after_a_clock_was_set_back_holds_from_then() {
 
 #[test]
 fn a_token_lasts_no_longer_on_a_clock_that_was_set_back() {
-    let access = unpaced(client());
+    let access = without_pacing(client());
     run(overview(&access), server(|_, _| reply(200, "", "{}")));
     let sends_login = |now| match overview(&access).step(now) {
         Step::Send(request, _) => is_login(&request),
@@ -240,7 +241,7 @@ fn a_token_lasts_no_longer_on_a_clock_that_was_set_back() {
 
 #[test]
 fn d07_threads_that_come_out_of_order_set_no_clock_back() {
-    let access = unpaced(Credentials::access_token("t").unwrap());
+    let access = without_pacing(Credentials::access_token("t").unwrap());
     let Step::Send(_, sent) = overview(&access).step(start()) else { panic!("a call") };
     let Step::Wait(until, _) = sent.receive(reply(429, "retry-after: 90", ""), start()) else {
         panic!("a wait")
@@ -272,7 +273,7 @@ fn d05_a_lifetime_of_nothing_is_no_endless_login() {
 }
 
 #[test]
-fn a_gateways_4xx_on_a_login_is_not_the_end_of_the_session() {
+fn gateway_4xx_on_login_does_not_end_the_session() {
     for status in [400, 403, 404] {
         let access = shared(client());
         let first = run(overview(&access), |_, _| reply(status, "", "<html>WAF</html>"));
@@ -324,7 +325,7 @@ fn a_failing_login_backs_off_and_is_given_up_by_all_who_wait() {
 
 #[test]
 fn d05_the_last_429_of_a_burst_is_followed_by_a_second_too() {
-    let access = unpaced(Credentials::access_token("a").unwrap());
+    let access = without_pacing(Credentials::access_token("a").unwrap());
     let [first, last] = [overview(&access), overview(&access)].map(|machine| match machine.step(start()) {
         Step::Send(_, sent) => sent,
         other => panic!("{other:?}"),
@@ -337,7 +338,7 @@ fn d05_the_last_429_of_a_burst_is_followed_by_a_second_too() {
 }
 
 #[test]
-fn a_login_given_up_is_no_failure_of_what_waited_for_the_quota() {
+fn giving_up_a_login_does_not_fail_requests_waiting_for_quota() {
     let access = shared(client());
     let login = |token: &str| reply(200, "", &format!(r#"{{"access_token":"{token}","expires_in":30}}"#));
     let Step::Send(_, sent) = overview(&access).step(start()) else { panic!("a login") };
@@ -355,7 +356,7 @@ fn a_login_given_up_is_no_failure_of_what_waited_for_the_quota() {
 }
 
 #[test]
-fn what_a_login_leaves_no_time_for_fails_by_the_login() {
+fn request_delayed_past_its_deadline_by_a_login_names_the_login() {
     let hurried = Policy { timeout: Duration::from_secs(60), ..Policy::default() };
     for (hint, patient) in [("retry-after: 180", true), ("", false)] {
         let run = run(Authorized::new(exchange(hurried.clone()), shared(client())), |request, _| {
@@ -517,7 +518,7 @@ fn the_deadline_holds_while_somebody_else_logs_in() {
     };
     assert_eq!(until, after(start(), Duration::from_secs(5)));
     let Step::Done(Err(error)) = joined.step(until) else { panic!("an error") };
-    assert!(matches!(error.kind(), ErrorKind::Deadline(_)));
+    assert!(matches!(error.kind(), ErrorKind::DeadlineExceeded(_)));
 }
 
 #[test]
@@ -531,7 +532,7 @@ fn d04_a_login_that_comes_after_the_deadline_is_followed_by_no_request() {
         match login.receive(token, after(start(), Duration::from_secs(seconds))) {
             Step::Send(request, _) => assert!(in_time && !is_login(&request), "after {seconds} s"),
             Step::Done(Err(error)) => {
-                assert!(!in_time && matches!(error.kind(), ErrorKind::Deadline(_)), "{error}");
+                assert!(!in_time && matches!(error.kind(), ErrorKind::DeadlineExceeded(_)), "{error}");
             }
             other => panic!("{other:?}"),
         }
@@ -552,13 +553,13 @@ fn our_own_deadline_is_not_the_login_services_failure() {
         Step::Done(result) => result,
         other => panic!("{other:?}"),
     };
-    assert!(matches!(ended.unwrap_err().kind(), ErrorKind::Deadline(_)));
+    assert!(matches!(ended.unwrap_err().kind(), ErrorKind::DeadlineExceeded(_)));
     assert!(matches!(joined.step(later), Step::Send(request, _) if is_login(&request)));
 }
 
 #[test]
 fn a_dropped_call_frees_its_place_in_the_quota() {
-    let access = unpaced(Credentials::access_token("a").unwrap());
+    let access = without_pacing(Credentials::access_token("a").unwrap());
     for _ in 0..3 {
         let Step::Send(_, sent) = overview(&access).step(start()) else { panic!("a call") };
         drop(sent);
@@ -597,7 +598,7 @@ fn d02_what_is_saved_while_waiting_for_a_login_is_the_poll_itself() {
 
 #[test]
 fn progress_tells_of_the_login_that_is_waited_for_and_counts_it() {
-    let access = unpaced(client());
+    let access = without_pacing(client());
     let Step::Send(_, logging_in) = overview(&access).step(start()) else { panic!("a login") };
     let Step::Wait(until, joined) = overview(&access).step(start()) else { panic!("a wait") };
     let progress = joined.progress();
@@ -620,7 +621,7 @@ fn progress_tells_of_the_login_that_is_waited_for_and_counts_it() {
 
 #[test]
 fn progress_counts_a_request_that_a_401_has_cost_while_its_repeat_waits() {
-    let access = unpaced(client());
+    let access = without_pacing(client());
     let Step::Send(_, logging_in) = overview(&access).step(start()) else { panic!("a login") };
     let token = reply(200, "", r#"{"access_token":"t1"}"#);
     let Step::Send(_, first) = logging_in.receive(token, start()) else { panic!("the call") };
@@ -633,7 +634,7 @@ fn progress_counts_a_request_that_a_401_has_cost_while_its_repeat_waits() {
 
 #[test]
 fn d05_a_token_that_is_replaced_again_and_again_is_followed_three_times() {
-    let access = unpaced(client());
+    let access = without_pacing(client());
     let again = |machine: Authorized<_, Shared>| machine.step(start());
     let Step::Send(_, logging_in) = again(overview(&access)) else { panic!("a login") };
     let Step::Send(_, mut slow) = logging_in.receive(reply(200, "", r#"{"access_token":"t0"}"#), start())

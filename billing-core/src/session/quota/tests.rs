@@ -29,7 +29,7 @@ fn observe(
     now: f64,
 ) -> Option<NotBefore> {
     let retry_after = crate::machine::retry_after::retry_after(headers, at(now));
-    quota.observe(ticket, status, headers, retry_after, ErrorContext::default, at(now))
+    quota.on_response(ticket, status, headers, retry_after, ErrorContext::default, at(now))
 }
 
 fn ok(quota: &mut Quota, ticket: Ticket, headers: &HeaderMap, now: f64) {
@@ -46,7 +46,7 @@ fn retry_after(seconds: u32) -> HeaderMap {
     [(http::header::RETRY_AFTER, seconds.into())].into_iter().collect()
 }
 
-fn unpaced() -> Quota {
+fn without_pacing() -> Quota {
     Quota::new(Pacing { min_interval: None }, 1)
 }
 
@@ -59,15 +59,15 @@ fn a_window_is_used_to_the_full_and_then_awaited() {
     assert_eq!(rest.len(), 9);
     let hold = quota.admit(at(1.0)).unwrap_err();
     let until = between(at(0.0), hold.not_before.until).as_secs_f64();
-    assert!((60.5..=61.5).contains(&until) && hold.waiting == WaitReason::Quota, "{until}");
-    assert_eq!(hold.not_before.asked, Some(at(60.5)));
+    assert!((60.5..=61.5).contains(&until) && hold.wait_reason == WaitReason::QuotaExhausted, "{until}");
+    assert_eq!(hold.not_before.server_time, Some(at(60.5)));
     // Nobody has answered the nine, but they were sent long ago and belong to the window before.
     assert_eq!(burst(&mut quota, 61.2).len(), 10);
 }
 
 #[test]
 fn what_is_sent_at_the_edge_counts_on_both_sides() {
-    let mut quota = unpaced();
+    let mut quota = without_pacing();
     let first = send(&mut quota, 0.0);
     ok(&mut quota, first, &headers(10, 1, 60), 0.0);
     for _ in 0..4 {
@@ -78,7 +78,7 @@ fn what_is_sent_at_the_edge_counts_on_both_sides() {
 
 #[test]
 fn a_late_answer_of_the_old_window_does_not_spoil_the_new_one() {
-    let mut quota = unpaced();
+    let mut quota = without_pacing();
     let first = send(&mut quota, 0.0);
     ok(&mut quota, first, &headers(10, 1, 60), 0.0);
     let slow = send(&mut quota, 58.9);
@@ -93,7 +93,7 @@ fn a_late_answer_of_the_old_window_does_not_spoil_the_new_one() {
 
 #[test]
 fn out_of_order_answers_never_lower_what_is_used() {
-    let mut quota = unpaced();
+    let mut quota = without_pacing();
     let four: Vec<_> = (0..4).map(|_| send(&mut quota, 0.0)).collect();
     ok(&mut quota, four[3], &headers(10, 4, 60), 0.1);
     ok(&mut quota, four[1], &headers(10, 2, 60), 0.2);
@@ -101,9 +101,9 @@ fn out_of_order_answers_never_lower_what_is_used() {
 }
 
 #[test]
-fn what_was_there_before_us_is_used_and_not_expected_again() {
+fn earlier_usage_counts_but_is_not_extrapolated() {
     for (allowed, count, free) in [(300, 77, 223), (300, 200, 100), (180, 50, 130), (5, 2, 3), (2, 2, 0)] {
-        let mut quota = unpaced();
+        let mut quota = without_pacing();
         let first = send(&mut quota, 0.0);
         ok(&mut quota, first, &headers(allowed, count, 60), 0.1);
         assert_eq!(burst(&mut quota, 0.2).len(), free, "{allowed} {count}");
@@ -112,7 +112,7 @@ fn what_was_there_before_us_is_used_and_not_expected_again() {
 
 #[test]
 fn a_slow_answer_makes_no_new_window_of_the_old_one() {
-    let mut quota = unpaced();
+    let mut quota = without_pacing();
     let first = send(&mut quota, 0.0);
     ok(&mut quota, first, &headers(2, 1, 60), 0.1);
     let slow = send(&mut quota, 0.2);
@@ -123,10 +123,10 @@ fn a_slow_answer_makes_no_new_window_of_the_old_one() {
 
 #[test]
 fn a_new_token_has_windows_of_its_own() {
-    let mut quota = unpaced();
+    let mut quota = without_pacing();
     let old = send(&mut quota, 0.0);
     ok(&mut quota, old, &headers(2, 1, 60), 0.0);
-    quota.renew(at(2.0));
+    quota.on_new_token(at(2.0));
     let new = send(&mut quota, 2.0);
     ok(&mut quota, new, &headers(2, 1, 60), 2.0);
     assert_eq!(burst(&mut quota, 62.2).len(), 0);
@@ -136,9 +136,9 @@ fn a_new_token_has_windows_of_its_own() {
 #[test]
 fn an_answer_with_the_token_before_says_nothing_of_the_new_ones_window() {
     // Where it is the first to speak of a quota at all, it says how much is allowed, and not until when;
-    let mut quota = unpaced();
+    let mut quota = without_pacing();
     let old = send(&mut quota, 0.0);
-    quota.renew(at(2.0));
+    quota.on_new_token(at(2.0));
     let new = send(&mut quota, 2.0);
     ok(&mut quota, old, &headers(2, 2, 30), 3.0);
     assert_eq!(burst(&mut quota, 3.1).len(), 0);
@@ -146,17 +146,17 @@ fn an_answer_with_the_token_before_says_nothing_of_the_new_ones_window() {
     assert_eq!(burst(&mut quota, 63.7).len(), 0);
     assert_eq!(burst(&mut quota, 63.8).len(), 2);
     // nothing where a window is known, and its own goes on for long,
-    let mut quota = unpaced();
+    let mut quota = without_pacing();
     let (first, slow) = (send(&mut quota, 0.0), send(&mut quota, 0.0));
     ok(&mut quota, first, &headers(9, 1, 60), 0.0);
-    quota.renew(at(2.0));
+    quota.on_new_token(at(2.0));
     ok(&mut quota, slow, &headers(5, 5, 50), 3.0);
     assert_eq!(burst(&mut quota, 3.1).len(), 7);
     // nor where it speaks of none.
-    let mut quota = unpaced();
+    let mut quota = without_pacing();
     let (first, slow) = (send(&mut quota, 0.0), send(&mut quota, 0.0));
     ok(&mut quota, first, &headers(2, 2, 60), 0.0);
-    quota.renew(at(2.0));
+    quota.on_new_token(at(2.0));
     let mut own = HeaderMap::new();
     own.insert("inin-correlation-id", http::HeaderValue::from_static("c"));
     ok(&mut quota, slow, &own, 3.0);
@@ -165,7 +165,7 @@ fn an_answer_with_the_token_before_says_nothing_of_the_new_ones_window() {
 
 #[test]
 fn a_slow_answer_tells_that_the_window_goes_on_which_the_clock_thought_was_over() {
-    let mut quota = unpaced();
+    let mut quota = without_pacing();
     let first = send(&mut quota, 0.0);
     ok(&mut quota, first, &headers(10, 1, 60), 0.0);
     let rest = burst(&mut quota, 1.0);
@@ -176,7 +176,7 @@ fn a_slow_answer_tells_that_the_window_goes_on_which_the_clock_thought_was_over(
     ok(&mut quota, rest[0], &headers(10, 10, 30), 61.0);
     assert_eq!(burst(&mut quota, 61.1).len(), 10, "a minute on its way, it may have been made long ago");
 
-    let mut quota = unpaced();
+    let mut quota = without_pacing();
     let first = send(&mut quota, 0.0);
     ok(&mut quota, first, &headers(3, 1, 60), 0.0);
     let (second, slow) = (send(&mut quota, 1.0), send(&mut quota, 59.0));
@@ -185,7 +185,7 @@ fn a_slow_answer_tells_that_the_window_goes_on_which_the_clock_thought_was_over(
     assert_eq!(burst(&mut quota, 61.1).len(), 0);
     assert_eq!(burst(&mut quota, 92.3).len(), 3);
     // What an answer about the new window has told stands.
-    let mut quota = unpaced();
+    let mut quota = without_pacing();
     let first = send(&mut quota, 0.0);
     ok(&mut quota, first, &headers(3, 1, 60), 0.0);
     let slow = send(&mut quota, 59.0);
@@ -197,39 +197,39 @@ fn a_slow_answer_tells_that_the_window_goes_on_which_the_clock_thought_was_over(
 
 #[test]
 fn what_was_lost_may_be_counted_after_the_first_answer_was_made() {
-    let mut quota = unpaced();
+    let mut quota = without_pacing();
     let tickets: Vec<_> = (0..3).map(|_| send(&mut quota, 0.0)).collect();
-    quota.lose(tickets[1], at(1.0));
+    quota.mark_unanswered(tickets[1], at(1.0));
     ok(&mut quota, tickets[0], &headers(5, 1, 60), 2.0);
     // One is counted, one is out, and one may be counted yet.
     assert_eq!(burst(&mut quota, 3.0).len(), 2);
 }
 
 #[test]
-fn what_was_lost_may_have_begun_the_window() {
-    let mut quota = unpaced();
+fn unanswered_request_may_have_started_the_window() {
+    let mut quota = without_pacing();
     let first = send(&mut quota, 0.0);
     ok(&mut quota, first, &headers(1, 1, 60), 0.0);
     let lost = send(&mut quota, 61.0);
-    quota.lose(lost, at(64.0));
+    quota.mark_unanswered(lost, at(64.0));
     assert_eq!(burst(&mut quota, 124.2).len(), 0);
     assert_eq!(burst(&mut quota, 124.3).len(), 1);
 }
 
 #[test]
-fn what_was_lost_at_the_edge_counts_in_the_new_window_too() {
-    let mut quota = unpaced();
+fn unanswered_request_at_the_edge_counts_in_the_new_window() {
+    let mut quota = without_pacing();
     let first = send(&mut quota, 0.0);
     ok(&mut quota, first, &headers(10, 1, 60), 0.0);
     let [early, late] = [50.0, 59.0].map(|now| send(&mut quota, now));
-    quota.lose(early, at(59.5));
-    quota.lose(late, at(59.5));
+    quota.mark_unanswered(early, at(59.5));
+    quota.mark_unanswered(late, at(59.5));
     assert_eq!(burst(&mut quota, 60.5).len(), 9);
 }
 
 #[test]
 fn a_window_that_is_full_says_nothing_of_the_pace_of_others() {
-    let mut quota = unpaced();
+    let mut quota = without_pacing();
     let first = send(&mut quota, 0.0);
     ok(&mut quota, first, &headers(100, 1, 60), 0.1);
     let mut ours: Vec<Ticket> = (0..49).map(|_| send(&mut quota, 1.0)).collect();
@@ -245,29 +245,31 @@ fn a_window_that_is_full_says_nothing_of_the_pace_of_others() {
 
 #[test]
 fn what_others_have_taken_of_this_window_is_not_ours_in_the_next() {
-    let mut quota = unpaced();
+    let mut quota = without_pacing();
     let first = send(&mut quota, 0.0);
     ok(&mut quota, first, &headers(300, 101, 60), 0.1);
     let second = send(&mut quota, 10.0);
     // A hundred were there before us, and twenty came since.
     ok(&mut quota, second, &headers(300, 122, 50), 10.1);
-    let Throughput::Window { usable, .. } = quota.pace(at(10.2)) else { panic!("a window") };
+    let Throughput::Window { usable_per_window: usable, .. } = quota.throughput(at(10.2)) else {
+        panic!("a window")
+    };
     assert_eq!(usable, 280);
 }
 
 #[test]
-fn of_what_was_lost_no_more_is_kept_than_may_still_be_counted() {
-    let mut quota = unpaced();
+fn unanswered_requests_are_forgotten_when_uncountable() {
+    let mut quota = without_pacing();
     for second in 0..1000 {
         let ticket = send(&mut quota, second.into());
-        quota.lose(ticket, at(f64::from(second) + 0.5));
+        quota.mark_unanswered(ticket, at(f64::from(second) + 0.5));
     }
-    assert_eq!(quota.lost.len(), 61);
+    assert_eq!(quota.unanswered.len(), 61);
 }
 
 #[test]
-fn a_strangers_pace_is_reserved_for_and_the_reserve_melts() {
-    let mut quota = unpaced();
+fn other_clients_rate_is_reserved_and_released_towards_the_window_end() {
+    let mut quota = without_pacing();
     let first = send(&mut quota, 0.0);
     ok(&mut quota, first, &headers(100, 1, 60), 0.0);
     let second = send(&mut quota, 10.0);
@@ -276,7 +278,7 @@ fn a_strangers_pace_is_reserved_for_and_the_reserve_melts() {
     let sent = burst(&mut quota, 10.0).len();
     assert!((36..=38).contains(&sent), "{sent}");
     let hold = quota.admit(at(10.0)).unwrap_err();
-    assert_eq!((hold.not_before.until, hold.not_before.asked), (at(11.0), None));
+    assert_eq!((hold.not_before.until, hold.not_before.server_time), (at(11.0), None));
     assert!(burst(&mut quota, 35.0).len() > 20);
     // In the next window their pace is expected from the start: ten in a third of a minute, as nobody has looked since.
     let sent = burst(&mut quota, 60.5).len();
@@ -284,8 +286,8 @@ fn a_strangers_pace_is_reserved_for_and_the_reserve_melts() {
 }
 
 #[test]
-fn what_is_on_its_way_hides_no_stranger() {
-    let mut quota = unpaced();
+fn requests_in_flight_do_not_hide_other_clients() {
+    let mut quota = without_pacing();
     let first = send(&mut quota, 0.0);
     ok(&mut quota, first, &headers(300, 1, 60), 0.5);
     let second = send(&mut quota, 9.0);
@@ -297,8 +299,8 @@ fn what_is_on_its_way_hides_no_stranger() {
 }
 
 #[test]
-fn who_is_not_seen_is_forgotten_by_halves() {
-    let mut quota = unpaced();
+fn unseen_clients_expected_rate_halves_each_window() {
+    let mut quota = without_pacing();
     let first = send(&mut quota, 0.0);
     ok(&mut quota, first, &headers(100, 1, 60), 0.0);
     let second = send(&mut quota, 30.0);
@@ -317,9 +319,9 @@ fn without_headers_requests_are_spaced() {
     let mut quota = Quota::new(Pacing::default(), 1);
     send(&mut quota, 0.0);
     let hold = quota.admit(at(0.1)).unwrap_err();
-    assert_eq!((hold.not_before.until, hold.waiting), (at(0.2), WaitReason::Spacing));
+    assert_eq!((hold.not_before.until, hold.wait_reason), (at(0.2), WaitReason::Spacing));
     send(&mut quota, 0.2);
-    assert_eq!(burst(&mut unpaced(), 0.0).len(), 1000);
+    assert_eq!(burst(&mut without_pacing(), 0.0).len(), 1000);
 }
 
 #[test]
@@ -328,7 +330,7 @@ fn d07_a_429_parks_until_the_later_of_hint_and_window_and_a_little() {
     let ticket = send(&mut quota, 0.0);
     let wait = throttle(&mut quota, ticket, &retry_after(42), 0.0);
     assert!((42.25..=42.5).contains(&wait), "{wait}");
-    assert_eq!(quota.admit(at(10.0)).unwrap_err().waiting, WaitReason::Throttled);
+    assert_eq!(quota.admit(at(10.0)).unwrap_err().wait_reason, WaitReason::Throttled);
     let ticket = send(&mut quota, 43.0);
     let mut both = headers(10, 10, 50);
     both.extend(retry_after(3));
@@ -336,7 +338,7 @@ fn d07_a_429_parks_until_the_later_of_hint_and_window_and_a_little() {
     assert!((51.25..=51.5).contains(&wait), "50 s may be rounded down: {wait}");
 
     // The window is known from before, though this answer does not speak of it.
-    let mut quota = unpaced();
+    let mut quota = without_pacing();
     let (first, second) = (send(&mut quota, 0.0), send(&mut quota, 0.0));
     ok(&mut quota, first, &headers(10, 2, 60), 0.0);
     let wait = throttle(&mut quota, second, &retry_after(1), 0.0);
@@ -345,13 +347,13 @@ fn d07_a_429_parks_until_the_later_of_hint_and_window_and_a_little() {
 
 #[test]
 fn while_a_429_parks_nothing_is_free_and_from_its_end_on_something_is() {
-    let mut quota = unpaced();
+    let mut quota = without_pacing();
     let (first, second) = (send(&mut quota, 0.0), send(&mut quota, 0.0));
     ok(&mut quota, first, &headers(10, 2, 60), 0.0);
     let status = StatusCode::TOO_MANY_REQUESTS;
     let parked = observe(&mut quota, second, status, &retry_after(90), 0.0).unwrap().until;
-    let free = |quota: &Quota, now| match quota.pace(now) {
-        Throughput::Window { free, ends, .. } => (free, ends),
+    let free = |quota: &Quota, now| match quota.throughput(now) {
+        Throughput::Window { remaining: free, ends_at: ends, .. } => (free, ends),
         other => panic!("{other:?}"),
     };
     assert_eq!(free(&quota, at(10.0)), (0, parked));
@@ -371,7 +373,7 @@ fn a_429_without_headers_backs_off_by_itself() {
 
 #[test]
 fn a_burst_of_429s_is_one_event() {
-    let mut quota = unpaced();
+    let mut quota = without_pacing();
     let tickets: Vec<_> = (0..10).map(|_| send(&mut quota, 0.0)).collect();
     for ticket in tickets {
         assert_eq!(throttle(&mut quota, ticket, &HeaderMap::new(), 0.5), 5.0);
@@ -380,7 +382,7 @@ fn a_burst_of_429s_is_one_event() {
     assert_eq!(throttle(&mut quota, ticket, &HeaderMap::new(), 5.5), 10.0);
 
     // What comes when the wait is over is another, to the instant.
-    let mut quota = unpaced();
+    let mut quota = without_pacing();
     let (first, late) = (send(&mut quota, 0.0), send(&mut quota, 0.0));
     assert_eq!(throttle(&mut quota, first, &HeaderMap::new(), 0.0), 5.0);
     assert_eq!(throttle(&mut quota, late, &HeaderMap::new(), 5.0), 10.0);
@@ -388,7 +390,7 @@ fn a_burst_of_429s_is_one_event() {
 
 #[test]
 fn an_answer_without_the_headers_says_nothing_of_the_window_after_its_own() {
-    let mut quota = unpaced();
+    let mut quota = without_pacing();
     let first = send(&mut quota, 0.0);
     ok(&mut quota, first, &headers(10, 1, 60), 0.0);
     let second = send(&mut quota, 1.0);
@@ -402,7 +404,7 @@ fn an_answer_without_the_headers_says_nothing_of_the_window_after_its_own() {
 
 #[test]
 fn a_quota_that_is_no_longer_announced_is_forgotten() {
-    let mut quota = unpaced();
+    let mut quota = without_pacing();
     let first = send(&mut quota, 0.0);
     ok(&mut quota, first, &headers(1, 1, 60), 0.0);
     // Without an answer the guess stands; after a whole window of the server's answers without headers it does not.
@@ -419,11 +421,11 @@ fn a_quota_that_is_no_longer_announced_is_forgotten() {
 
 #[test]
 fn what_was_dropped_at_the_edge_does_not_count() {
-    let mut quota = unpaced();
+    let mut quota = without_pacing();
     let first = send(&mut quota, 0.0);
     ok(&mut quota, first, &headers(10, 1, 60), 0.0);
     let dropped = send(&mut quota, 59.0);
-    quota.forget(dropped);
+    quota.cancel(dropped);
     assert_eq!(burst(&mut quota, 60.5).len(), 10);
 }
 
@@ -449,7 +451,7 @@ fn without_headers_the_pace_is_halved_at_a_429_and_creeps_up_again() {
 #[test]
 fn a_later_429_can_only_lengthen_the_park() {
     for (hints, parked) in [([5, 50], 50.0), ([50, 5], 50.0)] {
-        let mut quota = unpaced();
+        let mut quota = without_pacing();
         let tickets = [send(&mut quota, 0.0), send(&mut quota, 0.0)];
         let waits = [0, 1].map(|at| throttle(&mut quota, tickets[at], &retry_after(hints[at]), 0.0));
         assert!((parked..=parked + 0.5).contains(&waits[1]), "{waits:?}");
@@ -458,7 +460,7 @@ fn a_later_429_can_only_lengthen_the_park() {
 
 #[test]
 fn a_window_that_is_only_guessed_lengthens_no_park() {
-    let mut quota = unpaced();
+    let mut quota = without_pacing();
     let first = send(&mut quota, 0.0);
     ok(&mut quota, first, &headers(10, 1, 60), 0.0);
     let ticket = send(&mut quota, 61.0);
@@ -468,7 +470,7 @@ fn a_window_that_is_only_guessed_lengthens_no_park() {
 
 #[test]
 fn the_first_answer_of_a_new_window_tells_of_it() {
-    let mut quota = unpaced();
+    let mut quota = without_pacing();
     let first = send(&mut quota, 0.0);
     ok(&mut quota, first, &headers(10, 1, 60), 0.0);
     let ticket = send(&mut quota, 61.0);
@@ -479,7 +481,7 @@ fn the_first_answer_of_a_new_window_tells_of_it() {
 
 #[test]
 fn a_window_that_ends_earlier_than_thought_is_noticed() {
-    let mut quota = unpaced();
+    let mut quota = without_pacing();
     let first = send(&mut quota, 0.0);
     ok(&mut quota, first, &headers(10, 1, 60), 0.0);
     let eight: Vec<_> = (0..8).map(|_| send(&mut quota, 1.0)).collect();
@@ -490,7 +492,7 @@ fn a_window_that_ends_earlier_than_thought_is_noticed() {
     ok(&mut quota, ticket, &headers(10, 1, 60), 30.0);
     assert_eq!(burst(&mut quota, 30.0).len(), 9);
     // A few seconds of difference are delay and no new window.
-    let mut quota = unpaced();
+    let mut quota = without_pacing();
     let first = send(&mut quota, 0.0);
     ok(&mut quota, first, &headers(10, 1, 60), 0.0);
     let second = send(&mut quota, 2.0);
@@ -500,7 +502,7 @@ fn a_window_that_ends_earlier_than_thought_is_noticed() {
 
 #[test]
 fn what_was_there_before_us_is_forgotten_with_its_window() {
-    let mut quota = unpaced();
+    let mut quota = without_pacing();
     let first = send(&mut quota, 0.0);
     ok(&mut quota, first, &headers(100, 51, 60), 0.0);
     let second = send(&mut quota, 61.0);
@@ -514,7 +516,7 @@ fn what_was_there_before_us_is_forgotten_with_its_window() {
 
 #[test]
 fn windows_of_hours_are_windows() {
-    let mut quota = unpaced();
+    let mut quota = without_pacing();
     let first = send(&mut quota, 0.0);
     ok(&mut quota, first, &headers(2, 2, 7200), 0.0);
     assert!(quota.admit(at(7201.2)).is_err() && quota.admit(at(7201.3)).is_ok());
@@ -523,7 +525,7 @@ fn windows_of_hours_are_windows() {
 #[test]
 fn seconds_that_are_rounded_down_make_no_window_shorter() {
     // Windows by the clock, of which 30.9 s are left at the first answer.
-    let mut quota = unpaced();
+    let mut quota = without_pacing();
     let first = send(&mut quota, 0.0);
     ok(&mut quota, first, &headers(1, 1, 30), 0.0);
     assert_eq!(burst(&mut quota, 31.2).len(), 0);
@@ -534,7 +536,7 @@ fn seconds_that_are_rounded_down_make_no_window_shorter() {
     assert_eq!(burst(&mut quota, 91.7).len(), 0);
     assert_eq!(burst(&mut quota, 92.0).len(), 1);
     // Where windows are longer, a minute that is left is rounded like any other time.
-    let mut quota = unpaced();
+    let mut quota = without_pacing();
     let first = send(&mut quota, 0.0);
     ok(&mut quota, first, &headers(2, 1, 100), 0.0);
     let second = send(&mut quota, 40.5);
@@ -545,11 +547,11 @@ fn seconds_that_are_rounded_down_make_no_window_shorter() {
 
 #[test]
 fn the_pace_is_by_windows_as_long_as_the_server_shows_them() {
-    let length = |quota: &Quota| match quota.pace(at(0.0)) {
+    let length = |quota: &Quota| match quota.throughput(at(0.0)) {
         Throughput::Window { length, .. } => length.as_secs(),
         other => panic!("{other:?}"),
     };
-    let mut quota = unpaced();
+    let mut quota = without_pacing();
     let tickets = [send(&mut quota, 0.0), send(&mut quota, 0.0)];
     ok(&mut quota, tickets[0], &headers(9, 1, 7200), 0.0);
     ok(&mut quota, tickets[1], &headers(9, 2, 7100), 100.0);
@@ -562,28 +564,28 @@ fn the_pace_is_by_windows_as_long_as_the_server_shows_them() {
 }
 
 #[test]
-fn set_back_it_is_as_if_all_had_happened_so_much_earlier() {
+fn shift_back_equals_everything_earlier() {
     // A multiple of what the jitter is drawn from.
     let by = Duration::from_millis(1 << 31);
     let lived = |from: f64| {
         let mut quota = Quota::new(Pacing::default(), 1);
         let first = send(&mut quota, from);
-        quota.renew(at(from + 1.0));
+        quota.on_new_token(at(from + 1.0));
         let [second, third] = [2.0, 3.0].map(|seconds| send(&mut quota, from + seconds));
         ok(&mut quota, second, &headers(300, 7, 60), from + 4.0);
         send(&mut quota, from + 5.0);
-        quota.lose(first, at(from + 6.0));
+        quota.mark_unanswered(first, at(from + 6.0));
         throttle(&mut quota, third, &retry_after(90), from + 7.0);
         quota
     };
     let mut set_back = lived(10_000_000.0);
-    set_back.set_back(by);
+    set_back.shift_back(by);
     assert_eq!(format!("{set_back:?}"), format!("{:?}", lived(10_000_000.0 - by.as_secs_f64())));
 }
 
 #[test]
 fn nonsense_in_headers_is_ignored() {
-    let mut quota = unpaced();
+    let mut quota = without_pacing();
     for nonsense in [headers(0, 0, 0), headers(1, 1, u32::MAX)] {
         let ticket = send(&mut quota, 0.0);
         ok(&mut quota, ticket, &nonsense, 0.0);

@@ -66,8 +66,8 @@ fn values(json: &str) -> Vec<Range<usize>> {
     all
 }
 
-const STATE: &str = ",\"saved\":";
-const CHECK: &str = ",\"check\":\"";
+const STATE: &str = ",\"state\":";
+const CHECK: &str = ",\"checksum\":\"";
 
 /// Values that are at the end of what their types can be, or lead elsewhere.
 const EXTREMES: [&str; 48] = [
@@ -104,8 +104,8 @@ const EXTREMES: [&str; 48] = [
     r#""-262143-01-01T00:00:00Z""#,
     r#"{"secs":0,"nanos":0}"#,
     r#"{"secs":18446744073709551615,"nanos":999999999}"#,
-    r#"{"reports":4294967295,"ages":[0,0,4294967295]}"#,
-    r#"{"Learned":{"reports":4294967295}}"#,
+    r#"{"report_count":4294967295,"poll_ages":[0,0,4294967295]}"#,
+    r#"{"Learned":{"report_count":4294967295}}"#,
     r#"{"Retry":{"Status":65535}}"#,
     r#"{"Retry":{"Network":"\n"}}"#,
     r#"{"Report":"Paused"}"#,

@@ -25,7 +25,7 @@ use super::script::Script;
 
 /// A saved machine into which somebody has written is refused, unless what was changed is layout alone: a restored one is
 /// the one that was saved. And no text at all makes one out of nothing. But one that is edited by somebody who can compute a
-/// checksum may be anything that its type can be: it is run to its end, see [`run`](run::run). No saved text is taken for
+/// checksum may be anything that its type can be: it is run to its end, see `run`. No saved text is taken for
 /// something else than it is.
 ///
 /// The first byte says which machine it is, and from 128 on that the rest are edits that are sealed again, and then a script.
@@ -144,14 +144,14 @@ fn others_refuse<M: Saved>(saved: &str) {
 
 fn poll(polls: PollSchedule) -> Poll<BillableUsage> {
     let api = Environment::default().api().clone();
-    let policy = Policy { polls, ..Policy::default() };
+    let policy = Policy { poll: polls, ..Policy::default() };
     parked(Poll::new(BillableUsage::new(period()), api, policy), 200, r#"{"status":"InProgress"}"#)
 }
 
 fn learned() -> PollSchedule {
     let mut seen = PollTimings::default();
     seen.extend(PollTiming::new(now(), Duration::from_secs(40), Duration::from_secs(43)));
-    PollSchedule::default().learned(&seen)
+    PollSchedule::default().adapted_to(&seen)
 }
 
 fn exchange() -> Exchange<TrusteeOverviewCall> {

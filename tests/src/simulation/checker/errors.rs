@@ -61,7 +61,9 @@ impl Operation {
             (Expect::Fails(expected), _) if !login && alike(expected, kind) => Ok(()),
             (Expect::FailsByLogin, _) if login => Ok(()),
             // The login failed, but the time was over anyway.
-            (Expect::FailsByLogin, ErrorKind::Deadline(_)) if at >= self.deadline || !self.deadline_known => {
+            (Expect::FailsByLogin, ErrorKind::DeadlineExceeded(_))
+                if at >= self.deadline || !self.deadline_known =>
+            {
                 Ok(())
             }
             (Expect::Good | Expect::Fails(_) | Expect::FailsByLogin, _) => {
@@ -69,11 +71,11 @@ impl Operation {
             }
             (
                 Expect::Anything,
-                ErrorKind::Decode(_) | ErrorKind::BadNextLink(_) | ErrorKind::UnknownStatus(_),
+                ErrorKind::Decode(_) | ErrorKind::BadLink(_) | ErrorKind::UnknownStatus(_),
             ) => Ok(()),
             // In doubt about an earlier answer, whether this was one too many is in doubt as well.
             (Expect::Anything, ErrorKind::Server | ErrorKind::Transport(_)) => Ok(()),
-            (_, ErrorKind::Deadline(_)) => self.has_no_time(session, at),
+            (_, ErrorKind::DeadlineExceeded(_)) => self.has_no_time(session, at),
             // When, its own check says.
             (_, ErrorKind::Deferred(_)) => Ok(()),
             _ if login => {
@@ -92,7 +94,7 @@ impl Operation {
         let title = if *login { billing_core::calls::LOGIN.title() } else { title(self.kind) };
         ensure(text.starts_with(title), "D11", || format!("another operation than {title}: {text}"))?;
         // A session may have had the answer that is in the way, and what was restored has forgotten it.
-        let of_time = matches!(kind, ErrorKind::Deadline(_) | ErrorKind::Deferred(_));
+        let of_time = matches!(kind, ErrorKind::DeadlineExceeded(_) | ErrorKind::Deferred(_));
         if of_time && (self.session.is_some() || self.restored) {
             return Ok(());
         }
@@ -128,7 +130,7 @@ impl Operation {
     ) -> Result<(), Violation> {
         // What was refused for good before stays so, and a list that leads astray is none of the faults that stop.
         let for_good = session.is_some_and(|session| session.refused || session.lost_its_token)
-            || matches!(kind, ErrorKind::BadNextLink(_));
+            || matches!(kind, ErrorKind::BadLink(_));
         ensure(for_good || !self.has_calm(terms, at), "calm", || {
             format!("{kind:?}, though there were no faults any more and time enough")
         })

@@ -56,7 +56,7 @@ impl Operation {
 
     /// The longest that any wait may be whose time has moved with a clock.
     pub(super) fn longest_wait(&self) -> i64 {
-        let Policy { polls, retries, max_server_wait: patience, .. } = &*self.policy;
+        let Policy { poll: polls, retry: retries, max_server_wait: patience, .. } = &*self.policy;
         let own = [polls.min_wait.saturating_mul(2), polls.max_wait.saturating_mul(2), retries.max_delay]
             .map(millis);
         own.into_iter().fold(millis(*patience).saturating_add(1_000).max(120_000), i64::max)

@@ -196,8 +196,8 @@ impl Operation {
             })?;
             // Each transient failure is followed by so many that cannot be read, and so is the beginning; and then the 429s,
             // which have their own bound.
-            let once = i64::from(self.policy.retries.max_retries + 1)
-                * i64::from(self.policy.max_decode_retries + 1);
+            let once =
+                i64::from(self.policy.retry.max_retries + 1) * i64::from(self.policy.max_decode_retries + 1);
             let most = once + self.throttled;
             ensure(self.kind == Kind::Report || self.calls <= most, "D5", || {
                 format!("{} requests, where {most} are the bound", self.calls)
@@ -302,7 +302,7 @@ impl Operation {
             Judged::Transient(kind) => {
                 self.transient += 1;
                 self.unreadable = 0;
-                match self.transient > self.policy.retries.max_retries {
+                match self.transient > self.policy.retry.max_retries {
                     _ if self.doubt => Expect::Anything,
                     true => Expect::Fails(kind),
                     false => Expect::Goes,
@@ -338,7 +338,7 @@ impl Operation {
         })?;
         ensure(until > at, "wait", || "a wait that is over is no wait".to_owned())?;
         ensure(until <= self.deadline, "D4", || "a wait beyond the deadline".to_owned())?;
-        let own = matches!(why, WaitReason::Report(_) | WaitReason::Retry(_));
+        let own = matches!(why, WaitReason::ReportPending(_) | WaitReason::Retry(_));
         ensure(!(self.again && own), "D6", || format!("a 401 moves the schedule: {why}"))?;
         ensure(self.polls.is_none_or(|expected| expected == polls), "D6", || {
             format!("{polls} polls are counted, where there were {:?}", self.polls)

@@ -13,7 +13,7 @@ impl Operation {
     /// When the schedules have the next request sent at the latest, after an answer at `at` that was `judged` so.
     pub(super) fn due_at_most(&self, judged: &Judged, hinted: bool, at: i64) -> i64 {
         let age = self.age_known.then(|| at - self.began);
-        let poll = poll_wait(&self.policy.polls, age);
+        let poll = poll_wait(&self.policy.poll, age);
         // In doubt about an earlier answer, how many there were in a row is in doubt as well.
         let any = || retry_wait(&self.policy, 0).max(retry_wait(&self.policy, u32::MAX));
         let retry = |n: u32| if self.doubt { any() } else { retry_wait(&self.policy, n.saturating_sub(1)) };
@@ -47,7 +47,7 @@ impl Operation {
         }
         let patience = millis(self.policy.max_server_wait);
         let own = match why {
-            WaitReason::Report(_) | WaitReason::Retry(_) | WaitReason::Throttled => {
+            WaitReason::ReportPending(_) | WaitReason::Retry(_) | WaitReason::Throttled => {
                 let asked = self.asked.unwrap_or(i64::MIN);
                 ensure(asked <= self.answered.saturating_add(patience), "patience", || {
                     format!("it waits for a hint that is {} ms away", asked - at)
@@ -103,7 +103,7 @@ fn poll_wait(polls: &PollSchedule, age: Option<i64>) -> i64 {
     });
     let usual = by_age.min(most).max(least).max(2_000);
     let usual = usual.saturating_add(usual.saturating_mul(polls.jitter_permille.min(1_000).into()) / 1_000);
-    let learned = polls.learned.as_ref().map(|_| {
+    let learned = polls.adaptive.as_ref().map(|_| {
         // To where it was planned to be twice as old again, and 15 s later at least. It may be a second older by then.
         let planned = age.map_or(i64::MAX, |age| (age + 1_000).saturating_mul(2).max(15_000) + 1_000);
         planned.min(119_000).max(least).saturating_add(1_000)
@@ -113,7 +113,7 @@ fn poll_wait(polls: &PollSchedule, age: Option<i64>) -> i64 {
 
 /// The longest wait after failure `k` in a row.
 fn retry_wait(policy: &Policy, k: u32) -> i64 {
-    let retries = &policy.retries;
+    let retries = &policy.retry;
     millis(retries.initial_delay.saturating_mul(retries.factor.saturating_pow(k)).min(retries.max_delay))
 }
 

@@ -104,22 +104,22 @@ impl Session {
         request: &Request,
         at: i64,
     ) -> Result<(), Violation> {
-        let break_6 = |text: String| Err(Violation { rule: "D6", text });
+        let break_d6 = |text: String| Err(Violation { rule: "D6", text });
         if !self.renewable || self.refused {
-            return break_6("a login with credentials that are not good for one".to_owned());
+            return break_d6("a login with credentials that are not good for one".to_owned());
         }
         // Of whose time is over nothing is expected any more.
         if let Some(other) = self.login.filter(|_| at < self.joined) {
-            return break_6(format!("a login while that of operation {other} is out"));
+            return break_d6(format!("a login while that of operation {other} is out"));
         }
         if at < self.next_login {
-            return break_6(format!("a login {} ms too early", self.next_login - at));
+            return break_d6(format!("a login {} ms too early", self.next_login - at));
         }
         if let Some(current) = self.current.as_ref().filter(|current| !current.refused) {
             // A token is renewed a little early, by a tenth of its lifetime, a minute at most, but used for half a minute.
             let good_for = current.lifetime.map(|whole| (whole - (whole / 10).min(60_000)).max(30_000));
             if good_for.is_none_or(|good_for| at < current.got.saturating_add(good_for)) {
-                return break_6("a login while there is a token that nobody has refused".to_owned());
+                return break_d6("a login while there is a token that nobody has refused".to_owned());
             }
         }
         self.login = Some(number);
@@ -212,14 +212,16 @@ impl Session {
     /// Its login is given up, as whoever ends with `kind` says. Who is woken late may say so of an earlier time, so that in
     /// doubt the doubt remains.
     pub(super) fn is_given_up_as(&mut self, kind: &ErrorKind) {
-        if self.in_doubt && !matches!(kind, ErrorKind::Deadline(_) | ErrorKind::Deferred(_)) {
+        if self.in_doubt && !matches!(kind, ErrorKind::DeadlineExceeded(_) | ErrorKind::Deferred(_)) {
             self.failed = 0;
         }
     }
 
     /// Rules D6 and D7, for a request to the API.
     pub(super) fn call_begins(&self, request: &Request, at: i64) -> Result<(), Violation> {
-        ensure(at >= self.parked, "D7", || format!("a request {} ms before a 429 is over", self.parked - at))?;
+        ensure(at >= self.parked, "D7", || {
+            format!("a request {} ms before a 429 is over", self.parked - at)
+        })?;
         if !self.renewable {
             return Ok(());
         }
@@ -296,7 +298,7 @@ impl Session {
         match why {
             WaitReason::Throttled if self.parked == i64::MIN => i64::MIN,
             WaitReason::Throttled => self.parked_to(at).min(patient).max(late(self.parked_unasked)),
-            WaitReason::Quota if self.told => {
+            WaitReason::QuotaExhausted if self.told => {
                 let ends = late(self.window_ends).max(at + USUAL_WINDOW).saturating_add(A_LITTLE);
                 // Or it looks again in a second whether others have left something.
                 ends.min(patient).max(at + 1_000)
@@ -312,7 +314,7 @@ impl Session {
 
     /// The same for whatever reason.
     pub(super) fn longest_hold(&self, at: i64) -> i64 {
-        [WaitReason::Throttled, WaitReason::Quota, WaitReason::Spacing, WaitReason::Login]
+        [WaitReason::Throttled, WaitReason::QuotaExhausted, WaitReason::Spacing, WaitReason::Login]
             .iter()
             .map(|why| self.holds_at_most(why, i64::MAX, at))
             .max()

@@ -33,7 +33,7 @@ pub(super) fn judge(kind: Kind, reply: &Reply) -> Judged {
             Some(TransportErrorKind::Truncated) => Judged::Unreadable,
             Some(
                 failure @ (TransportErrorKind::Tls
-                | TransportErrorKind::BadRequest
+                | TransportErrorKind::InvalidRequest
                 | TransportErrorKind::TooLarge { .. }),
             ) => Judged::Final(ErrorKind::Transport(failure)),
             Some(failure) => Judged::Transient(ErrorKind::Transport(failure)),
@@ -46,7 +46,7 @@ pub(super) fn judge(kind: Kind, reply: &Reply) -> Judged {
         (200, Says::InProgress) if kind == Kind::Report => Judged::InProgress,
         (200, Says::Odd) if kind == Kind::Report => Judged::Odd,
         (200, Says::Object) if kind == Kind::Overview => Judged::Good,
-        (200, Says::Page(Next::Astray)) => Judged::Final(ErrorKind::BadNextLink("")),
+        (200, Says::Page(Next::Astray)) => Judged::Final(ErrorKind::BadLink("")),
         (200, Says::Page(_)) => Judged::Good,
         (200, _) => Judged::Unreadable,
         (202, _) if kind == Kind::Report => Judged::InProgress,
@@ -57,15 +57,14 @@ pub(super) fn judge(kind: Kind, reply: &Reply) -> Judged {
         (429, _) => Judged::Throttled,
         (400..500, _) => Judged::Final(ErrorKind::Rejected),
         (500..600, _) => Judged::Final(ErrorKind::Server),
-        _ => Judged::Final(ErrorKind::Protocol),
+        _ => Judged::Final(ErrorKind::UnexpectedStatus),
     }
 }
 
 /// Whether two errors are the same for the table; what a decoder says in detail is its own affair.
 pub(super) fn alike(a: &ErrorKind, b: &ErrorKind) -> bool {
     match (a, b) {
-        (ErrorKind::Decode(_), ErrorKind::Decode(_))
-        | (ErrorKind::BadNextLink(_), ErrorKind::BadNextLink(_)) => true,
+        (ErrorKind::Decode(_), ErrorKind::Decode(_)) | (ErrorKind::BadLink(_), ErrorKind::BadLink(_)) => true,
         _ => a == b,
     }
 }

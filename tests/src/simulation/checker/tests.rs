@@ -100,7 +100,7 @@ fn waits(until: i64, why: WaitReason) -> What {
 }
 
 fn polled(until: i64) -> What {
-    What::Waits { until, why: WaitReason::Report(None), polls: 1 }
+    What::Waits { until, why: WaitReason::ReportPending(None), polls: 1 }
 }
 
 fn good() -> What {
@@ -242,7 +242,7 @@ fn d06_logins_that_need_not_be_and_tokens_that_are_old() {
     let mut refused = Script::answered(Kind::Report, status(401));
     bites("D6", refused.see(0, call("t1")));
     let mut moved = Script::answered(Kind::Report, status(401));
-    bites("D6", moved.see(0, waits(2_000, WaitReason::Report(None))));
+    bites("D6", moved.see(0, waits(2_000, WaitReason::ReportPending(None))));
     let mut counted = Script::answered(Kind::Report, status(401));
     bites("D6", counted.see(0, What::Waits { until: 9, why: WaitReason::Login, polls: 1 }));
     let mut hasty = Script::new();
@@ -338,7 +338,7 @@ fn d11_errors_that_do_not_tell() {
     bare.right(0, What::Begins { kind, session: None, policy, deadline: 30_000 }).right(0, call("t1"));
     bare.after(29_000)
         .right(0, What::Receives(Reply { correlation: Some("c-1".into()), ..body(Says::InProgress) }));
-    bites("D11", bare.see(0, failed(ErrorKind::Deadline(epoch()), 1, Some(200), None)));
+    bites("D11", bare.see(0, failed(ErrorKind::DeadlineExceeded(epoch()), 1, Some(200), None)));
 }
 
 #[test]
@@ -373,7 +373,10 @@ fn the_table_what_goes_on_and_what_ends() {
     for reply in [body(Says::Complete), status(404), status(302), status(501), status(204)] {
         bites("table", Script::answered(Kind::Report, reply.clone()).see(0, waits(5_000, WaitReason::Login)));
         bites("table", Script::answered(Kind::Report, reply.clone()).see(0, call("t1")));
-        bites("table", Script::answered(Kind::Report, reply).see(0, fails(ErrorKind::Deadline(epoch()))));
+        bites(
+            "table",
+            Script::answered(Kind::Report, reply).see(0, fails(ErrorKind::DeadlineExceeded(epoch()))),
+        );
     }
     // The sixth failure in a row, the third that cannot be read, the third odd status.
     for (reply, n) in [(status(500), 6), (body(Says::Nothing), 3), (body(Says::Odd), 3)] {
@@ -409,25 +412,25 @@ fn the_deadline_holds_and_is_not_taken_early() {
     bites("deadline", long.see(0, call("t1")));
     let mut over = Script::answered(Kind::Overview, status(503));
     over.after(900_001);
-    bites("deadline", over.see(0, fails(ErrorKind::Deadline(epoch()))));
+    bites("deadline", over.see(0, fails(ErrorKind::DeadlineExceeded(epoch()))));
     bites(
         "deadline",
-        Script::answered(Kind::Overview, status(503)).see(0, fails(ErrorKind::Deadline(epoch()))),
+        Script::answered(Kind::Overview, status(503)).see(0, fails(ErrorKind::DeadlineExceeded(epoch()))),
     );
 }
 
 #[test]
 fn waits_that_are_longer_than_their_reason() {
     let longer = |reply: Reply, until: i64, why: WaitReason| {
-        let kind = if matches!(why, WaitReason::Report(_)) { Kind::Report } else { Kind::Overview };
+        let kind = if matches!(why, WaitReason::ReportPending(_)) { Kind::Report } else { Kind::Overview };
         let polls = u32::from(kind == Kind::Report);
         let what = |until| What::Waits { until, why: why.clone(), polls };
         assert_eq!(Script::answered(kind, reply.clone()).see(0, what(until)), Ok(()), "{why} {until}");
         bites("wait", Script::answered(kind, reply).see(0, what(until + 1)));
     };
     // A poll at the age of nothing, one that is hinted, the first failure, and one that is hinted.
-    longer(body(Says::InProgress), 2_200, WaitReason::Report(None));
-    longer(Reply { hint: Some(9_000), ..body(Says::InProgress) }, 9_000, WaitReason::Report(None));
+    longer(body(Says::InProgress), 2_200, WaitReason::ReportPending(None));
+    longer(Reply { hint: Some(9_000), ..body(Says::InProgress) }, 9_000, WaitReason::ReportPending(None));
     longer(status(503), 500, WaitReason::Retry(RetryCause::Status(503)));
     longer(Reply { hint: Some(9_000), ..status(503) }, 9_000, WaitReason::Retry(RetryCause::Status(503)));
     // The first 429 without a hint, of a session that lets requests out a little later, and one that is hinted.
@@ -440,11 +443,11 @@ fn waits_that_are_longer_than_their_reason() {
     used_up
         .right(0, What::Ends(Outcome::Good { complete: false, more: false, kept: true }))
         .right(1, begins(Kind::Overview));
-    bites("wait", used_up.see(1, waits(92_001, WaitReason::Quota)));
+    bites("wait", used_up.see(1, waits(92_001, WaitReason::QuotaExhausted)));
     bites("wait", used_up.see(1, waits(201, WaitReason::Spacing)));
     let mut untold = Script::new();
-    bites("wait", untold.right(0, begins(Kind::Overview)).see(0, waits(9, WaitReason::Quota)));
-    bites("wait", untold.see(0, waits(9, WaitReason::Start)));
+    bites("wait", untold.right(0, begins(Kind::Overview)).see(0, waits(9, WaitReason::QuotaExhausted)));
+    bites("wait", untold.see(0, waits(9, WaitReason::NotStarted)));
     let mut joined = Script::new();
     joined.right(0, begins(Kind::Overview)).right(0, login()).right(1, begins(Kind::Overview));
     bites("wait", joined.see(1, waits(31_001, WaitReason::Login)));
@@ -507,7 +510,7 @@ fn a_clock_that_was_set_back_makes_nothing_earlier_and_no_session_wait_long() {
     bites("deferred", parked().see(1, deferred(60_000 + day, 0)));
     let mut used_up = Script::answered(Kind::Overview, Reply { window: Some(60_000), ..status(503) });
     used_up.right(0, jumps(-day)).right(1, begins(Kind::Overview));
-    bites("wait", used_up.see(1, waits(72_001, WaitReason::Quota)));
+    bites("wait", used_up.see(1, waits(72_001, WaitReason::QuotaExhausted)));
     let mut joined = Script::new();
     joined
         .right(0, begins(Kind::Overview))

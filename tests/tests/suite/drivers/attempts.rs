@@ -186,7 +186,7 @@ fn a_certificate_is_trusted_only_if_it_was_named() {
 fn d09_a_redirect_is_an_answer_and_is_not_followed() {
     let server = Server::http(|_, wire| respond(wire, 302, "location: /elsewhere\r\n", ""));
     let error = overview(client(server.environment("http"))).expect_err("a redirect");
-    assert_eq!(*error.kind(), ErrorKind::Protocol);
+    assert_eq!(*error.kind(), ErrorKind::UnexpectedStatus);
     assert_eq!(error.status(), Some(http::StatusCode::FOUND));
     assert_eq!(server.requests().len(), 1);
 }

@@ -158,7 +158,7 @@ async fn a_stream_yields_progress_and_one_end() {
     let [Update::Progress(first), Update::Progress(second), Update::Done(Ok(report))] = &updates[..] else {
         panic!("{updates:?}")
     };
-    assert_eq!((first.polls, second.polls), (1, 2));
+    assert_eq!((first.pending_answers, second.pending_answers), (1, 2));
     assert!(report.usages().is_empty());
 }
 
@@ -230,7 +230,7 @@ async fn a_watcher_hears_of_everything_in_order() {
     let watched = client.run_watched(client.exchange(overview()), |event| {
         heard.push(match event {
             Event::Sending(request) => format!("> {}", request.http().method()),
-            Event::Received { answered, .. } => format!("< {}", answered.status().expect("a response")),
+            Event::Received { response, .. } => format!("< {}", response.status().expect("a response")),
             Event::Waiting(progress) => format!("… {}", progress.wait_reason),
             _ => String::new(),
         });
@@ -312,7 +312,7 @@ async fn a_deadline_ends_a_call_that_only_waits() {
     let policy = Policy { timeout: Duration::from_secs(60), ..Policy::default() };
     let builder = client(server.environment("http")).clock(clock.clone()).policy(policy);
     let error = builder.build().expect("a client").usage_report(october()).await.expect_err("a deadline");
-    assert!(matches!(error.kind(), ErrorKind::Deadline(_)), "{error}");
+    assert!(matches!(error.kind(), ErrorKind::DeadlineExceeded(_)), "{error}");
     assert!(clock.slept().iter().sum::<TimeDelta>() <= TimeDelta::seconds(60));
 }
 

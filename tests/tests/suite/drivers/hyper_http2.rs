@@ -105,7 +105,7 @@ async fn a_body_reset_in_its_middle_is_truncated() {
 async fn a_connection_that_let_an_attempt_time_out_is_not_used_again() {
     let server = serve(|n| if n == 0 { None } else { whole() }).await;
     let policy = Policy {
-        retries: RetrySchedule { initial_delay: Duration::ZERO, ..RetrySchedule::default() },
+        retry: RetrySchedule { initial_delay: Duration::ZERO, ..RetrySchedule::default() },
         ..once_within(300)
     };
     let overview = client(&server, policy).trustee_overview(TRUSTOR.parse().expect("an id"), None).await;

@@ -91,7 +91,7 @@ fn a_report_is_polled_in_virtual_time() {
     let mut progress = Vec::new();
     let report = client.usage_report_watched(october(), |p| progress.push(p.clone())).expect("a report");
     assert!(report.usages().is_empty());
-    assert_eq!(progress.iter().map(|p| p.polls).collect::<Vec<_>>(), [1, 2]);
+    assert_eq!(progress.iter().map(|p| p.pending_answers).collect::<Vec<_>>(), [1, 2]);
     assert_eq!(clock.slept().len(), 2);
     assert!(clock.slept().iter().all(|gap| *gap >= TimeDelta::seconds(2)), "{:?}", clock.slept());
     let polls: Vec<_> = server.requests().split_off(1);
@@ -126,7 +126,7 @@ fn a_watcher_hears_of_everything_in_order() {
         .run_watched(client.exchange(call), |event| {
             heard.push(match event {
                 Event::Sending(request) => format!("> {}", request.http().method()),
-                Event::Received { answered, .. } => format!("< {}", answered.status().expect("a response")),
+                Event::Received { response, .. } => format!("< {}", response.status().expect("a response")),
                 Event::Waiting(progress) => format!("… {}", progress.wait_reason),
                 _ => String::new(),
             });
@@ -231,7 +231,7 @@ fn a_deadline_ends_a_call_that_only_waits() {
     let client =
         client(server.environment("http")).clock(clock.clone()).policy(policy).build().expect("a client");
     let error = client.usage_report(october()).expect_err("a deadline");
-    assert!(matches!(error.kind(), ErrorKind::Deadline(_)), "{error}");
+    assert!(matches!(error.kind(), ErrorKind::DeadlineExceeded(_)), "{error}");
     assert!(clock.slept().iter().sum::<TimeDelta>() <= TimeDelta::seconds(60));
 }
 

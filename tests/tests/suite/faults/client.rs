@@ -170,7 +170,7 @@ pub(crate) fn outcome<T>(result: &Result<T, Error>) -> String {
 /// One attempt, and whatever comes of it is the outcome. The bound of a body is small, so that a test soon comes to it.
 pub(crate) fn once() -> Policy {
     let retries = RetrySchedule { max_retries: 0, ..at_once() };
-    Policy { retries, max_decode_retries: 0, max_body: 1 << 20, ..Policy::default() }
+    Policy { retry: retries, max_decode_retries: 0, max_body: 1 << 20, ..Policy::default() }
 }
 
 /// One attempt of so many milliseconds.
@@ -182,7 +182,7 @@ pub(crate) fn once_within(millis: u64) -> Policy {
 /// the next request on its way, so that a second attempt may be lost for no fault but that.
 pub(crate) fn retrying_within(millis: u64) -> Policy {
     Policy {
-        retries: RetrySchedule { max_retries: 2, ..at_once() },
+        retry: RetrySchedule { max_retries: 2, ..at_once() },
         max_decode_retries: 1,
         ..once_within(millis)
     }

@@ -136,7 +136,7 @@ fn hyper_a_client_survives_its_runtime() {
     let server = server();
     // A call can be given a connection whose runtime is just being taken down. It is lost, and must be repeated.
     let retries = RetrySchedule { max_retries: 2, ..crate::faults::client::at_once() };
-    let client = setup(&server).policy(Policy { retries, ..patient() }).hyper();
+    let client = setup(&server).policy(Policy { retry: retries, ..patient() }).hyper();
     for n in 0..4 {
         let runtime = tokio::runtime::Runtime::new().expect("a runtime");
         let (heard, hears) = mpsc::channel();

@@ -1,0 +1,46 @@
+//! Values as text, and the classes of the style sheet that values have.
+
+use maud::{Markup, html};
+
+use super::numbers::with_thousands;
+use crate::format::document::{Kind, Tone, Value};
+use crate::text::printable;
+
+/// Returns the text of a value, numbers with commas. The text may come from the data: it is neither printable nor escaped.
+pub(super) fn value_text(value: &Value, kind: Kind) -> String {
+    match value {
+        Value::Unknown if kind == Kind::Number => "unknown".to_owned(),
+        value if value.number().is_some() => with_thousands(&value.shown()),
+        value => value.shown(),
+    }
+}
+
+/// Writes a text. An overage gets a mark that also stands out without colour, and a word for screen readers.
+pub(super) fn with_overage_mark(tone: Tone, text: &str) -> Markup {
+    html! {
+        @if tone == Tone::Over {
+            span class="unseen" { "over: " }
+            // The space does not break, so that the mark stays on the line of its number.
+            "▲\u{a0}"
+        }
+        (printable(text))
+    }
+}
+
+pub(super) fn tone_class(tone: Tone) -> &'static str {
+    match tone {
+        Tone::Plain => "plain",
+        Tone::Strong => "strong",
+        Tone::Over => "over",
+        Tone::Alarm => "alarm",
+        Tone::Faint => "faint",
+    }
+}
+
+pub(super) fn kind_class(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Number | Kind::Money => "number",
+        Kind::Date => "date",
+        Kind::Text => "words",
+    }
+}
