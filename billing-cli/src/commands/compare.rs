@@ -4,7 +4,7 @@ use billing_core::calls::{TrusteeOverviewCall, WithBody, WithRaw};
 use billing_core::model::TrusteeOverview;
 use billing_core::{Comparison, OrgId, PeriodIndex, Statement};
 
-use super::{Found, Outcome, body_text, print, unreadable};
+use super::{CommandOutput, Found, body_text, print, unreadable};
 use crate::args::{Compare, Options};
 use crate::backend::Backend;
 use crate::failure::Failure;
@@ -19,7 +19,7 @@ pub(crate) fn run(
     command: &Compare,
     options: &Options,
     destination: &Destination,
-) -> Result<Outcome, Failure> {
+) -> Result<CommandOutput, Failure> {
     let org: OrgId = command.org.parse()?;
     let mut indexes: Vec<PeriodIndex> = Vec::new();
     for text in &command.periods {
@@ -54,7 +54,7 @@ pub(crate) fn run(
     let name = answers.iter().find_map(|answer| answer.value.organization.as_ref()?.name.clone());
     let compared = Compared { org, name, answers, comparison };
     let printed = print(&compared, options, destination)?;
-    Ok(Outcome { printed, failure: check.finish(options.verbosity()) })
+    Ok(CommandOutput { printed, failure: check.finish(options.verbosity()) })
 }
 
 /// Overviews, and what they are beside each other.

@@ -4,7 +4,7 @@ use billing_core::Amount;
 use billing_core::calls::{Call, ContractCall, ContractPeriodCall, ContractsCall, WithBody, WithRaw};
 use billing_core::values::PageSize;
 
-use super::{Found, Outcome, body_text, list, print};
+use super::{CommandOutput, Found, body_text, list, print};
 use crate::args::{ContractPeriod, Contracts, Options};
 use crate::backend::Backend;
 use crate::failure::Failure;
@@ -44,7 +44,7 @@ pub(crate) fn period(
     command: &ContractPeriod,
     options: &Options,
     destination: &Destination,
-) -> Result<Outcome, Failure> {
+) -> Result<CommandOutput, Failure> {
     let call = ContractPeriodCall::new(command.contract.parse()?, command.period.parse()?);
     let found = asked(call, views::contract_period, options)?;
     let mut check = OverageCheck::default();
@@ -60,7 +60,7 @@ pub(crate) fn period(
         }
     }
     let printed = print(&found, options, destination)?;
-    Ok(Outcome { printed, failure: check.finish(options.verbosity()) })
+    Ok(CommandOutput { printed, failure: check.finish(options.verbosity()) })
 }
 
 /// The answer to a call, with the document that is made of it.

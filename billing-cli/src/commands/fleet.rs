@@ -395,11 +395,12 @@ mod tests {
     use clap::Parser;
 
     use super::*;
-    use crate::args::{Command, Line};
+    use crate::args::{Command, CommandLine};
 
     #[test]
     fn what_an_organization_is_called_does_not_steer_the_terminal() {
-        let line = Line::try_parse_from(["x", "--sandbox", "-q", "--format", "ndjson", "fleet"]).unwrap();
+        let line =
+            CommandLine::try_parse_from(["x", "--sandbox", "-q", "--format", "ndjson", "fleet"]).unwrap();
         let (options, Command::Fleet(command)) = (line.options, line.command) else { panic!("it is fleet") };
         let mut backend = Backend::new(&options).unwrap();
         let org: OrgId = billing_core::sandbox::ORG_ID.parse().unwrap();

@@ -7,7 +7,7 @@ use billing_core::history::{
 };
 use billing_core::{InvalidInput, OrgId, PeriodIndex, PeriodSelection, Statement, Trend};
 
-use super::{Found, Outcome, print, with_field, with_statement};
+use super::{CommandOutput, Found, print, with_field, with_statement};
 use crate::args::{self, History, Options};
 use crate::backend::Backend;
 use crate::failure::Failure;
@@ -24,7 +24,7 @@ pub(crate) fn run(
     command: &History,
     options: &Options,
     destination: &Destination,
-) -> Result<Outcome, Failure> {
+) -> Result<CommandOutput, Failure> {
     let org: OrgId = command.org.parse()?;
     let reach = reach(&command.reach)?;
     let verbosity = options.verbosity();
@@ -56,7 +56,7 @@ pub(crate) fn run(
     } else {
         overage
     };
-    Ok(Outcome { printed, failure })
+    Ok(CommandOutput { printed, failure })
 }
 
 /// The latest year's worth, if nothing is said.

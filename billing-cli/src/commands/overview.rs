@@ -4,7 +4,7 @@ use billing_core::calls::{TrusteeOverviewCall, WithBody, WithRaw};
 use billing_core::model::TrusteeOverview;
 use billing_core::{OrgId, PeriodIndex, Statement};
 
-use super::{Found, Outcome, print, with_statement};
+use super::{CommandOutput, Found, print, with_statement};
 use crate::args::{Options, Overview};
 use crate::backend::Backend;
 use crate::failure::Failure;
@@ -18,7 +18,7 @@ pub(crate) fn run(
     command: &Overview,
     options: &Options,
     destination: &Destination,
-) -> Result<Outcome, Failure> {
+) -> Result<CommandOutput, Failure> {
     let org: OrgId = command.org.parse()?;
     let period: PeriodIndex = command.period.parse()?;
     let mut backend = Backend::new(options)?;
@@ -31,7 +31,7 @@ pub(crate) fn run(
         check.add(None, &statement);
     }
     let printed = print(&Stated { asked, answer, statement }, options, destination)?;
-    Ok(Outcome { printed, failure: check.finish(options.verbosity()) })
+    Ok(CommandOutput { printed, failure: check.finish(options.verbosity()) })
 }
 
 /// An overview with its statement.

@@ -51,7 +51,7 @@ pub(crate) struct Sheet {
 pub(crate) struct Column {
     pub(crate) key: Cow<'static, str>,
     pub(crate) title: Cow<'static, str>,
-    pub(crate) kind: Kind,
+    pub(crate) kind: ColumnKind,
     /// Those with the highest rank are left out first where there is no room.
     pub(crate) rank: Option<u8>,
     /// Whether a page has room for it only under the name in the first column.
@@ -61,7 +61,7 @@ pub(crate) struct Column {
 
 /// What is in a column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(crate) enum ColumnKind {
     Text,
     Number,
     Money,
@@ -287,29 +287,29 @@ impl Sheet {
 }
 
 impl Column {
-    pub(crate) const fn new(key: &'static str, title: &'static str, kind: Kind) -> Self {
+    pub(crate) const fn new(key: &'static str, title: &'static str, kind: ColumnKind) -> Self {
         let (key, title) = (Cow::Borrowed(key), Cow::Borrowed(title));
         Self { key, title, kind, rank: None, aside: false, formats: Formats::ALL }
     }
 
     pub(crate) const fn text(key: &'static str, title: &'static str) -> Self {
-        Self::new(key, title, Kind::Text)
+        Self::new(key, title, ColumnKind::Text)
     }
 
     pub(crate) const fn number(key: &'static str, title: &'static str) -> Self {
-        Self::new(key, title, Kind::Number)
+        Self::new(key, title, ColumnKind::Number)
     }
 
     pub(crate) const fn money(key: &'static str, title: &'static str) -> Self {
-        Self::new(key, title, Kind::Money)
+        Self::new(key, title, ColumnKind::Money)
     }
 
     pub(crate) const fn date(key: &'static str, title: &'static str) -> Self {
-        Self::new(key, title, Kind::Date)
+        Self::new(key, title, ColumnKind::Date)
     }
 
     /// A column that is known at run time only.
-    pub(crate) fn made(key: String, title: String, kind: Kind) -> Self {
+    pub(crate) fn made(key: String, title: String, kind: ColumnKind) -> Self {
         Self { key: key.into(), title: title.into(), ..Self::new("", "", kind) }
     }
 
@@ -329,7 +329,7 @@ impl Column {
     }
 }
 
-impl Kind {
+impl ColumnKind {
     /// Whether its figures stand under each other by their last digit.
     pub(crate) fn is_number(self) -> bool {
         matches!(self, Self::Number | Self::Money)
@@ -459,9 +459,9 @@ impl Cell {
     }
 
     /// As people read it: `2` for a quantity of `2.000`, `1006.50` for an amount in dollars.
-    pub(crate) fn shown(&self, kind: Kind) -> String {
+    pub(crate) fn shown(&self, kind: ColumnKind) -> String {
         match (&self.value, kind) {
-            (Value::Unknown, Kind::Number) => "?".to_owned(),
+            (Value::Unknown, ColumnKind::Number) => "?".to_owned(),
             (value, _) => value.shown(),
         }
     }
@@ -617,7 +617,7 @@ mod tests {
         ] {
             assert_eq!((value.shown().as_str(), &*value.exact_text()), (shown, exact));
         }
-        assert_eq!(Cell::quantity(None).shown(Kind::Number), "?");
-        assert_eq!(Cell::money(None, None).shown(Kind::Money), "unknown");
+        assert_eq!(Cell::quantity(None).shown(ColumnKind::Number), "?");
+        assert_eq!(Cell::money(None, None).shown(ColumnKind::Money), "unknown");
     }
 }

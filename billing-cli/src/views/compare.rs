@@ -10,7 +10,7 @@ use billing_core::statement::{
 use super::history::{called, changed};
 use super::overview::left_out;
 use crate::format::document::{
-    Cell, Column, Document, Fact, Formats, Group, Kind, Note, Row, Sheet, Tone, Value, period,
+    Cell, Column, ColumnKind, Document, Fact, Formats, Group, Note, Row, Sheet, Tone, Value, period,
 };
 
 /// What the periods come to, then usage, overage and charges row by row; for spreadsheets all in one row.
@@ -33,25 +33,31 @@ pub(crate) fn comparison(org: &OrgId, name: Option<&str>, comparison: &Compariso
 struct Measure {
     key: &'static str,
     title: &'static str,
-    kind: Kind,
+    kind: ColumnKind,
     of: fn(&ComparedRow) -> Option<&PeriodFigures>,
     /// Whether its figures stand out where they are over (B4).
     is_overage: bool,
 }
 
 const MEASURES: [Measure; 3] = [
-    Measure { key: "used", title: "Usage", kind: Kind::Number, of: |row| Some(&row.used), is_overage: false },
+    Measure {
+        key: "used",
+        title: "Usage",
+        kind: ColumnKind::Number,
+        of: |row| Some(&row.used),
+        is_overage: false,
+    },
     Measure {
         key: "overage",
         title: "Overage",
-        kind: Kind::Number,
+        kind: ColumnKind::Number,
         of: |row| row.overage.as_ref(),
         is_overage: true,
     },
     Measure {
         key: "charge",
         title: "Charges",
-        kind: Kind::Money,
+        kind: ColumnKind::Money,
         of: |row| row.charge.as_ref(),
         is_overage: false,
     },
@@ -166,16 +172,16 @@ impl Measure {
                 Column::made(format!("{key}{suffix}.{called}"), said, kind)
             };
             columns.push(column("", called, *kind));
-            if *kind == Kind::Money {
+            if *kind == ColumnKind::Money {
                 // A row of CSV has nothing else that says it, and it may differ.
-                let currency = Column::made(format!("currency.{called}"), String::new(), Kind::Text);
+                let currency = Column::made(format!("currency.{called}"), String::new(), ColumnKind::Text);
                 columns.push(currency.only(Formats::CSV));
             }
             if n > 0 {
                 let to =
                     |sign: &str| if beside_others { format!("{called} {sign}") } else { sign.to_owned() };
                 columns.push(column("Change", &to("Δ"), *kind));
-                columns.push(column("Percent", &to("Δ %"), Kind::Number).rank(1));
+                columns.push(column("Percent", &to("Δ %"), ColumnKind::Number).rank(1));
             }
         }
         columns
@@ -191,16 +197,16 @@ impl Measure {
         for ((value, change), period) in figures.values.iter().zip(changes).zip(periods) {
             let currency = period.currency.as_deref();
             let cell = match self.kind {
-                Kind::Money => Cell::money(*value, currency),
+                ColumnKind::Money => Cell::money(*value, currency),
                 _ => Cell::exact(*value),
             };
             cells.push(cell.over_if(self.is_overage && is_over(*value)));
-            if self.kind == Kind::Money {
+            if self.kind == ColumnKind::Money {
                 cells.push(Cell::optional_text(currency));
             }
             let (delta, percent) = match (change, self.kind) {
                 (None, _) => continue,
-                (Some(change), Kind::Money) => changed(change, currency),
+                (Some(change), ColumnKind::Money) => changed(change, currency),
                 (Some(Change::Known(difference)), _) => (
                     Cell::new(Value::Delta(difference.delta)),
                     Cell::new(difference.percent.map_or(Value::Instead("–"), Value::Percent)),
