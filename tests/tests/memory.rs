@@ -3,7 +3,8 @@
 
 use billing_core::calls::{
     BillableUsageCall, Call, ContractCall, ContractPeriodCall, ContractsCall, InvoiceDocumentCall,
-    InvoiceLinesCall, InvoicesCall, OrganizationCall, PackedBillableUsageCall, TrusteeOverviewCall, TrustorsCall,
+    InvoiceLinesCall, InvoicesCall, OrganizationCall, PackedBillableUsageCall, TrusteeOverviewCall,
+    TrustorsCall,
 };
 use billing_core::{DecodeError, Environment, Exchange, Machine, Period, Policy, Step};
 use billing_tests::bodies;

@@ -6,17 +6,14 @@ use std::process::{Child, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::process::{program, program_at, stderr, stdout};
-use billing_core::sandbox::{Fault, ORG_ID, Sandbox, FaultTarget};
+use billing_core::sandbox::{Fault, FaultTarget, ORG_ID, Sandbox};
 use billing_tests::FakeServer;
 use chrono::{DateTime, Utc};
 
 /// The sandbox that `--sandbox` has, at the time that it has.
 fn server() -> FakeServer {
     let at: DateTime<Utc> = "2026-11-02T09:00:00Z".parse().unwrap();
-    FakeServer::start(
-        Sandbox::new(1).pending_answers(0).quota(10_000, Duration::from_secs(60)),
-        move || at,
-    )
+    FakeServer::start(Sandbox::new(1).pending_answers(0).quota(10_000, Duration::from_secs(60)), move || at)
 }
 
 /// What `--sandbox` prints.
@@ -122,8 +119,10 @@ fn fleet(server: &FakeServer, journal: &Path, result: &Path) -> Child {
 #[test]
 fn a_fleet_that_is_ended_goes_on_with_nothing_asked_twice_that_was_answered_and_nothing_missed() {
     for (signal, status) in [("-KILL", None), ("-INT", Some(130)), ("-TERM", Some(130))] {
-        let server =
-            FakeServer::start(Sandbox::new(7).trustor_count(40).quota(10_000, Duration::from_secs(60)), Utc::now);
+        let server = FakeServer::start(
+            Sandbox::new(7).trustor_count(40).quota(10_000, Duration::from_secs(60)),
+            Utc::now,
+        );
         let all: BTreeSet<String> =
             Sandbox::new(7).trustor_count(40).all_trustors().map(|(id, _)| id.to_string()).collect();
         let folder = tempfile::tempdir().unwrap();

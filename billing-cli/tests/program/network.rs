@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::process::{program, program_at, stderr, stdout};
-use billing_core::sandbox::{CLIENT_SECRET, Fault, ORG_ID, RetryAfter, Sandbox, FaultTarget};
+use billing_core::sandbox::{CLIENT_SECRET, Fault, FaultTarget, ORG_ID, RetryAfter, Sandbox};
 use billing_tests::FakeServer;
 use chrono::{TimeDelta, Utc};
 
@@ -92,7 +92,9 @@ fn an_overview_in_each_format() {
     assert_eq!(run("ndjson").lines().count(), 1);
     let csv = run("csv");
     assert_eq!(csv.lines().count(), json["usages"].as_array().unwrap().len() + 1, "{csv}");
-    assert!(server.sandbox().log().iter().any(|entry| entry.path_and_query.ends_with("?billingPeriodIndex=1")));
+    assert!(
+        server.sandbox().log().iter().any(|entry| entry.path_and_query.ends_with("?billingPeriodIndex=1"))
+    );
 }
 
 #[test]

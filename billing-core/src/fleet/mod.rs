@@ -83,7 +83,7 @@ use known::KnownPeriods;
 use progress::{RateCounter, estimated_end};
 
 pub use journal::{Journal, JournalError, JournalReader};
-pub use plan::{FleetPlan, PlanMismatch};
+pub use plan::{FleetPlan, PlanAge, PlanMismatch};
 pub use progress::FleetProgress;
 
 /// A run over many organisations; see the [module's text](self).

@@ -60,7 +60,9 @@ use crate::machine::{Hold, ReceivedReply, sealed};
 use crate::model::TrusteeOverview;
 use crate::{BaseUrl, Error, ErrorKind, Machine, OrgId, PeriodIndex, Policy, Sent, Step};
 
-pub use period::{BillingPeriod, HistoryStep, PeriodDates, PeriodOutcome, PeriodResult, StopReason};
+pub use period::{
+    BillingPeriod, HistoryStep, PeriodDates, PeriodOutcome, PeriodResult, StopReason, sort_latest_first,
+};
 pub use selection::PeriodSelection;
 pub(crate) use walk::Summary;
 use walk::{PeriodRelevance, WalkState};

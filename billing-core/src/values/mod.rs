@@ -10,6 +10,7 @@ pub(crate) mod id;
 pub(crate) mod invalid_input;
 pub(crate) mod page_size;
 pub(crate) mod period;
+pub(crate) mod printable;
 pub(crate) mod secret;
 pub(crate) mod timestamp;
 
@@ -22,5 +23,6 @@ pub use id::{ContractId, ContractPeriodId, Cursor, InvoiceId, OrgId};
 pub use invalid_input::InvalidInput;
 pub use page_size::PageSize;
 pub use period::{Period, PeriodIndex};
+pub use printable::{is_printable, printable};
 pub use secret::Secret;
 pub use timestamp::Timestamp;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use billing_core::calls::{BillableUsageCall, TrusteeOverviewCall};
-use billing_core::sandbox::{Fault, LogEntry, ORG_ID, RetryAfter, Sandbox, FaultTarget};
+use billing_core::sandbox::{Fault, FaultTarget, LogEntry, ORG_ID, RetryAfter, Sandbox};
 use billing_core::session::Pacing;
 use billing_core::{
     BaseUrl, Credentials, Environment, Error, ErrorKind, Exchange, Period, Policy, Poll, TransportErrorKind,
@@ -90,7 +90,8 @@ impl Scenario {
 
     /// Faults in order, all on the operation itself.
     fn faults(self, faults: impl IntoIterator<Item = Fault>) -> Self {
-        let target = if self.call == Which::Report { FaultTarget::UsageReport } else { FaultTarget::Overview };
+        let target =
+            if self.call == Which::Report { FaultTarget::UsageReport } else { FaultTarget::Overview };
         Self { faults: faults.into_iter().map(|fault| (target, fault)).collect(), ..self }
     }
 
@@ -248,9 +249,7 @@ fn scenarios() -> Vec<Scenario> {
             .sandbox(|sandbox| sandbox.pending_answers(1))
             .faults([Accepted(None), ReportStatus("InProgress".into())])
             .gives("ok", ["login 200", "report 202", "report 200", "report 200"]),
-        report("gzip")
-            .sandbox(|s| s.pending_answers(0).gzip(false))
-            .gives("ok", ["login 200", "report 200"]),
+        report("gzip").sandbox(|s| s.pending_answers(0).gzip(false)).gives("ok", ["login 200", "report 200"]),
         overview("quota")
             .sandbox(|sandbox| sandbox.without_quota())
             .faults([Html(503)])
@@ -358,7 +357,10 @@ fn run(scenario: &Scenario, transport: Transport) -> Trace {
     Trace {
         outcome: outcome(&result),
         error: result.err().map(|error| normal(&error)),
-        seen: log.iter().map(|entry| ((entry.received_at - start()).num_milliseconds(), seen(entry))).collect(),
+        seen: log
+            .iter()
+            .map(|entry| ((entry.received_at - start()).num_milliseconds(), seen(entry)))
+            .collect(),
     }
 }
 
@@ -540,8 +542,12 @@ fn a_token_that_was_replaced_while_the_request_was_out() {
                 });
             }
         }
-        let log: Vec<String> =
-            server.sandbox().log().iter().map(|e| format!("{} {}", seen(e), e.token_number.unwrap_or(0))).collect();
+        let log: Vec<String> = server
+            .sandbox()
+            .log()
+            .iter()
+            .map(|e| format!("{} {}", seen(e), e.token_number.unwrap_or(0)))
+            .collect();
         let expected = [
             "login 200 0",
             "overview 200 1",

@@ -315,7 +315,8 @@ fn without_a_sink_a_document_is_kept_in_memory() {
     let credentials = Credentials::access_token("t0ken").unwrap();
     let client = billing_ureq::Client::builder(server.environment("http"), credentials.clone());
     let client = client.no_proxy().build().unwrap();
-    let document = client.run(client.download_machine(InvoiceDocumentCall::new("i-1".parse().unwrap()))).unwrap();
+    let document =
+        client.run(client.download_machine(InvoiceDocumentCall::new("i-1".parse().unwrap()))).unwrap();
     assert_eq!(document.content, PDF);
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let again = runtime.block_on(async {

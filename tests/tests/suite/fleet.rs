@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use billing_core::fleet::FleetPlan;
 use billing_core::fleet::{Aborted, FleetStep, FleetUpdate};
 use billing_core::history::{PeriodOutcome, PeriodResult, StopReason};
-use billing_core::sandbox::{Fault, LogEntry, ORG_ID, LoggedOutcome, Sandbox, FaultTarget};
+use billing_core::sandbox::{Fault, FaultTarget, LogEntry, LoggedOutcome, ORG_ID, Sandbox};
 use billing_core::{
     Authorized, BaseUrl, Error, ErrorKind, Event, Fleet, History, OrgId, PeriodIndex, PeriodSelection,
     Policy, Session,

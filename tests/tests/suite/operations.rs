@@ -9,7 +9,7 @@ use billing_core::calls::{
 };
 use billing_core::machine::Page;
 use billing_core::model::{ContractStatus, PaymentStatus};
-use billing_core::sandbox::{Fault, LogEntry, RetryAfter, Sandbox, FaultTarget};
+use billing_core::sandbox::{Fault, FaultTarget, LogEntry, RetryAfter, Sandbox};
 use billing_core::values::PageSize;
 use billing_core::{
     ContractId, ContractPeriodId, Credentials, DateRange, Download, Error, ErrorKind, Exchange, InvoiceId,
@@ -222,7 +222,9 @@ fn scenarios() -> Vec<Scenario> {
     let in_2026 = DateRange::between("2026-01-01".parse().unwrap(), "2026-12-31".parse().unwrap()).unwrap();
     vec![
         doing(What::Organization).gives(1, ["me 200"]),
-        doing(What::Organization).meets(FaultTarget::OwnOrganization, [Html(503)]).gives(1, ["me 503", "me 200"]),
+        doing(What::Organization)
+            .meets(FaultTarget::OwnOrganization, [Html(503)])
+            .gives(1, ["me 503", "me 200"]),
         doing(What::Organization)
             .meets(FaultTarget::OwnOrganization, [Status(403)])
             .fails("Forbidden", ["me 403"]),
@@ -256,7 +258,9 @@ fn scenarios() -> Vec<Scenario> {
             .gives(19, ["invoices 200"]),
         doing(lines()).gives(3, ["lines 200"]),
         // Rule D10.
-        doing(What::Invoices(by(100))).meets(FaultTarget::Invoices, [EmptyPage]).gives(115, ["invoices 200"; 3]),
+        doing(What::Invoices(by(100)))
+            .meets(FaultTarget::Invoices, [EmptyPage])
+            .gives(115, ["invoices 200"; 3]),
         doing(contracts())
             .meets(FaultTarget::Contracts, [NextUri("/api/v2/billing/contracts?pageSize=100".into())])
             .fails("Astray(\"the server leads back", ["contracts 200"]),
@@ -361,7 +365,10 @@ fn run(scenario: &Scenario, transport: Transport) -> Trace {
         |client| what.blocking(&client),
         async |client| what.in_tasks(&client).await,
     );
-    assert!(log.iter().all(|entry| !entry.path_and_query.starts_with("/documents/") || entry.token_number.is_none()));
+    assert!(
+        log.iter()
+            .all(|entry| !entry.path_and_query.starts_with("/documents/") || entry.token_number.is_none())
+    );
     Trace { came: came.map_err(|error| said(&error)), seen: log.iter().map(seen).collect() }
 }
 

@@ -7,7 +7,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use billing_core::calls::{BillableUsageCall, ContractsCall, InvoiceDocumentCall, InvoicesCall, TrustorsCall};
+use billing_core::calls::{
+    BillableUsageCall, ContractsCall, InvoiceDocumentCall, InvoicesCall, TrustorsCall,
+};
 use billing_core::fleet::FleetPlan;
 use billing_core::{OrgId, PeriodIndex, PeriodSelection};
 use billing_hyper::{Client, Fleet, Update};
@@ -35,7 +37,9 @@ pub(super) const OPERATIONS: [Operation; 25] = [
     ("run_watched", |c| {
         Box::pin(async move { drop(c.run_watched(c.exchange(call()), |_| ()).await.expect("an overview")) })
     }),
-    ("watch", |c| Box::pin(async move { watched(c.run_as_stream(c.poll(BillableUsageCall::new(october())))).await })),
+    ("watch", |c| {
+        Box::pin(async move { watched(c.run_as_stream(c.poll(BillableUsageCall::new(october())))).await })
+    }),
     ("history", |c| Box::pin(async move { all(c.history(organization(), two_periods())).await })),
     ("walk", |c| {
         Box::pin(async move {
