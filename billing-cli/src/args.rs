@@ -22,7 +22,7 @@ use crate::text::printable;
 /// Usage reports and billing overviews of Genesys Cloud.
 #[derive(Debug, Parser)]
 #[command(name = "genesys-billing", version, propagate_version = true, after_help = AFTER_HELP, max_term_width = 100)]
-pub(crate) struct Line {
+pub(crate) struct CommandLine {
     #[command(flatten)]
     pub(crate) options: Options,
     #[command(subcommand)]
@@ -155,7 +155,7 @@ pub(crate) struct Overview {
     pub(crate) period: String,
 
     #[command(flatten)]
-    pub(crate) alarm: OnOverage,
+    pub(crate) on_overage: OnOverage,
 }
 
 #[derive(Debug, Args)]
@@ -167,7 +167,7 @@ pub(crate) struct History {
     pub(crate) reach: Reach,
 
     #[command(flatten)]
-    pub(crate) alarm: OnOverage,
+    pub(crate) on_overage: OnOverage,
 }
 
 /// How far back to go; the latest 12 periods if nothing is said.
@@ -206,7 +206,7 @@ pub(crate) struct Compare {
     pub(crate) periods: Vec<String>,
 
     #[command(flatten)]
-    pub(crate) alarm: OnOverage,
+    pub(crate) on_overage: OnOverage,
 }
 
 #[derive(Debug, Args)]
@@ -225,7 +225,7 @@ pub(crate) struct Fleet {
     pub(crate) resume: Option<PathBuf>,
 
     #[command(flatten)]
-    pub(crate) alarm: OnOverage,
+    pub(crate) on_overage: OnOverage,
 }
 
 #[derive(Debug, Args)]
@@ -251,7 +251,7 @@ pub(crate) struct ContractPeriod {
     pub(crate) period: String,
 
     #[command(flatten)]
-    pub(crate) alarm: OnOverage,
+    pub(crate) on_overage: OnOverage,
 }
 
 #[derive(Debug, Args)]
@@ -327,8 +327,8 @@ impl Options {
 }
 
 /// Reads the line. What is not to be run, such as `--help` and a wrong line, is answered here.
-pub(crate) fn read() -> Result<Line, ExitCode> {
-    let read = Line::try_parse().map(|mut line| {
+pub(crate) fn read() -> Result<CommandLine, ExitCode> {
+    let read = CommandLine::try_parse().map(|mut line| {
         if let Command::Fleet(_) = line.command {
             line.options.timeout.get_or_insert(LONG_TIMEOUT);
         }
@@ -351,7 +351,7 @@ pub(crate) fn read() -> Result<Line, ExitCode> {
 
 /// The program as clap sees it, for completions and the manual page.
 pub(crate) fn definition() -> clap::Command {
-    Line::command()
+    CommandLine::command()
 }
 
 /// What clap says over several lines, in one: without the usage, with the tips, and with where to read on.
@@ -432,8 +432,8 @@ Exit status: 0 done, 1 other failure, 2 wrong usage, 3 not logged in or refused,
 mod tests {
     use super::*;
 
-    fn parse(line: &str) -> Result<Line, clap::Error> {
-        Line::try_parse_from(line.split(' '))
+    fn parse(line: &str) -> Result<CommandLine, clap::Error> {
+        CommandLine::try_parse_from(line.split(' '))
     }
 
     #[test]

@@ -297,7 +297,7 @@ impl Fleet<'_> {
     /// Takes in what is known already: it is not asked for again.
     pub(crate) fn recall(&mut self, finding: &PeriodResult) {
         match self {
-            Self::Cloud(fleet) => fleet.recall(finding),
+            Self::Cloud(fleet) => fleet.restore(finding),
             Self::Sandbox(fleet, _) => fleet.restore(finding),
         }
     }
@@ -350,11 +350,12 @@ mod tests {
     use clap::Parser;
 
     use super::*;
-    use crate::args::Line;
+    use crate::args::CommandLine;
 
     #[test]
     fn the_sandbox_begins_when_it_says() {
-        let line = Line::try_parse_from(["x", "--timeout", "60s", "--max-body", "1GiB", "regions"]).unwrap();
+        let line =
+            CommandLine::try_parse_from(["x", "--timeout", "60s", "--max-body", "1GiB", "regions"]).unwrap();
         let simulated = Simulated::new(&line.options);
         assert_eq!(simulated.now.to_rfc3339(), "2026-11-02T09:00:00+00:00");
         assert_eq!(simulated.policy.deadline.unwrap().to_rfc3339(), "2026-11-02T09:01:00+00:00");
@@ -363,7 +364,7 @@ mod tests {
 
     #[test]
     fn each_operation_at_the_cloud_draws_a_seed_and_in_the_sandbox_none_does() {
-        let options = Line::try_parse_from(["x", "--no-poll-cache", "regions"]).unwrap().options;
+        let options = CommandLine::try_parse_from(["x", "--no-poll-cache", "regions"]).unwrap().options;
         let credentials = Credentials::client("id", "secret").unwrap();
         let client = || Client::new(Environment::default(), credentials.clone()).unwrap();
         let [one, other] = [(); 2].map(|()| Backend::Cloud(client(), Memory::new(&options)));

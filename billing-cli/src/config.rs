@@ -257,12 +257,12 @@ mod tests {
     use clap::Parser;
 
     use super::*;
-    use crate::args::Line;
+    use crate::args::CommandLine;
     use crate::profile::DEFAULT;
 
     fn with(line: &str, variables: &[(&str, &str)], profile: Option<&str>) -> Result<Connection, Failure> {
         let line = format!("x {line} regions");
-        let options = Line::try_parse_from(line.split_whitespace()).unwrap().options;
+        let options = CommandLine::try_parse_from(line.split_whitespace()).unwrap().options;
         let lookup = |name: &str| {
             let found = variables.iter().find(|(n, _)| *n == name);
             found.map(|(_, value)| (*value).to_owned()).ok_or(VarError::NotPresent)

@@ -16,7 +16,7 @@ use crate::failure::Failure;
 
 /// A journal that is being written.
 pub(crate) struct JournalFile {
-    place: Place,
+    place: LockedFile,
     journal: Journal,
 }
 
@@ -29,7 +29,7 @@ pub(crate) enum Opened {
 }
 
 /// A file that has nothing in it.
-pub(crate) struct NewJournal(Place);
+pub(crate) struct NewJournal(LockedFile);
 
 /// A run that was stopped.
 pub(crate) struct OldJournal {
@@ -37,12 +37,12 @@ pub(crate) struct OldJournal {
     pub(crate) assignment: FleetPlan,
     /// How much it has found.
     pub(crate) known: usize,
-    place: Place,
+    place: LockedFile,
 }
 
 /// Opens the file, or makes it, and reads it through.
 pub(crate) fn open(path: &Path) -> Result<Opened, Failure> {
-    let place = Place::open(path)?;
+    let place = LockedFile::open(path)?;
     let (mut assignment, mut known) = (None, 0);
     place.read(|entry| {
         match entry {
@@ -103,19 +103,19 @@ impl JournalFile {
     }
 
     fn write(&mut self, line: &str) -> Result<(), Failure> {
-        let Place { path, file } = &mut self.place;
+        let LockedFile { path, file } = &mut self.place;
         let written = file.write_all(line.as_bytes()).and_then(|()| file.sync_data());
         written.map_err(|error| Failure::Journal { path: path.clone(), error })
     }
 }
 
 /// The file and its lock.
-struct Place {
+struct LockedFile {
     path: PathBuf,
     file: File,
 }
 
-impl Place {
+impl LockedFile {
     fn open(path: &Path) -> Result<Self, Failure> {
         if path.metadata().is_ok_and(|there| !there.is_file()) {
             return Err(refused(path, "it is no file"));

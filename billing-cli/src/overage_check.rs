@@ -1,6 +1,7 @@
-//! `--fail-on-overage`: which rows were used beyond what was agreed, and of which that is not known.
+//! `--fail-on-overage`: which rows are over what was agreed, and of which that is not known.
 
-use billing_core::{Charge, Statement};
+use billing_core::Statement;
+use billing_core::statement::is_over;
 use rust_decimal::Decimal;
 
 use crate::failure::Failure;
@@ -8,45 +9,41 @@ use crate::format::document::NO_NAME;
 use crate::log::{self, Verbosity};
 use crate::text::count;
 
-/// What was found so far.
+/// The rows that were found so far.
 #[derive(Debug, Default)]
-pub(crate) struct Alarm {
+pub(crate) struct OverageCheck {
     over: Vec<String>,
     unknown: Vec<String>,
 }
 
-impl Alarm {
-    /// Looks at every row of a statement, those of third parties too: they cost the customer as well. `of`: whose it is, where
-    /// there are several.
-    pub(crate) fn look(&mut self, of: Option<&str>, statement: &Statement) {
+impl OverageCheck {
+    /// Adds the rows of a statement, third-party rows too: they cost the customer as well. `of`: whose it is, where there are
+    /// several.
+    pub(crate) fn add(&mut self, of: Option<&str>, statement: &Statement) {
         let of = of.map(|of| format!("{of}: ")).unwrap_or_default();
-        for line in statement.lines().filter(|line| line.charge != Charge::InRollup) {
-            let name = line.name.as_deref().unwrap_or(NO_NAME);
-            match line.overage {
-                Some(over) if over > Decimal::ZERO => {
-                    let unit = line.unit.as_ref().map(|unit| format!(" {unit}")).unwrap_or_default();
-                    self.over.push(format!("{of}{name} by {}{unit}", over.normalize()));
-                }
-                Some(_) => {}
-                None => self.unknown.push(format!("{of}{name}")),
-            }
+        let name = |name: &Option<String>| format!("{of}{}", name.as_deref().unwrap_or(NO_NAME));
+        for line in statement.lines_over() {
+            let unit = line.unit.as_ref().map(|unit| format!(" {unit}")).unwrap_or_default();
+            let overage = line.overage.unwrap_or_default().normalize();
+            self.over.push(format!("{} by {overage}{unit}", name(&line.name)));
         }
-        if statement.total.known.is_none() && statement.sections.is_empty() {
+        self.unknown.extend(statement.lines_of_unknown_overage().map(|line| name(&line.name)));
+        if !statement.has_rows_list() {
             self.unknown.push(format!("{of}no list of rows was sent"));
         }
     }
 
-    /// One thing that is no row of a statement.
-    pub(crate) fn note(&mut self, name: &str, over: Option<Decimal>) {
-        match over {
-            Some(over) if over > Decimal::ZERO => self.over.push(format!("{name} by {}", over.normalize())),
+    /// Adds an overage that the server computed itself, as in a billing period of a contract.
+    pub(crate) fn add_overage(&mut self, name: &str, overage: Option<Decimal>) {
+        match overage {
+            Some(over) if is_over(overage) => self.over.push(format!("{name} by {}", over.normalize())),
             Some(_) => {}
             None => self.unknown.push(name.to_owned()),
         }
     }
 
-    /// Says what is unknown, and fails for what is known.
-    pub(crate) fn ring(self, verbosity: Verbosity) -> Option<Failure> {
+    /// Warns of the rows whose overage is unknown, and fails if any row is over.
+    pub(crate) fn finish(self, verbosity: Verbosity) -> Option<Failure> {
         if !self.unknown.is_empty() {
             log::warning(&format!("overage is unknown for {}", listed(&self.unknown)), verbosity);
         }
@@ -76,23 +73,21 @@ mod tests {
 
     #[test]
     fn overage_fails_and_unknown_overage_does_not() {
-        let mut alarm = Alarm::default();
-        alarm.look(
-            None,
-            &statement(r#"[{"name":"a","usageQuantity":"1","prepayQuantity":"1"},{"name":"b"}]"#),
-        );
-        assert_eq!(alarm.unknown, ["b"]);
-        assert!(alarm.ring(Verbosity::Quiet).is_none());
+        let mut check = OverageCheck::default();
+        check
+            .add(None, &statement(r#"[{"name":"a","usageQuantity":"1","prepayQuantity":"1"},{"name":"b"}]"#));
+        assert_eq!(check.unknown, ["b"]);
+        assert!(check.finish(Verbosity::Quiet).is_none());
 
-        let mut alarm = Alarm::default();
+        let mut check = OverageCheck::default();
         let row = r#"{"name":"CX","unitOfMeasureType":"seat","usageQuantity":"3.50","prepayQuantity":"1","isThirdParty":true}"#;
         // A part is charged with its total, and counted with it.
         let parts = r#"{"name":"t","grouping":"rollup","usageQuantity":"0","prepayQuantity":"0"},
             {"name":"p","grouping":"rollup-usage","usageQuantity":"9"}"#;
         for org in ["A", "B", "C"] {
-            alarm.look(Some(org), &statement(&format!("[{row},{row},{parts}]")));
+            check.add(Some(org), &statement(&format!("[{row},{row},{parts}]")));
         }
-        let failure = alarm.ring(Verbosity::Quiet).unwrap();
+        let failure = check.finish(Verbosity::Quiet).unwrap();
         assert_eq!(failure.exit_status(), 10);
         assert_eq!(
             failure.to_string(),
@@ -103,11 +98,11 @@ mod tests {
 
     #[test]
     fn no_list_at_all_is_unknown() {
-        let mut alarm = Alarm::default();
-        alarm.look(None, &Statement::new(&serde_json::from_str("{}").unwrap()));
-        assert_eq!(alarm.unknown, ["no list of rows was sent"]);
-        let mut alarm = Alarm::default();
-        alarm.look(None, &statement("[]"));
-        assert!(alarm.unknown.is_empty() && alarm.over.is_empty());
+        let mut check = OverageCheck::default();
+        check.add(None, &Statement::new(&serde_json::from_str("{}").unwrap()));
+        assert_eq!(check.unknown, ["no list of rows was sent"]);
+        let mut check = OverageCheck::default();
+        check.add(None, &statement("[]"));
+        assert!(check.unknown.is_empty() && check.over.is_empty());
     }
 }

@@ -18,7 +18,7 @@
 //!   └───────┬───────────────────────────────────────────────────────────────────┘
 //!           ▼
 //!   ┌─ machines ── step(now) ─► Send(request) | Wait(until) | Done(result) ─────┐
-//!   │  ReplyFuture<Call>     one call with its retries, by the decision table      │
+//!   │  Exchange<Call>     one call with its retries, by the decision table      │
 //!   │  Poll<Call>         an exchange again and again until the report is whole │
 //!   │  Pages<Call>        an exchange for each page of a list                   │
 //!   │  History            an exchange for each billing period, back in time     │
@@ -96,7 +96,6 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub mod calls;
-mod comparison;
 pub mod error;
 pub mod fleet;
 pub mod guide;
@@ -107,14 +106,12 @@ pub mod poll;
 #[cfg(feature = "sandbox")]
 pub mod sandbox;
 pub mod session;
-mod statement;
+pub mod statement;
 #[cfg(test)]
 mod testing;
-mod trend;
 pub mod values;
 
 pub use calls::Operation;
-pub use comparison::{ComparedRow, Comparison, Figures, NotComparable};
 pub use error::{DecodeError, Error, ErrorKind};
 pub use fleet::Fleet;
 pub use history::{History, PeriodSelection};
@@ -124,11 +121,7 @@ pub use machine::{
 };
 pub use poll::Poll;
 pub use session::{Authorized, Credentials, Session};
-pub use statement::{
-    Allowance, Charge, LeftOut, Line, Minimum, NOT_INCLUDED, Section, SectionLines, Statement, Total,
-    Unknown, Verdict, exact_sum, rounded,
-};
-pub use trend::{Change, CurrencyTotal, Difference, PeriodTotal, Totals, Trend};
+pub use statement::{Charge, Comparison, Line, Section, Statement, Total, Trend};
 pub use values::{
     Amount, BaseUrl, ContractId, ContractPeriodId, Date, DateRange, Environment, InvalidInput, InvoiceId,
     OrgId, Period, PeriodIndex, Region, Secret, Timestamp, proxy,

@@ -4,14 +4,14 @@ use billing_core::calls::{TrusteeOverviewCall, WithBody, WithRaw};
 use billing_core::model::TrusteeOverview;
 use billing_core::{Comparison, OrgId, PeriodIndex, Statement};
 
-use super::{Found, Outcome, body_text, print, unreadable};
+use super::{CommandOutput, Found, body_text, print, unreadable};
 use crate::args::{Compare, Options};
 use crate::backend::Backend;
 use crate::failure::Failure;
-use crate::format::document::{Document, day};
+use crate::format::document::{Document, first_day};
 use crate::format::json;
 use crate::output::Destination;
-use crate::overage_check::Alarm;
+use crate::overage_check::OverageCheck;
 use crate::text::count;
 use crate::views;
 
@@ -19,7 +19,7 @@ pub(crate) fn run(
     command: &Compare,
     options: &Options,
     destination: &Destination,
-) -> Result<Outcome, Failure> {
+) -> Result<CommandOutput, Failure> {
     let org: OrgId = command.org.parse()?;
     let mut indexes: Vec<PeriodIndex> = Vec::new();
     for text in &command.periods {
@@ -44,17 +44,17 @@ pub(crate) fn run(
     }
     let comparison = Comparison::new(answers.iter().map(|answer| &answer.value))
         .map_err(|why| Failure::Unshowable(why.to_string()))?;
-    let mut alarm = Alarm::default();
-    if command.alarm.fail_on_overage {
+    let mut check = OverageCheck::default();
+    if command.on_overage.fail_on_overage {
         for answer in &answers {
-            let of = day(answer.value.billing_period_start_date);
-            alarm.look(Some(&of), &Statement::new(&answer.value));
+            let of = first_day(answer.value.billing_period_start_date);
+            check.add(Some(&of), &Statement::new(&answer.value));
         }
     }
     let name = answers.iter().find_map(|answer| answer.value.organization.as_ref()?.name.clone());
     let compared = Compared { org, name, answers, comparison };
     let printed = print(&compared, options, destination)?;
-    Ok(Outcome { printed, failure: alarm.ring(options.verbosity()) })
+    Ok(CommandOutput { printed, failure: check.finish(options.verbosity()) })
 }
 
 /// Overviews, and what they are beside each other.

@@ -4,13 +4,13 @@ use billing_core::Amount;
 use billing_core::calls::{Call, ContractCall, ContractPeriodCall, ContractsCall, WithBody, WithRaw};
 use billing_core::values::PageSize;
 
-use super::{Found, Outcome, body_text, list, print};
+use super::{CommandOutput, Found, body_text, list, print};
 use crate::args::{ContractPeriod, Contracts, Options};
 use crate::backend::Backend;
 use crate::failure::Failure;
 use crate::format::document::{Document, NO_NAME};
 use crate::output::Destination;
-use crate::overage_check::Alarm;
+use crate::overage_check::OverageCheck;
 use crate::views;
 
 pub(crate) fn list(
@@ -44,23 +44,23 @@ pub(crate) fn period(
     command: &ContractPeriod,
     options: &Options,
     destination: &Destination,
-) -> Result<Outcome, Failure> {
+) -> Result<CommandOutput, Failure> {
     let call = ContractPeriodCall::new(command.contract.parse()?, command.period.parse()?);
     let found = asked(call, views::contract_period, options)?;
-    let mut alarm = Alarm::default();
-    if command.alarm.fail_on_overage {
+    let mut check = OverageCheck::default();
+    if command.on_overage.fail_on_overage {
         let detail = &found.answer.value;
         for charge in detail.charges() {
             let over = charge.overage_quantity.as_ref().and_then(Amount::decimal);
-            alarm.note(charge.name.as_deref().unwrap_or(NO_NAME), over);
+            check.add_overage(charge.name.as_deref().unwrap_or(NO_NAME), over);
         }
         for wallet in detail.wallets() {
             let over = wallet.balance_overage.as_ref().and_then(Amount::decimal);
-            alarm.note(wallet.name.as_deref().unwrap_or(NO_NAME), over);
+            check.add_overage(wallet.name.as_deref().unwrap_or(NO_NAME), over);
         }
     }
     let printed = print(&found, options, destination)?;
-    Ok(Outcome { printed, failure: alarm.ring(options.verbosity()) })
+    Ok(CommandOutput { printed, failure: check.finish(options.verbosity()) })
 }
 
 /// The answer to a call, with the document that is made of it.

@@ -6,13 +6,11 @@ use std::ops::ControlFlow;
 use std::path::PathBuf;
 
 use billing_core::calls::TrustorsCall;
-use billing_core::fleet::Aborted;
-use billing_core::fleet::FleetPlan;
-use billing_core::history::BillingPeriod;
-use billing_core::history::{PeriodOutcome, PeriodResult};
+use billing_core::fleet::{Aborted, FleetPlan, PlanAge};
+use billing_core::history::{BillingPeriod, PeriodOutcome, PeriodResult};
+use billing_core::statement::CurrencyTotals;
 use billing_core::values::PageSize;
-use billing_core::{InvalidInput, OrgId, PeriodIndex, PeriodSelection, Statement, Timestamp, Totals};
-use chrono::TimeDelta;
+use billing_core::{InvalidInput, OrgId, PeriodIndex, PeriodSelection, Statement};
 
 use super::{deliver, list, render, with_statement};
 use crate::args::{Fleet, Format, Options};
@@ -24,7 +22,7 @@ use crate::journal::{self, OldJournal, Opened};
 use crate::log::{self, Verbosity};
 use crate::organizations::{self, Named};
 use crate::output::{Destination, is_same_file};
-use crate::overage_check::Alarm;
+use crate::overage_check::OverageCheck;
 use crate::progress::FleetBar;
 use crate::text::count;
 use crate::views;
@@ -133,15 +131,15 @@ impl Task {
 
 /// Looks at how old a journal is: some days later an index may mean another period.
 fn go_on(old: &OldJournal, backend: &Backend, options: &Options) -> Result<(), Failure> {
-    let age = Timestamp::from(backend.now()).instant() - old.assignment.started_at.instant();
     let begun = old.assignment.started_at.instant().format("%Y-%m-%d %H:%M UTC");
-    if age > STALE {
+    let age = old.assignment.age(backend.now());
+    if age == PlanAge::Stale {
         return Err(old.refused(&format!(
             "its run was begun on {begun}, and by now the server may mean another period by the same index: remove it, or \
              name another"
         )));
     }
-    if age > OLD {
+    if age == PlanAge::Old {
         let said = format!(
             "the run was begun on {begun}: look at the dates of the periods, they may not all be alike"
         );
@@ -188,10 +186,10 @@ struct Run<'a> {
     /// How many there are, and how many of them could be read.
     of: usize,
     read: usize,
-    totals: Totals,
+    totals: CurrencyTotals,
     /// Which could not be read, and why.
     failed: Vec<(String, String)>,
-    alarm: Option<Alarm>,
+    check: Option<OverageCheck>,
     /// Whether what is found is shown on a terminal.
     on_terminal: bool,
 }
@@ -215,9 +213,9 @@ impl<'a> Run<'a> {
             kept: organizations.iter().map(|_| Kept::Nothing).collect(),
             of: organizations.len() + task.lost.len(),
             read: 0,
-            totals: Totals::default(),
+            totals: CurrencyTotals::default(),
             failed: task.lost.clone(),
-            alarm: command.alarm.fail_on_overage.then(Alarm::default),
+            check: command.on_overage.fail_on_overage.then(OverageCheck::default),
             on_terminal,
         }
     }
@@ -306,9 +304,9 @@ impl<'a> Run<'a> {
         let asked = Named { id: id.clone(), name: self.names.get(&id.normalized()).cloned() };
         self.read += 1;
         self.totals.add(&statement);
-        if let Some(alarm) = &mut self.alarm {
+        if let Some(check) = &mut self.check {
             let of = asked.name_in(overview).unwrap_or_else(|| asked.id_in(overview));
-            alarm.look(Some(of), &statement);
+            check.add(Some(of), &statement);
         }
         let row = || views::organization(&asked, overview, &statement);
         let details = || views::details(&asked, overview, &statement);
@@ -366,7 +364,7 @@ impl<'a> Run<'a> {
 
     /// What the program ends with although everything there is was printed.
     fn failure(self, early: Option<Early>, destination: &Destination) -> Option<Failure> {
-        let overage = self.alarm.and_then(|alarm| alarm.ring(self.options.verbosity()));
+        let overage = self.check.and_then(|check| check.finish(self.options.verbosity()));
         if early.is_none() && self.failed.is_empty() {
             return overage;
         }
@@ -392,21 +390,17 @@ fn alone(sheet: Sheet) -> Document {
     Document { title: String::new(), facts: Vec::new(), sheets: vec![sheet] }
 }
 
-/// A journal that is older than this may be of another period.
-const OLD: TimeDelta = TimeDelta::days(1);
-/// A journal that is older than this is not gone on with.
-const STALE: TimeDelta = TimeDelta::days(7);
-
 #[cfg(test)]
 mod tests {
     use clap::Parser;
 
     use super::*;
-    use crate::args::{Command, Line};
+    use crate::args::{Command, CommandLine};
 
     #[test]
     fn what_an_organization_is_called_does_not_steer_the_terminal() {
-        let line = Line::try_parse_from(["x", "--sandbox", "-q", "--format", "ndjson", "fleet"]).unwrap();
+        let line =
+            CommandLine::try_parse_from(["x", "--sandbox", "-q", "--format", "ndjson", "fleet"]).unwrap();
         let (options, Command::Fleet(command)) = (line.options, line.command) else { panic!("it is fleet") };
         let mut backend = Backend::new(&options).unwrap();
         let org: OrgId = billing_core::sandbox::ORG_ID.parse().unwrap();

@@ -2,23 +2,21 @@
 
 use std::num::NonZeroU32;
 
-use billing_core::history::BillingPeriod;
-use billing_core::history::{PeriodOutcome as Visited, PeriodResult, StopReason};
-use billing_core::{
-    Change, InvalidInput, OrgId, Period, PeriodIndex, PeriodSelection, Statement, Timestamp, Trend,
+use billing_core::history::{
+    BillingPeriod, PeriodDates, PeriodOutcome, PeriodResult, StopReason, sort_latest_first,
 };
-use chrono::{DateTime, Days, Utc};
+use billing_core::{InvalidInput, OrgId, PeriodIndex, PeriodSelection, Statement, Trend};
 
-use super::{Found, Outcome, print, with_field, with_statement};
+use super::{CommandOutput, Found, print, with_field, with_statement};
 use crate::args::{self, History, Options};
 use crate::backend::Backend;
 use crate::failure::Failure;
-use crate::format::document::{Document, Note, Tone};
+use crate::format::document::{Document, Note, Tone, first_day};
 use crate::format::json;
 use crate::log;
 use crate::organizations::Named;
 use crate::output::Destination;
-use crate::overage_check::Alarm;
+use crate::overage_check::OverageCheck;
 use crate::text::count;
 use crate::views;
 
@@ -26,7 +24,7 @@ pub(crate) fn run(
     command: &History,
     options: &Options,
     destination: &Destination,
-) -> Result<Outcome, Failure> {
+) -> Result<CommandOutput, Failure> {
     let org: OrgId = command.org.parse()?;
     let reach = reach(&command.reach)?;
     let verbosity = options.verbosity();
@@ -42,15 +40,15 @@ pub(crate) fn run(
     if walked.periods.is_empty() {
         log::note(&format!("{reach}: there is none"), verbosity);
     }
-    let mut alarm = Alarm::default();
-    if command.alarm.fail_on_overage {
+    let mut check = OverageCheck::default();
+    if command.on_overage.fail_on_overage {
         for (period, statement) in &walked.periods {
-            let of = crate::format::document::day(period.overview.billing_period_start_date);
-            alarm.look(Some(&of), statement);
+            let of = first_day(period.overview.billing_period_start_date);
+            check.add(Some(&of), statement);
         }
     }
     let printed = print(&walked, options, destination)?;
-    let overage = alarm.ring(verbosity);
+    let overage = check.finish(verbosity);
     let failure = if walked.failed > 0 {
         let failed = count(walked.failed, "billing period", "billing periods");
         let overage = overage.map(|overage| format!("; {overage}")).unwrap_or_default();
@@ -58,7 +56,7 @@ pub(crate) fn run(
     } else {
         overage
     };
-    Ok(Outcome { printed, failure })
+    Ok(CommandOutput { printed, failure })
 }
 
 /// The latest year's worth, if nothing is said.
@@ -67,8 +65,7 @@ fn reach(said: &args::Reach) -> Result<PeriodSelection, Failure> {
         Failure::Usage(format!("--{what} {text:?} cannot be meant: {instead}"))
     };
     if let (Some(from), Some(to)) = (&said.from, &said.to) {
-        let (begin, end) = (Timestamp::from_user(from)?, after(to)?);
-        return Period::new(begin, end).map(PeriodSelection::Range).map_err(|error| match error {
+        return PeriodSelection::from_user(from, to).map_err(|error| match error {
             InvalidInput::Period { .. } => {
                 Failure::Usage(format!("--from {from} is not before --to {to}: swap or change them"))
             }
@@ -87,22 +84,14 @@ fn reach(said: &args::Reach) -> Result<PeriodSelection, Failure> {
     Ok(PeriodSelection::Latest(n))
 }
 
-/// The end of a range whose last day is `text`: that day is part of it.
-fn after(text: &str) -> Result<DateTime<Utc>, InvalidInput> {
-    let to = Timestamp::from_user(text)?;
-    let is_day = to.date().to_string() == text;
-    let after = if is_day { to.instant().checked_add_days(Days::new(1)) } else { Some(to.instant()) };
-    after.ok_or_else(|| InvalidInput::Date(text.to_owned()))
-}
-
 /// What a walk has found.
 struct Walked {
     asked: Named,
     /// The newest first.
     periods: Vec<(BillingPeriod, Statement)>,
     failed: usize,
-    /// Which could not be read.
-    unread: Vec<PeriodIndex>,
+    /// The indexes that could not be read.
+    unreadable: Vec<PeriodIndex>,
     /// What else there is to say, and whether it is that something failed.
     remarks: Vec<(String, bool)>,
 }
@@ -113,22 +102,22 @@ impl Walked {
             asked: org.clone().into(),
             periods: Vec::new(),
             failed: 0,
-            unread: Vec::new(),
+            unreadable: Vec::new(),
             remarks: Vec::new(),
         };
         for PeriodResult { index, outcome: found, stop_reason: ended, .. } in findings {
             match found {
-                Visited::Period(period) => walked.take(*period),
-                Visited::Undated(period) => {
+                PeriodOutcome::Period(period) => walked.take(*period),
+                PeriodOutcome::Undated(period) => {
                     let undated = format!(
                         "the period with index {index} was sent without the dates that would tell whether it is one of these"
                     );
                     walked.remarks.push((undated, false));
                     walked.take(*period);
                 }
-                Visited::Failed(error) => {
+                PeriodOutcome::Failed(error) => {
                     walked.failed += 1;
-                    walked.unread.push(index);
+                    walked.unreadable.push(index);
                     let unread = format!("the period with index {index} could not be read: {error}");
                     walked.remarks.push((unread, true));
                 }
@@ -144,10 +133,7 @@ impl Walked {
                 walked.remarks.push((ended.to_string(), true));
             }
         }
-        let dated = |(period, _): &(BillingPeriod, Statement)| moment(period).is_some();
-        if walked.periods.iter().all(dated) {
-            walked.periods.sort_by_key(|(period, _)| std::cmp::Reverse(moment(period)));
-        }
+        sort_latest_first(&mut walked.periods, |(period, _)| PeriodDates::from_overview(&period.overview));
         walked
     }
 
@@ -156,24 +142,17 @@ impl Walked {
         self.periods.push((period, statement));
     }
 
-    /// How the total of each period changed since the one before it. The earliest has none, and where the one before could not
-    /// be read, the change is unknown: that to one still earlier would pass for it.
-    fn changes(&self) -> Vec<Option<Change>> {
-        let trend = Trend::new(self.periods.iter().map(|(_, statement)| statement.clone()));
-        let indexes: Vec<PeriodIndex> = self.periods.iter().map(|(period, _)| period.index).collect();
-        let gaps = indexes.windows(2).map(|pair| {
-            let between =
-                |unread: &PeriodIndex| pair.iter().min() < Some(unread) && Some(unread) < pair.iter().max();
-            self.unread.iter().any(between)
-        });
-        // The trend has the earliest first.
-        let changes = trend.changes.into_iter().rev().zip(gaps);
-        changes.map(|(change, gap)| Some(if gap { Change::Unknown } else { change })).chain([None]).collect()
+    /// The totals and their changes, which are unknown across a period that could not be read.
+    fn trend(&self) -> Trend {
+        let periods = self.periods.iter().map(|(period, statement)| (period.index, statement.clone()));
+        Trend::with_gaps(periods, &self.unreadable)
     }
 
     /// Each period in the server's words, with its statement and how its total changed.
     fn objects(&self) -> Result<Vec<String>, Failure> {
-        let changes = self.changes();
+        let trend = self.trend();
+        // The trend has the earliest first, and no change into that one.
+        let changes = trend.changes.iter().rev().map(Some).chain([None]);
         let object = |((period, statement), change): (&(BillingPeriod, Statement), _)| {
             let stated = with_statement(&self.asked, &period.overview, &period.body, statement)?;
             with_field(&period.overview, &stated, "change", &change)
@@ -187,7 +166,7 @@ impl Found for Walked {
         let periods: Vec<_> =
             self.periods.iter().map(|(period, statement)| (&period.overview, statement)).collect();
         let remarks = self.remarks.iter().map(|(remark, _)| Note::new(Tone::Alarm, remark.clone())).collect();
-        views::history(&self.asked, &periods, &self.changes(), remarks)
+        views::history(&self.asked, &periods, &self.trend(), remarks)
     }
 
     fn json(&self) -> Result<String, Failure> {
@@ -197,10 +176,6 @@ impl Found for Walked {
     fn ndjson(&self) -> Result<String, Failure> {
         Ok(json::lines(&self.objects()?))
     }
-}
-
-fn moment(period: &BillingPeriod) -> Option<Timestamp> {
-    period.overview.billing_period_end_date.or(period.overview.billing_period_start_date)
 }
 
 const USUAL: &str = "12";

@@ -16,7 +16,7 @@ use billing_core::Statement;
 use billing_core::model::TrusteeOverview;
 use serde::Serialize;
 
-use crate::args::{Command, Format, Line, Options};
+use crate::args::{Command, CommandLine, Format, Options};
 use crate::failure::Failure;
 use crate::format;
 use crate::format::document::Document;
@@ -28,7 +28,7 @@ use crate::output::Destination;
 use crate::progress::Writing;
 
 /// Does what the line asks for.
-pub(crate) fn run(line: Line) -> Result<(), Failure> {
+pub(crate) fn run(line: CommandLine) -> Result<(), Failure> {
     interrupt::install();
     let options = &line.options;
     let destination = Destination::open(options.output.as_deref())?;
@@ -57,13 +57,13 @@ pub(crate) fn run(line: Line) -> Result<(), Failure> {
 }
 
 /// What a command leaves.
-struct Outcome {
+struct CommandOutput {
     printed: Vec<u8>,
     /// With what the program ends although, and after, everything there is was printed.
     failure: Option<Failure>,
 }
 
-impl From<Vec<u8>> for Outcome {
+impl From<Vec<u8>> for CommandOutput {
     fn from(printed: Vec<u8>) -> Self {
         Self { printed, failure: None }
     }

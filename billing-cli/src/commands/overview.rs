@@ -4,21 +4,21 @@ use billing_core::calls::{TrusteeOverviewCall, WithBody, WithRaw};
 use billing_core::model::TrusteeOverview;
 use billing_core::{OrgId, PeriodIndex, Statement};
 
-use super::{Found, Outcome, print, with_statement};
+use super::{CommandOutput, Found, print, with_statement};
 use crate::args::{Options, Overview};
 use crate::backend::Backend;
 use crate::failure::Failure;
 use crate::format::document::Document;
 use crate::organizations::Named;
 use crate::output::Destination;
-use crate::overage_check::Alarm;
+use crate::overage_check::OverageCheck;
 use crate::views;
 
 pub(crate) fn run(
     command: &Overview,
     options: &Options,
     destination: &Destination,
-) -> Result<Outcome, Failure> {
+) -> Result<CommandOutput, Failure> {
     let org: OrgId = command.org.parse()?;
     let period: PeriodIndex = command.period.parse()?;
     let mut backend = Backend::new(options)?;
@@ -26,12 +26,12 @@ pub(crate) fn run(
     let answer = backend.exchange(call, options.verbosity()).map_err(|error| backend.failure(error, &org))?;
     let asked = Named::from(org);
     let statement = Statement::new(&answer.value);
-    let mut alarm = Alarm::default();
-    if command.alarm.fail_on_overage {
-        alarm.look(None, &statement);
+    let mut check = OverageCheck::default();
+    if command.on_overage.fail_on_overage {
+        check.add(None, &statement);
     }
     let printed = print(&Stated { asked, answer, statement }, options, destination)?;
-    Ok(Outcome { printed, failure: alarm.ring(options.verbosity()) })
+    Ok(CommandOutput { printed, failure: check.finish(options.verbosity()) })
 }
 
 /// An overview with its statement.

@@ -5,7 +5,8 @@
 
 use std::borrow::Cow;
 
-use billing_core::{Amount, Date, Timestamp, rounded};
+use billing_core::statement::{decimals, is_over, rounded_to};
+use billing_core::{Amount, Date, Timestamp};
 use chrono::NaiveDate;
 use rust_decimal::Decimal;
 
@@ -50,7 +51,7 @@ pub(crate) struct Sheet {
 pub(crate) struct Column {
     pub(crate) key: Cow<'static, str>,
     pub(crate) title: Cow<'static, str>,
-    pub(crate) kind: Kind,
+    pub(crate) kind: ColumnKind,
     /// Those with the highest rank are left out first where there is no room.
     pub(crate) rank: Option<u8>,
     /// Whether a page has room for it only under the name in the first column.
@@ -60,7 +61,7 @@ pub(crate) struct Column {
 
 /// What is in a column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(crate) enum ColumnKind {
     Text,
     Number,
     Money,
@@ -286,29 +287,29 @@ impl Sheet {
 }
 
 impl Column {
-    pub(crate) const fn new(key: &'static str, title: &'static str, kind: Kind) -> Self {
+    pub(crate) const fn new(key: &'static str, title: &'static str, kind: ColumnKind) -> Self {
         let (key, title) = (Cow::Borrowed(key), Cow::Borrowed(title));
         Self { key, title, kind, rank: None, aside: false, formats: Formats::ALL }
     }
 
     pub(crate) const fn text(key: &'static str, title: &'static str) -> Self {
-        Self::new(key, title, Kind::Text)
+        Self::new(key, title, ColumnKind::Text)
     }
 
     pub(crate) const fn number(key: &'static str, title: &'static str) -> Self {
-        Self::new(key, title, Kind::Number)
+        Self::new(key, title, ColumnKind::Number)
     }
 
     pub(crate) const fn money(key: &'static str, title: &'static str) -> Self {
-        Self::new(key, title, Kind::Money)
+        Self::new(key, title, ColumnKind::Money)
     }
 
     pub(crate) const fn date(key: &'static str, title: &'static str) -> Self {
-        Self::new(key, title, Kind::Date)
+        Self::new(key, title, ColumnKind::Date)
     }
 
     /// A column that is known at run time only.
-    pub(crate) fn made(key: String, title: String, kind: Kind) -> Self {
+    pub(crate) fn made(key: String, title: String, kind: ColumnKind) -> Self {
         Self { key: key.into(), title: title.into(), ..Self::new("", "", kind) }
     }
 
@@ -328,7 +329,7 @@ impl Column {
     }
 }
 
-impl Kind {
+impl ColumnKind {
     /// Whether its figures stand under each other by their last digit.
     pub(crate) fn is_number(self) -> bool {
         matches!(self, Self::Number | Self::Money)
@@ -414,12 +415,19 @@ impl Cell {
         Self::new(amount.map_or(Value::Unknown, Value::Exact))
     }
 
-    /// The same of overage, which stands out.
+    /// A quantity of overage, which stands out where there is any.
     pub(crate) fn overage(amount: Option<Decimal>) -> Self {
-        match amount {
-            Some(over) if over > Decimal::ZERO => Self::exact(amount).tone(Tone::Over),
-            _ => Self::exact(amount),
-        }
+        Self::exact(amount).over_if(is_over(amount))
+    }
+
+    /// The cost of overage, which stands out where there is any.
+    pub(crate) fn overage_charge(amount: Option<Decimal>, currency: Option<&str>) -> Self {
+        Self::money(amount, currency).over_if(is_over(amount))
+    }
+
+    /// The same cell, standing out as overage if it is over.
+    pub(crate) fn over_if(self, is_over: bool) -> Self {
+        if is_over { self.tone(Tone::Over) } else { self }
     }
 
     pub(crate) fn money(amount: Option<Decimal>, currency: Option<&str>) -> Self {
@@ -430,13 +438,20 @@ impl Cell {
         Self::new(day.map_or(Value::Empty, |day| Value::Day(day.day())))
     }
 
-    /// A moment at which a period begins or ends: the day where it says no more.
-    pub(crate) fn of_period(moment: Option<Timestamp>) -> Self {
-        let Some(moment) = moment else { return Self::new(Value::Unknown) };
-        Self::new(match day(Some(moment)) == moment.date().to_string() {
-            true => Value::Day(moment.date()),
-            false => Value::Moment(moment),
-        })
+    /// The start of a period: its first day, or the moment where it is not the start of a day.
+    pub(crate) fn period_start(start: Option<Timestamp>) -> Self {
+        Self::new(start.map_or(Value::Unknown, |start| match start.is_start_of_day() {
+            true => Value::Day(start.date()),
+            false => Value::Moment(start),
+        }))
+    }
+
+    /// The end of a period: its last day, or the moment where it is not the end of a day.
+    pub(crate) fn period_end(end: Option<Timestamp>) -> Self {
+        Self::new(end.map_or(Value::Unknown, |end| match end.is_end_of_day() {
+            true => Value::Day(end.last_day()),
+            false => Value::Moment(end),
+        }))
     }
 
     pub(crate) fn moment(moment: Option<Timestamp>) -> Self {
@@ -444,9 +459,9 @@ impl Cell {
     }
 
     /// As people read it: `2` for a quantity of `2.000`, `1006.50` for an amount in dollars.
-    pub(crate) fn shown(&self, kind: Kind) -> String {
+    pub(crate) fn shown(&self, kind: ColumnKind) -> String {
         match (&self.value, kind) {
-            (Value::Unknown, Kind::Number) => "?".to_owned(),
+            (Value::Unknown, ColumnKind::Number) => "?".to_owned(),
             (value, _) => value.shown(),
         }
     }
@@ -454,11 +469,11 @@ impl Cell {
 
 impl Value {
     pub(crate) fn money(amount: Option<Decimal>, currency: Option<&str>) -> Self {
-        amount.map_or(Self::Unknown, |amount| Self::Money(amount, money_digits(amount, currency)))
+        amount.map_or(Self::Unknown, |amount| Self::Money(amount, decimals(amount, currency)))
     }
 
     pub(crate) fn money_delta(delta: Decimal, currency: Option<&str>) -> Self {
-        Self::MoneyDelta(delta, money_digits(delta, currency))
+        Self::MoneyDelta(delta, decimals(delta, currency))
     }
 
     /// As people read it.
@@ -479,10 +494,10 @@ impl Value {
                 None => format!("{:?}", amount.text()),
             },
             Self::Exact(decimal) => decimal.normalize().to_string(),
-            Self::Money(amount, digits) => in_digits(*amount, *digits).to_string(),
+            Self::Money(amount, digits) => rounded_to(*amount, *digits).to_string(),
             Self::Delta(delta) => signed(delta.normalize()),
-            Self::MoneyDelta(delta, digits) => signed(in_digits(*delta, *digits)),
-            Self::Percent(percent) => format!("{} %", signed(in_digits(*percent, 1))),
+            Self::MoneyDelta(delta, digits) => signed(rounded_to(*delta, *digits)),
+            Self::Percent(percent) => format!("{} %", signed(rounded_to(*percent, 1))),
             Self::Day(day) => day.to_string(),
             Self::Moment(moment) => moment.to_string(),
         }
@@ -540,39 +555,29 @@ impl Note {
 
 /// A period of days, both included; the time of day is shown where it says more than that.
 pub(crate) fn period(start: Option<Timestamp>, end: Option<Timestamp>) -> String {
-    format!("{} to {}", day(start), day(end))
+    format!("{} to {}", first_day(start), last_day(end))
 }
 
-/// The day alone where the time is midnight or the last second of the day, as it is in the server's periods.
-pub(crate) fn day(timestamp: Option<Timestamp>) -> String {
-    let Some(timestamp) = timestamp else { return "(unknown)".to_owned() };
-    match timestamp.instant().format("%H:%M:%S").to_string().as_str() {
-        "00:00:00" | "23:59:59" => timestamp.date().to_string(),
-        _ => timestamp.to_string(),
+/// The start of a period as its first day, with the time where it is not the start of a day.
+pub(crate) fn first_day(start: Option<Timestamp>) -> String {
+    bound(Cell::period_start(start))
+}
+
+/// The end of a period as its last day, with the time where it is not the end of a day.
+pub(crate) fn last_day(end: Option<Timestamp>) -> String {
+    bound(Cell::period_end(end))
+}
+
+fn bound(cell: Cell) -> String {
+    match cell.value {
+        Value::Unknown => "(unknown)".to_owned(),
+        value => value.shown(),
     }
 }
 
 /// With its sign, where it is not zero.
 fn signed(delta: Decimal) -> String {
     if delta > Decimal::ZERO { format!("+{delta}") } else { delta.to_string() }
-}
-
-/// Rounded half away from zero, and padded where there is room.
-fn in_digits(amount: Decimal, digits: u32) -> Decimal {
-    let strategy = rust_decimal::RoundingStrategy::MidpointAwayFromZero;
-    let mut shown = amount.round_dp_with_strategy(digits, strategy);
-    shown.rescale(digits);
-    shown
-}
-
-/// With how many decimals an amount is shown: those of the minor unit. Without a currency nobody knows what may be rounded
-/// off, so nothing is.
-fn money_digits(amount: Decimal, currency: Option<&str>) -> u32 {
-    let minor_unit = rounded(Decimal::ZERO, currency).scale();
-    match currency.is_some_and(|currency| !currency.trim().is_empty()) {
-        true => minor_unit,
-        false => minor_unit.max(amount.normalize().scale()),
-    }
 }
 
 /// For what came without a name.
@@ -612,7 +617,7 @@ mod tests {
         ] {
             assert_eq!((value.shown().as_str(), &*value.exact_text()), (shown, exact));
         }
-        assert_eq!(Cell::quantity(None).shown(Kind::Number), "?");
-        assert_eq!(Cell::money(None, None).shown(Kind::Money), "unknown");
+        assert_eq!(Cell::quantity(None).shown(ColumnKind::Number), "?");
+        assert_eq!(Cell::money(None, None).shown(ColumnKind::Money), "unknown");
     }
 }

@@ -40,28 +40,29 @@ pub fn plain(cell: &str) -> Cow<'_, str> {
 /// Where in a cell a formula could begin, and whether it has a mark before it already: at the beginning of the cell and after
 /// what others separate cells and rows by, be there blanks or quotes before it or not.
 fn formulas(cell: &str) -> impl Iterator<Item = (usize, bool)> {
-    enum Place {
+    enum FormulaScan {
         Begin,
         Marked,
         Inside,
     }
-    let place = |place: &mut Place, (at, c): (usize, char)| {
-        let before = std::mem::replace(place, Place::Inside);
-        let marked = matches!(before, Place::Marked);
+    let place = |place: &mut FormulaScan, (at, c): (usize, char)| {
+        let before = std::mem::replace(place, FormulaScan::Inside);
+        let marked = matches!(before, FormulaScan::Marked);
         *place = match (before, c) {
-            (_, ';' | '|' | '\t' | '\n' | '\r') => Place::Begin,
+            (_, ';' | '|' | '\t' | '\n' | '\r') => FormulaScan::Begin,
             // One more goes before those that are there, so that no name is read as another.
-            (Place::Begin | Place::Marked, MARK) => Place::Marked,
+            (FormulaScan::Begin | FormulaScan::Marked, MARK) => FormulaScan::Marked,
             // The full-width forms count as the narrow ones in some languages.
-            (Place::Begin | Place::Marked, '=' | '+' | '-' | '@' | '＝' | '＋' | '－' | '＠') => {
+            (FormulaScan::Begin | FormulaScan::Marked, '=' | '+' | '-' | '@' | '＝' | '＋' | '－' | '＠') =>
+            {
                 return Some(Some((at, marked)));
             }
-            (Place::Begin, c) if c == '"' || c.is_whitespace() => Place::Begin,
-            _ => Place::Inside,
+            (FormulaScan::Begin, c) if c == '"' || c.is_whitespace() => FormulaScan::Begin,
+            _ => FormulaScan::Inside,
         };
         Some(None)
     };
-    cell.char_indices().scan(Place::Begin, place).flatten()
+    cell.char_indices().scan(FormulaScan::Begin, place).flatten()
 }
 
 /// What makes text of a cell.

@@ -17,13 +17,13 @@ pub(crate) struct Look {
 
 /// A column.
 #[derive(Clone, Debug)]
-pub(crate) struct Column {
+pub(crate) struct GridColumn {
     title: String,
     numbers: bool,
     rank: Option<u8>,
 }
 
-impl Column {
+impl GridColumn {
     /// `rank`: left out where there is no room, those with the highest rank first.
     pub(crate) fn new(title: &str, numbers: bool, rank: Option<u8>) -> Self {
         Self { title: printable(title).into_owned(), numbers, rank }
@@ -32,12 +32,12 @@ impl Column {
 
 /// A cell. What it shows cannot steer the terminal, wherever it came from.
 #[derive(Clone, Debug)]
-pub(crate) struct Cell {
+pub(crate) struct GridCell {
     text: String,
     ink: Ink,
 }
 
-impl Cell {
+impl GridCell {
     pub(crate) fn new(text: &str, ink: Ink) -> Self {
         Self { text: printable(text).into_owned(), ink }
     }
@@ -54,16 +54,16 @@ impl Cell {
 /// Rows under columns.
 #[derive(Debug)]
 pub(crate) struct Grid {
-    columns: Vec<Column>,
+    columns: Vec<GridColumn>,
     /// Whether any row has something to show in the column.
     filled: Vec<bool>,
     blocks: Vec<Block>,
 }
 
 impl Grid {
-    pub(crate) fn new(columns: &[Column]) -> Self {
+    pub(crate) fn new(columns: &[GridColumn]) -> Self {
         let mut titles = bare_table();
-        titles.add_row(columns.iter().map(|column| Cell::new(&column.title, Ink::Faint)));
+        titles.add_row(columns.iter().map(|column| GridCell::new(&column.title, Ink::Faint)));
         Self {
             columns: columns.to_vec(),
             filled: vec![false; columns.len()],
@@ -77,7 +77,7 @@ impl Grid {
     }
 
     /// A row: a cell for each column, the first of them set in by `indent`.
-    pub(crate) fn row(&mut self, indent: u16, cells: Vec<Cell>) {
+    pub(crate) fn row(&mut self, indent: u16, cells: Vec<GridCell>) {
         for (filled, cell) in self.filled.iter_mut().zip(&cells) {
             *filled |= !cell.text.is_empty();
         }
@@ -178,7 +178,7 @@ impl Grid {
 /// Text in lines that fit, each set in by `indent`.
 pub(crate) fn paragraph(text: &str, indent: u16, ink: Ink, look: Look) -> String {
     let mut table = bare_table();
-    table.add_row([Cell::new(text, ink)]);
+    table.add_row([GridCell::new(text, ink)]);
     if let Some(column) = table.column_mut(0) {
         column.set_padding((indent, 0));
         if let Some(limit) = look.width {
@@ -202,8 +202,8 @@ enum Block {
     Rows { indent: u16, table: Box<Table> },
 }
 
-impl From<Cell> for comfy_table::Cell {
-    fn from(Cell { text, ink }: Cell) -> Self {
+impl From<GridCell> for comfy_table::Cell {
+    fn from(GridCell { text, ink }: GridCell) -> Self {
         let cell = Self::new_owned(text);
         match ink {
             Ink::Plain => cell,
@@ -245,10 +245,10 @@ mod tests {
 
     fn grid() -> Grid {
         let mut grid = Grid::new(&[
-            Column::new("Name", false, None),
-            Column::new("Part", false, Some(2)),
-            Column::new("Used", true, Some(1)),
-            Column::new("Charge", true, None),
+            GridColumn::new("Name", false, None),
+            GridColumn::new("Part", false, Some(2)),
+            GridColumn::new("Used", true, Some(1)),
+            GridColumn::new("Charge", true, None),
         ]);
         grid.heading("USERS");
         for (indent, name, charge) in
@@ -257,10 +257,10 @@ mod tests {
             grid.row(
                 indent,
                 vec![
-                    Cell::plain(name),
-                    Cell::plain("GC-1"),
-                    Cell::new("! 7", Ink::Alarm),
-                    Cell::plain(charge),
+                    GridCell::plain(name),
+                    GridCell::plain("GC-1"),
+                    GridCell::new("! 7", Ink::Alarm),
+                    GridCell::plain(charge),
                 ],
             );
         }
@@ -322,10 +322,10 @@ mod tests {
         grid.row(
             2,
             vec![
-                Cell::plain("evil\u{1b}[2J\u{1b}]0;x\u{7}\r\nTotal 0"),
-                Cell::plain("\u{202e}\u{9b}"),
-                Cell::empty(),
-                Cell::plain("1"),
+                GridCell::plain("evil\u{1b}[2J\u{1b}]0;x\u{7}\r\nTotal 0"),
+                GridCell::plain("\u{202e}\u{9b}"),
+                GridCell::empty(),
+                GridCell::plain("1"),
             ],
         );
         let text = grid.render(plain(None));

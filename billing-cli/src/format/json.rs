@@ -4,10 +4,9 @@ use std::borrow::Cow;
 use std::io::{self, Write};
 
 use billing_core::model::PackedReport;
+use billing_core::values::is_printable;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-
-use crate::text::steers;
 
 /// `object` with one more field at its end. `object` is the text of a JSON object that has no such field.
 pub(crate) fn with_field(
@@ -45,13 +44,13 @@ pub(crate) fn compact(json: &str) -> Cow<'_, str> {
 /// same.
 fn for_terminal(json: &str) -> Cow<'_, str> {
     // Between tokens JSON has white space of its own.
-    let steers = |c: char| steers(c) && !matches!(c, '\n' | '\r' | '\t');
-    if !json.contains(steers) {
+    let escapes = |c: char| !is_printable(c) && !matches!(c, '\n' | '\r' | '\t');
+    if !json.contains(escapes) {
         return Cow::Borrowed(json);
     }
     let mut text = String::with_capacity(json.len());
     for c in json.chars() {
-        if steers(c) {
+        if escapes(c) {
             text.extend(c.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}")));
         } else {
             text.push(c);

@@ -1,7 +1,7 @@
 //! Tables for people.
 
 use super::document::{self, Cell, Document, Fact, Formats, Note, Sheet, Sum, Tone};
-use super::grid::{self, Grid, Look, paragraph};
+use super::grid::{Grid, GridCell, GridColumn, Look, paragraph};
 use super::paint::Ink;
 use crate::text::count;
 
@@ -39,7 +39,7 @@ fn rows(sheet: &Sheet) -> Grid {
     let shown = sheet.shown(Formats::TABLE);
     let columns = |at: &usize| {
         let column = sheet.columns.get(*at)?;
-        Some(grid::Column::new(&column.title, column.kind.is_number(), column.rank))
+        Some(GridColumn::new(&column.title, column.kind.is_number(), column.rank))
     };
     let mut grid = Grid::new(&shown.iter().filter_map(columns).collect::<Vec<_>>());
     for group in &sheet.groups {
@@ -53,17 +53,17 @@ fn rows(sheet: &Sheet) -> Grid {
                 (false, None) => 0,
             };
             let cell = |at: &usize| cell(row.cells.get(*at)?, sheet.columns.get(*at)?.kind);
-            grid.row(indent, shown.iter().map(|at| cell(at).unwrap_or_else(grid::Cell::empty)).collect());
+            grid.row(indent, shown.iter().map(|at| cell(at).unwrap_or_else(GridCell::empty)).collect());
         }
     }
     grid
 }
 
-fn cell(cell: &Cell, kind: document::Kind) -> Option<grid::Cell> {
+fn cell(cell: &Cell, kind: document::ColumnKind) -> Option<GridCell> {
     let shown = cell.shown(kind);
     // The mark stands out without colour too.
     let shown = if cell.tone == Tone::Over { format!("! {shown}") } else { shown };
-    Some(grid::Cell::new(&shown, ink(cell.tone)))
+    Some(GridCell::new(&shown, ink(cell.tone)))
 }
 
 fn ink(tone: Tone) -> Ink {

@@ -2,19 +2,22 @@
 
 use std::collections::BTreeSet;
 
-use billing_core::{Change, ComparedRow, Comparison, Figures, OrgId, PeriodTotal};
+use billing_core::OrgId;
+use billing_core::statement::{
+    Change, ComparedRow, Comparison, PeriodFigures, PeriodTotal, is_over, is_same_currency,
+};
 
 use super::history::{called, changed};
 use super::overview::left_out;
 use crate::format::document::{
-    Cell, Column, Document, Fact, Formats, Group, Kind, Note, Row, Sheet, Tone, Value, period,
+    Cell, Column, ColumnKind, Document, Fact, Formats, Group, Note, Row, Sheet, Tone, Value, period,
 };
 
 /// What the periods come to, then usage, overage and charges row by row; for spreadsheets all in one row.
 pub(crate) fn comparison(org: &OrgId, name: Option<&str>, comparison: &Comparison) -> Document {
     let periods = &comparison.trend.periods;
     let mut currencies: Vec<&str> = periods.iter().filter_map(|period| period.currency.as_deref()).collect();
-    currencies.dedup();
+    currencies.dedup_by(|a, b| is_same_currency(Some(a), Some(b)));
     let currencies = if currencies.is_empty() { "(not sent)".to_owned() } else { currencies.join(", ") };
     let facts = vec![Fact::new("Periods from", names(periods).join(", ")), Fact::new("Currency", currencies)];
     let mut sheets = vec![totals(comparison)];
@@ -30,27 +33,33 @@ pub(crate) fn comparison(org: &OrgId, name: Option<&str>, comparison: &Compariso
 struct Measure {
     key: &'static str,
     title: &'static str,
-    kind: Kind,
-    of: fn(&ComparedRow) -> Option<&Figures>,
-    /// How a figure that is not zero stands out.
-    tone: Tone,
+    kind: ColumnKind,
+    of: fn(&ComparedRow) -> Option<&PeriodFigures>,
+    /// Whether its figures stand out where they are over (B4).
+    is_overage: bool,
 }
 
 const MEASURES: [Measure; 3] = [
-    Measure { key: "used", title: "Usage", kind: Kind::Number, of: |row| Some(&row.used), tone: Tone::Plain },
+    Measure {
+        key: "used",
+        title: "Usage",
+        kind: ColumnKind::Number,
+        of: |row| Some(&row.used),
+        is_overage: false,
+    },
     Measure {
         key: "overage",
         title: "Overage",
-        kind: Kind::Number,
+        kind: ColumnKind::Number,
         of: |row| row.overage.as_ref(),
-        tone: Tone::Over,
+        is_overage: true,
     },
     Measure {
         key: "charge",
         title: "Charges",
-        kind: Kind::Money,
+        kind: ColumnKind::Money,
         of: |row| row.charge.as_ref(),
-        tone: Tone::Plain,
+        is_overage: false,
     },
 ];
 
@@ -70,12 +79,12 @@ fn totals(comparison: &Comparison) -> Sheet {
         let currency = period.currency.as_deref();
         let (delta, percent) =
             change.map_or_else(|| (Cell::empty(), Cell::empty()), |change| changed(change, currency));
-        let unknown = period.total.left_out.len();
+        let unknown = period.unknown_charges();
         Row::new(vec![
-            Cell::of_period(period.period_start),
-            Cell::of_period(period.period_end),
+            Cell::period_start(period.period_start),
+            Cell::period_end(period.period_end),
             Cell::optional_text(currency),
-            Cell::money(period.total.known, currency),
+            Cell::money(period.total.amount, currency),
             delta,
             percent,
             if unknown > 0 { Cell::new(Value::Count(unknown)).tone(Tone::Alarm) } else { Cell::empty() },
@@ -140,7 +149,7 @@ fn row(comparison: &Comparison, row: &ComparedRow, measures: &[&Measure]) -> Row
         Cell::optional_text(row.third_party.then_some("third party")),
     ];
     cells.extend(measures.iter().flat_map(|measure| measure.cells(comparison, row)));
-    Row { part: row.explains_rollup, cells }
+    Row { part: row.rollup_part, cells }
 }
 
 /// What the periods are called: by the day on which each begins, in full where that does not tell them apart.
@@ -163,16 +172,16 @@ impl Measure {
                 Column::made(format!("{key}{suffix}.{called}"), said, kind)
             };
             columns.push(column("", called, *kind));
-            if *kind == Kind::Money {
+            if *kind == ColumnKind::Money {
                 // A row of CSV has nothing else that says it, and it may differ.
-                let currency = Column::made(format!("currency.{called}"), String::new(), Kind::Text);
+                let currency = Column::made(format!("currency.{called}"), String::new(), ColumnKind::Text);
                 columns.push(currency.only(Formats::CSV));
             }
             if n > 0 {
                 let to =
                     |sign: &str| if beside_others { format!("{called} {sign}") } else { sign.to_owned() };
                 columns.push(column("Change", &to("Δ"), *kind));
-                columns.push(column("Percent", &to("Δ %"), Kind::Number).rank(1));
+                columns.push(column("Percent", &to("Δ %"), ColumnKind::Number).rank(1));
             }
         }
         columns
@@ -188,22 +197,21 @@ impl Measure {
         for ((value, change), period) in figures.values.iter().zip(changes).zip(periods) {
             let currency = period.currency.as_deref();
             let cell = match self.kind {
-                Kind::Money => Cell::money(*value, currency),
+                ColumnKind::Money => Cell::money(*value, currency),
                 _ => Cell::exact(*value),
             };
-            let stands_out = self.tone == Tone::Over && value.is_some_and(|value| value > 0.into());
-            cells.push(if stands_out { cell.tone(Tone::Over) } else { cell });
-            if self.kind == Kind::Money {
+            cells.push(cell.over_if(self.is_overage && is_over(*value)));
+            if self.kind == ColumnKind::Money {
                 cells.push(Cell::optional_text(currency));
             }
             let (delta, percent) = match (change, self.kind) {
                 (None, _) => continue,
-                (Some(change), Kind::Money) => changed(change, currency),
+                (Some(change), ColumnKind::Money) => changed(change, currency),
                 (Some(Change::Known(difference)), _) => (
                     Cell::new(Value::Delta(difference.delta)),
                     Cell::new(difference.percent.map_or(Value::Instead("–"), Value::Percent)),
                 ),
-                (Some(Change::Unlike), _) => (Cell::new(Value::Instead("other unit")), Cell::empty()),
+                (Some(Change::Incomparable), _) => (Cell::new(Value::Instead("other unit")), Cell::empty()),
                 (Some(_), _) => (Cell::new(Value::Unknown), Cell::empty()),
             };
             cells.extend([delta, percent]);

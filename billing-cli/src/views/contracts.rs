@@ -5,6 +5,7 @@ use billing_core::model::{
     Contract, ContractPeriodDetail, Customer, NamedEntity, PeriodCharge, Plan, PlanItem, Product,
     UnitOfMeasure, Wallet,
 };
+use billing_core::statement::is_over;
 
 use super::sums::by_currency;
 use crate::format::document::{
@@ -276,9 +277,7 @@ fn wallets(wallets: &[Wallet]) -> Sheet {
 }
 
 fn overage(quantity: Option<&Amount>) -> Cell {
-    let over = quantity.and_then(Amount::decimal).is_some_and(|over| over > rust_decimal::Decimal::ZERO);
-    let cell = Cell::quantity(quantity);
-    if over { cell.tone(Tone::Over) } else { cell }
+    Cell::quantity(quantity).over_if(is_over(quantity.and_then(Amount::decimal)))
 }
 
 pub(super) fn customer(customer: Option<&Customer>) -> Option<&str> {

@@ -1,10 +1,9 @@
 //! Many organisations: what each comes to, all of them by currency, and the rows of each.
 
 use billing_core::model::TrusteeOverview;
-use billing_core::{CurrencyTotal, NOT_INCLUDED, Statement, Verdict};
-use rust_decimal::Decimal;
+use billing_core::statement::{CurrencyTotal, NOT_INCLUDED, Statement};
 
-use super::overview::rows;
+use super::overview::{minimum, rows};
 use crate::format::document::{
     Adds, Cell, Chart, Column, Document, Fact, Formats, Group, Note, Row, Sheet, Shows, Sum, Tone, Value,
 };
@@ -14,29 +13,21 @@ use crate::text::count;
 /// One organisation in one row.
 pub(crate) fn organization(asked: &Named, overview: &TrusteeOverview, statement: &Statement) -> Row {
     let currency = statement.currency.as_deref();
-    let over = statement.lines().filter(|line| line.overage > Some(Decimal::ZERO)).count();
-    let unknown = statement.total.left_out.len() + statement.third_party.left_out.len();
     let counted = |n: usize, tone| if n > 0 { Cell::new(Value::Count(n)).tone(tone) } else { Cell::empty() };
-    let overage = statement.overage_total();
-    let costs = overage.known.is_some_and(|over| over > Decimal::ZERO);
-    let minimum = statement.minimum.as_ref().map(|minimum| {
-        let cell = Cell::sent_money(Some(&minimum.amount), currency);
-        if minimum.verdict == Verdict::Applies { cell.tone(Tone::Alarm) } else { cell }
-    });
     let has_third_party = statement.lines().any(|line| line.third_party);
-    let third_party = Cell::money(statement.third_party.known, currency);
+    let third_party = Cell::money(statement.third_party.amount, currency);
     Row::new(vec![
         Cell::name(asked.name_in(overview)),
         Cell::text(asked.id_in(overview)),
-        Cell::of_period(statement.period_start),
-        Cell::of_period(statement.period_end),
+        Cell::period_start(statement.period_start),
+        Cell::period_end(statement.period_end),
         Cell::optional_text(currency),
-        Cell::money(statement.total.known, currency),
-        Cell::money(overage.known, currency).tone(if costs { Tone::Over } else { Tone::Plain }),
+        Cell::money(statement.total.amount, currency),
+        Cell::overage_charge(statement.overage_total().amount, currency),
         if has_third_party { third_party } else { Cell::empty() },
-        minimum.unwrap_or_else(Cell::empty),
-        counted(over, Tone::Over),
-        counted(unknown, Tone::Alarm),
+        minimum(statement.minimum.as_ref(), currency),
+        counted(statement.lines_over().count(), Tone::Over),
+        counted(statement.unknown_charges(), Tone::Alarm),
     ])
 }
 
@@ -105,20 +96,20 @@ fn summary(
     let several = totals.len() > 1;
     let sums = totals.iter().flat_map(|total| {
         let mut remarks = vec![count(total.statements, "organisation", "organisations")];
-        if total.left_out > 0 {
+        if total.excluded > 0 {
             remarks.push(format!(
                 "it leaves out {} whose charge is unknown",
-                count(total.left_out, "row", "rows")
+                count(total.excluded, "row", "rows")
             ));
         }
-        if total.without_total > 0 {
-            remarks.push(format!("of {} nothing is known", total.without_total));
+        if total.excluded_statements > 0 {
+            remarks.push(format!("of {} nothing is known", total.excluded_statements));
         }
-        let charged = total.charged.filter(|charged| Some(*charged) != total.known).map(|charged| Sum {
+        let payable = total.payable.filter(|payable| Some(*payable) != total.amount).map(|payable| Sum {
             currency: total.currency.clone(),
             ..Sum::new(
                 "With the minimum where it applies",
-                Value::money(Some(charged), total.currency.as_deref()),
+                Value::money(Some(payable), total.currency.as_deref()),
             )
         });
         let known = Sum {
@@ -129,9 +120,9 @@ fn summary(
                 column: "total",
                 only: several.then(|| ("currency", total.currency.clone().unwrap_or_default())),
             }),
-            ..Sum::new("Total", Value::money(total.known, total.currency.as_deref()))
+            ..Sum::new("Total", Value::money(total.amount, total.currency.as_deref()))
         };
-        [known].into_iter().chain(charged)
+        [known].into_iter().chain(payable)
     });
     notes.extend(failed.iter().map(|(organization, why)| {
         Note::new(Tone::Alarm, format!("! {organization} could not be read: {why}"))
@@ -182,12 +173,12 @@ pub(crate) const MOST_SHEETS: usize = 250;
 
 #[cfg(test)]
 mod tests {
-    use billing_core::Totals;
+    use billing_core::statement::CurrencyTotals;
 
     use super::*;
 
     fn made(n: usize) -> Document {
-        let mut totals = Totals::default();
+        let mut totals = CurrencyTotals::default();
         let (mut organizations, mut all) = (Vec::new(), Vec::new());
         for n in 0..n {
             let overview: TrusteeOverview = serde_json::from_str(&format!(

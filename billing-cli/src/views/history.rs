@@ -1,32 +1,30 @@
 //! The billing periods of an organisation, one under the other.
 
 use billing_core::model::TrusteeOverview;
-use billing_core::{Change, PeriodTotal, Statement, Total, Trend, Verdict};
-use rust_decimal::Decimal;
+use billing_core::statement::{Change, NOT_INCLUDED, PeriodTotal, Statement, Total, Trend, is_same_currency};
 
-use super::overview::{left_out, rows};
+use super::overview::{left_out, minimum, rows};
 use crate::format::document::{
     Adds, Cell, Chart, Column, Document, Fact, Formats, Group, Note, Row, Sheet, Shows, Sum, Tone, Value,
-    day, period,
+    first_day, last_day, period,
 };
 use crate::organizations::Named;
 
-/// The totals of the periods and how they change, then each period's rows. `periods`: the newest first, and `changes` since
-/// the one before of each. `remarks`: what else to say of the walk.
+/// The totals of the periods and their changes, then each period's rows. `periods`: the newest first, which are those of
+/// `trend`. `remarks`: what else to say of the walk.
 pub(crate) fn history(
     asked: &Named,
     periods: &[(&TrusteeOverview, &Statement)],
-    changes: &[Option<Change>],
+    trend: &Trend,
     remarks: Vec<Note>,
 ) -> Document {
-    let trend = Trend::new(periods.iter().map(|(_, statement)| (*statement).clone()));
     let mut facts = vec![Fact::new("Periods", periods.len().to_string())];
     if let (Some((_, newest)), Some((_, oldest))) = (periods.first(), periods.last()) {
         facts.push(Fact::new("From", period(oldest.period_start, newest.period_end)));
     }
-    let mut sheets = vec![totals(periods, changes, &trend, remarks)];
+    let mut sheets = vec![totals(periods, trend, remarks)];
     sheets.extend(periods.iter().map(|(overview, statement)| Sheet {
-        tab: day(statement.period_start),
+        tab: first_day(statement.period_start),
         title: period(statement.period_start, statement.period_end),
         folded: true,
         formats: Formats::SPREADSHEETS.and(Formats::HTML),
@@ -41,12 +39,7 @@ pub(crate) fn history(
     Document { title: name.unwrap_or(asked.id.as_str()).to_owned(), facts, sheets }
 }
 
-fn totals(
-    periods: &[(&TrusteeOverview, &Statement)],
-    changes: &[Option<Change>],
-    trend: &Trend,
-    remarks: Vec<Note>,
-) -> Sheet {
+fn totals(periods: &[(&TrusteeOverview, &Statement)], trend: &Trend, remarks: Vec<Note>) -> Sheet {
     let columns = vec![
         Column::date("billingPeriodStartDate", "Begins"),
         Column::date("billingPeriodEndDate", "Ends").rank(5),
@@ -59,7 +52,9 @@ fn totals(
         Column::money("minimum", "Minimum").rank(6),
         Column::number("unknown", "Unknown charges").rank(8),
     ];
-    let rows = periods.iter().zip(changes).map(|((_, statement), change)| total(statement, change.as_ref()));
+    // The trend has the earliest first, and no change into that one.
+    let changes = trend.changes.iter().rev().map(Some).chain([None]);
+    let rows = periods.iter().zip(changes).map(|((_, statement), change)| total(statement, change));
     let one_currency = trend.totals.len() == 1;
     let unit = || trend.totals.first().and_then(|total| total.currency.clone());
     let charts = one_currency.then(|| Chart {
@@ -68,7 +63,7 @@ fn totals(
         shows: Shows::Periods { value: "total", over: "overageCharge", unit: unit() },
     });
     let mut notes = remarks;
-    notes.push(Note::new(Tone::Faint, billing_core::NOT_INCLUDED));
+    notes.push(Note::new(Tone::Faint, NOT_INCLUDED));
     Sheet {
         tab: "Periods".to_owned(),
         formats: Formats::TABLE.and(Formats::XLSX).and(Formats::HTML),
@@ -82,27 +77,21 @@ fn totals(
 
 fn total(statement: &Statement, change: Option<&Change>) -> Row {
     let currency = statement.currency.as_deref();
-    let money = |total: &Total| Cell::money(total.known, currency);
+    let money = |total: &Total| Cell::money(total.amount, currency);
     let has_third_party = statement.lines().any(|line| line.third_party);
-    let unknown = statement.total.left_out.len() + statement.third_party.left_out.len();
-    let minimum = statement.minimum.as_ref().map(|minimum| {
-        let cell = Cell::sent_money(Some(&minimum.amount), currency);
-        if minimum.verdict == Verdict::Applies { cell.tone(Tone::Alarm) } else { cell }
-    });
+    let unknown = statement.unknown_charges();
     let (delta, percent) =
         change.map_or_else(|| (Cell::empty(), Cell::empty()), |change| changed(change, currency));
-    let overage = statement.overage_total();
-    let over = overage.known.is_some_and(|over| over > Decimal::ZERO);
     Row::new(vec![
-        Cell::of_period(statement.period_start),
-        Cell::of_period(statement.period_end),
+        Cell::period_start(statement.period_start),
+        Cell::period_end(statement.period_end),
         Cell::optional_text(currency),
         money(&statement.total),
         delta,
         percent,
-        if over { money(&overage).tone(Tone::Over) } else { money(&overage) },
+        Cell::overage_charge(statement.overage_total().amount, currency),
         if has_third_party { money(&statement.third_party) } else { Cell::empty() },
-        minimum.unwrap_or_else(Cell::empty),
+        minimum(statement.minimum.as_ref(), currency),
         if unknown > 0 { Cell::new(Value::Count(unknown)).tone(Tone::Alarm) } else { Cell::empty() },
     ])
 }
@@ -115,7 +104,7 @@ pub(super) fn changed(change: &Change, currency: Option<&str>) -> (Cell, Cell) {
             // Where the earlier one is zero there is no percentage.
             Cell::new(difference.percent.map_or(Value::Instead("–"), Value::Percent)),
         ),
-        Change::Unlike => (Cell::new(Value::Instead("other currency")), Cell::empty()),
+        Change::Incomparable => (Cell::new(Value::Instead("other currency")), Cell::empty()),
         _ => (Cell::new(Value::Unknown), Cell::empty()),
     }
 }
@@ -124,7 +113,9 @@ pub(super) fn changed(change: &Change, currency: Option<&str>) -> (Cell, Cell) {
 fn sums(periods: &[(&TrusteeOverview, &Statement)], trend: &Trend) -> Vec<Sum> {
     let several = trend.totals.len() > 1;
     let sums = trend.totals.iter().map(|total| {
-        let same = |statement: &Statement| folded(&statement.currency) == folded(&total.currency);
+        let same = |statement: &Statement| {
+            is_same_currency(statement.currency.as_deref(), total.currency.as_deref())
+        };
         let of_currency = periods.iter().filter(|(_, statement)| same(statement));
         let missing = of_currency.flat_map(|(_, statement)| {
             let period = period(statement.period_start, statement.period_end);
@@ -138,17 +129,16 @@ fn sums(periods: &[(&TrusteeOverview, &Statement)], trend: &Trend) -> Vec<Sum> {
                 column: "total",
                 only: several.then(|| ("currency", total.currency.clone().unwrap_or_default())),
             }),
-            ..Sum::new("Total", Value::money(total.known, total.currency.as_deref()))
+            ..Sum::new("Total", Value::money(total.amount, total.currency.as_deref()))
         }
     });
     sums.collect()
 }
 
-fn folded(currency: &Option<String>) -> String {
-    currency.as_deref().unwrap_or_default().trim().to_lowercase()
-}
-
 /// How a period is called where several stand beside each other.
 pub(super) fn called(period: &PeriodTotal) -> String {
-    day(period.period_start.or(period.period_end))
+    match period.period_start {
+        Some(start) => first_day(Some(start)),
+        None => last_day(period.period_end),
+    }
 }

@@ -1,12 +1,12 @@
 //! An overview and what it comes to.
 
 use billing_core::model::TrusteeOverview;
-use billing_core::{Allowance, Charge, Line, Statement, Total, Verdict};
+use billing_core::statement::{Allowance, Charge, Line, MinimumCommitment, MinimumStatus, Statement, Total};
 use rust_decimal::Decimal;
 
 use crate::format::document::{
     Adds, Cell, Chart, Column, Document, Fact, Formats, Group, NO_NAME, Note, Row, Sheet, Shows, Sum, Tone,
-    Value, day, period,
+    Value, last_day, period,
 };
 use crate::organizations::Named;
 use crate::text::count;
@@ -34,7 +34,7 @@ pub(super) fn rows(asked: Option<&Named>, overview: &TrusteeOverview, statement:
         ("billingPeriodEndDate", end),
         ("currency", statement.currency.clone()),
     ];
-    let headed = |section: &billing_core::SectionLines| Group {
+    let headed = |section: &billing_core::statement::SectionLines| Group {
         heading: Some(section.section.name().to_uppercase()),
         rows: section.lines.iter().map(|line| row(section.section.name(), line, currency)).collect(),
     };
@@ -73,7 +73,7 @@ fn facts(id: &str, overview: &TrusteeOverview, statement: &Statement) -> Vec<Fac
     }
     facts.push(Fact::new("Currency", statement.currency.as_deref().unwrap_or("(not sent)")));
     if overview.in_ramp_period == Some(true) {
-        facts.push(Fact::new("Ramp period", format!("until {}", day(overview.ramp_period_end_date))));
+        facts.push(Fact::new("Ramp period", format!("until {}", last_day(overview.ramp_period_end_date))));
     }
     facts.push(Fact::new("Organisation id", id));
     facts
@@ -166,39 +166,36 @@ fn sums(statement: &Statement) -> Vec<Sum> {
         tone: Tone::Strong,
         left_out: left_out(&statement.total),
         adds: Some(of_lines("no")),
-        ..sum("Total", money(statement.total.known))
+        ..sum("Total", money(statement.total.amount))
     }];
-    let over =
-        statement.lines().filter(|line| !line.third_party && line.overage > Some(Decimal::ZERO)).count();
-    if over > 0 {
+    if statement.lines_over().next().is_some() {
         let overage = statement.overage_total();
-        let incomplete = if overage.is_complete() { "" } else { ", as far as it is known" };
         sums.push(Sum {
-            remark: Some(format!("{} over what was agreed{incomplete}", count(over, "row is", "rows are"))),
+            remark: Some(rows_over(statement, overage.is_complete())),
             tone: Tone::Over,
-            ..sum("Overage in the total", money(overage.known))
+            ..sum("Overage in the total", money(overage.amount))
         });
     }
     if let Some(minimum) = &statement.minimum {
-        let (tone, verdict) = match minimum.verdict {
-            Verdict::Applies => {
+        let (tone, remark) = match minimum.status {
+            MinimumStatus::Applies => {
                 (Tone::Alarm, "the total is under it, so the minimum is what will be charged")
             }
-            Verdict::Reached => (Tone::Plain, "the total reaches it"),
+            MinimumStatus::Reached => (Tone::Plain, "the total reaches it"),
             _ => (Tone::Alarm, "whether the total reaches it is unknown"),
         };
         let value = match minimum.amount.decimal() {
             Some(amount) => money(Some(amount)),
             None => Value::Price(minimum.amount.clone()),
         };
-        sums.push(Sum { remark: Some(verdict.to_owned()), tone, ..sum("Monthly minimum", value) });
+        sums.push(Sum { remark: Some(remark.to_owned()), tone, ..sum("Monthly minimum", value) });
     }
     if statement.lines().any(|line| line.third_party) {
         sums.push(Sum {
             remark: Some("billed by others, not in the total".to_owned()),
             left_out: left_out(&statement.third_party),
             adds: Some(of_lines("yes")),
-            ..sum("Third party", money(statement.third_party.known))
+            ..sum("Third party", money(statement.third_party.amount))
         });
     }
     sums
@@ -207,7 +204,26 @@ fn sums(statement: &Statement) -> Vec<Sum> {
 /// The rows that a total leaves out, and why.
 pub(super) fn left_out(total: &Total) -> Vec<(String, String)> {
     let name = |name: &Option<String>| name.clone().unwrap_or_else(|| NO_NAME.to_owned());
-    total.left_out.iter().map(|row| (name(&row.name), row.because.to_string())).collect()
+    total.excluded.iter().map(|row| (name(&row.name), row.reason.to_string())).collect()
+}
+
+/// The minimum commitment in a summary. It stands out where it is charged instead of the total.
+pub(super) fn minimum(minimum: Option<&MinimumCommitment>, currency: Option<&str>) -> Cell {
+    let Some(minimum) = minimum else { return Cell::empty() };
+    let cell = Cell::sent_money(Some(&minimum.amount), currency);
+    if minimum.status == MinimumStatus::Applies { cell.tone(Tone::Alarm) } else { cell }
+}
+
+/// The number of rows that are over, of which those that third parties bill are no part of the overage in the total.
+fn rows_over(statement: &Statement, is_complete: bool) -> String {
+    let over = statement.lines_over().count();
+    let by_others = statement.lines_over().filter(|line| line.third_party).count();
+    let by_others = match by_others {
+        0 => String::new(),
+        by_others => format!(" ({by_others} of them billed by others)"),
+    };
+    let incomplete = if is_complete { "" } else { ", as far as it is known" };
+    format!("{} over what was agreed{by_others}{incomplete}", count(over, "row is", "rows are"))
 }
 
 /// Each section in one row.
@@ -222,18 +238,16 @@ fn sections(statement: &Statement) -> Sheet {
         Column::number("unknown", "Unknown charges"),
     ];
     let rows = statement.sections.iter().map(|section| {
-        let own = || section.lines.iter().filter(|line| !line.third_party);
-        let over = own().filter(|line| line.overage > Some(Decimal::ZERO)).count();
         let (total, overage) = (section.total(), section.overage_total());
         let counted =
             |n: usize, tone| Cell::new(Value::Count(n)).tone(if n > 0 { tone } else { Tone::Plain });
         Row::new(vec![
             Cell::text(section.section.name()),
-            Cell::new(Value::Count(own().count())),
-            counted(over, Tone::Over),
-            Cell::money(overage.known, currency),
-            Cell::money(total.known, currency),
-            counted(total.left_out.len(), Tone::Alarm),
+            Cell::new(Value::Count(section.lines.len())),
+            counted(section.lines_over().count(), Tone::Over),
+            Cell::money(overage.amount, currency),
+            Cell::money(total.amount, currency),
+            counted(section.unknown_charges(), Tone::Alarm),
         ])
     });
     Sheet {
@@ -243,9 +257,12 @@ fn sections(statement: &Statement) -> Sheet {
             currency: statement.currency.clone(),
             tone: Tone::Strong,
             adds: Some(Adds { column: "charge", only: None }),
-            ..Sum::new("Total", Value::money(statement.total.known, currency))
+            ..Sum::new("Total", Value::money(statement.total.amount, currency))
         }],
-        notes: vec![Note::new(Tone::Faint, "Without what third parties bill.")],
+        notes: vec![Note::new(
+            Tone::Faint,
+            "Charges are without what third parties bill; their rows are counted.",
+        )],
         charts: vec![Chart {
             title: "Overage by section",
             label: "section",

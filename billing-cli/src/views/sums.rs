@@ -1,7 +1,7 @@
-//! Sums of amounts that other things than a statement have, by currency and never across.
+//! Sums of amounts by currency, under tables that are no statements.
 
-use billing_core::{Amount, exact_sum};
-use rust_decimal::Decimal;
+use billing_core::Amount;
+use billing_core::statement::{CurrencySum, sums_by_currency};
 
 use crate::format::document::{Adds, NO_NAME, Sum, Tone, Value};
 
@@ -12,50 +12,31 @@ pub(super) fn by_currency<'a>(
     rows: impl Iterator<Item = (Option<&'a str>, Option<&'a Amount>, Option<&'a str>)>,
     columns: (&'static str, &'static str),
 ) -> Vec<Sum> {
-    let mut sums: Vec<OfCurrency<'_>> = Vec::new();
-    for (name, amount, currency) in rows {
-        let at = sums.iter().position(|(there, ..)| *there == currency).unwrap_or(sums.len());
-        if at == sums.len() {
-            sums.push((currency, None, Vec::new()));
-        }
-        let Some((_, sum, left_out)) = sums.get_mut(at) else { continue };
-        let because = match amount.map(Amount::decimal) {
-            None => "no amount was sent",
-            Some(None) => "its amount cannot be computed with",
-            Some(Some(amount)) => match exact_sum(sum.unwrap_or_default(), amount) {
-                Some(longer) => {
-                    *sum = Some(longer);
-                    continue;
-                }
-                None => "the sum has more digits than can be held exactly",
-            },
-        };
-        left_out.push((name.unwrap_or(NO_NAME).to_owned(), because.to_owned()));
-    }
+    let sums = sums_by_currency(rows);
     let alone = sums.len() == 1;
-    let sum = |(currency, sum, left_out): OfCurrency<'_>| Sum {
-        currency: currency.map(str::to_owned),
+    let sum = |CurrencySum { currency, amount, excluded, .. }: CurrencySum<Option<&str>>| Sum {
         remark: currency.is_none().then(|| "in a currency that was not sent".to_owned()),
         tone: Tone::Strong,
-        left_out,
+        left_out: excluded
+            .into_iter()
+            .map(|(name, reason)| (name.unwrap_or(NO_NAME).to_owned(), reason.to_string()))
+            .collect(),
         adds: Some(Adds {
             column: columns.0,
-            only: (!alone).then(|| (columns.1, currency.unwrap_or_default().to_owned())),
+            only: (!alone).then(|| (columns.1, currency.clone().unwrap_or_default())),
         }),
-        ..Sum::new(label, Value::money(sum, currency))
+        currency: currency.clone(),
+        ..Sum::new(label, Value::money(amount, currency.as_deref()))
     };
     sums.into_iter().map(sum).collect()
 }
-
-/// A currency, the sum in it, and what is not in that, with why.
-type OfCurrency<'a> = (Option<&'a str>, Option<Decimal>, Vec<(String, String)>);
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn currencies_are_never_summed_up_and_what_is_no_number_is_left_out() {
+    fn sums_name_their_currency_and_what_they_leave_out() {
         let [one, two, odd] = ["1.005", "2", "n/a"].map(Amount::from);
         let rows = [
             (Some("a"), Some(&one), Some("USD")),

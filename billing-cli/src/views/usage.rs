@@ -4,13 +4,15 @@ use billing_core::model::{Usage, UsageReport};
 
 use crate::format::document::{
     Cell, Chart, Column, Document, Fact, Formats, Group, NO_NAME, Note, Row, Sheet, Shows, Tone, Value,
-    period,
+    first_day,
 };
 use crate::text::count;
 
 /// The resources under their usages, and how many each usage has.
 pub(crate) fn usage(report: &UsageReport) -> Document {
-    let facts = vec![Fact::new("Period", period(report.start_date, report.end_date))];
+    // Both as they are given to `--start` and `--end`: unlike the end of a billing period, this one is exclusive.
+    let bounds = format!("{} to {}", first_day(report.start_date), first_day(report.end_date));
+    let facts = vec![Fact::new("Period", bounds)];
     Document { title: "Billable usage".to_owned(), facts, sheets: vec![usages(report), resources(report)] }
 }
 

@@ -1,17 +1,15 @@
-//! Redaction: text of others without secrets and without control characters.
+//! Redaction: text of others without secrets and in printable characters.
 
 use crate::Secret;
+use crate::values::is_printable;
 
-/// Text of others in one line that cannot steer a terminal.
+/// Returns text of others in one line. Characters that are not [printable](is_printable) become one space.
 pub(crate) fn strip_control_characters(text: &str) -> String {
-    let steers = |c: char| {
-        c.is_control()
-            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-    };
-    if !text.contains(steers) {
+    let breaks = |c: char| !is_printable(c);
+    if !text.contains(breaks) {
         return text.to_owned();
     }
-    text.split(steers).filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ")
+    text.split(breaks).filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ")
 }
 
 /// Text of an answer as it may be shown and kept: without `secrets`, in one line, and as long as a line may be.

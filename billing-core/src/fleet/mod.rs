@@ -32,7 +32,7 @@
 //! let mut sandbox = Sandbox::new(7);
 //! let environment = sandbox.environment();
 //! let session = Rc::new(RefCell::new(Session::new(environment.clone(), sandbox.credentials())));
-//! let organizations: Vec<_> = sandbox.organizations().map(|(id, _)| id).collect();
+//! let organizations: Vec<_> = sandbox.sample_trustors().map(|(id, _)| id).collect();
 //!
 //! let mut now: DateTime<Utc> = "2026-11-02T09:00:00Z".parse()?;
 //! let latest = PeriodSelection::Nth(PeriodIndex::new(0));
@@ -83,7 +83,7 @@ use known::KnownPeriods;
 use progress::{RateCounter, estimated_end};
 
 pub use journal::{Journal, JournalError, JournalReader};
-pub use plan::{FleetPlan, PlanMismatch};
+pub use plan::{FleetPlan, PlanAge, PlanMismatch};
 pub use progress::FleetProgress;
 
 /// A run over many organisations; see the [module's text](self).

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::history::PeriodSelection;
@@ -43,6 +43,18 @@ impl FleetPlan {
         &self.organizations
     }
 
+    /// Returns how old the run is at `now`, to decide whether its journal may be resumed.
+    ///
+    /// The server takes days to begin a new period, and then every index means another period than before. The periods of
+    /// one run that lasts longer may not all be alike.
+    pub fn age(&self, now: DateTime<Utc>) -> PlanAge {
+        match now.signed_duration_since(self.started_at.instant()) {
+            age if age > STALE => PlanAge::Stale,
+            age if age > OLD => PlanAge::Old,
+            _ => PlanAge::Fresh,
+        }
+    }
+
     /// Whether both ask the same of the same server, whenever they were begun and in whatever order: what differs, if
     /// something does. For a journal that is to be gone on with.
     ///
@@ -66,6 +78,19 @@ impl FleetPlan {
             }
         }
     }
+}
+
+/// The age of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum PlanAge {
+    /// It began at most a day ago.
+    Fresh,
+    /// It began more than a day ago. The dates of its periods have to be checked, because the server may have begun a new
+    /// period since.
+    Old,
+    /// It began more than seven days ago. It must not be resumed.
+    Stale,
 }
 
 /// In what two runs differ.
@@ -99,3 +124,30 @@ impl std::fmt::Display for PlanMismatch {
 }
 
 impl std::error::Error for PlanMismatch {}
+
+const OLD: TimeDelta = TimeDelta::days(1);
+const STALE: TimeDelta = TimeDelta::days(7);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Environment, PeriodIndex};
+
+    #[test]
+    fn a_run_is_old_after_a_day_and_stale_after_seven() {
+        let begun: DateTime<Utc> = "2026-11-02T09:00:00Z".parse().unwrap();
+        let latest = PeriodSelection::Nth(PeriodIndex::new(0));
+        let plan = FleetPlan::new([], latest, Environment::default().api().clone(), begun);
+        let second = TimeDelta::seconds(1);
+        for (age, expected) in [
+            // A clock that was set back.
+            (-second, PlanAge::Fresh),
+            (OLD, PlanAge::Fresh),
+            (OLD + second, PlanAge::Old),
+            (STALE, PlanAge::Old),
+            (STALE + second, PlanAge::Stale),
+        ] {
+            assert_eq!(plan.age(begun + age), expected, "{age}");
+        }
+    }
+}

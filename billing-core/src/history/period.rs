@@ -1,14 +1,14 @@
 //! A billing period that was found, and why a walk ended.
 
+use std::cmp::Reverse;
 use std::fmt;
-use std::time::Duration;
 
 use bytes::Bytes;
+use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 
 use super::History;
 use crate::model::TrusteeOverview;
-use crate::values::clock::saturating_sub;
 use crate::{Error, OrgId, Period, PeriodIndex, Timestamp};
 
 /// One turn of a walk.
@@ -99,18 +99,34 @@ pub enum StopReason {
 }
 
 impl PeriodDates {
-    pub(crate) fn from_overview(overview: &TrusteeOverview) -> Self {
+    /// Returns the dates of an overview.
+    pub fn from_overview(overview: &TrusteeOverview) -> Self {
         Self { start: overview.billing_period_start_date, end: overview.billing_period_end_date }
     }
 
-    /// Whether these are of one period (rule B14). An end comes with and without fractions of a second, so that it is the last
-    /// day that decides; where one of the two has no end, the first day. Without such a day in common they are not known to be.
+    /// Returns the instant that puts periods in order: the end, or the start where no end was sent. `None` where the order is
+    /// unknown.
+    pub fn order_key(self) -> Option<Timestamp> {
+        self.end.or(self.start)
+    }
+
+    /// Returns the first day, in UTC.
+    pub fn first_day(self) -> Option<NaiveDate> {
+        self.start.map(Timestamp::date)
+    }
+
+    /// Returns the last day, in UTC. It is part of the period. An end at midnight is exclusive: the last day is the one before
+    /// it (B14).
+    pub fn last_day(self) -> Option<NaiveDate> {
+        self.end.map(Timestamp::last_day)
+    }
+
+    /// Returns whether these are of one period (B14). An end comes with and without fractions of a second, so the last day
+    /// decides; where one of the two has no end, the first day. Without such a day in common they are not known to be.
     pub(crate) fn is_same_period(self, other: Self) -> bool {
-        // An end that is a midnight is one that is not inclusive.
-        let last_day = |end: Timestamp| saturating_sub(end.instant(), Duration::from_nanos(1)).date_naive();
-        match (self.end, other.end, self.start, other.start) {
-            (Some(end), Some(other), ..) => last_day(end) == last_day(other),
-            (.., Some(start), Some(other)) => start.date() == other.date(),
+        match (self.last_day(), other.last_day(), self.first_day(), other.first_day()) {
+            (Some(last), Some(other), ..) => last == other,
+            (.., Some(first), Some(other)) => first == other,
             _ => false,
         }
     }
@@ -134,12 +150,22 @@ impl PeriodDates {
     }
 }
 
+/// Puts the periods of a walk in order, the latest first.
+///
+/// They are sorted by [`PeriodDates::order_key`]. Where one of them has no dates, all stay in the order of the walk: it went from
+/// the latest to the earliest.
+pub fn sort_latest_first<T>(periods: &mut [T], dates: impl Fn(&T) -> PeriodDates) {
+    if periods.iter().all(|period| dates(period).order_key().is_some()) {
+        periods.sort_by_key(|period| Reverse(dates(period).order_key()));
+    }
+}
+
 impl fmt::Display for PeriodDates {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (self.start, self.end) {
-            (Some(start), Some(end)) => write!(f, "{} to {}", start.date(), end.date()),
-            (Some(start), None) => write!(f, "from {}", start.date()),
-            (None, Some(end)) => write!(f, "to {}", end.date()),
+        match (self.first_day(), self.last_day()) {
+            (Some(first), Some(last)) => write!(f, "{first} to {last}"),
+            (Some(first), None) => write!(f, "from {first}"),
+            (None, Some(last)) => write!(f, "to {last}"),
             (None, None) => f.write_str("without dates"),
         }
     }

@@ -6,7 +6,7 @@ use std::num::NonZeroU32;
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 
-use crate::{InvalidInput, Period, PeriodIndex};
+use crate::{InvalidInput, Period, PeriodIndex, Timestamp};
 
 /// How far back a walk goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,6 +24,22 @@ pub enum PeriodSelection {
 }
 
 impl PeriodSelection {
+    /// Returns the periods of which any part lies in a range that a person types: `from` as [`Timestamp::from_user`] reads it,
+    /// and `to` as [`Timestamp::range_end_from_user`] does, so that a last day is part of the range.
+    ///
+    /// ```
+    /// use billing_core::PeriodSelection;
+    /// let october = PeriodSelection::from_user("2026-10-01", "2026-10-31")?;
+    /// assert_eq!(october.to_string(), "the periods of 2026-10-01T00:00:00Z to 2026-11-01T00:00:00Z");
+    /// # Ok::<(), billing_core::InvalidInput>(())
+    /// ```
+    ///
+    /// # Errors
+    /// When one of them is not a date, or `from` is after `to`.
+    pub fn from_user(from: &str, to: &str) -> Result<Self, InvalidInput> {
+        Period::new(Timestamp::from_user(from)?, Timestamp::range_end_from_user(to)?).map(Self::Range)
+    }
+
     /// The periods of which any part lies in that calendar year, in UTC. Where periods do not begin with a month there are 13.
     ///
     /// # Errors

@@ -387,3 +387,30 @@ fn each_reach_and_each_end_has_words_of_its_own() {
             && PeriodSelection::year(i32::MAX).is_err()
     );
 }
+
+#[test]
+fn periods_are_in_the_order_of_their_ends_or_else_of_the_walk() {
+    let dates = |start: &str, end: &str| {
+        let instant = |day: &str, time: &str| format!("2026-{day}T{time}").parse().ok();
+        PeriodDates { start: instant(start, "00:00:00Z"), end: instant(end, "23:59:59Z") }
+    };
+    let (may, june, july) = (dates("05-01", "05-31"), dates("06-01", "-"), dates("-", "07-31"));
+    assert_eq!(june.order_key(), june.start);
+    let sorted = |periods: &[PeriodDates]| {
+        let mut periods = periods.to_vec();
+        sort_latest_first(&mut periods, |dates| *dates);
+        periods
+    };
+    assert_eq!(sorted(&[may, july, june]), [july, june, may]);
+    let undated = PeriodDates::default();
+    assert_eq!(sorted(&[may, undated, july]), [may, undated, july]);
+}
+
+#[test]
+fn b14_the_last_day_is_part_of_a_period() {
+    let dates = |end: &str| PeriodDates { start: "2026-10-01T00:00:00Z".parse().ok(), end: end.parse().ok() };
+    for end in ["2026-10-31T23:59:59Z", "2026-10-31T23:59:59.999Z", "2026-11-01T00:00:00Z"] {
+        assert_eq!(dates(end).last_day(), NaiveDate::from_ymd_opt(2026, 10, 31), "{end}");
+        assert_eq!(dates(end).to_string(), "2026-10-01 to 2026-10-31");
+    }
+}

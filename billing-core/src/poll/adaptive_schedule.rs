@@ -29,7 +29,7 @@ use serde::{Deserialize, Serialize};
 use crate::poll::MIN_POLL_INTERVAL;
 use crate::poll::{PollTiming, PollTimings};
 
-/// When to poll, learned from earlier reports; from [`PollSchedule::adapted_to`](crate::poll::PollSchedule::adapted_to).
+/// When to poll, learned from earlier reports; from [`PollSchedule::adaptive`](crate::poll::PollSchedule::adaptive).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AdaptiveSchedule {

@@ -46,7 +46,7 @@ impl PollTiming {
 }
 
 /// The newest completions that were seen, [`PollTimings::MAX_TIMINGS`] at most: what a
-/// [schedule learns from](crate::poll::PollSchedule::adapted_to), for the caller to keep between runs.
+/// [schedule learns from](crate::poll::PollSchedule::adaptive), for the caller to keep between runs.
 ///
 /// It holds times and nothing else: no organisation, no name, no figure, no secret. It can be saved with serde; the saved
 /// form names its format and a version and has a checksum, and what is not of them is refused. Histories of several processes or machines

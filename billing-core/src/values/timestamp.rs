@@ -2,11 +2,13 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::time::Duration;
 
-use chrono::{DateTime, Datelike, NaiveDate, SecondsFormat, Utc};
+use chrono::{DateTime, Datelike, Days, NaiveDate, SecondsFormat, Timelike, Utc};
 use serde::de::{self, Deserialize, Deserializer, Visitor};
 use serde::ser::{Serialize, Serializer};
 
+use super::clock::saturating_sub;
 use crate::model::{Scan, Scanner};
 
 /// An instant, read from any RFC 3339 form: with and without fractions of a second (one real report mixed both), with
@@ -33,6 +35,24 @@ impl Timestamp {
         self.0.date_naive()
     }
 
+    /// Returns the last day, in UTC, of a period that ends at this instant. A midnight is an exclusive end: the period ends
+    /// with the day before (B14).
+    pub fn last_day(self) -> NaiveDate {
+        saturating_sub(self.0, Duration::from_nanos(1)).date_naive()
+    }
+
+    /// Returns whether a day begins at this instant: `2026-10-01T00:00:00Z`, with any fraction of a second. As the start of a
+    /// period it then says no more than its day.
+    pub fn is_start_of_day(self) -> bool {
+        self.seconds_of_day() == 0
+    }
+
+    /// Returns whether a day ends at this instant: the last second, `2026-10-31T23:59:59Z` with any fraction, or the midnight
+    /// after it. As the end of a period it then says no more than its [`Timestamp::last_day`].
+    pub fn is_end_of_day(self) -> bool {
+        self.seconds_of_day() == LAST_SECOND || (self.is_start_of_day() && self.0.nanosecond() == 0)
+    }
+
     /// Reads what a person types: a day, which means its midnight in UTC, or any RFC 3339 form.
     ///
     /// # Errors
@@ -45,6 +65,24 @@ impl Timestamp {
             Some(midnight) => Ok(Self(midnight.and_utc())),
             None => text.parse(),
         }
+    }
+
+    /// Reads the end of a range as a person types it, and returns the exclusive end. A day is part of the range, so that its
+    /// end is the midnight after it; any RFC 3339 form is the end itself.
+    ///
+    /// # Errors
+    /// As [`Timestamp::from_user`].
+    pub fn range_end_from_user(text: &str) -> Result<Self, crate::InvalidInput> {
+        let end = Self::from_user(text)?;
+        if end.date().to_string() != text {
+            return Ok(end);
+        }
+        let after = end.0.checked_add_days(Days::new(1));
+        after.map(Self).ok_or_else(|| crate::InvalidInput::Date(text.to_owned()))
+    }
+
+    fn seconds_of_day(self) -> u32 {
+        self.0.num_seconds_from_midnight()
     }
 }
 
@@ -210,6 +248,9 @@ impl From<Timestamp> for DateTime<Utc> {
     }
 }
 
+/// The last second of a day, counted from midnight.
+const LAST_SECOND: u32 = 24 * 60 * 60 - 1;
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -294,6 +335,26 @@ mod tests {
         assert_eq!(serde_json::to_string(&t).unwrap(), "\"2026-10-02T00:30:00Z\"");
         let error = serde_json::from_str::<Timestamp>("7").unwrap_err().to_string();
         assert!(error.contains("a timestamp such as"), "{error}");
+    }
+
+    #[test]
+    fn b14_the_last_day_of_a_period_is_inclusive() {
+        let t = |text: &str| text.parse::<Timestamp>().unwrap();
+        for (end, day, is_whole_day) in [
+            ("2026-10-31T23:59:59Z", "2026-10-31", true),
+            ("2026-10-31T23:59:59.999Z", "2026-10-31", true),
+            ("2026-11-01T00:00:00Z", "2026-10-31", true),
+            ("2026-11-01T00:00:00.500Z", "2026-11-01", false),
+            ("2026-10-31T22:00:00Z", "2026-10-31", false),
+        ] {
+            assert_eq!((t(end).last_day().to_string().as_str(), t(end).is_end_of_day()), (day, is_whole_day));
+        }
+        assert!(t("2026-10-01T00:00:00.123Z").is_start_of_day());
+        assert!(!t("2026-10-01T00:00:01Z").is_start_of_day() && !t("2026-09-30T23:59:59Z").is_start_of_day());
+        let end = |text: &str| Timestamp::range_end_from_user(text).unwrap().to_string();
+        assert_eq!(end("2026-10-31"), "2026-11-01T00:00:00Z");
+        assert_eq!(end("2026-10-31T12:00:00Z"), "2026-10-31T12:00:00Z");
+        assert!(Timestamp::range_end_from_user("31.10.2026").is_err());
     }
 
     #[test]

@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use billing_core::Amount;
 use billing_core::model::{OverviewUsage, TrusteeOverview};
-use billing_core::{Allowance, Amount, Charge, Line, Section, Statement, Totals, Unknown};
+use billing_core::statement::{Allowance, Charge, CurrencyTotals, Line, Section, Statement, UnknownReason};
 use proptest::option::{of, weighted};
 use proptest::prelude::*;
 use rust_decimal::Decimal;
@@ -72,7 +73,7 @@ impl<'a> Taker<'a> {
             .sections
             .iter()
             .flat_map(|section| section.lines.iter().map(|line| (&section.section, line)));
-        let charged = lines.filter(|(_, line)| !line.explains_rollup);
+        let charged = lines.filter(|(_, line)| !line.rollup_part);
         charged
             .map(|(section, line)| {
                 let name = Some(folded(line.name.as_deref())).filter(|name| !name.is_empty());
@@ -124,12 +125,12 @@ proptest! {
             let known: Vec<Decimal> = lines().filter_map(|line| line.charge.amount()).collect();
             let left_out: BTreeSet<usize> =
                 lines().filter(|line| matches!(line.charge, Charge::Unknown(_))).map(|line| line.row).collect();
-            let listed: Vec<usize> = total.left_out.iter().map(|left_out| left_out.row).collect();
+            let listed: Vec<usize> = total.excluded.iter().map(|excluded| excluded.row).collect();
             prop_assert_eq!(listed.iter().copied().collect::<BTreeSet<_>>(), left_out.clone());
             prop_assert_eq!(listed.len(), left_out.len(), "none is listed twice");
             let parts = lines().filter(|line| line.charge == Charge::InRollup).count();
             prop_assert_eq!(known.len() + left_out.len() + parts, lines().count());
-            match total.known {
+            match total.amount {
                 Some(sum) => prop_assert_eq!(sum, known.iter().sum::<Decimal>()),
                 None => prop_assert!(known.is_empty() && !left_out.is_empty()),
             }
@@ -173,10 +174,10 @@ proptest! {
                 "rollup-usage" => true,
                 _ => *is_ai && rollup(true),
             };
-            prop_assert_eq!(line.explains_rollup, is_part, "{:?}", line);
+            prop_assert_eq!(line.rollup_part, is_part, "{:?}", line);
             let has_total = rollup(true) || (!is_ai && rollup(false));
             prop_assert_eq!(line.charge == Charge::InRollup, is_part && has_total, "{:?}", line);
-            prop_assert_eq!(line.charge == Charge::Unknown(Unknown::NoRollup), is_part && !has_total, "{:?}", line);
+            prop_assert_eq!(line.charge == Charge::Unknown(UnknownReason::MissingRollup), is_part && !has_total, "{:?}", line);
         }
     }
 
@@ -185,7 +186,7 @@ proptest! {
     fn an_allowance_is_applied_in_full_or_changes_nothing(overview in overview()) {
         let statement = Statement::new(&overview);
         let included = |statement: &Statement| -> Vec<Option<Decimal>> {
-            statement.lines().filter(|line| !line.explains_rollup).map(|line| line.included).collect()
+            statement.lines().filter(|line| !line.rollup_part).map(|line| line.included).collect()
         };
         let known = |included: &[Option<Decimal>]| included.iter().flatten().sum::<Decimal>();
         for allowance in &statement.allowances {
@@ -268,9 +269,9 @@ proptest! {
         rows.insert(place.index(rows.len() + 1), row);
         let after = Statement::new(&more);
         let costs = Decimal::new(15, 0) + Decimal::from((used - 10).max(0)) * Decimal::new(225, 2);
-        prop_assert_eq!(after.total.known, Some(before.total.known.unwrap_or_default() + costs));
-        prop_assert_eq!(after.third_party.known, before.third_party.known);
-        prop_assert_eq!(after.total.left_out.len(), before.total.left_out.len());
+        prop_assert_eq!(after.total.amount, Some(before.total.amount.unwrap_or_default() + costs));
+        prop_assert_eq!(after.third_party.amount, before.third_party.amount);
+        prop_assert_eq!(after.total.excluded.len(), before.total.excluded.len());
         let charges = |statement: &Statement| {
             let of = |line: &Line| (line.name.clone(), line.included, line.overage, format!("{:?}", line.charge));
             let mut all: Vec<_> = statement.lines().map(of).collect();
@@ -286,23 +287,23 @@ proptest! {
     #[test]
     fn sums_by_currency_are_sums(overviews in prop::collection::vec((overview(), 0_usize..3), 0..6)) {
         let currencies = ["EUR", "USD", "JPY"];
-        let (mut totals, mut expected) = (Totals::default(), BTreeMap::new());
+        let (mut totals, mut expected) = (CurrencyTotals::default(), BTreeMap::new());
         for (mut overview, currency) in overviews {
             overview.currency = Some(currencies[currency].into());
             let statement = Statement::new(&overview);
             totals.add(&statement);
             let (count, known, left_out) = expected.entry(currencies[currency]).or_insert((0, None, 0));
             *count += 1;
-            if let Some(more) = statement.total.known {
+            if let Some(more) = statement.total.amount {
                 *known = Some(known.unwrap_or(Decimal::ZERO) + more);
             }
-            *left_out += statement.total.left_out.len() + statement.third_party.left_out.len();
+            *left_out += statement.total.excluded.len() + statement.third_party.excluded.len();
         }
         let totals = totals.by_currency();
         prop_assert_eq!(totals.len(), expected.len());
         for total in totals {
             let expected = expected[total.currency.as_deref().unwrap()];
-            prop_assert_eq!((total.statements, total.known, total.left_out), expected);
+            prop_assert_eq!((total.statements, total.amount, total.excluded), expected);
         }
     }
 }

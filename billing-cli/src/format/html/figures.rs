@@ -3,13 +3,13 @@
 use maud::{Markup, html};
 
 use super::numbers::with_thousands;
-use crate::format::document::{Kind, Tone, Value};
+use crate::format::document::{ColumnKind, Tone, Value};
 use crate::text::printable;
 
 /// Returns the text of a value, numbers with commas. The text may come from the data: it is neither printable nor escaped.
-pub(super) fn value_text(value: &Value, kind: Kind) -> String {
+pub(super) fn value_text(value: &Value, kind: ColumnKind) -> String {
     match value {
-        Value::Unknown if kind == Kind::Number => "unknown".to_owned(),
+        Value::Unknown if kind == ColumnKind::Number => "unknown".to_owned(),
         value if value.number().is_some() => with_thousands(&value.shown()),
         value => value.shown(),
     }
@@ -37,10 +37,10 @@ pub(super) fn tone_class(tone: Tone) -> &'static str {
     }
 }
 
-pub(super) fn kind_class(kind: Kind) -> &'static str {
+pub(super) fn kind_class(kind: ColumnKind) -> &'static str {
     match kind {
-        Kind::Number | Kind::Money => "number",
-        Kind::Date => "date",
-        Kind::Text => "words",
+        ColumnKind::Number | ColumnKind::Money => "number",
+        ColumnKind::Date => "date",
+        ColumnKind::Text => "words",
     }
 }

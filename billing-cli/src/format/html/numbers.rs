@@ -1,5 +1,6 @@
 //! Numbers as text.
 
+use billing_core::statement::rounded_to;
 use rust_decimal::Decimal;
 
 /// Returns a number with a comma before each group of three digits: `1,006.50`. What follows the whole number stays as it
@@ -45,8 +46,7 @@ fn rounded(number: Decimal) -> Decimal {
         n if n >= Decimal::TEN => 1,
         _ => 2,
     };
-    let strategy = rust_decimal::RoundingStrategy::MidpointAwayFromZero;
-    number.round_dp_with_strategy(places, strategy).normalize()
+    rounded_to(number, places).normalize()
 }
 
 #[cfg(test)]

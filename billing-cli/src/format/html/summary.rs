@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use super::figures::{tone_class, value_text, with_overage_mark};
-use crate::format::document::{Kind, Note, Sheet, Sum};
+use crate::format::document::{ColumnKind, Note, Sheet, Sum};
 use crate::text::{count, printable};
 
 /// Writes the totals and notes of a sheet, and nothing if it has none.
@@ -43,7 +43,7 @@ fn card(sum: &Sum) -> Markup {
         div class={ "card " (tone_class(sum.tone)) } {
             dt { (printable(&sum.label)) }
             dd {
-                (with_overage_mark(sum.tone, &value_text(&sum.value, Kind::Money)))
+                (with_overage_mark(sum.tone, &value_text(&sum.value, ColumnKind::Money)))
                 @if let Some(currency) = currency { " " small { (printable(currency)) } }
             }
             @if let Some(remark) = &sum.remark {

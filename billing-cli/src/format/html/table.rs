@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use super::figures::{kind_class, tone_class, value_text, with_overage_mark};
-use crate::format::document::{Cell, Column, Formats, Group, Kind, Row, Sheet, Sum, Value};
+use crate::format::document::{Cell, Column, ColumnKind, Formats, Group, Row, Sheet, Sum, Value};
 use crate::text::printable;
 
 /// Writes the table of a sheet. `title_id` is the id of the heading that names it.
@@ -102,7 +102,7 @@ fn total_row(sum: &Sum, place: usize, columns: &VisibleColumns<'_>) -> Markup {
                 (printable(&sum.label))
                 @if let Some(currency) = &sum.currency { " (" (printable(currency)) ")" }
             }
-            td class="number" { (printable(&value_text(&sum.value, Kind::Money))) }
+            td class="number" { (printable(&value_text(&sum.value, ColumnKind::Money))) }
             @if columns_after > 0 { td colspan=(columns_after) {} }
         } "\n"
     }

@@ -18,7 +18,7 @@ use rust_xlsxwriter::{
     Workbook, Worksheet, XlsxError,
 };
 
-use super::document::{Adds, Cell, Document, Fact, Formats, Group, Kind, Row, Sheet, Sum, Tone, Value};
+use super::document::{Adds, Cell, ColumnKind, Document, Fact, Formats, Group, Row, Sheet, Sum, Tone, Value};
 use crate::text::{count, printable};
 
 /// The workbook as the bytes of its file: the same for the same document.
@@ -139,7 +139,7 @@ impl<'a> Part<'a> {
                     let style = styles.number(&number_format(&sum.value), sum.tone);
                     to.write_formula_with_format(row, at, formula, &style)?;
                 }
-                None => write(to, row, at, &cell, Kind::Money, styles)?,
+                None => write(to, row, at, &cell, ColumnKind::Money, styles)?,
             }
             if let Some(remark) = &sum.remark {
                 to.write_string_with_format(row, at + 1, text(remark), &styles.text(Tone::Faint, true))?;
@@ -175,7 +175,8 @@ impl<'a> Part<'a> {
 
     /// Under the column that it adds up, or else under the last column of money.
     fn column_of(&self, sum: &Sum) -> u16 {
-        let money = || self.shown().zip(0..).filter(|(c, _)| c.kind == Kind::Money).map(|(_, at)| at).last();
+        let money =
+            || self.shown().zip(0..).filter(|(c, _)| c.kind == ColumnKind::Money).map(|(_, at)| at).last();
         sum.adds.as_ref().and_then(|adds| self.place(adds.column)).or_else(money).unwrap_or(1)
     }
 
@@ -221,7 +222,7 @@ fn write(
     row: u32,
     at: u16,
     cell: &Cell,
-    kind: Kind,
+    kind: ColumnKind,
     styles: &mut Styles,
 ) -> Result<(), XlsxError> {
     let look = (cell.tone, kind.is_number());
@@ -270,10 +271,10 @@ fn write_text(
     styles: &mut Styles,
 ) -> Result<(), XlsxError> {
     let place = match (words.starts_with(['=', '+', '-', '@']), number, at) {
-        (true, false, _) => Place::LikeFormula,
-        (_, true, _) => Place::Number,
-        (_, _, 0) => Place::First,
-        _ => Place::Later,
+        (true, false, _) => WordsRole::LikeFormula,
+        (_, true, _) => WordsRole::Number,
+        (_, _, 0) => WordsRole::First,
+        _ => WordsRole::Later,
     };
     to.write_string_with_format(row, at, text(words), &styles.words(tone, place))?;
     Ok(())
@@ -348,7 +349,7 @@ fn signed(format: &str) -> String {
 }
 
 /// How wide it is made for.
-fn shown(cell: &Cell, kind: Kind) -> String {
+fn shown(cell: &Cell, kind: ColumnKind) -> String {
     match (&cell.value, cell.value.number()) {
         // With its separators and its sign.
         (value, Some(_)) => format!("{}     ", value.shown()),
@@ -387,7 +388,7 @@ fn excel_moment(moment: Timestamp) -> Option<(ExcelDateTime, &'static str)> {
 
 /// Where words stand.
 #[derive(Clone, Copy)]
-enum Place {
+enum WordsRole {
     First,
     Later,
     /// In a number's place.
@@ -405,7 +406,7 @@ impl Styles {
         self.of("title", 0, || Format::new().set_bold().set_font_size(14))
     }
 
-    fn header(&mut self, kind: Kind, at: u16) -> Format {
+    fn header(&mut self, kind: ColumnKind, at: u16) -> Format {
         let header = || {
             Format::new()
                 .set_bold()
@@ -425,15 +426,15 @@ impl Styles {
     }
 
     /// Of words in a cell: under the numbers where they stand for one, else at some distance from those before them.
-    fn words(&mut self, tone: Tone, place: Place) -> Format {
+    fn words(&mut self, tone: Tone, place: WordsRole) -> Format {
         match place {
-            Place::First => self.text(tone, false),
-            Place::Later => self.text(tone, true),
-            Place::Number => {
+            WordsRole::First => self.text(tone, false),
+            WordsRole::Later => self.text(tone, true),
+            WordsRole::Number => {
                 self.of("no number", tone as u8, || toned(Format::new().set_align(FormatAlign::Right), tone))
             }
             // The mark keeps it text when somebody edits the cell.
-            Place::LikeFormula => {
+            WordsRole::LikeFormula => {
                 self.of("quoted", tone as u8, || toned(Format::new().set_indent(1).set_quote_prefix(), tone))
             }
         }

@@ -42,7 +42,7 @@ fn the_overviews_have_something_for_every_rule() {
             assert!(sections.contains(&&section), "{sections:?}");
         }
         assert!(statement.allowances.iter().all(|allowance| allowance.applied));
-        assert!(statement.third_party.known.is_some_and(|sum| !sum.is_zero()));
+        assert!(statement.third_party.amount.is_some_and(|sum| !sum.is_zero()));
     }
     let unknown = |organization: usize| {
         let statement = &statements[organization][0];
@@ -51,8 +51,8 @@ fn the_overviews_have_something_for_every_rule() {
     };
     // A price is missing, an allowance is missing, a quantity is no number.
     assert_eq!([0, 1, 2, 3, 4].map(unknown), [0, 1, 0, 1, 1]);
-    use crate::Verdict::{Applies, Reached};
-    let minimum = |organization: usize| statements[organization][0].minimum.as_ref().map(|m| m.verdict);
+    use crate::statement::MinimumStatus::{Applies, Reached};
+    let minimum = |organization: usize| statements[organization][0].minimum.as_ref().map(|m| m.status);
     assert_eq!([0, 1, 2].map(minimum), [Some(Reached), None, Some(Applies)]);
     let with_overage = statements.iter().flatten().filter(|statement| {
         let mut lines = statement.sections.iter().flat_map(|part| &part.lines);

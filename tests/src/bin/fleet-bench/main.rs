@@ -17,7 +17,8 @@ use billing_core::fleet::FleetStep;
 use billing_core::fleet::journal::{Journal, JournalEntry, JournalReader};
 use billing_core::history::{PeriodOutcome, PeriodResult};
 use billing_core::sandbox::{ORG_ID, Sandbox, SimulatedResponse};
-use billing_core::{Fleet, PeriodSelection, Policy, Reply, Request, Session, Statement, Totals};
+use billing_core::statement::CurrencyTotals;
+use billing_core::{Fleet, PeriodSelection, Policy, Reply, Request, Session, Statement};
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use http::Response;
@@ -42,7 +43,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let begun = Instant::now();
     let session = Rc::new(RefCell::new(Session::new(environment, sandbox.credentials())));
     let fleet = Fleet::new(&assignment, Policy::default(), session);
-    let mut totals = Totals::default();
+    let mut totals = CurrencyTotals::default();
     let mut written = match &journal {
         Some(path) => Some(Written::begin(path, &assignment)?),
         None => None,

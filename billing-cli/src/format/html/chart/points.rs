@@ -2,7 +2,7 @@
 
 use rust_decimal::Decimal;
 
-use crate::format::document::{Kind, Row, Sheet};
+use crate::format::document::{ColumnKind, Row, Sheet};
 use crate::format::html::figures::value_text;
 use crate::text::count;
 
@@ -22,10 +22,10 @@ pub(super) fn points(sheet: &Sheet, label: &str, value: &str, overage: Option<&s
     let (label, value) = (sheet.at(label)?, sheet.at(value)?);
     let overage = overage.and_then(|key| sheet.at(key));
     let point = |row: &Row| Point {
-        label: value_text(row.value(label), Kind::Text),
+        label: value_text(row.value(label), ColumnKind::Text),
         value: row.value(value).number(),
         overage: overage.and_then(|at| row.value(at).number()),
-        text: value_text(row.value(value), Kind::Money),
+        text: value_text(row.value(value), ColumnKind::Money),
     };
     Some(sheet.rows().map(point).collect())
 }

@@ -3,6 +3,7 @@
 //! Rows have different units, so that their quantities cannot share an axis. In percent they can: the line at 100 % is the
 //! end of every allowance.
 
+use billing_core::statement::{is_over, overage};
 use maud::{Markup, html};
 use rust_decimal::Decimal;
 
@@ -11,7 +12,7 @@ use super::row::{
 };
 use super::scale::Scale;
 use super::{Paint, Panel, PanelId};
-use crate::format::document::{Kind, Row, Sheet};
+use crate::format::document::{ColumnKind, Row, Sheet};
 use crate::format::html::figures::value_text;
 use crate::format::html::numbers::{rounded_text, with_thousands};
 use crate::text::{count, printable};
@@ -129,12 +130,12 @@ impl UsageRow {
         let percent = || used.checked_div(allowance)?.checked_mul(Decimal::ONE_HUNDRED);
         // A percentage too large to be computed is off the scale as well.
         let percent = (allowance > Decimal::ZERO).then(|| percent().unwrap_or(Decimal::MAX));
-        let label = value_text(row.value(columns.label), Kind::Text);
+        let label = value_text(row.value(columns.label), ColumnKind::Text);
         Some(Self { label, details, used, allowance, percent })
     }
 
     fn is_over(&self) -> bool {
-        self.used > self.allowance
+        is_over(overage(self.used, self.allowance, Decimal::ZERO))
     }
 
     fn draw(&self, y: u32, scale: &Scale, id: &PanelId) -> Markup {
