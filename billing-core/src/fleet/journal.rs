@@ -56,7 +56,7 @@ use serde::{Deserialize, Serialize};
 use super::plan::{FleetPlan, PlanMismatch};
 use crate::error::SavedError;
 use crate::history::{BillingPeriod, PeriodDates, PeriodOutcome, PeriodResult, StopReason};
-use crate::machine::checkpoint::{FNV_OFFSET_BASIS, fnv1a};
+use crate::machine::checkpoint::crc32;
 use crate::model::decode_json;
 use crate::{OrgId, PeriodIndex};
 
@@ -64,13 +64,13 @@ use crate::{OrgId, PeriodIndex};
 #[derive(Clone, Debug)]
 pub struct Journal {
     /// The checksum of all lines so far.
-    checksum: u64,
+    checksum: u32,
 }
 
 impl Journal {
     /// The journal of a new run, and its first line.
     pub fn create(plan: &FleetPlan) -> (Self, String) {
-        let mut journal = Self { checksum: FNV_OFFSET_BASIS };
+        let mut journal = Self { checksum: 0 };
         let line = journal.seal_line(&JournalHeader { format: FORMAT.into(), version: VERSION, plan });
         (journal, line)
     }
@@ -101,8 +101,8 @@ impl Journal {
         // Nothing in these can fail to be written: no map has a key that is no text.
         let mut line = serde_json::to_string(value).unwrap_or_default();
         line.pop();
-        self.checksum = fnv1a(self.checksum, line.as_bytes());
-        line.push_str(&format!("{CHECKSUM_FIELD}{:016x}\"}}\n", self.checksum));
+        self.checksum = crc32(self.checksum, line.as_bytes());
+        line.push_str(&format!("{CHECKSUM_FIELD}{:08x}\"}}\n", self.checksum));
         line
     }
 }
@@ -147,12 +147,20 @@ impl JournalReader {
             return Ok(None);
         }
         let text = std::str::from_utf8(line).map_err(|_| refuse("it is not UTF-8"))?;
+        if self.journal.is_none() {
+            // Nothing is known of the layout of another version, not even of its checksum.
+            let header = serde_json::from_str::<HeaderVersion>(text).ok();
+            let header = header.filter(|header| header.format == FORMAT).ok_or(JournalError::NotAJournal)?;
+            if header.version != VERSION {
+                return Err(JournalError::UnsupportedVersion(header.version));
+            }
+        }
         let Some((body, said)) = text.split_at_checked(text.len().saturating_sub(CHECKSUM_SUFFIX_LEN)) else {
             return Err(self.first_line_error(refuse("it is too short")));
         };
-        let before = self.journal.as_ref().map_or(FNV_OFFSET_BASIS, |journal| journal.checksum);
-        let check = fnv1a(before, body.as_bytes());
-        if said != format!("{CHECKSUM_FIELD}{check:016x}\"}}\n") {
+        let before = self.journal.as_ref().map_or(0, |journal| journal.checksum);
+        let check = crc32(before, body.as_bytes());
+        if said != format!("{CHECKSUM_FIELD}{check:08x}\"}}\n") {
             return Err(
                 self.first_line_error(refuse("its checksum is wrong: it, or a line before it, was changed"))
             );
@@ -160,14 +168,6 @@ impl JournalReader {
         let malformed = |_| refuse("it is not what this program writes");
         let entry = match &mut self.journal {
             None => {
-                let first: HeaderVersion =
-                    serde_json::from_str(text).map_err(|_| JournalError::NotAJournal)?;
-                if first.format != FORMAT {
-                    return Err(JournalError::NotAJournal);
-                }
-                if first.version != VERSION {
-                    return Err(JournalError::UnsupportedVersion(first.version));
-                }
                 let plan = serde_json::from_str::<HeaderPlan>(text).map_err(malformed)?.plan;
                 self.journal = Some(Journal { checksum: check });
                 JournalEntry::Plan(plan)
@@ -316,12 +316,12 @@ fn decompress(text: &str) -> Option<Bytes> {
 }
 
 const FORMAT: &str = "billing-core fleet journal";
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 /// What the first line begins with, in every version.
 const HEADER_PREFIX: &[u8] = br#"{"format":"billing-core fleet journal","#;
 /// What stands between a line and its checksum.
 const CHECKSUM_FIELD: &str = ",\"check\":\"";
 /// The same with the checksum, the quote, the brace and the end of the line.
-const CHECKSUM_SUFFIX_LEN: usize = CHECKSUM_FIELD.len() + 16 + 3;
+const CHECKSUM_SUFFIX_LEN: usize = CHECKSUM_FIELD.len() + 8 + 3;
 /// No body was larger when it came, unless somebody had raised the bound beyond all measure.
 const MAX_BODY_BYTES: u64 = 1 << 30;

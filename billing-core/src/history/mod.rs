@@ -234,7 +234,7 @@ fn fails_every_index(error: &Error) -> bool {
     always || error.operation() == LOGIN
 }
 
-const FORMAT: Format = Format { name: "billing-core history", version: 2 };
+const FORMAT: Format = Format { name: "billing-core history", version: 3 };
 
 #[cfg(test)]
 mod tests;

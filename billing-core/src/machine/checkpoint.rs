@@ -94,15 +94,15 @@ struct RawCheckpoint {
 /// The checksum of what is saved, however it is laid out in the file.
 fn checksum_of(operation: Option<&str>, saved: &impl Serialize) -> Result<String, serde_json::Error> {
     let text = serde_json::to_string(&(operation, saved))?;
-    Ok(format!("{:016x}", fnv1a(FNV_OFFSET_BASIS, text.as_bytes())))
+    Ok(format!("{:08x}", crc32(0, text.as_bytes())))
 }
 
-/// FNV-1a over `bytes`, going on from the checksum of what was before them, which is [`FNV_OFFSET_BASIS`] where nothing was.
-pub(crate) fn fnv1a(before: u64, bytes: &[u8]) -> u64 {
-    bytes.iter().fold(before, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
+/// Returns the CRC-32 of `bytes` and of all bytes before them, whose own is `before`: 0 if there are none.
+pub(crate) fn crc32(before: u32, bytes: &[u8]) -> u32 {
+    let mut hasher = crc32fast::Hasher::new_with_initial(before);
+    hasher.update(bytes);
+    hasher.finalize()
 }
-
-pub(crate) const FNV_OFFSET_BASIS: u64 = 0xcbf2_9ce4_8422_2325;
 
 #[cfg(test)]
 mod tests {
@@ -143,10 +143,10 @@ mod tests {
     fn foreign_edited_and_other_version_checkpoints_are_refused() {
         let text = serde_json::to_string(&parked()).unwrap();
         for (from, to, why) in [
-            ("\"version\":2", "\"version\":1", "version 1"),
+            ("\"version\":3", "\"version\":1", "version 1"),
             ("billing-core poll", "another poll", "no saved \"billing-core poll\""),
             // Another version may have any layout, within and without.
-            ("\"version\":2", "\"version\":3,\"more\":1", "version 3"),
+            ("\"version\":3", "\"version\":4,\"more\":1", "version 4"),
             ("get_billing_reports_billableusage", "get_other", "is not a"),
             ("api.mypurecloud.com", "api.evil.example", "checksum"),
             ("\"pending_answers\":1", "\"pending_answers\":0", "checksum"),
@@ -158,12 +158,12 @@ mod tests {
             assert!(error.contains(why), "{to}: {error}");
         }
         let later = text
-            .replace("\"version\":2", "\"version\":3")
+            .replace("\"version\":3", "\"version\":4")
             .replace("\"pending_answers\":1", "\"pending_answers\":[1]");
         assert!(restore(&later).unwrap_err().contains("version 3"));
         let before = r#"{"format":"billing-core poll","version":1,"operation":"x","exchange":{},"polls":{},"checksum":"0"}"#;
         assert!(restore(before).unwrap_err().contains("version 1"));
-        for other in ["", "{}", "[]", "null", "{\"format\":\"billing-core poll\"}", "{\"version\":2}"] {
+        for other in ["", "{}", "[]", "null", "{\"format\":\"billing-core poll\"}", "{\"version\":3}"] {
             assert!(restore(other).is_err());
         }
         let _: BaseUrl = "https://api.mypurecloud.com".parse().unwrap();
@@ -176,8 +176,8 @@ mod tests {
         let (head, state) = edited.split_once(",\"state\":").unwrap();
         let (state, _) = state.rsplit_once(",\"checksum\":").unwrap();
         let operation = head.split_once("\"operation\":").map_or("null", |(_, operation)| operation);
-        let check = fnv1a(FNV_OFFSET_BASIS, format!("[{operation},{state}]").as_bytes());
-        format!("{head},\"state\":{state},\"checksum\":\"{check:016x}\"}}")
+        let check = crc32(0, format!("[{operation},{state}]").as_bytes());
+        format!("{head},\"state\":{state},\"checksum\":\"{check:08x}\"}}")
     }
 
     #[test]
@@ -206,10 +206,10 @@ mod tests {
         let visit = run_script(walk, std::slice::from_ref(&october)).result.unwrap();
         let saved = serde_json::to_string(&visit.rest.unwrap()).unwrap();
         for (counter, reply) in [
-            ("count\":1", period("2026-09-01T00:00:00Z", "2026-09-30T23:59:59Z")),
-            ("before\":0", period("2025-09-01T00:00:00Z", "2025-09-30T23:59:59Z")),
-            ("failed\":0", reply(400, "", "")),
-            ("repeated\":0", october),
+            ("found_count\":1", period("2026-09-01T00:00:00Z", "2026-09-30T23:59:59Z")),
+            ("before_range\":0", period("2025-09-01T00:00:00Z", "2025-09-30T23:59:59Z")),
+            ("failures\":0", reply(400, "", "")),
+            ("repeats\":0", october),
         ] {
             let (name, _) = counter.split_once(':').unwrap();
             let forged = forged(&saved, counter, &format!("{name}:{}", u32::MAX));
@@ -257,7 +257,7 @@ mod tests {
         refuses::<Exchange<InvoiceLinesCall>>(
             &call,
             &[
-                ("\"version\":1", "\"version\":2", "version 2"),
+                ("\"version\":2", "\"version\":3", "version 3"),
                 ("billing-core exchange", "billing-core list", "no saved"),
                 ("inv-1", "inv-2", "checksum"),
                 ("api.mypurecloud.com", "api.evil.example", "checksum"),
@@ -273,7 +273,7 @@ mod tests {
         refuses::<Pages<ContractsCall>>(
             &rest,
             &[
-                ("\"version\":1", "\"version\":2", "version 2"),
+                ("\"version\":2", "\"version\":3", "version 3"),
                 ("billing-core list", "billing-core poll", "no saved"),
                 ("after=c2", "after=c3", "checksum"),
                 ("\"visited\":[", "\"visited\":[\"/x\",", "checksum"),

@@ -295,7 +295,7 @@ impl<C: Call<Output: Report>> Call for PollAttempt<C> {
 
 /// So many answers in a row with a status that is neither `InProgress` nor `Complete` end a poll.
 const MAX_UNKNOWN_STATUSES: u32 = 3;
-const FORMAT: Format = Format { name: "billing-core poll", version: 2 };
+const FORMAT: Format = Format { name: "billing-core poll", version: 3 };
 
 #[cfg(test)]
 mod tests;

@@ -371,7 +371,7 @@ const MIN_THROTTLE_WAIT: Duration = Duration::from_secs(1);
 const MAX_SESSION_MARGIN: Duration = Duration::from_secs(1);
 /// The longest wait that is our own idea: after a 429 without headers.
 const MAX_OWN_WAIT: Duration = Duration::from_secs(120);
-const FORMAT: Format = Format { name: "billing-core exchange", version: 1 };
+const FORMAT: Format = Format { name: "billing-core exchange", version: 2 };
 
 #[cfg(test)]
 mod tests;

@@ -274,7 +274,7 @@ fn path_and_query(uri: &Uri) -> String {
     uri.path_and_query().map_or_else(|| uri.path().to_owned(), |target| target.as_str().to_owned())
 }
 
-const FORMAT: Format = Format { name: "billing-core list", version: 1 };
+const FORMAT: Format = Format { name: "billing-core list", version: 2 };
 
 #[cfg(test)]
 mod tests;
