@@ -192,7 +192,7 @@ impl Backend {
     /// That of one operation.
     fn policy(&self) -> Policy {
         match self {
-            Self::Cloud(client, _) => client.drawn_policy(),
+            Self::Cloud(client, _) => client.policy_with_new_seed(),
             Self::Sandbox(simulated) => simulated.policy.clone(),
         }
     }
@@ -205,7 +205,7 @@ impl Backend {
         if sandbox.all_trustors().any(|(id, _)| id.as_str().eq_ignore_ascii_case(org.as_str())) {
             return None;
         }
-        Some(sandbox.organizations().map(|(id, name)| format!("{id} ({name})")).collect())
+        Some(sandbox.sample_trustors().map(|(id, name)| format!("{id} ({name})")).collect())
     }
 
     fn run<M: Machine>(&mut self, machine: M, verbosity: Verbosity) -> Result<M::Output, Error> {
@@ -298,7 +298,7 @@ impl Fleet<'_> {
     pub(crate) fn recall(&mut self, finding: &PeriodResult) {
         match self {
             Self::Cloud(fleet) => fleet.recall(finding),
-            Self::Sandbox(fleet, _) => fleet.recall(finding),
+            Self::Sandbox(fleet, _) => fleet.restore(finding),
         }
     }
 

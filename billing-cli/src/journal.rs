@@ -9,7 +9,7 @@ use std::io::{self, BufRead, BufReader, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use billing_core::fleet::FleetPlan;
-use billing_core::fleet::journal::{Entry, Journal, JournalReader};
+use billing_core::fleet::journal::{Journal, JournalEntry, JournalReader};
 use billing_core::history::PeriodResult;
 
 use crate::failure::Failure;
@@ -46,8 +46,8 @@ pub(crate) fn open(path: &Path) -> Result<Opened, Failure> {
     let (mut assignment, mut known) = (None, 0);
     place.read(|entry| {
         match entry {
-            Entry::Assignment(read) => assignment = Some(read),
-            Entry::Finding(_) => known += 1,
+            JournalEntry::Plan(read) => assignment = Some(read),
+            JournalEntry::Result(_) => known += 1,
         }
         Ok(())
     })?;
@@ -60,7 +60,7 @@ pub(crate) fn open(path: &Path) -> Result<Opened, Failure> {
 impl NewJournal {
     /// Begins it.
     pub(crate) fn begin(self, assignment: &FleetPlan) -> Result<JournalFile, Failure> {
-        let (journal, first) = Journal::begin(assignment);
+        let (journal, first) = Journal::create(assignment);
         let mut begun = JournalFile { place: self.0.written_from(0)?, journal };
         begun.write(&first)?;
         Ok(begun)
@@ -74,8 +74,8 @@ impl OldJournal {
         mut on: impl FnMut(&PeriodResult) -> Result<(), Failure>,
     ) -> Result<JournalFile, Failure> {
         let end = self.place.read(|entry| match entry {
-            Entry::Assignment(_) => Ok(()),
-            Entry::Finding(finding) => on(&finding),
+            JournalEntry::Plan(_) => Ok(()),
+            JournalEntry::Result(finding) => on(&finding),
         })?;
         let Some((journal, good)) = end else {
             return Err(self.refused("it was changed while it was read"));
@@ -92,7 +92,7 @@ impl OldJournal {
 impl JournalFile {
     /// Adds what was found, unless it is to be asked for again.
     pub(crate) fn record(&mut self, finding: &PeriodResult) -> Result<(), Failure> {
-        match self.journal.record(finding) {
+        match self.journal.line_for(finding) {
             Some(line) => self.write(&line),
             None => Ok(()),
         }
@@ -136,14 +136,14 @@ impl LockedFile {
     /// Reads it from its beginning and tells `on` of each entry. Returns what the reader ends with.
     fn read(
         &self,
-        mut on: impl FnMut(Entry) -> Result<(), Failure>,
+        mut on: impl FnMut(JournalEntry) -> Result<(), Failure>,
     ) -> Result<Option<(Journal, u64)>, Failure> {
         let unreadable = |error| self.refused(&format!("it cannot be read, {error}"));
         let (mut reader, mut lines, mut line) =
             (JournalReader::default(), BufReader::new(&self.file), Vec::new());
         lines.rewind().map_err(unreadable)?;
         while lines.read_until(b'\n', &mut line).map_err(unreadable)? > 0 {
-            if let Some(entry) = reader.read(&line).map_err(|error| self.refused(&error.to_string()))? {
+            if let Some(entry) = reader.read_line(&line).map_err(|error| self.refused(&error.to_string()))? {
                 on(entry)?;
             }
             line.clear();

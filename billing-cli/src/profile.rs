@@ -96,7 +96,7 @@ impl Profile {
         }
     }
 
-    /// The pairs of a list of tables such as `[[DEFAULT.gateway_pathparams]]`, or of one table, by the names of their
+    /// The pairs of a list of tables such as `[[DEFAULT_REGION.gateway_pathparams]]`, or of one table, by the names of their
     /// two keys. `None` where its form is another.
     pub fn pairs(&self, key: &str, name: &str, value: &str) -> Option<Vec<(String, String)>> {
         let of = |table: &Table| {

@@ -101,10 +101,11 @@ impl Drop for Writing {
 /// All of it in the width of a usual terminal, beside the bar: how many are done and failed, how fast, and when it will be
 /// finished; where there is more room, also what all wait for.
 fn in_short(progress: &FleetProgress) -> String {
-    let FleetProgress { at, organizations, done, failed, per_minute, .. } = progress;
+    let FleetProgress { at, organizations, done, incomplete: failed, answers_per_minute: per_minute, .. } =
+        progress;
     let failures = if *failed > 0 { format!(", {failed} failed") } else { String::new() };
     let mut parts = vec![format!("{done} of {organizations}{failures}"), format!("{per_minute} a minute")];
-    if let Some(finishes) = progress.finishes.filter(|_| done < organizations) {
+    if let Some(finishes) = progress.estimated_end.filter(|_| done < organizations) {
         let form = if finishes.date_naive() == at.date_naive() { "%H:%M UTC" } else { "%Y-%m-%d %H:%M UTC" };
         let left = finishes.signed_duration_since(at);
         let left = match (left.num_hours(), left.num_minutes()) {
@@ -114,7 +115,7 @@ fn in_short(progress: &FleetProgress) -> String {
         };
         parts.push(format!("ends {}, in {left}", finishes.format(form)));
     }
-    parts.extend(progress.waiting.as_ref().map(|(waiting, _)| waiting.to_string()));
+    parts.extend(progress.wait_reason.as_ref().map(|(waiting, _)| waiting.to_string()));
     parts.join("; ")
 }
 
@@ -168,9 +169,9 @@ mod tests {
         let session = Session::new(environment, Credentials::access_token("t").unwrap());
         let mut progress =
             Fleet::new(&assignment, Policy::default(), Rc::new(RefCell::new(session))).progress(at);
-        (progress.organizations, progress.done, progress.failed, progress.per_minute) =
+        (progress.organizations, progress.done, progress.incomplete, progress.answers_per_minute) =
             (5000, done, failed, 300);
-        progress.finishes = left.map(|left| at + left);
+        progress.estimated_end = left.map(|left| at + left);
         progress
     }
 

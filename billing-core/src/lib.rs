@@ -14,11 +14,11 @@
 //!        │                            ▲                          ▲
 //!        ▼                            │                          │
 //!   ┌─ calls ── one file an operation: request() and parse() ────┴──────────────┐
-//!   │  BillableUsage   TrusteeOverviewCall   TrustorsCall   …   (login)         │
+//!   │  BillableUsageCall   TrusteeOverviewCall   TrustorsCall   …   (login)         │
 //!   └───────┬───────────────────────────────────────────────────────────────────┘
 //!           ▼
 //!   ┌─ machines ── step(now) ─► Send(request) | Wait(until) | Done(result) ─────┐
-//!   │  Exchange<Call>     one call with its retries, by the decision table      │
+//!   │  ReplyFuture<Call>     one call with its retries, by the decision table      │
 //!   │  Poll<Call>         an exchange again and again until the report is whole │
 //!   │  Pages<Call>        an exchange for each page of a list                   │
 //!   │  History            an exchange for each billing period, back in time     │
@@ -44,13 +44,13 @@
 //!
 //! ```
 //! use std::{cell::RefCell, rc::Rc};
-//! use billing_core::calls::BillableUsage;
+//! use billing_core::calls::BillableUsageCall;
 //! use billing_core::{Authorized, Credentials, Environment, Machine, Period, Policy, Poll, Session, Step};
 //! use chrono::{DateTime, Utc};
 //!
 //! let environment = Environment::from("eu-central-1".parse::<billing_core::Region>()?);
 //! let october = Period::from_user("2026-10-01", "2026-11-01")?;
-//! let poll = Poll::new(BillableUsage::new(october), environment.api().clone(), Policy::default());
+//! let poll = Poll::new(BillableUsageCall::new(october), environment.api().clone(), Policy::default());
 //! let session = Session::new(environment, Credentials::client("client-id", "client-secret")?);
 //!
 //! let mut answers = [

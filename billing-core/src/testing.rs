@@ -6,20 +6,20 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use http::Response;
 
-use crate::calls::{BillableUsage, TrusteeOverviewCall};
-use crate::values::clock::{after, between};
+use crate::calls::{BillableUsageCall, TrusteeOverviewCall};
+use crate::values::clock::{between, saturating_add};
 use crate::{
     Environment, Error, Exchange, Machine, Period, Policy, Poll, Reply, Request, Step, TransportError,
     TransportErrorKind,
 };
 
-pub(crate) fn start() -> DateTime<Utc> {
-    after(DateTime::UNIX_EPOCH, Duration::from_secs(1_793_000_000))
+pub(crate) fn start_time() -> DateTime<Utc> {
+    saturating_add(DateTime::UNIX_EPOCH, Duration::from_secs(1_793_000_000))
 }
 
-pub(crate) fn poll(policy: Policy) -> Poll<BillableUsage> {
+pub(crate) fn poll(policy: Policy) -> Poll<BillableUsageCall> {
     let period = Period::from_user("2026-10-01", "2026-11-01").unwrap();
-    Poll::new(BillableUsage::new(period), Environment::default().api().clone(), policy)
+    Poll::new(BillableUsageCall::new(period), Environment::default().api().clone(), policy)
 }
 
 pub(crate) fn exchange(policy: Policy) -> Exchange<TrusteeOverviewCall> {
@@ -39,7 +39,7 @@ pub(crate) fn reply(status: u16, headers: &str, body: &str) -> Reply {
     Ok(response.body(Bytes::copy_from_slice(body.as_bytes())).unwrap())
 }
 
-pub(crate) fn lost(kind: TransportErrorKind) -> Reply {
+pub(crate) fn transport_failure(kind: TransportErrorKind) -> Reply {
     Err(TransportError::new(kind, "in a test"))
 }
 
@@ -51,9 +51,9 @@ pub(crate) const COMPLETE: &str = r#"{"status":"Complete","usages":[]}"#;
 pub(crate) struct Run<T> {
     pub(crate) result: Result<T, Error>,
     /// Each request and when it went out, in milliseconds since the start.
-    pub(crate) sent: Vec<(u128, Request)>,
+    pub(crate) sent_requests: Vec<(u128, Request)>,
     /// When it ended, in milliseconds since the start.
-    pub(crate) ended: u128,
+    pub(crate) end_millis: u128,
 }
 
 impl<T> Run<T> {
@@ -63,25 +63,25 @@ impl<T> Run<T> {
 
     /// The waits between the requests.
     pub(crate) fn gaps(&self) -> Vec<u128> {
-        self.sent.windows(2).map(|pair| pair[1].0 - pair[0].0).collect()
+        self.sent_requests.windows(2).map(|pair| pair[1].0 - pair[0].0).collect()
     }
 }
 
 /// Runs a machine in virtual time; each answer takes a millisecond.
-pub(crate) fn run<M: Machine>(
+pub(crate) fn run_in_virtual_time<M: Machine>(
     machine: M,
     mut server: impl FnMut(&Request, DateTime<Utc>) -> Reply,
 ) -> Run<M::Output> {
-    let mut now = start();
+    let mut now = start_time();
     let mut sent_requests = Vec::new();
-    let since_start = |now| between(start(), now).as_millis();
+    let since_start = |now| between(start_time(), now).as_millis();
     let mut step = machine.step(now);
     for _ in 0..10_000 {
         step = match step {
             Step::Send(request, sent) => {
                 sent_requests.push((since_start(now), (*request).clone()));
                 let reply = server(&request, now);
-                now = after(now, Duration::from_millis(1));
+                now = saturating_add(now, Duration::from_millis(1));
                 sent.receive(reply, now)
             }
             Step::Wait(until, machine) => {
@@ -90,7 +90,7 @@ pub(crate) fn run<M: Machine>(
                 machine.step(now)
             }
             Step::Done(result) => {
-                return Run { result, sent: sent_requests, ended: since_start(now) };
+                return Run { result, sent_requests, end_millis: since_start(now) };
             }
         };
     }
@@ -98,9 +98,9 @@ pub(crate) fn run<M: Machine>(
 }
 
 /// Runs a machine against a script; the last reply is repeated.
-pub(crate) fn script<M: Machine>(machine: M, replies: &[Reply]) -> Run<M::Output> {
+pub(crate) fn run_script<M: Machine>(machine: M, replies: &[Reply]) -> Run<M::Output> {
     let mut next = 0;
-    run(machine, |_, _| {
+    run_in_virtual_time(machine, |_, _| {
         let reply = replies[next.min(replies.len() - 1)].clone();
         next += 1;
         reply

@@ -16,9 +16,9 @@ use rustls::pki_types::{CertificateDer, pem::PemObject};
 use rustls::{ClientConfig, RootCertStore};
 use rustls_platform_verifier::BuilderVerifierExt;
 
-use crate::client::{Client, Parts};
+use crate::client::{Client, ClientInner};
 use crate::clock::{Clock, SteadyClock};
-use crate::session::Shared;
+use crate::session::LockedSession;
 use crate::transport::Transport;
 
 /// Sets a [`Client`] up; from [`Client::builder`].
@@ -124,21 +124,21 @@ impl Builder {
     /// # Errors
     /// When the roots or the address of the proxy cannot be read.
     pub fn build(self) -> Result<Client, BuildError> {
-        let tls = trusting(&self.roots)?;
+        let tls = client_config(&self.roots)?;
         let proxies = match self.proxy {
             ProxyChoice::Environment => Matcher::from_env(),
             ProxyChoice::None => Matcher::builder().build(),
-            ProxyChoice::Url(url) => through(url)?,
+            ProxyChoice::Url(url) => proxy_matcher(url)?,
         };
         let seed = self.seed.unwrap_or_else(|| RandomState::new().build_hasher().finish());
         let session = Session::with_pacing(self.environment.clone(), self.credentials, self.pacing, seed);
-        Ok(Client::from_parts(Parts {
+        Ok(Client::from_parts(ClientInner {
             environment: self.environment,
             policy: self.policy,
-            session: Shared::new(session),
+            session: LockedSession::new(session),
             transport: Transport::new(self.connect_timeout, tls, proxies),
             clock: self.clock,
-            seed: AtomicU64::new(seed.wrapping_add(1)),
+            next_seed: AtomicU64::new(seed.wrapping_add(1)),
         }))
     }
 }
@@ -176,7 +176,7 @@ impl fmt::Display for BuildError {
 impl std::error::Error for BuildError {}
 
 /// Everything through the proxy at `url`. A matcher ignores an address that is none, so it is asked whether it did.
-fn through(url: String) -> Result<Matcher, BuildError> {
+fn proxy_matcher(url: String) -> Result<Matcher, BuildError> {
     let matcher = Matcher::builder().all(url).build();
     let proxy = matcher.intercept(&Uri::from_static("https://api.mypurecloud.com"));
     match proxy.as_ref().and_then(|proxy| proxy.uri().scheme_str()) {
@@ -186,17 +186,17 @@ fn through(url: String) -> Result<Matcher, BuildError> {
 }
 
 /// The process's own cryptography where it has chosen one, else ring.
-fn trusting(roots: &TlsRoots) -> Result<ClientConfig, BuildError> {
+fn client_config(roots: &TlsRoots) -> Result<ClientConfig, BuildError> {
     let provider =
         CryptoProvider::get_default().cloned().unwrap_or_else(|| Arc::new(ring::default_provider()));
     let config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
-        .map_err(|e| unreadable(&e))?;
+        .map_err(|e| roots_error(&e))?;
     let config = match roots {
         TlsRoots::Bundled => {
             config.with_root_certificates(RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() })
         }
-        TlsRoots::Platform => config.with_platform_verifier().map_err(|e| unreadable(&e))?,
+        TlsRoots::Platform => config.with_platform_verifier().map_err(|e| roots_error(&e))?,
         TlsRoots::Pem(pem) => config.with_root_certificates(read_pem(pem)?),
     };
     Ok(config.with_no_client_auth())
@@ -205,15 +205,15 @@ fn trusting(roots: &TlsRoots) -> Result<ClientConfig, BuildError> {
 fn read_pem(pem: &[u8]) -> Result<RootCertStore, BuildError> {
     let mut roots = RootCertStore::empty();
     for certificate in CertificateDer::pem_slice_iter(pem) {
-        let certificate = certificate.map_err(|e| unreadable(&e))?;
-        roots.add(certificate).map_err(|e| unreadable(&e))?;
+        let certificate = certificate.map_err(|e| roots_error(&e))?;
+        roots.add(certificate).map_err(|e| roots_error(&e))?;
     }
     if roots.is_empty() {
-        return Err(unreadable(&"there is no certificate in the PEM text"));
+        return Err(roots_error(&"there is no certificate in the PEM text"));
     }
     Ok(roots)
 }
 
-fn unreadable(why: &dyn fmt::Display) -> BuildError {
+fn roots_error(why: &dyn fmt::Display) -> BuildError {
     BuildError::Roots(why.to_string())
 }

@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use billing_core::calls::{BillableUsage, Call, TrusteeOverviewCall};
+use billing_core::calls::{BillableUsageCall, Call, TrusteeOverviewCall};
 use billing_core::fleet::FleetPlan;
 use billing_core::model::{TrusteeOverview, UsageReport};
 use billing_core::poll::Report;
@@ -17,27 +17,27 @@ use futures_core::Stream;
 use futures_util::{StreamExt, stream};
 
 use crate::clock::Clock;
-use crate::run::{Collect, Perform, Run};
-use crate::session::Shared;
+use crate::run::{CollectBody, Perform, Run};
+use crate::session::LockedSession;
 use crate::transport::Transport;
-use crate::{BuildError, Builder, Fleet, Walk};
+use crate::{BuildError, Builder, Fleet, Periods};
 
 /// A client with one session, which all its clones share.
 #[derive(Clone)]
-pub struct Client(Arc<Parts>);
+pub struct Client(Arc<ClientInner>);
 
 /// What a client is made of.
-pub(crate) struct Parts {
+pub(crate) struct ClientInner {
     pub(crate) environment: Environment,
     pub(crate) policy: Policy,
-    pub(crate) session: Shared,
+    pub(crate) session: LockedSession,
     pub(crate) transport: Transport,
     pub(crate) clock: Box<dyn Clock>,
     /// The seed of the next operation's jitter.
-    pub(crate) seed: AtomicU64,
+    pub(crate) next_seed: AtomicU64,
 }
 
-/// What a stream of [`Client::watch`] yields: progress before every wait, and one outcome at its end.
+/// What a stream of [`Client::run_as_stream`] yields: progress before every wait, and one outcome at its end.
 #[derive(Clone, Debug)]
 pub enum Update<T> {
     /// Nothing is to be sent for a while.
@@ -72,8 +72,8 @@ impl Client {
 
     /// The policy for one operation, as each of the client's own has one: with a seed that is drawn anew, so that those who
     /// fail together do not all try again at the same moment.
-    pub fn drawn_policy(&self) -> Policy {
-        Policy { seed: self.0.seed.fetch_add(1, Ordering::Relaxed), ..self.0.policy.clone() }
+    pub fn policy_with_new_seed(&self) -> Policy {
+        Policy { seed: self.0.next_seed.fetch_add(1, Ordering::Relaxed), ..self.0.policy.clone() }
     }
 
     /// The billable usage of one's own organisation in a period. Ready when the report is complete.
@@ -81,15 +81,15 @@ impl Client {
     /// # Errors
     /// See [`ErrorKind`](billing_core::ErrorKind).
     pub async fn usage_report(&self, period: Period) -> Result<UsageReport, Error> {
-        self.run(self.poll(BillableUsage::new(period))).await
+        self.run(self.poll(BillableUsageCall::new(period))).await
     }
 
     /// The same as a stream of its progress, with the report at its end.
-    pub fn watch_usage_report(
+    pub fn usage_report_stream(
         &self,
         period: Period,
     ) -> impl Stream<Item = Update<UsageReport>> + Send + 'static + use<> {
-        self.watch(self.poll(BillableUsage::new(period)))
+        self.run_as_stream(self.poll(BillableUsageCall::new(period)))
     }
 
     /// What a trustor organisation committed to, used and owes; in the latest billing period if none is named.
@@ -101,35 +101,40 @@ impl Client {
         trustor: OrgId,
         period: Option<PeriodIndex>,
     ) -> Result<TrusteeOverview, Error> {
-        self.run(self.exchange(TrusteeOverviewCall::new(trustor).period(period))).await
+        self.run(self.exchange(TrusteeOverviewCall::new(trustor).period_index(period))).await
     }
 
     /// The billing periods of a trustor organisation, back in time, each fetched when it is polled for.
     ///
     /// An index that cannot be read is a finding like any other; an error, after which nothing comes, is what every index
     /// would meet, such as a 404 for the first one: there is no such organisation.
-    pub fn history(&self, trustor: OrgId, reach: PeriodSelection) -> Walk {
-        self.walk(History::new(trustor, reach, self.environment().api().clone(), self.drawn_policy()))
+    pub fn history(&self, trustor: OrgId, reach: PeriodSelection) -> Periods {
+        self.resume_history(History::new(
+            trustor,
+            reach,
+            self.environment().api().clone(),
+            self.policy_with_new_seed(),
+        ))
     }
 
     /// The same for a walk that was begun elsewhere, and saved.
-    pub fn walk(&self, history: History) -> Walk {
-        Walk::new(self.clone(), history)
+    pub fn resume_history(&self, history: History) -> Periods {
+        Periods::new(self.clone(), history)
     }
 
     /// A run over many organisations, paced by the quota.
     pub fn fleet(&self, assignment: &FleetPlan) -> Fleet {
-        Fleet::new(self.0.clone(), self.drawn_policy(), assignment)
+        Fleet::new(self.0.clone(), self.policy_with_new_seed(), assignment)
     }
 
     /// The machine of one call with its retries: for [`Client::run`], or to be driven otherwise.
     pub fn exchange<C: Call>(&self, call: C) -> Exchange<C> {
-        Exchange::new(call, self.environment().api().clone(), self.drawn_policy())
+        Exchange::new(call, self.environment().api().clone(), self.policy_with_new_seed())
     }
 
     /// The machine that asks for a report until it is complete: for [`Client::run`], or to be saved and resumed.
     pub fn poll<C: Call<Output: Report>>(&self, call: C) -> Poll<C> {
-        Poll::new(call, self.environment().api().clone(), self.drawn_policy())
+        Poll::new(call, self.environment().api().clone(), self.policy_with_new_seed())
     }
 
     /// Runs a machine to its end, under this client's session.
@@ -149,7 +154,7 @@ impl Client {
         machine: M,
         mut watch: impl FnMut(Event<'_>),
     ) -> Result<M::Output, Error> {
-        self.drive(machine, &mut watch, &mut Collect).await
+        self.drive(machine, &mut watch, &mut CollectBody).await
     }
 
     /// Runs a machine whose requests are performed by `perform`.
@@ -171,32 +176,35 @@ impl Client {
     /// Runs a machine as a stream of its progress, with its outcome at the end.
     ///
     /// While the stream is not polled nothing goes on: a request that is out may run into its time limit.
-    pub fn watch<M>(&self, machine: M) -> impl Stream<Item = Update<M::Output>> + Send + 'static + use<M>
+    pub fn run_as_stream<M>(
+        &self,
+        machine: M,
+    ) -> impl Stream<Item = Update<M::Output>> + Send + 'static + use<M>
     where
         M: Machine<Output: Send> + Send + 'static,
     {
-        let begin = Watched::New(self.0.clone(), machine);
+        let begin = WatchState::NotStarted(self.0.clone(), machine);
         let updates = stream::unfold(begin, async |watched| {
             let (mut run, mut told) = match watched {
-                Watched::New(parts, machine) => (Run::begin(parts, machine), false),
-                Watched::Told(run) => (run, true),
-                Watched::Over => return None,
+                WatchState::NotStarted(parts, machine) => (Run::begin(parts, machine), false),
+                WatchState::WaitReported(run) => (run, true),
+                WatchState::Finished => return None,
             };
             loop {
                 if !told && let Some(progress) = run.waits() {
-                    return Some((Update::Progress(progress), Watched::Told(run)));
+                    return Some((Update::Progress(progress), WatchState::WaitReported(run)));
                 }
                 told = false;
-                run = match run.advance(&mut |_| (), &mut Collect).await {
+                run = match run.advance(&mut |_| (), &mut CollectBody).await {
                     ControlFlow::Continue(run) => run,
-                    ControlFlow::Break(result) => return Some((Update::Done(result), Watched::Over)),
+                    ControlFlow::Break(result) => return Some((Update::Done(result), WatchState::Finished)),
                 };
             }
         });
         updates.fuse()
     }
 
-    pub(crate) fn from_parts(parts: Parts) -> Self {
+    pub(crate) fn from_parts(parts: ClientInner) -> Self {
         Self(Arc::new(parts))
     }
 }
@@ -211,11 +219,11 @@ impl fmt::Debug for Client {
 }
 
 /// How far a stream has come between two of its items.
-enum Watched<M: Machine> {
+enum WatchState<M: Machine> {
     /// Not polled yet: the machine is not stepped before that, because a step can take the login upon itself.
-    New(Arc<Parts>, M),
+    NotStarted(Arc<ClientInner>, M),
     /// Its wait has been told of.
-    Told(Run<M>),
+    WaitReported(Run<M>),
     /// Its outcome has been told.
-    Over,
+    Finished,
 }

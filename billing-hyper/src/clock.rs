@@ -22,32 +22,32 @@ pub type Sleep = Pin<Box<dyn Future<Output = ()> + Send>>;
 /// Wall time at its start plus monotonic time since, so that a clock that is set meanwhile neither stretches a wait nor
 /// skips one.
 pub(crate) struct SteadyClock {
-    wall: DateTime<Utc>,
-    begun: Instant,
+    wall_start: DateTime<Utc>,
+    started: Instant,
 }
 
 impl SteadyClock {
     pub(crate) fn new() -> Self {
-        Self { wall: SystemTime::now().into(), begun: Instant::now() }
+        Self { wall_start: SystemTime::now().into(), started: Instant::now() }
     }
 }
 
 impl Clock for SteadyClock {
     fn now(&self) -> DateTime<Utc> {
-        TimeDelta::from_std(self.begun.elapsed())
+        TimeDelta::from_std(self.started.elapsed())
             .ok()
-            .and_then(|elapsed| self.wall.checked_add_signed(elapsed))
+            .and_then(|elapsed| self.wall_start.checked_add_signed(elapsed))
             .unwrap_or(DateTime::<Utc>::MAX_UTC)
     }
 
     fn sleep_until(&self, until: DateTime<Utc>) -> Sleep {
-        let sleep = remaining(self.now(), until);
+        let sleep = time_until(self.now(), until);
         Box::pin(async move { tokio::time::sleep(sleep).await })
     }
 }
 
 /// The time from `now` to `until`; none if it is over.
-pub(crate) fn remaining(now: DateTime<Utc>, until: DateTime<Utc>) -> Duration {
+pub(crate) fn time_until(now: DateTime<Utc>, until: DateTime<Utc>) -> Duration {
     (until - now).to_std().unwrap_or_default()
 }
 

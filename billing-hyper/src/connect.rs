@@ -60,7 +60,7 @@ impl Connector {
 }
 
 impl Service<Uri> for Connector {
-    type Response = MaybeHttpsStream<Hop>;
+    type Response = MaybeHttpsStream<ProxyStream>;
     type Error = TransportError;
     type Future = BoxFuture<Self::Response, TransportError>;
 
@@ -101,7 +101,8 @@ impl Proxies {
     pub(crate) fn authorization_to_forward(&self, target: &Uri) -> Option<HeaderValue> {
         // What goes out under TLS is in a tunnel, if there is a proxy at all.
         let plain = target.scheme() == Some(&Scheme::HTTP);
-        let proxy = plain.then(|| self.0.intercept(target))?.filter(|proxy| forwards(proxy, target))?;
+        let proxy =
+            plain.then(|| self.0.intercept(target))?.filter(|proxy| is_forwarding_proxy(proxy, target))?;
         proxy.basic_auth().cloned()
     }
 }
@@ -115,9 +116,9 @@ struct Router {
 }
 
 impl Service<Uri> for Router {
-    type Response = Hop;
+    type Response = ProxyStream;
     type Error = BoxError;
-    type Future = BoxFuture<Hop, BoxError>;
+    type Future = BoxFuture<ProxyStream, BoxError>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
         Poll::Ready(Ok(()))
@@ -128,9 +129,9 @@ impl Service<Uri> for Router {
         Box::pin(async move {
             let Some(proxy) = proxies.0.intercept(&target) else {
                 let io = MaybeHttpsStream::Http(tcp.call(target).await?);
-                return Ok(Hop { io, forwards: false });
+                return Ok(ProxyStream { io, is_forwarded: false });
             };
-            let forwards = forwards(&proxy, &target);
+            let forwards = is_forwarding_proxy(&proxy, &target);
             let io = match (proxy.uri().scheme_str(), proxy.uri().clone()) {
                 (_, address) if forwards => to_proxy.call(address).await?,
                 (Some("http" | "https"), address) => {
@@ -149,25 +150,25 @@ impl Service<Uri> for Router {
                 }
                 _ => return Err("the proxy speaks neither HTTP nor SOCKS 5".into()),
             };
-            Ok(Hop { io, forwards })
+            Ok(ProxyStream { io, is_forwarded: forwards })
         })
     }
 }
 
 /// The way to a target.
-pub(crate) struct Hop {
+pub(crate) struct ProxyStream {
     io: MaybeHttpsStream<TokioIo<TcpStream>>,
     /// Whether a proxy reads the requests at its end, which have to name the target then.
-    forwards: bool,
+    is_forwarded: bool,
 }
 
-impl Connection for Hop {
+impl Connection for ProxyStream {
     fn connected(&self) -> Connected {
-        self.io.connected().proxy(self.forwards)
+        self.io.connected().proxy(self.is_forwarded)
     }
 }
 
-impl Read for Hop {
+impl Read for ProxyStream {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -177,7 +178,7 @@ impl Read for Hop {
     }
 }
 
-impl Write for Hop {
+impl Write for ProxyStream {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.io).poll_write(cx, bytes)
     }
@@ -209,37 +210,37 @@ struct SystemResolver(GaiResolver);
 
 impl Service<Name> for SystemResolver {
     type Response = <GaiResolver as Service<Name>>::Response;
-    type Error = Unresolved;
-    type Future = BoxFuture<Self::Response, Unresolved>;
+    type Error = ResolveError;
+    type Future = BoxFuture<Self::Response, ResolveError>;
 
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Unresolved>> {
-        Poll::Ready(ready!(self.0.poll_ready(cx)).map_err(Unresolved))
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), ResolveError>> {
+        Poll::Ready(ready!(self.0.poll_ready(cx)).map_err(ResolveError))
     }
 
     fn call(&mut self, name: Name) -> Self::Future {
         let resolving = self.0.call(name);
-        Box::pin(async move { resolving.await.map_err(Unresolved) })
+        Box::pin(async move { resolving.await.map_err(ResolveError) })
     }
 }
 
 /// The system's resolver has no address for the host.
 #[derive(Debug)]
-struct Unresolved(io::Error);
+struct ResolveError(io::Error);
 
-impl std::fmt::Display for Unresolved {
+impl std::fmt::Display for ResolveError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         self.0.fmt(f)
     }
 }
 
-impl Error for Unresolved {}
+impl Error for ResolveError {}
 
 /// What an error before the head of a response means, by what is inside it; `otherwise` if that says nothing.
 pub(crate) fn classify(error: &(dyn Error + 'static), otherwise: Kind) -> Kind {
     let mut kind = otherwise;
     let mut next = Some(error);
     while let Some(error) = next {
-        if error.is::<Unresolved>() {
+        if error.is::<ResolveError>() {
             return Kind::Dns;
         }
         if error.is::<rustls::Error>() || error.is::<rustls::pki_types::InvalidDnsNameError>() {
@@ -256,7 +257,7 @@ pub(crate) fn classify(error: &(dyn Error + 'static), otherwise: Kind) -> Kind {
 }
 
 /// Whether `proxy` reads requests for `target`, instead of passing bytes on unread.
-fn forwards(proxy: &Intercept, target: &Uri) -> bool {
+fn is_forwarding_proxy(proxy: &Intercept, target: &Uri) -> bool {
     let proxy_scheme = proxy.uri().scheme();
     target.scheme() == Some(&Scheme::HTTP)
         && (proxy_scheme == Some(&Scheme::HTTP) || proxy_scheme == Some(&Scheme::HTTPS))

@@ -12,9 +12,9 @@ use futures_util::StreamExt;
 use futures_util::stream::{self, FuturesUnordered};
 use tokio::time::timeout;
 
-use crate::client::Parts;
-use crate::clock::remaining;
-use crate::session::Shared;
+use crate::client::ClientInner;
+use crate::clock::time_until;
+use crate::session::LockedSession;
 
 /// A run over many organisations; see [`Client::fleet`](crate::Client::fleet).
 ///
@@ -45,15 +45,15 @@ use crate::session::Shared;
 /// How a run that was killed goes on where it was, the [`journal`](billing_core::fleet::journal) says.
 #[must_use = "it does nothing unless it is run"]
 pub struct Fleet {
-    parts: Arc<Parts>,
-    fleet: fleet::Fleet<Shared>,
+    parts: Arc<ClientInner>,
+    fleet: fleet::Fleet<LockedSession>,
 }
 
 impl Fleet {
     /// So many requests out at a time are the default.
-    pub const AT_ONCE: usize = fleet::Fleet::<Shared>::DEFAULT_IN_FLIGHT;
+    pub const AT_ONCE: usize = fleet::Fleet::<LockedSession>::DEFAULT_IN_FLIGHT;
 
-    pub(crate) fn new(parts: Arc<Parts>, policy: Policy, assignment: &FleetPlan) -> Self {
+    pub(crate) fn new(parts: Arc<ClientInner>, policy: Policy, assignment: &FleetPlan) -> Self {
         let fleet = fleet::Fleet::new(assignment, policy, parts.session.clone());
         Self { parts, fleet }
     }
@@ -65,7 +65,7 @@ impl Fleet {
 
     /// Takes in what is known already, a finding of a journal: it is not asked for again.
     pub fn recall(&mut self, finding: &PeriodResult) {
-        self.fleet.recall(finding);
+        self.fleet.restore(finding);
     }
 
     /// Runs it: a stream of each finding as it comes, and of the progress before each wait of all. It ends when all is found,
@@ -83,7 +83,8 @@ impl Fleet {
         watch: impl FnMut(Event<'_>) + Send + 'static,
     ) -> impl Stream<Item = Result<FleetUpdate, Aborted>> + Send + 'static {
         let Self { parts, fleet } = self;
-        let begin = Running { parts, fleet, out: FuturesUnordered::new(), told: false, watch };
+        let begin =
+            FleetRun { parts, fleet, in_flight: FuturesUnordered::new(), wait_reported: false, watch };
         let updates = stream::unfold(Some(begin), async |running| {
             let mut running = running?;
             match running.next().await {
@@ -97,56 +98,58 @@ impl Fleet {
 }
 
 /// A run, between two of its items.
-struct Running<W> {
-    parts: Arc<Parts>,
-    fleet: fleet::Fleet<Shared>,
-    out: FuturesUnordered<Exchange>,
+struct FleetRun<W> {
+    parts: Arc<ClientInner>,
+    fleet: fleet::Fleet<LockedSession>,
+    in_flight: FuturesUnordered<ReplyFuture>,
     /// Whether the wait that comes next has been told of.
-    told: bool,
+    wait_reported: bool,
     watch: W,
 }
 
 /// One exchange on its way.
-type Exchange = Pin<Box<dyn Future<Output = Answered> + Send>>;
+type ReplyFuture = Pin<Box<dyn Future<Output = CompletedRequest> + Send>>;
 
-struct Answered {
+struct CompletedRequest {
     request: Box<Request>,
     flight: RequestHandle,
     reply: Reply,
     elapsed: Duration,
 }
 
-impl<W: FnMut(Event<'_>)> Running<W> {
+impl<W: FnMut(Event<'_>)> FleetRun<W> {
     async fn next(&mut self) -> Option<Result<FleetUpdate, Aborted>> {
         let parts = self.parts.clone();
-        let Parts { session, clock, .. } = &*parts;
+        let ClientInner { session, clock, .. } = &*parts;
         loop {
             let seen = session.revision();
             let now = clock.now();
             match self.fleet.step(now) {
                 FleetStep::Send(request, flight) => {
                     (self.watch)(Event::Sending(&request));
-                    self.out.push(Box::pin(perform(self.parts.clone(), request, flight)));
+                    self.in_flight.push(Box::pin(perform(self.parts.clone(), request, flight)));
                 }
-                FleetStep::Found(finding) => return Some(Ok(self.fleet.update(Some(finding), now))),
-                FleetStep::Wait(until) if !self.out.is_empty() => {
+                FleetStep::Result(finding) => return Some(Ok(self.fleet.update(Some(finding), now))),
+                FleetStep::Wait(until) if !self.in_flight.is_empty() => {
                     let answered = match until {
-                        Some(until) => timeout(remaining(now, until), self.out.next()).await.ok().flatten(),
-                        None => self.out.next().await,
+                        Some(until) => {
+                            timeout(time_until(now, until), self.in_flight.next()).await.ok().flatten()
+                        }
+                        None => self.in_flight.next().await,
                     };
-                    if let Some(Answered { request, flight, reply, elapsed }) = answered {
+                    if let Some(CompletedRequest { request, flight, reply, elapsed }) = answered {
                         (self.watch)(Event::from_reply(&request, &reply, elapsed));
                         self.fleet.receive(flight, reply, clock.now());
                     }
                 }
-                FleetStep::Wait(_) if !std::mem::replace(&mut self.told, true) => {
+                FleetStep::Wait(_) if !std::mem::replace(&mut self.wait_reported, true) => {
                     return Some(Ok(self.fleet.update(None, now)));
                 }
                 FleetStep::Wait(until) => {
-                    self.told = false;
+                    self.wait_reported = false;
                     let until = until.unwrap_or(now);
                     if self.fleet.awaits_login() {
-                        session.wait_past(seen, remaining(now, until)).await;
+                        session.wait_past(seen, time_until(now, until)).await;
                     } else {
                         clock.sleep_until(until).await;
                     }
@@ -158,10 +161,10 @@ impl<W: FnMut(Event<'_>)> Running<W> {
     }
 }
 
-async fn perform(parts: Arc<Parts>, request: Box<Request>, flight: RequestHandle) -> Answered {
+async fn perform(parts: Arc<ClientInner>, request: Box<Request>, flight: RequestHandle) -> CompletedRequest {
     let begun = Instant::now();
     let reply = parts.transport.perform(&request, parts.clock.now()).await;
-    Answered { request, flight, reply, elapsed: begun.elapsed() }
+    CompletedRequest { request, flight, reply, elapsed: begun.elapsed() }
 }
 
 impl std::fmt::Debug for Fleet {

@@ -9,18 +9,18 @@ use billing_core::{Error, History};
 use futures_core::Stream;
 
 use crate::Client;
-use crate::turns::Turns;
+use crate::turns::StepStream;
 
 /// The billing periods of an organisation, as a stream, each asked for when it is polled for; see [`Client::history`].
 ///
-/// Whoever wants to go on later saves [`Walk::rest`], and gives it to [`Client::walk`]. An error ends it; the rest is then
+/// Whoever wants to go on later saves [`Periods::rest`], and gives it to [`Client::resume_history`]. An error ends it; the rest is then
 /// the period that failed and what comes after.
 #[must_use = "nothing is fetched before it is polled"]
-pub struct Walk(Turns<History, HistoryStep>);
+pub struct Periods(StepStream<History, HistoryStep>);
 
-impl Walk {
+impl Periods {
     pub(crate) fn new(client: Client, history: History) -> Self {
-        Self(Turns::new(client, history))
+        Self(StepStream::new(client, history))
     }
 
     /// The machine for what has not been read yet; `None` at the end of the walk.
@@ -29,7 +29,7 @@ impl Walk {
     }
 }
 
-impl Stream for Walk {
+impl Stream for Periods {
     type Item = Result<PeriodResult, Error>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
@@ -37,8 +37,8 @@ impl Stream for Walk {
     }
 }
 
-impl fmt::Debug for Walk {
+impl fmt::Debug for Periods {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Walk").field("client", &self.0.client).field("rest", &self.rest()).finish()
+        f.debug_struct("Periods").field("client", &self.0.client).field("rest", &self.rest()).finish()
     }
 }

@@ -65,7 +65,7 @@ pub use builder::{BuildError, Builder, TlsRoots};
 pub use client::{Client, Update};
 pub use clock::{Clock, Sleep};
 pub use fleet::Fleet;
-pub use history::Walk;
+pub use history::Periods;
 pub use listing::{Entities, Listing};
 
 /// The examples of this crate's README, as doc tests.

@@ -11,7 +11,7 @@ use billing_core::{Error, Pages};
 use futures_core::Stream;
 
 use crate::Client;
-use crate::turns::Turns;
+use crate::turns::StepStream;
 
 /// A list, as a stream of its pages, each of which is fetched when it is asked for; from [`Client::list`] and its like.
 ///
@@ -33,11 +33,11 @@ use crate::turns::Turns;
 /// # }
 /// ```
 #[must_use = "nothing is fetched before it is polled"]
-pub struct Listing<C: Call>(Turns<Pages<C>, PageStep<C>>);
+pub struct Listing<C: Call>(StepStream<Pages<C>, PageStep<C>>);
 
 impl<C: Call<Output: Page> + Clone> Listing<C> {
     pub(crate) fn new(client: Client, pages: Pages<C>) -> Self {
-        Self(Turns::new(client, pages))
+        Self(StepStream::new(client, pages))
     }
 
     /// What has not been read yet; `None` at the end of the list.

@@ -13,7 +13,7 @@ use billing_core::{ContractId, ContractPeriodId, Download, Error, Event, Invoice
 
 use tokio::io::AsyncWrite;
 
-use crate::run::PassOn;
+use crate::run::StreamBody;
 use crate::{Client, Listing};
 
 /// Lists, contracts, invoices. Those of contracts and invoices are **preview** operations of the vendor's: it may change them
@@ -87,7 +87,7 @@ impl Client {
         F: Future<Output = io::Result<W>> + Send,
         W: AsyncWrite + Unpin + Send,
     {
-        self.download(self.document(InvoiceDocumentCall::new(invoice)), open).await
+        self.download(self.download_machine(InvoiceDocumentCall::new(invoice)), open).await
     }
 
     /// Any list, from its first page on.
@@ -102,12 +102,12 @@ impl Client {
 
     /// The machine of a list: for [`Client::run`] and [`Client::resume`], or to be driven otherwise.
     pub fn pages<C: Call<Output: Page> + Clone>(&self, call: C) -> Pages<C> {
-        Pages::new(call, self.environment().api().clone(), self.drawn_policy())
+        Pages::new(call, self.environment().api().clone(), self.policy_with_new_seed())
     }
 
     /// The machine of a document: for [`Client::download`], or for [`Client::run`], which keeps the document in memory.
-    pub fn document<C: Call<Output = DocumentUrl> + Clone>(&self, call: C) -> Download<C> {
-        Download::new(call, self.environment().api().clone(), self.drawn_policy())
+    pub fn download_machine<C: Call<Output = DocumentUrl> + Clone>(&self, call: C) -> Download<C> {
+        Download::new(call, self.environment().api().clone(), self.policy_with_new_seed())
     }
 
     /// Fetches a document, without the token of this client, into what `open` opens, and says how many bytes it has.
@@ -148,7 +148,7 @@ impl Client {
         F: Future<Output = io::Result<W>> + Send,
         W: AsyncWrite + Unpin + Send,
     {
-        let document = self.drive(document, &mut watch, &mut PassOn(open)).await?;
+        let document = self.drive(document, &mut watch, &mut StreamBody(open)).await?;
         Ok(document.length)
     }
 }

@@ -9,9 +9,9 @@ use billing_core::{Authorized, Error, Event, Machine, Progress, Reply, Request, 
 use chrono::{DateTime, Utc};
 use tokio::io::AsyncWrite;
 
-use crate::client::Parts;
-use crate::clock::remaining;
-use crate::session::Shared;
+use crate::client::ClientInner;
+use crate::clock::time_until;
+use crate::session::LockedSession;
 use crate::transport::Transport;
 
 /// What is done to get the reply to a request.
@@ -25,18 +25,18 @@ pub(crate) trait Perform {
 }
 
 /// Each body becomes a part of its reply.
-pub(crate) struct Collect;
+pub(crate) struct CollectBody;
 
-impl Perform for Collect {
+impl Perform for CollectBody {
     async fn perform(&mut self, transport: &Transport, request: &Request, now: DateTime<Utc>) -> Reply {
         transport.perform(request, now).await
     }
 }
 
 /// The same, but a document goes into what this opens.
-pub(crate) struct PassOn<O>(pub(crate) O);
+pub(crate) struct StreamBody<O>(pub(crate) O);
 
-impl<O, F, W> Perform for PassOn<O>
+impl<O, F, W> Perform for StreamBody<O>
 where
     O: FnMut() -> F + Send,
     F: Future<Output = io::Result<W>> + Send,
@@ -49,15 +49,15 @@ where
 
 /// A machine under a client's session, with what it wants next.
 pub(crate) struct Run<M: Machine> {
-    parts: Arc<Parts>,
-    step: Step<Authorized<M, Shared>>,
+    parts: Arc<ClientInner>,
+    step: Step<Authorized<M, LockedSession>>,
     /// The session's revision from before the step: if it has changed by the time that we wait for a login, the login
     /// that the step saw is over, and there is nothing to wait for.
     seen: u64,
 }
 
 impl<M: Machine> Run<M> {
-    pub(crate) fn begin(parts: Arc<Parts>, machine: M) -> Self {
+    pub(crate) fn begin(parts: Arc<ClientInner>, machine: M) -> Self {
         let seen = parts.session.revision();
         let step = Authorized::new(machine, parts.session.clone()).step(parts.clock.now());
         Self { parts, step, seen }
@@ -78,7 +78,7 @@ impl<M: Machine> Run<M> {
         perform: &mut impl Perform,
     ) -> ControlFlow<Result<M::Output, Error>, Self> {
         let Self { parts, step, seen } = self;
-        let Parts { session, transport, clock, .. } = &*parts;
+        let ClientInner { session, transport, clock, .. } = &*parts;
         let (seen, step) = match step {
             Step::Send(request, sent) => {
                 watch(Event::Sending(&request));
@@ -90,7 +90,7 @@ impl<M: Machine> Run<M> {
             Step::Wait(until, machine) => {
                 watch(Event::Waiting(&machine.progress()));
                 if machine.awaits_login() {
-                    session.wait_past(seen, remaining(clock.now(), until)).await;
+                    session.wait_past(seen, time_until(clock.now(), until)).await;
                 } else {
                     clock.sleep_until(until).await;
                 }

@@ -10,7 +10,7 @@ use tokio::time::timeout;
 
 /// The session that all clones of a client share, and those who wait for its login.
 #[derive(Clone)]
-pub(crate) struct Shared(Arc<Inner>);
+pub(crate) struct LockedSession(Arc<Inner>);
 
 struct Inner {
     session: Mutex<Session>,
@@ -18,7 +18,7 @@ struct Inner {
     revision: watch::Sender<u64>,
 }
 
-impl Shared {
+impl LockedSession {
     pub(crate) fn new(session: Session) -> Self {
         let revision = watch::Sender::new(session.revision());
         let session = Mutex::new(session);
@@ -42,7 +42,7 @@ impl Shared {
     }
 }
 
-impl SharedSession for Shared {
+impl SharedSession for LockedSession {
     fn with<R>(&self, f: impl FnOnce(&mut Session) -> R) -> R {
         let mut session = self.lock();
         let before = session.revision();

@@ -8,18 +8,18 @@ use billing_core::{Error, Machine};
 use crate::Client;
 
 /// What a stream of such parts consists of.
-pub(crate) struct Turns<M, O> {
+pub(crate) struct StepStream<M, O> {
     pub(crate) client: Client,
     rest: Option<M>,
-    turning: Option<Turning<O>>,
+    pending: Option<StepFuture<O>>,
     failed: bool,
 }
 
-type Turning<O> = Pin<Box<dyn Future<Output = Result<O, Error>> + Send>>;
+type StepFuture<O> = Pin<Box<dyn Future<Output = Result<O, Error>> + Send>>;
 
-impl<M: Machine> Turns<M, M::Output> {
+impl<M: Machine> StepStream<M, M::Output> {
     pub(crate) fn new(client: Client, machine: M) -> Self {
-        Self { client, rest: Some(machine), turning: None, failed: false }
+        Self { client, rest: Some(machine), pending: None, failed: false }
     }
 
     /// The machine for what has not been read yet, the part that failed included; `None` at the end.
@@ -36,7 +36,7 @@ impl<M: Machine> Turns<M, M::Output> {
     where
         M: Machine<Output: Send> + Clone + Send + 'static,
     {
-        let Self { client, rest, turning, failed } = self;
+        let Self { client, rest, pending: turning, failed } = self;
         let Some(machine) = rest.as_ref().filter(|_| !*failed) else {
             return Poll::Ready(None);
         };
@@ -61,4 +61,4 @@ impl<M: Machine> Turns<M, M::Output> {
 }
 
 /// What is pinned is in a box of its own.
-impl<M, O> Unpin for Turns<M, O> {}
+impl<M, O> Unpin for StepStream<M, O> {}

@@ -12,9 +12,9 @@ use rustls::RootCertStore;
 use rustls::pki_types::{CertificateDer, pem::PemObject};
 use ureq::Proxy;
 
-use crate::client::{Client, Parts};
+use crate::client::{Client, ClientInner};
 use crate::clock::{Clock, SteadyClock};
-use crate::session::Shared;
+use crate::session::LockedSession;
 use crate::tls::Roots;
 use crate::transport::Transport;
 
@@ -134,13 +134,13 @@ impl Builder {
         };
         let seed = self.seed.unwrap_or_else(|| RandomState::new().build_hasher().finish());
         let session = Session::with_pacing(self.environment.clone(), self.credentials, self.pacing, seed);
-        Ok(Client::from_parts(Parts {
+        Ok(Client::from_parts(ClientInner {
             environment: self.environment,
             policy: self.policy,
-            session: Shared::new(session),
+            session: LockedSession::new(session),
             transport: Transport::new(self.connect_timeout, roots, proxy),
             clock: self.clock,
-            seed: AtomicU64::new(seed.wrapping_add(1)),
+            next_seed: AtomicU64::new(seed.wrapping_add(1)),
         }))
     }
 }

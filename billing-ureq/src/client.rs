@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-use billing_core::calls::{BillableUsage, Call, TrusteeOverviewCall};
+use billing_core::calls::{BillableUsageCall, Call, TrusteeOverviewCall};
 use billing_core::fleet::FleetPlan;
 use billing_core::model::{TrusteeOverview, UsageReport};
 use billing_core::poll::Report;
@@ -15,24 +15,24 @@ use billing_core::{
 };
 use chrono::{DateTime, Utc};
 
-use crate::clock::{Clock, remaining};
-use crate::session::Shared;
+use crate::clock::{Clock, time_until};
+use crate::session::LockedSession;
 use crate::transport::Transport;
-use crate::{BuildError, Builder, Fleet, Walk};
+use crate::{BuildError, Builder, Fleet, Periods};
 
 /// A client with one session, which all its clones share.
 #[derive(Clone)]
-pub struct Client(Arc<Parts>);
+pub struct Client(Arc<ClientInner>);
 
 /// What a client is made of.
-pub(crate) struct Parts {
+pub(crate) struct ClientInner {
     pub(crate) environment: Environment,
     pub(crate) policy: Policy,
-    pub(crate) session: Shared,
+    pub(crate) session: LockedSession,
     pub(crate) transport: Transport,
     pub(crate) clock: Box<dyn Clock>,
     /// The seed of the next operation's jitter.
-    pub(crate) seed: AtomicU64,
+    pub(crate) next_seed: AtomicU64,
 }
 
 impl Client {
@@ -61,8 +61,8 @@ impl Client {
 
     /// The policy for one operation, as each of the client's own has one: with a seed that is drawn anew, so that those who
     /// fail together do not all try again at the same moment.
-    pub fn drawn_policy(&self) -> Policy {
-        Policy { seed: self.0.seed.fetch_add(1, Ordering::Relaxed), ..self.0.policy.clone() }
+    pub fn policy_with_new_seed(&self) -> Policy {
+        Policy { seed: self.0.next_seed.fetch_add(1, Ordering::Relaxed), ..self.0.policy.clone() }
     }
 
     /// The billable usage of one's own organisation in a period. Returns when the report is complete.
@@ -70,19 +70,19 @@ impl Client {
     /// # Errors
     /// See [`ErrorKind`](billing_core::ErrorKind).
     pub fn usage_report(&self, period: Period) -> Result<UsageReport, Error> {
-        self.run(self.poll(BillableUsage::new(period)))
+        self.run(self.poll(BillableUsageCall::new(period)))
     }
 
     /// The same; `on_progress` is called before every wait.
     ///
     /// # Errors
     /// See [`ErrorKind`](billing_core::ErrorKind).
-    pub fn usage_report_watched(
+    pub fn usage_report_with_progress(
         &self,
         period: Period,
         mut on_progress: impl FnMut(&Progress),
     ) -> Result<UsageReport, Error> {
-        self.run_watched(self.poll(BillableUsage::new(period)), |event| {
+        self.run_watched(self.poll(BillableUsageCall::new(period)), |event| {
             if let Event::Waiting(progress) = event {
                 on_progress(progress);
             }
@@ -98,20 +98,25 @@ impl Client {
         trustor: OrgId,
         period: Option<PeriodIndex>,
     ) -> Result<TrusteeOverview, Error> {
-        self.run(self.exchange(TrusteeOverviewCall::new(trustor).period(period)))
+        self.run(self.exchange(TrusteeOverviewCall::new(trustor).period_index(period)))
     }
 
     /// The billing periods of a trustor organisation, back in time, each fetched when it is read.
     ///
     /// An index that cannot be read is a finding like any other; an error, after which nothing comes, is what every index
     /// would meet, such as a 404 for the first one: there is no such organisation.
-    pub fn history(&self, trustor: OrgId, reach: PeriodSelection) -> Walk {
-        self.walk(History::new(trustor, reach, self.environment().api().clone(), self.drawn_policy()))
+    pub fn history(&self, trustor: OrgId, reach: PeriodSelection) -> Periods {
+        self.resume_history(History::new(
+            trustor,
+            reach,
+            self.environment().api().clone(),
+            self.policy_with_new_seed(),
+        ))
     }
 
     /// The same for a walk that was begun elsewhere, and saved.
-    pub fn walk(&self, history: History) -> Walk {
-        Walk::new(self.clone(), history)
+    pub fn resume_history(&self, history: History) -> Periods {
+        Periods::new(self.clone(), history)
     }
 
     /// A run over many organisations, paced by the quota.
@@ -121,12 +126,12 @@ impl Client {
 
     /// The machine of one call with its retries: for [`Client::run`], or to be driven otherwise.
     pub fn exchange<C: Call>(&self, call: C) -> Exchange<C> {
-        Exchange::new(call, self.environment().api().clone(), self.drawn_policy())
+        Exchange::new(call, self.environment().api().clone(), self.policy_with_new_seed())
     }
 
     /// The machine that asks for a report until it is complete: for [`Client::run`], or to be saved and resumed.
     pub fn poll<C: Call<Output: Report>>(&self, call: C) -> Poll<C> {
-        Poll::new(call, self.environment().api().clone(), self.drawn_policy())
+        Poll::new(call, self.environment().api().clone(), self.policy_with_new_seed())
     }
 
     /// Runs a machine to its end, under this client's session.
@@ -156,7 +161,7 @@ impl Client {
         mut watch: impl FnMut(Event<'_>),
         mut perform: impl FnMut(&Transport, &Request, DateTime<Utc>) -> Reply,
     ) -> Result<M::Output, Error> {
-        let Parts { session, transport, clock, .. } = &*self.0;
+        let ClientInner { session, transport, clock, .. } = &*self.0;
         // The revision from before each step: if it has changed by the time that we wait for a login, the login that the
         // step saw is over, and there is nothing to wait for.
         let mut seen = session.revision();
@@ -174,7 +179,7 @@ impl Client {
                 Step::Wait(until, machine) => {
                     watch(Event::Waiting(&machine.progress()));
                     if machine.awaits_login() {
-                        session.wait_past(seen, remaining(clock.now(), until));
+                        session.wait_past(seen, time_until(clock.now(), until));
                     } else {
                         clock.sleep_until(until);
                     }
@@ -186,11 +191,11 @@ impl Client {
         }
     }
 
-    pub(crate) fn parts(&self) -> &Parts {
+    pub(crate) fn parts(&self) -> &ClientInner {
         &self.0
     }
 
-    pub(crate) fn from_parts(parts: Parts) -> Self {
+    pub(crate) fn from_parts(parts: ClientInner) -> Self {
         Self(Arc::new(parts))
     }
 }

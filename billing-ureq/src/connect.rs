@@ -13,30 +13,38 @@ use ureq::unversioned::transport::{Buffers, ConnectionDetails, Connector, NextTi
 
 /// Comes last in the chain, and wraps what the others have made.
 #[derive(Debug)]
-pub(crate) struct Strictly;
+pub(crate) struct StrictConnector;
 
-impl<T: Transport> Connector<T> for Strictly {
-    type Out = Strict<T>;
+impl<T: Transport> Connector<T> for StrictConnector {
+    type Out = StrictTransport<T>;
 
-    fn connect(&self, details: &ConnectionDetails<'_>, made: Option<T>) -> Result<Option<Strict<T>>, Error> {
+    fn connect(
+        &self,
+        details: &ConnectionDetails<'_>,
+        made: Option<T>,
+    ) -> Result<Option<StrictTransport<T>>, Error> {
         let connect_by = match details.now {
             time::Instant::Exact(begun) => begun.checked_add(*details.timeout.after),
             _ => None,
         };
-        Ok(made.map(|inner| Strict { inner, connecting: details.timeout, connect_by }))
+        Ok(made.map(|inner| StrictTransport {
+            inner,
+            connect_timeout: details.timeout,
+            connect_deadline: connect_by,
+        }))
     }
 }
 
 /// A connection that ends in order or in an error.
 #[derive(Debug)]
-pub(crate) struct Strict<T> {
+pub(crate) struct StrictTransport<T> {
     inner: T,
     /// The time that `ureq` gives to each read while it connects, and when that time is over in truth.
-    connecting: NextTimeout,
-    connect_by: Option<Instant>,
+    connect_timeout: NextTimeout,
+    connect_deadline: Option<Instant>,
 }
 
-impl<T: Transport> Transport for Strict<T> {
+impl<T: Transport> Transport for StrictTransport<T> {
     fn buffers(&mut self) -> &mut dyn Buffers {
         self.inner.buffers()
     }
@@ -47,8 +55,8 @@ impl<T: Transport> Transport for Strict<T> {
 
     fn await_input(&mut self, mut timeout: NextTimeout) -> Result<bool, Error> {
         // What is left of a time that runs down is never twice the same: this one is given anew.
-        if timeout == self.connecting
-            && let Some(connect_by) = self.connect_by
+        if timeout == self.connect_timeout
+            && let Some(connect_by) = self.connect_deadline
         {
             let left = connect_by.saturating_duration_since(Instant::now());
             if left.is_zero() {
@@ -58,7 +66,7 @@ impl<T: Transport> Transport for Strict<T> {
         }
         self.inner.await_input(timeout).map_err(|error| match error {
             // The kinds that `ureq` takes for the end of a body. A broken pipe it does not.
-            Error::Io(e) if ends_a_body(e.kind()) => Error::Io(io::Error::new(ErrorKind::BrokenPipe, e)),
+            Error::Io(e) if is_read_as_end(e.kind()) => Error::Io(io::Error::new(ErrorKind::BrokenPipe, e)),
             error => error,
         })
     }
@@ -72,6 +80,6 @@ impl<T: Transport> Transport for Strict<T> {
     }
 }
 
-fn ends_a_body(kind: ErrorKind) -> bool {
+fn is_read_as_end(kind: ErrorKind) -> bool {
     matches!(kind, ErrorKind::UnexpectedEof | ErrorKind::ConnectionAborted | ErrorKind::ConnectionReset)
 }

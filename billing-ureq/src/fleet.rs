@@ -13,9 +13,9 @@ use billing_core::history::PeriodResult;
 use billing_core::{Event, Reply, Request};
 
 use crate::Client;
-use crate::client::Parts;
-use crate::clock::remaining;
-use crate::session::Shared;
+use crate::client::ClientInner;
+use crate::clock::time_until;
+use crate::session::LockedSession;
 
 /// A run over many organisations; see [`Client::fleet`].
 ///
@@ -30,7 +30,7 @@ use crate::session::Shared;
 /// use std::ops::ControlFlow;
 /// use std::time::SystemTime;
 ///
-/// use billing_core::fleet::journal::{Entry, Journal, JournalReader};
+/// use billing_core::fleet::journal::{JournalEntry, Journal, JournalReader};
 /// use billing_core::fleet::FleetPlan;
 /// use billing_core::{OrgId, PeriodSelection};
 /// use billing_ureq::Client;
@@ -46,8 +46,8 @@ use crate::session::Shared;
 ///     let (mut reader, mut lines, mut line) = (JournalReader::default(), BufReader::new(&file), Vec::new());
 ///     while lines.read_until(b'\n', &mut line)? > 0 {
 ///         match reader.read(&line)? {
-///             Some(Entry::FleetPlan(of)) => assignment.is_that_of(&of)?,
-///             Some(Entry::PeriodResult(finding)) => fleet.recall(&finding),
+///             Some(JournalEntry::FleetPlan(of)) => assignment.is_that_of(&of)?,
+///             Some(JournalEntry::PeriodResult(finding)) => fleet.recall(&finding),
 ///             None => {}
 ///         }
 ///         line.clear();
@@ -55,7 +55,7 @@ use crate::session::Shared;
 ///     let (mut journal, first, good) = match reader.finish() {
 ///         Some((journal, good)) => (journal, String::new(), good),
 ///         None => {
-///             let (journal, first) = Journal::begin(&assignment);
+///             let (journal, first) = Journal::create(&assignment);
 ///             (journal, first, 0)
 ///         }
 ///     };
@@ -80,17 +80,18 @@ use crate::session::Shared;
 #[derive(Debug)]
 #[must_use = "it does nothing unless it is run"]
 pub struct Fleet {
-    fleet: fleet::Fleet<Shared>,
+    fleet: fleet::Fleet<LockedSession>,
     client: Client,
     threads: usize,
 }
 
 impl Fleet {
     /// So many requests out at a time, each with a thread, are the default.
-    pub const AT_ONCE: usize = fleet::Fleet::<Shared>::DEFAULT_IN_FLIGHT;
+    pub const AT_ONCE: usize = fleet::Fleet::<LockedSession>::DEFAULT_IN_FLIGHT;
 
     pub(crate) fn new(client: Client, assignment: &FleetPlan) -> Self {
-        let fleet = fleet::Fleet::new(assignment, client.drawn_policy(), client.parts().session.clone());
+        let fleet =
+            fleet::Fleet::new(assignment, client.policy_with_new_seed(), client.parts().session.clone());
         Self { fleet, client, threads: Self::AT_ONCE }.at_once(Self::AT_ONCE)
     }
 
@@ -102,7 +103,7 @@ impl Fleet {
 
     /// Takes in what is known already, a finding of a journal: it is not asked for again.
     pub fn recall(&mut self, finding: &PeriodResult) {
-        self.fleet.recall(finding);
+        self.fleet.restore(finding);
     }
 
     /// Runs it. `on_update` is told, on this thread, of each finding as it comes and before each wait of all; it is to be
@@ -135,11 +136,11 @@ impl Fleet {
         thread::scope(|scope| {
             let begin = |_: &usize| {
                 let (jobs, done) = (&jobs, done.clone());
-                thread::Builder::new().spawn_scoped(scope, move || work(parts, jobs, &done)).is_ok()
+                thread::Builder::new().spawn_scoped(scope, move || worker_loop(parts, jobs, &done)).is_ok()
             };
             let threads = (0..threads).take_while(begin).count();
             // Dropped when this ends, however it does: then the threads end too.
-            let mut exchanges = Exchanges { parts, outgoing, done, replies, threads, out: 0 };
+            let mut exchanges = WorkerPool { parts, outgoing, done, replies, threads, in_flight: 0 };
             loop {
                 let seen = parts.session.revision();
                 match fleet.step(parts.clock.now()) {
@@ -147,15 +148,15 @@ impl Fleet {
                         watch(Event::Sending(&request));
                         exchanges.begin(Job { request, flight });
                     }
-                    FleetStep::Found(finding) => {
+                    FleetStep::Result(finding) => {
                         let now = parts.clock.now();
                         if on_update(fleet.update(Some(finding), now)).is_break() {
                             return Ok(fleet.progress(now));
                         }
                     }
-                    FleetStep::Wait(until) if exchanges.out > 0 => {
-                        let at_most = until.map(|until| remaining(parts.clock.now(), until));
-                        if let Some(Answered { job, reply, elapsed }) = exchanges.next(at_most) {
+                    FleetStep::Wait(until) if exchanges.in_flight > 0 => {
+                        let at_most = until.map(|until| time_until(parts.clock.now(), until));
+                        if let Some(CompletedRequest { job, reply, elapsed }) = exchanges.next(at_most) {
                             watch(Event::from_reply(&job.request, &reply, elapsed));
                             fleet.receive(job.flight, reply, parts.clock.now());
                         }
@@ -167,7 +168,7 @@ impl Fleet {
                         }
                         let until = until.unwrap_or(now);
                         if fleet.awaits_login() {
-                            parts.session.wait_past(seen, remaining(now, until));
+                            parts.session.wait_past(seen, time_until(now, until));
                         } else {
                             parts.clock.sleep_until(until);
                         }
@@ -186,28 +187,28 @@ struct Job {
 }
 
 /// One exchange, performed.
-struct Answered {
+struct CompletedRequest {
     job: Job,
     reply: Reply,
     elapsed: Duration,
 }
 
 /// The exchanges on their way through the threads.
-struct Exchanges<'a> {
-    parts: &'a Parts,
+struct WorkerPool<'a> {
+    parts: &'a ClientInner,
     outgoing: Sender<Job>,
-    done: Sender<Performed>,
-    replies: Receiver<Performed>,
+    done: Sender<WorkerResult>,
+    replies: Receiver<WorkerResult>,
     threads: usize,
-    out: usize,
+    in_flight: usize,
 }
 
 /// Or the panic that it ended in.
-type Performed = Result<Answered, Box<dyn Any + Send>>;
+type WorkerResult = Result<CompletedRequest, Box<dyn Any + Send>>;
 
-impl Exchanges<'_> {
+impl WorkerPool<'_> {
     fn begin(&mut self, job: Job) {
-        self.out += 1;
+        self.in_flight += 1;
         // What receives these lives as long as this does.
         if self.threads > 0 {
             drop(self.outgoing.send(job));
@@ -218,14 +219,14 @@ impl Exchanges<'_> {
     }
 
     /// The next that is performed, or none within that time.
-    fn next(&mut self, at_most: Option<Duration>) -> Option<Answered> {
+    fn next(&mut self, at_most: Option<Duration>) -> Option<CompletedRequest> {
         let answered = match at_most {
             Some(at_most) => self.replies.recv_timeout(at_most),
             None => self.replies.recv().map_err(RecvTimeoutError::from),
         };
         match answered {
             Ok(Ok(answered)) => {
-                self.out -= 1;
+                self.in_flight -= 1;
                 Some(answered)
             }
             Ok(Err(panic)) => resume_unwind(panic),
@@ -235,7 +236,7 @@ impl Exchanges<'_> {
 }
 
 /// What a thread does: exchanges, as long as there are any.
-fn work(parts: &Parts, jobs: &Mutex<Receiver<Job>>, done: &Sender<Performed>) {
+fn worker_loop(parts: &ClientInner, jobs: &Mutex<Receiver<Job>>, done: &Sender<WorkerResult>) {
     loop {
         let job = jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok(job) = job else { return };
@@ -247,8 +248,8 @@ fn work(parts: &Parts, jobs: &Mutex<Receiver<Job>>, done: &Sender<Performed>) {
     }
 }
 
-fn perform(parts: &Parts, job: Job) -> Answered {
+fn perform(parts: &ClientInner, job: Job) -> CompletedRequest {
     let begun = Instant::now();
     let reply = parts.transport.perform(&job.request, parts.clock.now());
-    Answered { job, reply, elapsed: begun.elapsed() }
+    CompletedRequest { job, reply, elapsed: begun.elapsed() }
 }

@@ -9,17 +9,17 @@ use crate::Client;
 
 /// The billing periods of an organisation, each asked for when it is read; see [`Client::history`].
 ///
-/// Whoever wants to go on later saves [`Walk::rest`], and gives it to [`Client::walk`]. An error ends it; the rest is then
+/// Whoever wants to go on later saves [`Periods::rest`], and gives it to [`Client::resume_history`]. An error ends it; the rest is then
 /// the period that failed and what comes after.
 #[derive(Clone, Debug)]
 #[must_use = "an iterator does nothing unless it is read"]
-pub struct Walk {
+pub struct Periods {
     client: Client,
     rest: Option<History>,
     failed: bool,
 }
 
-impl Walk {
+impl Periods {
     pub(crate) fn new(client: Client, history: History) -> Self {
         Self { client, rest: Some(history), failed: false }
     }
@@ -30,7 +30,7 @@ impl Walk {
     }
 }
 
-impl Iterator for Walk {
+impl Iterator for Periods {
     type Item = Result<PeriodResult, Error>;
 
     fn next(&mut self) -> Option<Self::Item> {
@@ -48,4 +48,4 @@ impl Iterator for Walk {
     }
 }
 
-impl FusedIterator for Walk {}
+impl FusedIterator for Periods {}

@@ -18,30 +18,30 @@ use crate::tls::server_name;
 
 /// In place of a resolver: every host has an address, which is not known yet.
 #[derive(Debug)]
-pub(crate) struct Later;
+pub(crate) struct DeferredResolver;
 
-impl Resolver for Later {
+impl Resolver for DeferredResolver {
     fn resolve(&self, _: &Uri, _: &Config, _: NextTimeout) -> Result<ResolvedSocketAddrs, Error> {
         let mut addresses = self.empty();
-        addresses.push(NOT_YET);
+        addresses.push(UNRESOLVED_ADDRESS);
         Ok(addresses)
     }
 }
 
 /// Looks the host up, and has another connector connect to it in what is left of the time.
 #[derive(Debug)]
-pub(crate) struct LookingUp<C> {
+pub(crate) struct ResolvingConnector<C> {
     inner: C,
     resolver: SystemResolver,
 }
 
-impl<C> LookingUp<C> {
+impl<C> ResolvingConnector<C> {
     pub(crate) fn new(inner: C) -> Self {
         Self { inner, resolver: SystemResolver(DefaultResolver::default()) }
     }
 }
 
-impl<C: Connector> Connector for LookingUp<C> {
+impl<C: Connector> Connector for ResolvingConnector<C> {
     type Out = C::Out;
 
     fn connect(&self, details: &ConnectionDetails<'_>, chained: Option<()>) -> Result<Option<C::Out>, Error> {
@@ -51,7 +51,7 @@ impl<C: Connector> Connector for LookingUp<C> {
         }
         let (mut addrs, mut now, mut timeout) = (details.addrs.clone(), details.now, details.timeout);
         // A target that its proxy looks up has no address, and a proxy has had its own looked up.
-        if addrs[..] == [NOT_YET] {
+        if addrs[..] == [UNRESOLVED_ADDRESS] {
             let begun = Instant::now();
             addrs = self.resolver.resolve(details.uri, details.config, timeout)?;
             now = time::Instant::now();
@@ -92,7 +92,7 @@ impl Resolver for SystemResolver {
             false => timeout,
         };
         self.0.resolve(uri, config, timeout).map_err(|error| match error {
-            Error::Io(e) => Error::Other(Box::new(Unresolved(e))),
+            Error::Io(e) => Error::Other(Box::new(ResolveError(e))),
             e => e,
         })
     }
@@ -100,15 +100,15 @@ impl Resolver for SystemResolver {
 
 /// The system's resolver has no address for the host.
 #[derive(Debug)]
-pub(crate) struct Unresolved(io::Error);
+pub(crate) struct ResolveError(io::Error);
 
-impl fmt::Display for Unresolved {
+impl fmt::Display for ResolveError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
     }
 }
 
-impl error::Error for Unresolved {}
+impl error::Error for ResolveError {}
 
 fn is_address(uri: &Uri) -> bool {
     let host = uri.host().unwrap_or_default();
@@ -116,4 +116,4 @@ fn is_address(uri: &Uri) -> bool {
 }
 
 /// Nobody's address.
-const NOT_YET: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
+const UNRESOLVED_ADDRESS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);

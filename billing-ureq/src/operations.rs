@@ -80,7 +80,7 @@ impl Client {
         invoice: InvoiceId,
         open: impl FnMut() -> io::Result<W>,
     ) -> Result<u64, Error> {
-        self.download(self.document(InvoiceDocumentCall::new(invoice)), open)
+        self.download(self.download_machine(InvoiceDocumentCall::new(invoice)), open)
     }
 
     /// Any list, from its first page on.
@@ -95,12 +95,12 @@ impl Client {
 
     /// The machine of a list: for [`Client::run`] and [`Client::resume`], or to be driven otherwise.
     pub fn pages<C: Call<Output: Page> + Clone>(&self, call: C) -> Pages<C> {
-        Pages::new(call, self.environment().api().clone(), self.drawn_policy())
+        Pages::new(call, self.environment().api().clone(), self.policy_with_new_seed())
     }
 
     /// The machine of a document: for [`Client::download`], or for [`Client::run`], which keeps the document in memory.
-    pub fn document<C: Call<Output = DocumentUrl> + Clone>(&self, call: C) -> Download<C> {
-        Download::new(call, self.environment().api().clone(), self.drawn_policy())
+    pub fn download_machine<C: Call<Output = DocumentUrl> + Clone>(&self, call: C) -> Download<C> {
+        Download::new(call, self.environment().api().clone(), self.policy_with_new_seed())
     }
 
     /// Fetches a document, without the token of this client, into what `open` opens, and says how many bytes it has.

@@ -8,9 +8,9 @@ use billing_core::session::SharedSession;
 
 /// The session that all clones of a client share, and those who wait for its login.
 #[derive(Clone)]
-pub(crate) struct Shared(Arc<(Mutex<Session>, Condvar)>);
+pub(crate) struct LockedSession(Arc<(Mutex<Session>, Condvar)>);
 
-impl Shared {
+impl LockedSession {
     pub(crate) fn new(session: Session) -> Self {
         Self(Arc::new((Mutex::new(session), Condvar::new())))
     }
@@ -32,7 +32,7 @@ impl Shared {
     }
 }
 
-impl SharedSession for Shared {
+impl SharedSession for LockedSession {
     fn with<R>(&self, f: impl FnOnce(&mut Session) -> R) -> R {
         let mut session = self.lock();
         let before = session.revision();

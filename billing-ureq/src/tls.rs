@@ -29,23 +29,23 @@ pub(crate) enum Roots {
 
 /// Comes behind the connectors that make a way to the host, and puts TLS on it where the address is one of https.
 #[derive(Debug)]
-pub(crate) struct Tls {
+pub(crate) struct TlsConnector {
     roots: Roots,
     config: OnceLock<Arc<ClientConfig>>,
 }
 
-impl Tls {
+impl TlsConnector {
     pub(crate) fn new(roots: Roots) -> Self {
         Self { roots, config: OnceLock::new() }
     }
 
     fn config(&self) -> Result<Arc<ClientConfig>, rustls::Error> {
-        get_or_try(&self.config, || trusting(&self.roots).map(Arc::new)).cloned()
+        get_or_try_init(&self.config, || client_config(&self.roots).map(Arc::new)).cloned()
     }
 }
 
-impl<T: Transport> Connector<T> for Tls {
-    type Out = Either<T, Secured>;
+impl<T: Transport> Connector<T> for TlsConnector {
+    type Out = Either<T, TlsTransport>;
 
     fn connect(
         &self,
@@ -61,21 +61,21 @@ impl<T: Transport> Connector<T> for Tls {
         let mut tls = ClientConnection::new(self.config().map_err(failed)?, name).map_err(failed)?;
         let way: Box<dyn Transport> = Box::new(way);
         let mut way = TransportAdapter::new(way, details.current_time.clone());
-        way.set_timeout(time_left(details));
+        way.set_timeout(remaining_connect_time(details));
         tls.complete_io(&mut way)?;
         let buffers =
             LazyBuffers::new(details.config.input_buffer_size(), details.config.output_buffer_size());
-        Ok(Some(Either::B(Secured { buffers, stream: StreamOwned::new(tls, way) })))
+        Ok(Some(Either::B(TlsTransport { buffers, stream: StreamOwned::new(tls, way) })))
     }
 }
 
 /// A connection under TLS.
-pub(crate) struct Secured {
+pub(crate) struct TlsTransport {
     buffers: LazyBuffers,
     stream: StreamOwned<ClientConnection, TransportAdapter>,
 }
 
-impl Transport for Secured {
+impl Transport for TlsTransport {
     fn buffers(&mut self) -> &mut dyn Buffers {
         &mut self.buffers
     }
@@ -103,7 +103,7 @@ impl Transport for Secured {
     }
 }
 
-impl std::fmt::Debug for Secured {
+impl std::fmt::Debug for TlsTransport {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Secured").finish_non_exhaustive()
     }
@@ -116,7 +116,7 @@ pub(crate) fn server_name(uri: &Uri) -> Result<ServerName<'static>, Error> {
 }
 
 /// The process's own cryptography where it has chosen one, else ring.
-fn trusting(roots: &Roots) -> Result<ClientConfig, rustls::Error> {
+fn client_config(roots: &Roots) -> Result<ClientConfig, rustls::Error> {
     let provider =
         CryptoProvider::get_default().cloned().unwrap_or_else(|| Arc::new(ring::default_provider()));
     let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
@@ -132,7 +132,7 @@ fn trusting(roots: &Roots) -> Result<ClientConfig, rustls::Error> {
 
 /// Returns what `kept` holds, or keeps what `make` returns now. A failure, such as too many open files, is not kept: the
 /// next caller tries again.
-fn get_or_try<T, E>(kept: &OnceLock<T>, make: impl FnOnce() -> Result<T, E>) -> Result<&T, E> {
+fn get_or_try_init<T, E>(kept: &OnceLock<T>, make: impl FnOnce() -> Result<T, E>) -> Result<&T, E> {
     match kept.get() {
         Some(value) => Ok(value),
         None => {
@@ -143,7 +143,7 @@ fn get_or_try<T, E>(kept: &OnceLock<T>, make: impl FnOnce() -> Result<T, E>) -> 
 }
 
 /// What is left of the time for connecting.
-fn time_left(details: &ConnectionDetails<'_>) -> NextTimeout {
+fn remaining_connect_time(details: &ConnectionDetails<'_>) -> NextTimeout {
     let mut timeout = details.timeout;
     if let time::Instant::Exact(begun) = details.now
         && !timeout.after.is_not_happening()
@@ -160,8 +160,8 @@ mod tests {
     #[test]
     fn what_could_not_be_read_is_read_again_and_what_could_is_kept() {
         let kept = OnceLock::new();
-        assert_eq!(get_or_try(&kept, || Err("too many open files")), Err("too many open files"));
-        assert_eq!(get_or_try(&kept, || Ok::<u8, &str>(1)), Ok(&1));
-        assert_eq!(get_or_try(&kept, || Err("not asked")), Ok(&1));
+        assert_eq!(get_or_try_init(&kept, || Err("too many open files")), Err("too many open files"));
+        assert_eq!(get_or_try_init(&kept, || Ok::<u8, &str>(1)), Ok(&1));
+        assert_eq!(get_or_try_init(&kept, || Err("not asked")), Ok(&1));
     }
 }

@@ -5,7 +5,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use billing_core::calls::{BillableUsage, Call, InvoiceDocumentCall, TrusteeOverviewCall, TrustorsCall};
+use billing_core::calls::{BillableUsageCall, Call, InvoiceDocumentCall, TrusteeOverviewCall, TrustorsCall};
 use billing_core::fleet::FleetPlan;
 use billing_core::fleet::FleetStep;
 use billing_core::model::TrusteeOverview;
@@ -153,7 +153,7 @@ mod step {
         };
         bencher.bench_local(|| {
             let saved = serde_json::to_string(&poll).unwrap();
-            serde_json::from_str::<Poll<BillableUsage>>(&saved).unwrap()
+            serde_json::from_str::<Poll<BillableUsageCall>>(&saved).unwrap()
         });
     }
 }
@@ -210,8 +210,8 @@ fn download() -> Download<InvoiceDocumentCall> {
     Download::new(InvoiceDocumentCall::new("4224".parse().unwrap()), api(), Policy::default())
 }
 
-fn usage() -> BillableUsage {
-    BillableUsage::new(Period::from_user("2026-10-01", "2026-11-01").unwrap())
+fn usage() -> BillableUsageCall {
+    BillableUsageCall::new(Period::from_user("2026-10-01", "2026-11-01").unwrap())
 }
 
 fn overview() -> TrusteeOverviewCall {

@@ -4,7 +4,7 @@
 //! derived `serde_json` and chrono's own date parser, which is what a Rust program would write by hand. Allocations are
 //! counted beside the times.
 
-use billing_core::calls::{BillableUsage, Call, PackedBillableUsage, TrusteeOverviewCall};
+use billing_core::calls::{BillableUsageCall, Call, PackedBillableUsageCall, TrusteeOverviewCall};
 use billing_core::model::{PackedReport, TrusteeOverview, UsageReport};
 use billing_core::{Amount, Period, Timestamp};
 use billing_tests::bodies;
@@ -31,13 +31,13 @@ mod report {
 
     #[divan::bench(args = RESOURCES)]
     fn kept_whole(bencher: Bencher<'_, '_>, resources: usize) {
-        let call = BillableUsage::new(period());
+        let call = BillableUsageCall::new(period());
         over(bencher, bodies::report(resources), |body| call.parse(body).unwrap());
     }
 
     #[divan::bench(args = RESOURCES)]
     fn passed_by(bencher: Bencher<'_, '_>, resources: usize) {
-        let call = PackedBillableUsage(BillableUsage::new(period()));
+        let call = PackedBillableUsageCall(BillableUsageCall::new(period()));
         over(bencher, bodies::report(resources), |body| sum(&call.parse(body).unwrap()));
     }
 
@@ -59,7 +59,7 @@ mod report {
     #[divan::bench]
     fn in_progress(bencher: Bencher<'_, '_>) {
         let body = r#"{"startDate":"2026-10-03T07:00:00.000Z","endDate":"2026-11-03T06:59:59.999Z","status":"InProgress"}"#;
-        let call = BillableUsage::new(period());
+        let call = BillableUsageCall::new(period());
         over(bencher, body.to_owned(), |body| call.parse(body).unwrap());
     }
 }

@@ -12,7 +12,7 @@
 
 use std::time::{Duration, Instant};
 
-use billing_core::calls::BillableUsage;
+use billing_core::calls::BillableUsageCall;
 use billing_core::poll::{AdaptivePoll, PollSchedule, PollTiming, PollTimings};
 use billing_core::{Environment, Machine, Period, Policy, Poll, Reply, Step};
 use billing_tests::simulation::Rng;
@@ -291,7 +291,7 @@ fn observe(law: &Law, mut seen: PollTimings, rng: &mut Rng, count: usize) -> Pol
 }
 
 /// Polls a report that takes `time`.
-fn one_life(machine: AdaptivePoll<BillableUsage>, time: f64, begin: DateTime<Utc>) -> Option<PollTiming> {
+fn one_life(machine: AdaptivePoll<BillableUsageCall>, time: f64, begin: DateTime<Utc>) -> Option<PollTiming> {
     let mut now = begin;
     let mut step = machine.step(now);
     loop {
@@ -306,9 +306,9 @@ fn one_life(machine: AdaptivePoll<BillableUsage>, time: f64, begin: DateTime<Utc
     }
 }
 
-fn poll(policy: Policy) -> Poll<BillableUsage> {
+fn poll(policy: Policy) -> Poll<BillableUsageCall> {
     let period = Period::from_user("2026-10-01", "2026-11-01").expect("a valid period");
-    Poll::new(BillableUsage::new(period), Environment::default().api().clone(), policy)
+    Poll::new(BillableUsageCall::new(period), Environment::default().api().clone(), policy)
 }
 
 fn answer(complete: bool) -> Reply {

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use billing_core::sandbox::{Answer, Sandbox};
+use billing_core::sandbox::{Sandbox, SimulatedResponse};
 use billing_core::{Environment, InvalidInput};
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
@@ -43,7 +43,7 @@ impl FakeServer {
         });
         let documents = format!("http://{documents}").parse();
         let documents = documents.unwrap_or_else(|error| panic!("loopback addresses are allowed: {error}"));
-        let sandbox = Arc::new(Mutex::new(sandbox.documents_at(documents)));
+        let sandbox = Arc::new(Mutex::new(sandbox.document_base_url(documents)));
         let responder = Responder { sandbox: Arc::clone(&sandbox), clock: Box::new(clock) };
         runtime.block_on(Mock::given(matchers::any()).respond_with(responder).mount(&server));
         Self { sandbox, address, gate, server, runtime }
@@ -105,11 +105,11 @@ impl Respond for Responder {
         let answer =
             self.sandbox.lock().unwrap_or_else(PoisonError::into_inner).respond(&plain, (self.clock)());
         match answer {
-            Answer::Respond(response) => template(response),
-            Answer::Truncated(response, sent) => {
+            SimulatedResponse::Response(response) => template(response),
+            SimulatedResponse::Truncated(response, sent) => {
                 template(response).insert_header(wire::CUT, sent.to_string())
             }
-            Answer::Silence => ResponseTemplate::new(200).insert_header(wire::CUT, "never"),
+            SimulatedResponse::NoResponse => ResponseTemplate::new(200).insert_header(wire::CUT, "never"),
             _ => ResponseTemplate::new(200).insert_header(wire::CUT, "reset"),
         }
     }

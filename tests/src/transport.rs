@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use billing_core::sandbox::{Logged, Sandbox};
+use billing_core::sandbox::{LogEntry, Sandbox};
 use billing_core::session::Pacing;
 use billing_core::{Authorized, BaseUrl, Credentials, Environment, Error, Machine, Policy, Session};
 
@@ -26,7 +26,7 @@ pub struct Driven<T> {
     /// Its outcome.
     pub result: Result<T, Error>,
     /// What the server saw.
-    pub log: Vec<Logged>,
+    pub log: Vec<LogEntry>,
 }
 
 /// The stage for something that a client does.
@@ -119,7 +119,7 @@ impl Transport {
         in_memory: impl FnOnce(&mut Memory) -> T,
         blocking: impl FnOnce(billing_ureq::Client) -> T,
         in_tasks: impl AsyncFnOnce(billing_hyper::Client) -> T,
-    ) -> (T, Vec<Logged>) {
+    ) -> (T, Vec<LogEntry>) {
         let Stage { sandbox, time, credentials, policy, elsewhere } = stage;
         let pacing = Pacing::default();
         if self == Self::Memory {

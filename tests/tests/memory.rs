@@ -2,8 +2,9 @@
 //! length. Counted by the allocator, in each way in which a body is read.
 
 use billing_core::calls::{
-    BillableUsage, Call, ContractCall, ContractPeriodCall, ContractsCall, InvoiceDocumentCall,
-    InvoiceLinesCall, InvoicesCall, OrganizationCall, PackedBillableUsage, TrusteeOverviewCall, TrustorsCall,
+    BillableUsageCall, Call, ContractCall, ContractPeriodCall, ContractsCall, InvoiceDocumentCall,
+    InvoiceLinesCall, InvoicesCall, OrganizationCall, PackedBillableUsageCall, TrusteeOverviewCall,
+    TrustorsCall,
 };
 use billing_core::{DecodeError, Environment, Exchange, Machine, Period, Policy, Step};
 use billing_tests::bodies;
@@ -60,10 +61,10 @@ fn d14_no_body_fills_more_than_a_multiple_of_its_length() {
 #[test]
 fn what_is_honest_is_read_however_large_it_is() {
     let report = Bytes::from(bodies::report(100_000));
-    assert!(BillableUsage::new(october()).parse(&Response::new(report.clone())).is_ok());
+    assert!(BillableUsageCall::new(october()).parse(&Response::new(report.clone())).is_ok());
     // A new field of each resource, of which nobody knows yet.
     let grown = String::from_utf8_lossy(&report).replace(r#""date":"#, r#""division":"a57c2a","date":"#);
-    let grown = BillableUsage::new(october()).parse(&Response::new(grown.into())).unwrap();
+    let grown = BillableUsageCall::new(october()).parse(&Response::new(grown.into())).unwrap();
     let unknown = grown.usages().iter().flat_map(|usage| usage.resources()).filter(|r| !r.unknown.is_empty());
     assert_eq!(unknown.count(), 100_000);
     // A hundred times as many rows as anybody has.
@@ -78,7 +79,7 @@ fn d12_what_is_too_full_is_an_error_that_says_so() {
     let call = TrusteeOverviewCall::new("o".parse().unwrap());
     let error = call.parse(&Response::new(body.clone().into())).unwrap_err();
     assert!(error.to_string().contains("more in it than an answer of its length can hold"), "{error}");
-    let packed = PackedBillableUsage(BillableUsage::new(october()))
+    let packed = PackedBillableUsageCall(BillableUsageCall::new(october()))
         .parse(&Response::new(body.clone().into()))
         .unwrap_err();
     assert_eq!(packed.to_string().split(": ").nth(1), error.to_string().split(": ").nth(1));
@@ -129,8 +130,8 @@ impl Way {
     fn read(self, body: &str) -> Option<DecodeError> {
         let body = &Bytes::copy_from_slice(body.as_bytes());
         match self {
-            Self::Report => read(&BillableUsage::new(october()), body),
-            Self::Packed => read(&PackedBillableUsage(BillableUsage::new(october())), body),
+            Self::Report => read(&BillableUsageCall::new(october()), body),
+            Self::Packed => read(&PackedBillableUsageCall(BillableUsageCall::new(october())), body),
             Self::Overview => read(&TrusteeOverviewCall::new("o".parse().unwrap()), body),
             Self::Trustors => read(&TrustorsCall::new(), body),
             Self::Organization => read(&OrganizationCall::new(), body),

@@ -38,7 +38,7 @@ pub(crate) fn run(
     let mut backend = Backend::new(options)?;
     let mut answers = Vec::new();
     for index in indexes {
-        let call = WithBody(TrusteeOverviewCall::new(org.clone()).period(index));
+        let call = WithBody(TrusteeOverviewCall::new(org.clone()).period_index(index));
         let answer = backend.exchange(call, options.verbosity());
         answers.push(answer.map_err(|error| backend.failure(error, &org).about(index))?);
     }

@@ -113,7 +113,7 @@ impl Task {
         let wanted = FleetPlan::new(ids, reach, backend.api(), backend.now());
         let assignment = match &opened {
             Some(Opened::Old(old)) => {
-                old.assignment.is_that_of(&wanted).map_err(|why| old.refused(&why.to_string()))?;
+                old.assignment.check_resumable_as(&wanted).map_err(|why| old.refused(&why.to_string()))?;
                 go_on(old, backend, options)?;
                 old.assignment.clone()
             }
@@ -131,7 +131,7 @@ impl Task {
 
 /// Looks at how old a journal is: some days later an index may mean another period.
 fn go_on(old: &OldJournal, backend: &Backend, options: &Options) -> Result<(), Failure> {
-    let begun = old.assignment.begun.instant().format("%Y-%m-%d %H:%M UTC");
+    let begun = old.assignment.started_at.instant().format("%Y-%m-%d %H:%M UTC");
     let age = old.assignment.age(backend.now());
     if age == PlanAge::Stale {
         return Err(old.refused(&format!(
@@ -245,7 +245,7 @@ impl<'a> Run<'a> {
         let mut broken = None;
         let result = fleet.run(verbosity, |update| {
             bar.show(&update.progress);
-            let Some(finding) = &update.finding else { return ControlFlow::Continue(()) };
+            let Some(finding) = &update.result else { return ControlFlow::Continue(()) };
             // First what cannot be asked for again without asking twice.
             let recorded = journal.as_mut().map_or(Ok(()), |journal| journal.record(finding));
             match recorded.and_then(|()| self.take(finding, &mut to, |say| bar.aside(say))) {

@@ -3,7 +3,7 @@
 use std::num::NonZeroU32;
 
 use billing_core::history::{
-    BillingPeriod, Dates, PeriodOutcome, PeriodResult, StopReason, sort_latest_first,
+    BillingPeriod, PeriodDates, PeriodOutcome, PeriodResult, StopReason, sort_latest_first,
 };
 use billing_core::{InvalidInput, OrgId, PeriodIndex, PeriodSelection, Statement, Trend};
 
@@ -133,7 +133,7 @@ impl Walked {
                 walked.remarks.push((ended.to_string(), true));
             }
         }
-        sort_latest_first(&mut walked.periods, |(period, _)| Dates::of(&period.overview));
+        sort_latest_first(&mut walked.periods, |(period, _)| PeriodDates::from_overview(&period.overview));
         walked
     }
 

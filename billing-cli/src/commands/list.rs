@@ -40,7 +40,7 @@ pub(super) fn dates(dates: &Dates) -> Result<Option<DateRange>, InvalidInput> {
     let day = |text: &Option<String>| text.as_deref().map(str::parse::<Date>).transpose();
     Ok(match (day(&dates.from)?, day(&dates.to)?) {
         (None, None) => None,
-        (Some(from), None) => Some(DateRange::from(from)),
+        (Some(from), None) => Some(DateRange::starting(from)),
         (None, Some(to)) => Some(DateRange::up_to(to)),
         (Some(from), Some(to)) => Some(DateRange::between(from, to)?),
     })

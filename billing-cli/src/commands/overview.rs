@@ -22,7 +22,7 @@ pub(crate) fn run(
     let org: OrgId = command.org.parse()?;
     let period: PeriodIndex = command.period.parse()?;
     let mut backend = Backend::new(options)?;
-    let call = WithBody(TrusteeOverviewCall::new(org.clone()).period(period));
+    let call = WithBody(TrusteeOverviewCall::new(org.clone()).period_index(period));
     let answer = backend.exchange(call, options.verbosity()).map_err(|error| backend.failure(error, &org))?;
     let asked = Named::from(org);
     let statement = Statement::new(&answer.value);

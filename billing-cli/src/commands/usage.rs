@@ -1,7 +1,7 @@
 //! `usage`: the billable-usage report.
 
 use billing_core::Period;
-use billing_core::calls::{BillableUsage, PackedBillableUsage};
+use billing_core::calls::{BillableUsageCall, PackedBillableUsageCall};
 
 use super::{body_text, deliver, render};
 use crate::args::{Format, Options, Usage};
@@ -12,13 +12,13 @@ use crate::output::Destination;
 use crate::views;
 
 pub(crate) fn run(command: &Usage, options: &Options, destination: &Destination) -> Result<(), Failure> {
-    let call = BillableUsage::new(Period::from_user(&command.start, &command.end)?);
+    let call = BillableUsageCall::new(Period::from_user(&command.start, &command.end)?);
     let mut backend = Backend::new(options)?;
     let terminal = destination.is_terminal();
     match options.format {
         // What passes the report on takes the memory of its body and no more, and writes the dates as the server did.
         Format::Json | Format::Ndjson | Format::Csv => {
-            let report = backend.poll(PackedBillableUsage(call), options.verbosity())?;
+            let report = backend.poll(PackedBillableUsageCall(call), options.verbosity())?;
             let body = body_text(report.body())?;
             destination.stream(|to| match options.format {
                 Format::Csv => format::csv::usage(&report, terminal, to),

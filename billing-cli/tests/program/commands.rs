@@ -6,17 +6,14 @@ use std::process::{Child, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::process::{program, program_at, stderr, stdout};
-use billing_core::sandbox::{Fault, ORG_ID, Sandbox, Target};
+use billing_core::sandbox::{Fault, FaultTarget, ORG_ID, Sandbox};
 use billing_tests::FakeServer;
 use chrono::{DateTime, Utc};
 
 /// The sandbox that `--sandbox` has, at the time that it has.
 fn server() -> FakeServer {
     let at: DateTime<Utc> = "2026-11-02T09:00:00Z".parse().unwrap();
-    FakeServer::start(
-        Sandbox::new(1).in_progress_answers(0).quota(10_000, Duration::from_secs(60)),
-        move || at,
-    )
+    FakeServer::start(Sandbox::new(1).pending_answers(0).quota(10_000, Duration::from_secs(60)), move || at)
 }
 
 /// What `--sandbox` prints.
@@ -38,8 +35,8 @@ fn organizations(n: usize) -> Vec<String> {
 /// The organisations that were asked about with the server's token of that number.
 fn asked_with(server: &FakeServer, token: usize) -> Vec<String> {
     let sandbox = server.sandbox();
-    let entries = sandbox.log().iter().filter(|entry| entry.token == Some(token));
-    let paths = entries.filter_map(|entry| entry.path.split_once("overview/"));
+    let entries = sandbox.log().iter().filter(|entry| entry.token_number == Some(token));
+    let paths = entries.filter_map(|entry| entry.path_and_query.split_once("overview/"));
     paths.map(|(_, rest)| rest.split('?').next().unwrap_or_default().to_owned()).collect()
 }
 
@@ -78,7 +75,7 @@ fn each_command_says_of_a_server_what_it_says_of_the_sandbox() {
             assert!(!done.stdout.is_empty() && done.stdout == simulated(&line).stdout, "{line:?}");
             let sandbox = server.sandbox();
             let asked = &sandbox.log()[before..];
-            assert!(asked.iter().any(|entry| entry.path.contains(path)), "{line:?}: {asked:?}");
+            assert!(asked.iter().any(|entry| entry.path_and_query.contains(path)), "{line:?}: {asked:?}");
         }
     }
 }
@@ -122,10 +119,12 @@ fn fleet(server: &FakeServer, journal: &Path, result: &Path) -> Child {
 #[test]
 fn a_fleet_that_is_ended_goes_on_with_nothing_asked_twice_that_was_answered_and_nothing_missed() {
     for (signal, status) in [("-KILL", None), ("-INT", Some(130)), ("-TERM", Some(130))] {
-        let server =
-            FakeServer::start(Sandbox::new(7).trustors(40).quota(10_000, Duration::from_secs(60)), Utc::now);
+        let server = FakeServer::start(
+            Sandbox::new(7).trustor_count(40).quota(10_000, Duration::from_secs(60)),
+            Utc::now,
+        );
         let all: BTreeSet<String> =
-            Sandbox::new(7).trustors(40).all_trustors().map(|(id, _)| id.to_string()).collect();
+            Sandbox::new(7).trustor_count(40).all_trustors().map(|(id, _)| id.to_string()).collect();
         let folder = tempfile::tempdir().unwrap();
         let (journal, result) = (folder.path().join("journal"), folder.path().join("result"));
         // One never comes: the run cannot be at its end before it is ended.
@@ -177,8 +176,8 @@ fn a_fleet_that_is_ended_goes_on_with_nothing_asked_twice_that_was_answered_and_
 #[test]
 fn a_fleet_lists_what_failed_and_prints_the_rest() {
     let server =
-        FakeServer::start(Sandbox::new(7).trustors(6).quota(10_000, Duration::from_secs(60)), Utc::now);
-    server.sandbox().fail(Target::Overview, Fault::Status(400));
+        FakeServer::start(Sandbox::new(7).trustor_count(6).quota(10_000, Duration::from_secs(60)), Utc::now);
+    server.sandbox().inject(FaultTarget::Overview, Fault::Status(400));
     let output = program_at(&server).args(["fleet", "--format", "csv"]).output().unwrap();
     let said = stderr(&output);
     assert_eq!(output.status.code(), Some(9), "{said}");

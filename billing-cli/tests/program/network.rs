@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::process::{program, program_at, stderr, stdout};
-use billing_core::sandbox::{CLIENT_SECRET, Fault, ORG_ID, RetryAfter, Sandbox, Target};
+use billing_core::sandbox::{CLIENT_SECRET, Fault, FaultTarget, ORG_ID, RetryAfter, Sandbox};
 use billing_tests::FakeServer;
 use chrono::{TimeDelta, Utc};
 
@@ -16,7 +16,7 @@ fn server(sandbox: Sandbox) -> FakeServer {
 #[test]
 fn a_report_in_spite_of_everything() {
     // Two answers say InProgress; a third does too, but is cut short.
-    let server = server(Sandbox::new(7).in_progress_answers(3));
+    let server = server(Sandbox::new(7).pending_answers(3));
     for fault in [
         Fault::ExpireToken,
         Fault::StatusRetryAfter(429, RetryAfter::Seconds(1)),
@@ -24,7 +24,7 @@ fn a_report_in_spite_of_everything() {
         Fault::Reset,
         Fault::TruncatedBody,
     ] {
-        server.sandbox().fail(Target::Report, fault);
+        server.sandbox().inject(FaultTarget::UsageReport, fault);
     }
     let output = program_at(&server).args(OCTOBER).args(["--format", "json", "-v"]).output().unwrap();
     assert!(output.status.success(), "{}", stderr(&output));
@@ -33,13 +33,13 @@ fn a_report_in_spite_of_everything() {
 
     let log = server.sandbox().log().to_vec();
     let text: String = log.iter().map(|entry| format!("{entry}\n")).collect();
-    let polls: Vec<_> = log.iter().filter(|entry| entry.path.contains("/billableusage?")).collect();
+    let polls: Vec<_> = log.iter().filter(|entry| entry.path_and_query.contains("/billableusage?")).collect();
     // Five faults, two that said InProgress, and the report.
     assert_eq!(polls.len(), 8, "{text}");
     assert_eq!(log.len() - polls.len(), 2, "one login, and one after the 401:\n{text}");
-    assert!(polls.iter().all(|poll| poll.path == polls[0].path), "{text}");
+    assert!(polls.iter().all(|poll| poll.path_and_query == polls[0].path_and_query), "{text}");
     // The one repeat that may be quick is the one after the 401.
-    let gaps: Vec<_> = polls.windows(2).map(|pair| pair[1].at - pair[0].at).collect();
+    let gaps: Vec<_> = polls.windows(2).map(|pair| pair[1].received_at - pair[0].received_at).collect();
     assert!(gaps[1..].iter().all(|gap| *gap >= TimeDelta::seconds(2)), "{gaps:?}\n{text}");
     for secret in [CLIENT_SECRET, "Bearer ", "Basic "] {
         assert!(!stderr(&output).contains(secret));
@@ -52,7 +52,7 @@ fn a_report_is_learned_from_unless_it_is_not_wanted() {
     let file = cache.path().join("genesys-billing/poll-timings.json");
     let run = |more: &[&str]| {
         // One answer says InProgress, so that there is something to learn.
-        let server = server(Sandbox::new(7).in_progress_answers(1));
+        let server = server(Sandbox::new(7).pending_answers(1));
         let mut command = program_at(&server);
         let output = command.env("XDG_CACHE_HOME", cache.path()).args(OCTOBER).args(more).output().unwrap();
         assert!(output.status.success(), "{}", stderr(&output));
@@ -92,21 +92,23 @@ fn an_overview_in_each_format() {
     assert_eq!(run("ndjson").lines().count(), 1);
     let csv = run("csv");
     assert_eq!(csv.lines().count(), json["usages"].as_array().unwrap().len() + 1, "{csv}");
-    assert!(server.sandbox().log().iter().any(|entry| entry.path.ends_with("?billingPeriodIndex=1")));
+    assert!(
+        server.sandbox().log().iter().any(|entry| entry.path_and_query.ends_with("?billingPeriodIndex=1"))
+    );
 }
 
 #[test]
 fn each_failure_has_its_status_and_one_line() {
     for (status, fault, on, words) in [
-        (3, Fault::InvalidClient, Target::Login, "invalid_client"),
-        (4, Fault::Status(403), Target::Overview, "affiliateOrganization:clientBilling:view"),
-        (5, Fault::Status(404), Target::Overview, "not.found"),
-        (6, Fault::StatusRetryAfter(429, RetryAfter::Seconds(7200)), Target::Overview, "come back"),
-        (8, Fault::Status(501), Target::Overview, "501"),
-        (8, Fault::Redirect("https://evil.invalid/".into()), Target::Overview, "30"),
+        (3, Fault::InvalidClient, FaultTarget::Login, "invalid_client"),
+        (4, Fault::Status(403), FaultTarget::Overview, "affiliateOrganization:clientBilling:view"),
+        (5, Fault::Status(404), FaultTarget::Overview, "not.found"),
+        (6, Fault::StatusRetryAfter(429, RetryAfter::Seconds(7200)), FaultTarget::Overview, "come back"),
+        (8, Fault::Status(501), FaultTarget::Overview, "501"),
+        (8, Fault::Redirect("https://evil.invalid/".into()), FaultTarget::Overview, "30"),
     ] {
         let server = server(Sandbox::new(7));
-        server.sandbox().fail(on, fault.clone());
+        server.sandbox().inject(on, fault.clone());
         let output = program_at(&server).args(["overview", ORG_ID]).output().unwrap();
         let line = stderr(&output);
         assert_eq!(output.status.code(), Some(status), "{fault:?}: {line}");
@@ -118,7 +120,7 @@ fn each_failure_has_its_status_and_one_line() {
 
 #[test]
 fn a_deadline_is_kept() {
-    let server = server(Sandbox::new(7).in_progress_answers(1000));
+    let server = server(Sandbox::new(7).pending_answers(1000));
     let mut program = program_at(&server);
     let begun = Instant::now();
     let output = program.args(OCTOBER).args(["--timeout", "3s"]).output().unwrap();
@@ -180,7 +182,7 @@ fn a_failure_leaves_the_old_file() {
     assert!(run().success());
     let good = std::fs::read(&file).unwrap();
     assert!(!good.is_empty());
-    server.sandbox().fail(Target::Overview, Fault::Status(404));
+    server.sandbox().inject(FaultTarget::Overview, Fault::Status(404));
     assert_eq!(run().code(), Some(5));
     assert_eq!(std::fs::read(&file).unwrap(), good);
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "nothing else is left behind");
@@ -189,7 +191,7 @@ fn a_failure_leaves_the_old_file() {
 #[cfg(unix)]
 #[test]
 fn an_interrupt_ends_it_within_a_second() {
-    let server = server(Sandbox::new(7).in_progress_answers(1000));
+    let server = server(Sandbox::new(7).pending_answers(1000));
     let child = program_at(&server).args(OCTOBER).stderr(std::process::Stdio::piped()).spawn().unwrap();
     while server.sandbox().log().len() < 2 {
         std::thread::sleep(Duration::from_millis(20));
@@ -207,16 +209,16 @@ fn an_interrupt_ends_it_within_a_second() {
 fn d09_the_log_holds_no_secret_at_any_level() {
     for level in ["-v", "-vv", "-vvv"] {
         for (on, fault) in [
-            (Target::Overview, Fault::ExpireToken),
-            (Target::Overview, Fault::Status(403)),
-            (Target::Overview, Fault::Html(400)),
-            (Target::Overview, Fault::NotJson),
-            (Target::Login, Fault::TruncatedJson),
-            (Target::Login, Fault::NotJson),
-            (Target::Login, Fault::InvalidClient),
+            (FaultTarget::Overview, Fault::ExpireToken),
+            (FaultTarget::Overview, Fault::Status(403)),
+            (FaultTarget::Overview, Fault::Html(400)),
+            (FaultTarget::Overview, Fault::NotJson),
+            (FaultTarget::Login, Fault::TruncatedJson),
+            (FaultTarget::Login, Fault::NotJson),
+            (FaultTarget::Login, Fault::InvalidClient),
         ] {
             let server = server(Sandbox::new(7));
-            server.sandbox().fail(on, fault.clone());
+            server.sandbox().inject(on, fault.clone());
             let output =
                 program_at(&server).args(["overview", ORG_ID, level, "--timeout", "5s"]).output().unwrap();
             let said = format!("{}{}", stdout(&output), stderr(&output));

@@ -41,7 +41,7 @@ fn pages_hold_on_every_screen_and_on_paper() {
     let contracts: Value = serde_json::from_str(&sandbox(&["contracts", "--format", "json"])).unwrap();
     let contract = contracts[0]["id"].as_str().unwrap();
     let organizations: String =
-        Sandbox::new(7).organizations().map(|(id, name)| format!("{id},{name}\n")).collect();
+        Sandbox::new(7).sample_trustors().map(|(id, name)| format!("{id},{name}\n")).collect();
     let file_of_organizations = folder.join("organizations.csv");
     std::fs::write(&file_of_organizations, organizations).unwrap();
 

@@ -13,18 +13,18 @@ use crate::{BaseUrl, DecodeError, Operation, Period, Timestamp};
 /// Asks for the usage report of a period. The server builds it while it is asked again and again, so this call belongs in
 /// a [`Poll`](crate::Poll).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct BillableUsage {
+pub struct BillableUsageCall {
     period: Period,
 }
 
-impl BillableUsage {
+impl BillableUsageCall {
     /// The report for `period`.
     pub fn new(period: Period) -> Self {
         Self { period }
     }
 }
 
-impl Call for BillableUsage {
+impl Call for BillableUsageCall {
     type Output = UsageReport;
 
     fn operation(&self) -> Operation {
@@ -47,10 +47,10 @@ impl Call for BillableUsage {
 
 /// The same request, for a report that stays [packed](PackedReport) in its body: for large reports that are passed on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PackedBillableUsage(pub BillableUsage);
+pub struct PackedBillableUsageCall(pub BillableUsageCall);
 
 #[warn(clippy::missing_trait_methods)]
-impl Call for PackedBillableUsage {
+impl Call for PackedBillableUsageCall {
     type Output = PackedReport;
 
     forward_call!(0);
@@ -81,16 +81,16 @@ const OPERATION: Operation = Operation::new(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::calls::wire;
+    use crate::calls::request_to_text;
 
     #[test]
     fn the_request() {
-        let call = BillableUsage::new(
+        let call = BillableUsageCall::new(
             Period::from_user("2025-07-01T03:00:00Z", "2025-07-08T00:00:00-03:00").unwrap(),
         );
         let request = call.request(&"https://api.mypurecloud.com".parse().unwrap()).unwrap();
         assert_eq!(
-            wire(&request),
+            request_to_text(&request),
             "GET https://api.mypurecloud.com/api/v2/billing/reports/billableusage\
              ?startDate=2025-07-01T03%3A00%3A00.000Z&endDate=2025-07-08T03%3A00%3A00.000Z\n\
              accept: application/json\n\
@@ -106,7 +106,7 @@ mod tests {
                 {"name":"user1@example.com","date":"2025-07-01T03:19:11.696Z"}]}],
             "selfUri":"/api/v2/billing/reports/billableusage"}"#;
         let period = Period::from_user("2025-07-01", "2025-07-08").unwrap();
-        let report = BillableUsage::new(period).parse(&Response::new(body.into())).unwrap();
+        let report = BillableUsageCall::new(period).parse(&Response::new(body.into())).unwrap();
         assert_eq!(report.status(), Some(&ReportStatus::Complete));
         assert_eq!((&report.id, &report.usages()[0].total_usage), (&None, &None));
         assert_eq!(

@@ -5,7 +5,7 @@ use http::{Request, Response};
 use serde::{Deserialize, Serialize};
 
 use super::get::Get;
-use super::{Call, SUBSCRIPTION};
+use super::{Call, SUBSCRIPTION_VIEW};
 use crate::model::{Contract, decode_model};
 use crate::{BaseUrl, ContractId, DecodeError, Operation};
 
@@ -39,18 +39,19 @@ impl Call for ContractCall {
     }
 }
 
-const OPERATION: Operation = Operation::new("get_billing_contract", "contract", SUBSCRIPTION).in_preview();
+const OPERATION: Operation =
+    Operation::new("get_billing_contract", "contract", SUBSCRIPTION_VIEW).in_preview();
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::calls::wire;
+    use crate::calls::request_to_text;
 
     #[test]
     fn the_request() {
         let call = ContractCall::new("c/1".parse().unwrap());
         assert_eq!(
-            wire(&call.request(&"https://api.mypurecloud.com".parse().unwrap()).unwrap()),
+            request_to_text(&call.request(&"https://api.mypurecloud.com".parse().unwrap()).unwrap()),
             "GET https://api.mypurecloud.com/api/v2/billing/contracts/c%2F1\n\
              accept: application/json\n\
              accept-encoding: gzip\n\

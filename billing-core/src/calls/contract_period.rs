@@ -5,7 +5,7 @@ use http::{Request, Response};
 use serde::{Deserialize, Serialize};
 
 use super::get::Get;
-use super::{Call, SUBSCRIPTION};
+use super::{Call, SUBSCRIPTION_VIEW};
 use crate::model::{ContractPeriodDetail, decode_model};
 use crate::{BaseUrl, ContractId, ContractPeriodId, DecodeError, Operation};
 
@@ -46,19 +46,19 @@ impl Call for ContractPeriodCall {
 }
 
 const OPERATION: Operation =
-    Operation::new("get_billing_contract_billingperiod", "billing period of a contract", SUBSCRIPTION)
+    Operation::new("get_billing_contract_billingperiod", "billing period of a contract", SUBSCRIPTION_VIEW)
         .in_preview();
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::calls::wire;
+    use crate::calls::request_to_text;
 
     #[test]
     fn the_request() {
         let call = ContractPeriodCall::new("c-1".parse().unwrap(), "p/../2".parse().unwrap());
         assert_eq!(
-            wire(&call.request(&"https://gw.example.com/genesys".parse().unwrap()).unwrap()),
+            request_to_text(&call.request(&"https://gw.example.com/genesys".parse().unwrap()).unwrap()),
             "GET https://gw.example.com/genesys/api/v2/billing/contracts/c-1/billingperiods/p%2F..%2F2\n\
              accept: application/json\n\
              accept-encoding: gzip\n\

@@ -5,8 +5,8 @@ use http::{Request, Response};
 use serde::{Deserialize, Serialize};
 
 use super::get::Get;
-use super::listing::{Paging, filter, paging};
-use super::{Call, SUBSCRIPTION, decode_page};
+use super::listing::{Paging, checked_filter, paging_methods};
+use super::{Call, SUBSCRIPTION_VIEW, decode_page};
 use crate::model::{ContractList, ContractStatus};
 use crate::{BaseUrl, DateRange, DecodeError, InvalidInput, Operation};
 
@@ -16,7 +16,7 @@ use crate::{BaseUrl, DateRange, DecodeError, InvalidInput, Operation};
 /// ```
 /// use billing_core::DateRange;
 /// use billing_core::calls::ContractsCall;
-/// let since = DateRange::from("2026-01-01".parse()?);
+/// let since = DateRange::starting("2026-01-01".parse()?);
 /// let active = ContractsCall::new().dates(since).status("Active".into())?;
 /// assert!(ContractsCall::new().status("Actve".into()).is_err());
 /// # Ok::<(), billing_core::InvalidInput>(())
@@ -51,7 +51,7 @@ impl ContractsCall {
             ContractStatus::Unknown(value) => Err(InvalidInput::Filter {
                 name: "status",
                 value: value.into(),
-                instead: "Active or Inactive",
+                expected: "Active or Inactive",
             }),
             known => Ok(Self { status: Some(known), ..self }),
         }
@@ -62,10 +62,10 @@ impl ContractsCall {
     /// # Errors
     /// When it is empty or holds a control character.
     pub fn external_number(self, number: impl Into<String>) -> Result<Self, InvalidInput> {
-        Ok(Self { external_number: Some(filter("externalNumber", number.into())?), ..self })
+        Ok(Self { external_number: Some(checked_filter("externalNumber", number.into())?), ..self })
     }
 
-    paging!();
+    paging_methods!();
 }
 
 impl Call for ContractsCall {
@@ -77,10 +77,10 @@ impl Call for ContractsCall {
 
     fn request(&self, api: &BaseUrl) -> Result<Request<Bytes>, http::Error> {
         Get::new("/api/v2/billing/contracts")
-            .dates(self.dates)
+            .with_dates(self.dates)
             .parameter("status", self.status.as_ref())
             .parameter("externalNumber", self.external_number.as_ref())
-            .paging(&self.paging)
+            .with_paging(&self.paging)
             .request(api)
     }
 
@@ -90,12 +90,12 @@ impl Call for ContractsCall {
 }
 
 const OPERATION: Operation =
-    Operation::new("get_billing_contracts", "list of contracts", SUBSCRIPTION).in_preview();
+    Operation::new("get_billing_contracts", "list of contracts", SUBSCRIPTION_VIEW).in_preview();
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::calls::wire;
+    use crate::calls::request_to_text;
     use crate::machine::{NextPage, Page};
     use crate::values::PageSize;
 
@@ -111,7 +111,7 @@ mod tests {
             .page_size(PageSize::new(200).unwrap())
             .after("a+b=".parse().unwrap());
         assert_eq!(
-            wire(&call.request(&api).unwrap()),
+            request_to_text(&call.request(&api).unwrap()),
             "GET https://api.mypurecloud.com/api/v2/billing/contracts\
              ?dateStart=2026-01-01&dateEnd=2026-12-31&status=Inactive&externalNumber=Q-1%20%26%202\
              &after=a%2Bb%3D&pageSize=200\n\

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::header::{ACCEPT, ACCEPT_ENCODING, USER_AGENT};
 use http::{Method, Request, Uri};
 
-use super::{AGENT, GZIP, JSON};
+use super::{GZIP, JSON, USER_AGENT_VALUE};
 use crate::BaseUrl;
 use crate::values::id::encoded;
 
@@ -54,7 +54,7 @@ impl Get {
             .uri(api.join(&self.target)?)
             .header(ACCEPT, JSON)
             .header(ACCEPT_ENCODING, GZIP)
-            .header(USER_AGENT, AGENT)
+            .header(USER_AGENT, USER_AGENT_VALUE)
             .body(Bytes::new())
     }
 }

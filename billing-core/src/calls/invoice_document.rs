@@ -5,7 +5,7 @@ use http::{Request, Response};
 use serde::{Deserialize, Serialize};
 
 use super::get::Get;
-use super::{Call, SUBSCRIPTION};
+use super::{Call, SUBSCRIPTION_VIEW};
 use crate::model::decode_secret;
 use crate::values::document_url::DocumentUrl;
 use crate::{BaseUrl, DecodeError, InvoiceId, Operation};
@@ -56,14 +56,14 @@ impl Call for InvoiceDocumentCall {
 }
 
 const OPERATION: Operation =
-    Operation::new("get_billing_contracts_invoice_document", "document of an invoice", SUBSCRIPTION)
+    Operation::new("get_billing_contracts_invoice_document", "document of an invoice", SUBSCRIPTION_VIEW)
         .in_preview();
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::calls::wire;
-    use crate::testing::{reply, script};
+    use crate::calls::request_to_text;
+    use crate::testing::{reply, run_script};
     use crate::{Environment, ErrorKind, Exchange, Policy};
 
     fn call() -> InvoiceDocumentCall {
@@ -73,7 +73,7 @@ mod tests {
     #[test]
     fn the_request() {
         assert_eq!(
-            wire(&call().request(&"https://api.mypurecloud.com".parse().unwrap()).unwrap()),
+            request_to_text(&call().request(&"https://api.mypurecloud.com".parse().unwrap()).unwrap()),
             "GET https://api.mypurecloud.com/api/v2/billing/contracts/invoices/i%2F1/document\n\
              accept: application/json\n\
              accept-encoding: gzip\n\
@@ -100,7 +100,7 @@ mod tests {
             r#"{"files":{"https://files.example.com/?s1gnature":1e999}}"#,
         ] {
             let exchange = Exchange::new(call(), Environment::default().api().clone(), Policy::default());
-            let done = script(exchange, &[reply(200, "", body)]);
+            let done = run_script(exchange, &[reply(200, "", body)]);
             let error = done.error();
             assert!(matches!(error.kind(), ErrorKind::Decode(_)), "{error}");
             let shown =
@@ -113,7 +113,8 @@ mod tests {
     #[test]
     fn what_the_server_says_of_a_failure_is_kept() {
         let exchange = Exchange::new(call(), Environment::default().api().clone(), Policy::default());
-        let done = script(exchange, &[reply(404, "", r#"{"message":"no such invoice","code":"not.found"}"#)]);
+        let done =
+            run_script(exchange, &[reply(404, "", r#"{"message":"no such invoice","code":"not.found"}"#)]);
         assert_eq!((done.error().kind(), done.error().code()), (&ErrorKind::NotFound, Some("not.found")));
     }
 }

@@ -5,8 +5,8 @@ use http::{Request, Response};
 use serde::{Deserialize, Serialize};
 
 use super::get::Get;
-use super::listing::{Paging, paging};
-use super::{Call, SUBSCRIPTION, decode_page};
+use super::listing::{Paging, paging_methods};
+use super::{Call, SUBSCRIPTION_VIEW, decode_page};
 use crate::model::InvoiceLineList;
 use crate::{BaseUrl, DecodeError, InvoiceId, Operation};
 
@@ -25,7 +25,7 @@ impl InvoiceLinesCall {
         Self { invoice, paging: Paging::default() }
     }
 
-    paging!();
+    paging_methods!();
 }
 
 impl Call for InvoiceLinesCall {
@@ -39,7 +39,7 @@ impl Call for InvoiceLinesCall {
         Get::new("/api/v2/billing/contracts/invoices")
             .segment(self.invoice.as_str())
             .path("/lines")
-            .paging(&self.paging)
+            .with_paging(&self.paging)
             .request(api)
     }
 
@@ -49,12 +49,13 @@ impl Call for InvoiceLinesCall {
 }
 
 const OPERATION: Operation =
-    Operation::new("get_billing_contracts_invoice_lines", "lines of an invoice", SUBSCRIPTION).in_preview();
+    Operation::new("get_billing_contracts_invoice_lines", "lines of an invoice", SUBSCRIPTION_VIEW)
+        .in_preview();
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::calls::wire;
+    use crate::calls::request_to_text;
     use crate::model::UnitOfMeasure;
 
     #[test]
@@ -62,7 +63,7 @@ mod tests {
         let api = "https://api.mypurecloud.com".parse().unwrap();
         let call = InvoiceLinesCall::new("i?1".parse().unwrap()).after("a b".parse().unwrap());
         assert_eq!(
-            wire(&call.request(&api).unwrap()),
+            request_to_text(&call.request(&api).unwrap()),
             "GET https://api.mypurecloud.com/api/v2/billing/contracts/invoices/i%3F1/lines?after=a%20b&pageSize=100\n\
              accept: application/json\n\
              accept-encoding: gzip\n\

@@ -5,8 +5,8 @@ use http::{Request, Response};
 use serde::{Deserialize, Serialize};
 
 use super::get::Get;
-use super::listing::{Paging, paging};
-use super::{Call, SUBSCRIPTION, decode_page};
+use super::listing::{Paging, paging_methods};
+use super::{Call, SUBSCRIPTION_VIEW, decode_page};
 use crate::model::{InvoiceList, PaymentStatus};
 use crate::{BaseUrl, DateRange, DecodeError, InvalidInput, Operation};
 
@@ -41,13 +41,13 @@ impl InvoicesCall {
             PaymentStatus::Unknown(value) => Err(InvalidInput::Filter {
                 name: "paymentStatus",
                 value: value.into(),
-                instead: "Paid or Unpaid",
+                expected: "Paid or Unpaid",
             }),
             known => Ok(Self { payment_status: Some(known), ..self }),
         }
     }
 
-    paging!();
+    paging_methods!();
 }
 
 impl Call for InvoicesCall {
@@ -59,9 +59,9 @@ impl Call for InvoicesCall {
 
     fn request(&self, api: &BaseUrl) -> Result<Request<Bytes>, http::Error> {
         Get::new("/api/v2/billing/contracts/invoices")
-            .dates(self.dates)
+            .with_dates(self.dates)
             .parameter("paymentStatus", self.payment_status.as_ref())
-            .paging(&self.paging)
+            .with_paging(&self.paging)
             .request(api)
     }
 
@@ -71,12 +71,12 @@ impl Call for InvoicesCall {
 }
 
 const OPERATION: Operation =
-    Operation::new("get_billing_contracts_invoices", "list of invoices", SUBSCRIPTION).in_preview();
+    Operation::new("get_billing_contracts_invoices", "list of invoices", SUBSCRIPTION_VIEW).in_preview();
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::calls::wire;
+    use crate::calls::request_to_text;
     use crate::machine::{NextPage, Page};
     use crate::model::AddressType;
 
@@ -84,11 +84,11 @@ mod tests {
     fn the_request() {
         let api = "https://api.mypurecloud.com".parse().unwrap();
         let call = InvoicesCall::new()
-            .dates(DateRange::from("2026-10-01".parse().unwrap()))
+            .dates(DateRange::starting("2026-10-01".parse().unwrap()))
             .payment_status(PaymentStatus::Unpaid)
             .unwrap();
         assert_eq!(
-            wire(&call.request(&api).unwrap()),
+            request_to_text(&call.request(&api).unwrap()),
             "GET https://api.mypurecloud.com/api/v2/billing/contracts/invoices\
              ?dateStart=2026-10-01&paymentStatus=Unpaid&pageSize=100\n\
              accept: application/json\n\

@@ -11,15 +11,15 @@ use http::{Method, Request, Response};
 use serde::{Deserialize, Deserializer};
 use zeroize::Zeroizing;
 
-use super::{AGENT, Call, GZIP, JSON};
+use super::{Call, GZIP, JSON, USER_AGENT_VALUE};
 use crate::model::decode_secret;
 use crate::{BaseUrl, DecodeError, Operation, Secret};
 
 /// Asks for an access token by the client-credentials grant.
 #[derive(Clone, Debug)]
 pub(crate) struct Login<'a> {
-    pub(crate) id: &'a str,
-    pub(crate) secret: &'a Secret,
+    pub(crate) client_id: &'a str,
+    pub(crate) client_secret: &'a Secret,
 }
 
 /// An access token and how long the server says that it lasts.
@@ -31,14 +31,14 @@ pub(crate) struct Token {
 
 impl Login<'_> {
     /// Id and secret as they go out, which is as secret as the secret.
-    pub(crate) fn pair(&self) -> Secret {
-        let pair = Zeroizing::new([self.id, ":", self.secret.expose()].concat());
+    pub(crate) fn basic_credentials(&self) -> Secret {
+        let pair = Zeroizing::new([self.client_id, ":", self.client_secret.expose()].concat());
         Secret::new(BASE64_STANDARD.encode(pair.as_bytes()))
     }
 
     /// The same without the padding at its end, which a server that repeats it may leave out.
-    pub(crate) fn unpadded_pair(&self) -> Secret {
-        Secret::new(self.pair().expose().trim_end_matches('='))
+    pub(crate) fn unpadded_basic_credentials(&self) -> Secret {
+        Secret::new(self.basic_credentials().expose().trim_end_matches('='))
     }
 }
 
@@ -55,16 +55,16 @@ impl Call for Login<'_> {
             .uri(login.join("/oauth/token")?)
             .header(ACCEPT, JSON)
             .header(ACCEPT_ENCODING, GZIP)
-            .header(AUTHORIZATION, authorization("Basic ", &self.pair())?)
+            .header(AUTHORIZATION, authorization_header("Basic ", &self.basic_credentials())?)
             .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
-            .header(USER_AGENT, AGENT)
+            .header(USER_AGENT, USER_AGENT_VALUE)
             .body(Bytes::from_static(b"grant_type=client_credentials"))
     }
 
     fn parse(&self, response: &Response<Bytes>) -> Result<Token, DecodeError> {
         #[derive(Deserialize)]
         struct Body {
-            #[serde(deserialize_with = "taken_over")]
+            #[serde(deserialize_with = "secret_from_string")]
             access_token: Secret,
             expires_in: Option<serde_json::Value>,
         }
@@ -104,7 +104,7 @@ impl Bearer {
         if secret.expose().is_empty() {
             return None;
         }
-        let header = authorization("Bearer ", &secret).ok()?;
+        let header = authorization_header("Bearer ", &secret).ok()?;
         Some(Self { secret, header })
     }
 
@@ -120,7 +120,7 @@ impl Bearer {
 }
 
 /// A header whose copies all share one text, which is overwritten behind the last of them.
-fn authorization(scheme: &str, credentials: &Secret) -> Result<HeaderValue, InvalidHeaderValue> {
+fn authorization_header(scheme: &str, credentials: &Secret) -> Result<HeaderValue, InvalidHeaderValue> {
     let text = Zeroizing::new([scheme, credentials.expose()].concat());
     let mut header = HeaderValue::from_maybe_shared(Bytes::from_owner(text))?;
     header.set_sensitive(true);
@@ -128,7 +128,7 @@ fn authorization(scheme: &str, credentials: &Secret) -> Result<HeaderValue, Inva
 }
 
 /// A text that is forgotten although what stands after it makes an error of the whole.
-fn taken_over<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Secret, D::Error> {
+fn secret_from_string<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Secret, D::Error> {
     String::deserialize(deserializer).map(Secret::new)
 }
 
@@ -138,19 +138,19 @@ pub const LOGIN: Operation = Operation::new("post_oauth_token", "login", &[]);
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::calls::wire;
+    use crate::calls::request_to_text;
 
     fn parse(body: &'static str) -> Result<Token, DecodeError> {
-        Login { id: "", secret: &Secret::new("") }.parse(&Response::new(body.into()))
+        Login { client_id: "", client_secret: &Secret::new("") }.parse(&Response::new(body.into()))
     }
 
     #[test]
     fn the_request() {
         let secret = Secret::new("open sesame");
-        let login = Login { id: "my-client", secret: &secret };
+        let login = Login { client_id: "my-client", client_secret: &secret };
         let request = login.request(&"https://login.mypurecloud.de".parse().unwrap()).unwrap();
         assert_eq!(
-            wire(&request),
+            request_to_text(&request),
             "POST https://login.mypurecloud.de/oauth/token\n\
              accept: application/json\n\
              accept-encoding: gzip\n\
@@ -186,7 +186,8 @@ mod tests {
     #[test]
     fn d12_an_answer_that_is_not_utf_8_is_an_error_wherever_it_is_not() {
         let body = b"{\"access_token\":\"abc\",\"scope\":\"\xff\"}";
-        let error = Login { id: "", secret: &Secret::new("") }.parse(&Response::new(body[..].into()));
+        let error =
+            Login { client_id: "", client_secret: &Secret::new("") }.parse(&Response::new(body[..].into()));
         assert_eq!(error.unwrap_err().location(), "byte 31");
     }
 

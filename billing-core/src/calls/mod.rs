@@ -32,7 +32,7 @@ use crate::model::{Scan, decode_model};
 use crate::values::DocumentUrl;
 use crate::{BaseUrl, DecodeError};
 
-pub use billable_usage::{BillableUsage, PackedBillableUsage};
+pub use billable_usage::{BillableUsageCall, PackedBillableUsageCall};
 pub use contract::ContractCall;
 pub use contract_period::ContractPeriodCall;
 pub use contracts::ContractsCall;
@@ -191,15 +191,15 @@ fn decode_page<T: for<'a> Scan<'a> + DeserializeOwned>(
 }
 
 /// What contracts and invoices need.
-const SUBSCRIPTION: &[&str] = &["billing:subscription:view"];
+const SUBSCRIPTION_VIEW: &[&str] = &["billing:subscription:view"];
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const GZIP: HeaderValue = HeaderValue::from_static("gzip");
-pub(crate) const AGENT: HeaderValue =
+pub(crate) const USER_AGENT_VALUE: HeaderValue =
     HeaderValue::from_static(concat!("billing-core/", env!("CARGO_PKG_VERSION")));
 
 /// A request as text, for the wire vectors in the tests.
 #[cfg(test)]
-pub(crate) fn wire(request: &Request<Bytes>) -> String {
+pub(crate) fn request_to_text(request: &Request<Bytes>) -> String {
     let headers: String =
         request.headers().iter().map(|(k, v)| format!("{k}: {}\n", v.to_str().unwrap())).collect();
     let body = std::str::from_utf8(request.body()).unwrap();
@@ -216,10 +216,13 @@ mod tests {
 
     #[test]
     fn with_its_body_a_call_is_the_same_call() {
-        let call = BillableUsage::new(Period::from_user("2026-10-01", "2026-11-01").unwrap());
+        let call = BillableUsageCall::new(Period::from_user("2026-10-01", "2026-11-01").unwrap());
         let with_body = WithBody(call.clone());
         let api = crate::Environment::default().api().clone();
-        assert_eq!(wire(&with_body.request(&api).unwrap()), wire(&call.request(&api).unwrap()));
+        assert_eq!(
+            request_to_text(&with_body.request(&api).unwrap()),
+            request_to_text(&call.request(&api).unwrap())
+        );
         assert_eq!(
             (with_body.operation(), with_body.attempt_timeout()),
             (call.operation(), call.attempt_timeout())
@@ -286,7 +289,7 @@ mod tests {
             let api = crate::Environment::default().api().clone();
             let accepted = [StatusCode::OK, StatusCode::CREATED].map(|status| call.accepts(status));
             let rest = (call.operation(), call.attempt_timeout(), call.is_secret(), call.document());
-            format!("{} {accepted:?} {rest:?}", wire(&call.request(&api).unwrap()))
+            format!("{} {accepted:?} {rest:?}", request_to_text(&call.request(&api).unwrap()))
         }
         let unusual = || Unusual(DocumentUrl::parse("https://files.example.com/1".into()).unwrap());
         let expected = answers(&unusual());

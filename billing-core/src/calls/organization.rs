@@ -41,7 +41,7 @@ const OPERATION: Operation = Operation::new("get_organizations_me", "own organis
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::calls::wire;
+    use crate::calls::request_to_text;
     use crate::model::OrganizationState;
 
     #[test]
@@ -49,7 +49,7 @@ mod tests {
         let request =
             OrganizationCall::new().request(&"https://api.mypurecloud.com".parse().unwrap()).unwrap();
         assert_eq!(
-            wire(&request),
+            request_to_text(&request),
             "GET https://api.mypurecloud.com/api/v2/organizations/me\n\
              accept: application/json\n\
              accept-encoding: gzip\n\

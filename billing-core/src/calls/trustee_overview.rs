@@ -26,7 +26,7 @@ impl TrusteeOverviewCall {
 
     /// The overview of the billing period with that index; of the latest one if it is `None`.
     #[must_use = "the call is not changed in place"]
-    pub fn period(self, index: impl Into<Option<PeriodIndex>>) -> Self {
+    pub fn period_index(self, index: impl Into<Option<PeriodIndex>>) -> Self {
         Self { period: index.into(), ..self }
     }
 }
@@ -63,7 +63,7 @@ pub(crate) const OPERATION: Operation = Operation::new(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::calls::wire;
+    use crate::calls::request_to_text;
 
     #[test]
     fn the_request() {
@@ -75,13 +75,13 @@ mod tests {
             "https://gateway.example.com/genesys/api/v2/billing/trusteebillingoverview/\
              9d750d63-95ae-4df7-8955-2bca7152ca19"
         );
-        assert_eq!(uri(&call.clone().period(PeriodIndex::new(3)).period(None)), uri(&call));
+        assert_eq!(uri(&call.clone().period_index(PeriodIndex::new(3)).period_index(None)), uri(&call));
         assert_eq!(
-            uri(&call.clone().period(Some(PeriodIndex::new(3)))),
+            uri(&call.clone().period_index(Some(PeriodIndex::new(3)))),
             uri(&call) + "?billingPeriodIndex=3"
         );
         assert_eq!(
-            wire(&call.period(PeriodIndex::new(0)).request(&api).unwrap()),
+            request_to_text(&call.period_index(PeriodIndex::new(0)).request(&api).unwrap()),
             "GET https://gateway.example.com/genesys/api/v2/billing/trusteebillingoverview/\
              9d750d63-95ae-4df7-8955-2bca7152ca19?billingPeriodIndex=0\n\
              accept: application/json\n\

@@ -54,7 +54,7 @@ const OPERATION: Operation =
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::calls::wire;
+    use crate::calls::request_to_text;
     use crate::machine::{NextPage, Page};
 
     #[test]
@@ -62,7 +62,7 @@ mod tests {
         let api = "https://api.mypurecloud.com".parse().unwrap();
         let call = TrustorsCall::new().page_size(PageSize::new(200).unwrap());
         assert_eq!(
-            wire(&call.request(&api).unwrap()),
+            request_to_text(&call.request(&api).unwrap()),
             "GET https://api.mypurecloud.com/api/v2/orgauthorization/trustors?pageSize=200&pageNumber=1\n\
              accept: application/json\n\
              accept-encoding: gzip\n\

@@ -23,7 +23,7 @@ impl ErrorContext {
     /// What a response says. `secrets` that a careless server sends back are taken out of it.
     pub(crate) fn from_response(response: &Response<impl AsRef<[u8]>>, secrets: &[&Secret]) -> Self {
         let body = response.body().as_ref();
-        let error = ErrorBody::read(body);
+        let error = ErrorBody::parse(body);
         let clean = |text: String| redacted_line(text, secrets);
         let start = String::from_utf8_lossy(&body[..body.len().min(MAX_BODY_SCAN_BYTES)]);
         let start: String =

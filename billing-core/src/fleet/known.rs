@@ -6,38 +6,38 @@
 
 use std::collections::BTreeMap;
 
-use crate::history::{Dates, Summary};
+use crate::history::{PeriodDates, Summary};
 use crate::values::clock::between;
 
 /// See the [module's text](self).
 #[derive(Clone, Debug, Default)]
-pub(super) struct Known {
+pub(super) struct KnownPeriods {
     by_index: BTreeMap<u32, Summary>,
     /// What has moved nobody knows how far, by the indexes of before.
-    adrift: BTreeMap<u32, Summary>,
+    unplaced: BTreeMap<u32, Summary>,
 }
 
-impl Known {
+impl KnownPeriods {
     /// What is under an index.
-    pub(super) fn at(&self, index: u32) -> Option<Summary> {
+    pub(super) fn get(&self, index: u32) -> Option<Summary> {
         self.by_index.get(&index).copied()
     }
 
     /// Takes in what was found under an index, after all that was found before. Whether it is a period that was known, and not
     /// gone past yet.
-    pub(super) fn note(&mut self, index: u32, found: Summary) -> bool {
+    pub(super) fn record(&mut self, index: u32, found: Summary) -> bool {
         let mut beyond = self.by_index.split_off(&index.saturating_add(1));
         let former = beyond
             .iter()
-            .chain(&self.adrift)
+            .chain(&self.unplaced)
             .find_map(|(at, known)| known.is_same_period(found).then_some(*at));
         if let Some(former) = former {
-            beyond.append(&mut self.adrift);
+            beyond.append(&mut self.unplaced);
             let moved = |at: u32| at.checked_add(index)?.checked_sub(former);
             let behind = beyond.into_iter().filter(|(at, _)| *at > former);
             self.by_index.extend(behind.filter_map(|(at, brief)| Some((moved(at)?, brief))));
-        } else if self.has_moved(index, found, beyond.get(&index.saturating_add(1))) {
-            self.adrift.append(&mut beyond);
+        } else if self.indexes_shifted(index, found, beyond.get(&index.saturating_add(1))) {
+            self.unplaced.append(&mut beyond);
         } else {
             self.by_index.append(&mut beyond);
         }
@@ -46,17 +46,17 @@ impl Known {
     }
 
     /// Whether what was found under an index does not go together with what was known before it, or under the `next`.
-    fn has_moved(&self, index: u32, found: Summary, next: Option<&Summary>) -> bool {
+    fn indexes_shifted(&self, index: u32, found: Summary, next: Option<&Summary>) -> bool {
         self.by_index.range(..index).any(|(_, known)| known.is_same_period(found))
-            || next.is_some_and(|next| leaves_out(found, *next))
+            || next.is_some_and(|next| has_gap(found, *next))
     }
 }
 
 /// Whether there is a period between one and what was known behind it: time for half of one at least.
-fn leaves_out(newer: Summary, older: Summary) -> bool {
+fn has_gap(newer: Summary, older: Summary) -> bool {
     let (
-        Summary::Period(Dates { start: Some(start), end: Some(end) }),
-        Summary::Period(Dates { end: Some(last), .. }),
+        Summary::Period(PeriodDates { start: Some(start), end: Some(end) }),
+        Summary::Period(PeriodDates { end: Some(last), .. }),
     ) = (newer, older)
     else {
         return false;

@@ -43,7 +43,7 @@
 //!     match fleet.step(now) {
 //!         // A driver performs these side by side.
 //!         FleetStep::Send(request, flight) => out.push((request, flight)),
-//!         FleetStep::Found(finding) => println!("{}: {:?}", finding.organization, finding.stop_reason),
+//!         FleetStep::Result(finding) => println!("{}: {:?}", finding.organization, finding.stop_reason),
 //!         FleetStep::Wait(until) => match out.pop() {
 //!             Some((request, flight)) => fleet.receive(flight, sandbox.reply(&request, now), now),
 //!             None => now = until.unwrap_or(now),
@@ -71,7 +71,7 @@ use http::StatusCode;
 use crate::calls::LOGIN;
 use crate::error::ErrorOrigin;
 use crate::history::{
-    Dates, History, HistoryStep, PeriodOutcome, PeriodResult, PeriodSelection, StopReason, Summary,
+    History, HistoryStep, PeriodDates, PeriodOutcome, PeriodResult, PeriodSelection, StopReason, Summary,
 };
 use crate::machine::WaitReason;
 use crate::session::NOT_THE_CONFIGURED_API;
@@ -79,8 +79,8 @@ use crate::session::SharedSession;
 use crate::{
     Authorized, BaseUrl, Error, ErrorKind, Machine, OrgId, PeriodIndex, Policy, Reply, Request, Sent, Step,
 };
-use known::Known;
-use progress::{Speedometer, finishes};
+use known::KnownPeriods;
+use progress::{RateCounter, estimated_end};
 
 pub use journal::{Journal, JournalError, JournalReader};
 pub use plan::{FleetPlan, PlanAge, PlanMismatch};
@@ -92,54 +92,54 @@ pub use progress::FleetProgress;
 /// Each organisation is a [`History`], with its bound.
 #[must_use = "a fleet does nothing unless it is stepped"]
 pub struct Fleet<A: SharedSession> {
-    access: A,
+    session: A,
     api: BaseUrl,
     policy: Policy,
-    reach: PeriodSelection,
+    selection: PeriodSelection,
     organizations: Vec<OrgId>,
     max_in_flight: usize,
 
     /// The next organisation to begin.
-    next: usize,
+    next_organization: usize,
     /// Walks that wait for their next request: organisations that are begun, in the order in which they came to it.
     ready: VecDeque<(usize, History)>,
     /// Machines that wait for a time, in the order in which they came to it.
-    parked: BTreeMap<(DateTime<Utc>, u64), (usize, Machined<A>)>,
+    parked: BTreeMap<(DateTime<Utc>, u64), (usize, HistoryMachine<A>)>,
     /// Machines whose request is out.
-    out: BTreeMap<u64, (usize, Sent<Machined<A>>)>,
+    in_flight: BTreeMap<u64, (usize, Sent<HistoryMachine<A>>)>,
     /// Numbers machines as they park and flights as they go.
-    sequence: u64,
+    next_id: u64,
     /// The session lets nobody out before this, and why.
-    held: Option<(WaitReason, DateTime<Utc>)>,
+    session_wait: Option<(WaitReason, DateTime<Utc>)>,
     /// The session's revision when last looked at.
     revision: u64,
 
     /// What a journal knows of each organisation, and until the first step where each of these stands.
-    known: BTreeMap<usize, Known>,
-    places: BTreeMap<String, usize>,
+    known_periods: BTreeMap<usize, KnownPeriods>,
+    index_by_id: BTreeMap<String, usize>,
     /// Organisations whose turn came before, in the run of the journal; and those of them that are not finished, whose turn
     /// comes first in this.
-    recalled: BTreeSet<usize>,
+    resumed: BTreeSet<usize>,
     unfinished: VecDeque<usize>,
-    outgoing: VecDeque<(Box<Request>, RequestHandle)>,
-    found: VecDeque<PeriodResult>,
+    to_send: VecDeque<(Box<Request>, RequestHandle)>,
+    results: VecDeque<PeriodResult>,
     /// Organisations that are begun and have something that could not be read.
-    spoiled: BTreeSet<usize>,
+    incomplete: BTreeSet<usize>,
     done: usize,
     /// How many of those the journal had done with.
-    done_before: usize,
-    failed: usize,
+    done_in_journal: usize,
+    incomplete_count: usize,
     /// Whether the server has answered for any organisation.
-    answered: bool,
-    answers: u64,
+    has_answer: bool,
+    answer_count: u64,
     /// Failures of server or network in a row.
-    failing: u32,
-    begun: Option<DateTime<Utc>>,
-    speed: Speedometer,
-    stopped: Option<Aborted>,
+    consecutive_failures: u32,
+    started_at: Option<DateTime<Utc>>,
+    answer_rate: RateCounter,
+    aborted: Option<Aborted>,
 }
 
-type Machined<A> = Authorized<History, A>;
+type HistoryMachine<A> = Authorized<History, A>;
 
 /// What a fleet wants.
 #[derive(Debug)]
@@ -148,7 +148,7 @@ pub enum FleetStep {
     /// Perform this exchange, beside those that are out, then hand the reply to [`Fleet::receive`]. Step again at once.
     Send(Box<Request>, RequestHandle),
     /// A result. Step again.
-    Found(PeriodResult),
+    Result(PeriodResult),
     /// Nothing to do before this time, or before a reply comes, or the [`Session::revision`](crate::Session::revision)
     /// changes; without a time, before a reply comes. Then step again.
     Wait(Option<DateTime<Utc>>),
@@ -161,7 +161,7 @@ pub enum FleetStep {
 #[non_exhaustive]
 pub struct FleetUpdate {
     /// What was found; `None` where there is nothing new but a wait, which the progress names.
-    pub finding: Option<PeriodResult>,
+    pub result: Option<PeriodResult>,
     /// How far the run has come.
     pub progress: FleetProgress,
 }
@@ -179,7 +179,7 @@ pub struct Aborted {
     pub error: Error,
     /// How many failures in a row there were, where each alone would be an organisation's own; `None` where the error alone
     /// concerns all.
-    pub in_a_row: Option<u32>,
+    pub consecutive_failures: Option<u32>,
 }
 
 impl<A: SharedSession> Fleet<A> {
@@ -192,34 +192,34 @@ impl<A: SharedSession> Fleet<A> {
     pub fn new(assignment: &FleetPlan, policy: Policy, access: A) -> Self {
         Self {
             revision: access.with(|session| session.revision()),
-            access,
+            session: access,
             api: assignment.api.clone(),
             policy,
-            reach: assignment.reach,
+            selection: assignment.selection,
             organizations: assignment.organizations().to_vec(),
             max_in_flight: Self::DEFAULT_IN_FLIGHT,
-            next: 0,
+            next_organization: 0,
             ready: VecDeque::new(),
             parked: BTreeMap::new(),
-            out: BTreeMap::new(),
-            sequence: 0,
-            held: None,
-            known: BTreeMap::new(),
-            places: BTreeMap::new(),
-            recalled: BTreeSet::new(),
+            in_flight: BTreeMap::new(),
+            next_id: 0,
+            session_wait: None,
+            known_periods: BTreeMap::new(),
+            index_by_id: BTreeMap::new(),
+            resumed: BTreeSet::new(),
             unfinished: VecDeque::new(),
-            outgoing: VecDeque::new(),
-            found: VecDeque::new(),
-            spoiled: BTreeSet::new(),
+            to_send: VecDeque::new(),
+            results: VecDeque::new(),
+            incomplete: BTreeSet::new(),
             done: 0,
-            done_before: 0,
-            failed: 0,
-            answered: false,
-            answers: 0,
-            failing: 0,
-            begun: None,
-            speed: Speedometer::default(),
-            stopped: None,
+            done_in_journal: 0,
+            incomplete_count: 0,
+            has_answer: false,
+            answer_count: 0,
+            consecutive_failures: 0,
+            started_at: None,
+            answer_rate: RateCounter::default(),
+            aborted: None,
         }
     }
 
@@ -230,73 +230,77 @@ impl<A: SharedSession> Fleet<A> {
 
     /// Takes in, before the first step, what is known already: the findings of a journal, in their order. What was found is
     /// neither asked for nor found again; where the server has begun a new period since, it is looked for one index further on.
-    pub fn recall(&mut self, finding: &PeriodResult) {
-        if self.places.is_empty() {
-            self.places = self.organizations.iter().map(OrgId::normalized).zip(0..).collect();
+    pub fn restore(&mut self, finding: &PeriodResult) {
+        if self.index_by_id.is_empty() {
+            self.index_by_id = self.organizations.iter().map(OrgId::normalized).zip(0..).collect();
         }
-        let Some(place) = self.places.get(&finding.organization.normalized()) else { return };
-        let brief = brief(finding);
-        self.answered |= matches!(brief, Summary::Period(_) | Summary::Nothing);
-        self.known.entry(*place).or_default().note(finding.index.get(), brief);
+        let Some(place) = self.index_by_id.get(&finding.organization.normalized()) else { return };
+        let brief = summarize(finding);
+        self.has_answer |= matches!(brief, Summary::Period(_) | Summary::NoOlderPeriod);
+        self.known_periods.entry(*place).or_default().record(finding.index.get(), brief);
     }
 
     /// Goes on at `now`, with whatever is next.
     pub fn step(&mut self, now: DateTime<Utc>) -> FleetStep {
-        self.begin(now);
+        self.apply_journal(now);
         loop {
-            if let Some((request, flight)) = self.outgoing.pop_front() {
+            if let Some((request, flight)) = self.to_send.pop_front() {
                 return FleetStep::Send(request, flight);
             }
-            if let Some(finding) = self.found.pop_front() {
-                return FleetStep::Found(finding);
+            if let Some(finding) = self.results.pop_front() {
+                return FleetStep::Result(finding);
             }
-            if let Some(stopped) = &self.stopped {
+            if let Some(stopped) = &self.aborted {
                 return FleetStep::Done(Err(stopped.clone()));
             }
             if self.done == self.organizations.len() {
                 return FleetStep::Done(Ok(()));
             }
-            self.look_at_session(now);
-            if self.out.len() >= self.max_in_flight {
+            self.check_session(now);
+            if self.in_flight.len() >= self.max_in_flight {
                 return FleetStep::Wait(None);
             }
             let Some((place, machine)) = self.next_machine(now) else {
-                return FleetStep::Wait(self.wake());
+                return FleetStep::Wait(self.next_wake());
             };
             let index = machine.machine().next_index();
-            self.take((place, index), machine.step(now), now);
+            self.handle_step((place, index), machine.step(now), now);
         }
     }
 
     /// Takes the reply to a request that [`Fleet::step`] gave, at the time `now`. Then step again.
     pub fn receive(&mut self, flight: RequestHandle, reply: Reply, now: DateTime<Utc>) {
-        let Some((place, sent)) = self.out.remove(&flight.0) else { return };
+        let Some((place, sent)) = self.in_flight.remove(&flight.0) else { return };
         let index = sent.inner().machine().next_index();
-        self.take((place, index), sent.receive(reply, now), now);
+        self.handle_step((place, index), sent.receive(reply, now), now);
     }
 
     /// How far it has come.
     pub fn progress(&self, now: DateTime<Utc>) -> FleetProgress {
-        let pace = self.access.with(|session| session.throughput(now));
+        let pace = self.session.with(|session| session.throughput(now));
         let finishes = self.requests_left().and_then(|left| {
-            finishes(left, &pace, self.answers, self.begun.unwrap_or(now), now).filter(|_| left > 0)
+            estimated_end(left, &pace, self.answer_count, self.started_at.unwrap_or(now), now)
+                .filter(|_| left > 0)
         });
         FleetProgress {
             at: now,
             organizations: self.organizations.len(),
             done: self.done,
-            failed: self.failed,
-            open: self.open(),
-            answers: self.answers,
-            per_minute: self.speed.per_minute(now),
-            finishes,
-            waiting: self.held.clone().filter(|(_, until)| *until > now && self.out.is_empty()),
+            incomplete: self.incomplete_count,
+            in_progress: self.in_progress(),
+            answers: self.answer_count,
+            answers_per_minute: self.answer_rate.per_minute(now),
+            estimated_end: finishes,
+            wait_reason: self
+                .session_wait
+                .clone()
+                .filter(|(_, until)| *until > now && self.in_flight.is_empty()),
         }
     }
 
     /// What a driver tells, at `now`.
     pub fn update(&self, finding: Option<PeriodResult>, now: DateTime<Utc>) -> FleetUpdate {
-        FleetUpdate { finding, progress: self.progress(now) }
+        FleetUpdate { result: finding, progress: self.progress(now) }
     }
 
     /// Whether a machine waits for the login that somebody else has begun. Then step again as soon as
@@ -306,81 +310,81 @@ impl<A: SharedSession> Fleet<A> {
     }
 
     /// Finds out, at the first step, which organisations the journal has done with, and which not.
-    fn begin(&mut self, now: DateTime<Utc>) {
-        if self.begun.is_some() {
+    fn apply_journal(&mut self, now: DateTime<Utc>) {
+        if self.started_at.is_some() {
             return;
         }
-        self.begun = Some(now);
-        self.places = BTreeMap::new();
-        let mut known: Vec<usize> = self.known.keys().copied().collect();
+        self.started_at = Some(now);
+        self.index_by_id = BTreeMap::new();
+        let mut known: Vec<usize> = self.known_periods.keys().copied().collect();
         known.sort_unstable();
         for place in known {
-            let Some(history) = self.history(place) else { continue };
+            let Some(history) = self.start_history(place) else { continue };
             match self.skip_known(place, history) {
                 Ok(_) => self.unfinished.push_back(place),
-                Err(_) => self.end(place),
+                Err(_) => self.finish(place),
             }
-            self.recalled.insert(place);
+            self.resumed.insert(place);
         }
-        self.done_before = self.done;
+        self.done_in_journal = self.done;
     }
 
-    fn history(&self, place: usize) -> Option<History> {
+    fn start_history(&self, place: usize) -> Option<History> {
         let organization = self.organizations.get(place)?.clone();
         let seed = self.policy.seed.wrapping_add(u64::try_from(place).unwrap_or_default());
         let policy = Policy { seed, ..self.policy.clone() };
-        Some(History::new(organization, self.reach, self.api.clone(), policy))
+        Some(History::new(organization, self.selection, self.api.clone(), policy))
     }
 
     /// Takes a walk past what is known already.
     fn skip_known(&mut self, place: usize, mut history: History) -> Result<History, StopReason> {
-        let Some(known) = self.known.get(&place) else { return Ok(history) };
-        while let Some(brief) = known.at(history.next_index().get()) {
-            if matches!(brief, Summary::Failed | Summary::Fatal) {
-                self.spoiled.insert(place);
+        let Some(known) = self.known_periods.get(&place) else { return Ok(history) };
+        while let Some(brief) = known.get(history.next_index().get()) {
+            if matches!(brief, Summary::Failed | Summary::FailedForAll) {
+                self.incomplete.insert(place);
             }
-            history = history.recall(brief)?;
+            history = history.skip_known(brief)?;
         }
         Ok(history)
     }
 
     /// The machine that is to be stepped next.
-    fn next_machine(&mut self, now: DateTime<Utc>) -> Option<(usize, Machined<A>)> {
+    fn next_machine(&mut self, now: DateTime<Utc>) -> Option<(usize, HistoryMachine<A>)> {
         if let Some(parked) = self.parked.first_entry().filter(|parked| parked.key().0 <= now) {
             return Some(parked.remove());
         }
-        if self.held.as_ref().is_some_and(|(_, until)| *until > now) {
+        if self.session_wait.as_ref().is_some_and(|(_, until)| *until > now) {
             return None;
         }
-        self.held = None;
+        self.session_wait = None;
         let (place, history) = self.ready.pop_front().or_else(|| self.next_organization())?;
-        Some((place, Authorized::new(history, self.access.clone())))
+        Some((place, Authorized::new(history, self.session.clone())))
     }
 
     fn next_organization(&mut self) -> Option<(usize, History)> {
-        if self.open() >= self.max_in_flight.saturating_mul(OPEN) {
+        if self.in_progress() >= self.max_in_flight.saturating_mul(OPEN) {
             return None;
         }
         if let Some(place) = self.unfinished.pop_front() {
             // What is known has not ended its walk at the first step, and does not now.
-            let history = self.history(place)?;
+            let history = self.start_history(place)?;
             return Some((place, self.skip_known(place, history).ok()?));
         }
-        while self.recalled.remove(&self.next) {
-            self.next += 1;
+        while self.resumed.remove(&self.next_organization) {
+            self.next_organization += 1;
         }
-        let history = self.history(self.next)?;
-        self.next += 1;
-        Some((self.next - 1, history))
+        let history = self.start_history(self.next_organization)?;
+        self.next_organization += 1;
+        Some((self.next_organization - 1, history))
     }
 
     /// Wakes who waits for a login, if one has come to an end.
-    fn look_at_session(&mut self, now: DateTime<Utc>) {
-        let revision = self.access.with(|session| session.revision());
+    fn check_session(&mut self, now: DateTime<Utc>) {
+        let revision = self.session.with(|session| session.revision());
         if revision == std::mem::replace(&mut self.revision, revision) {
             return;
         }
-        self.held.take_if(|(waiting, _)| *waiting == WaitReason::Login);
+        self.session_wait.take_if(|(waiting, _)| *waiting == WaitReason::Login);
         let (joining, others): (Vec<_>, Vec<_>) = std::mem::take(&mut self.parked)
             .into_iter()
             .partition(|(_, (_, machine))| machine.awaits_login());
@@ -389,38 +393,38 @@ impl<A: SharedSession> Fleet<A> {
     }
 
     /// Takes in what a machine does next, which is at that index of that organisation.
-    fn take(&mut self, at: (usize, PeriodIndex), step: Step<Machined<A>>, now: DateTime<Utc>) {
+    fn handle_step(&mut self, at: (usize, PeriodIndex), step: Step<HistoryMachine<A>>, now: DateTime<Utc>) {
         let place = at.0;
-        self.sequence += 1;
+        self.next_id += 1;
         match step {
             Step::Send(request, sent) => {
-                self.out.insert(self.sequence, (place, sent));
-                self.outgoing.push_back((request, RequestHandle(self.sequence)));
+                self.in_flight.insert(self.next_id, (place, sent));
+                self.to_send.push_back((request, RequestHandle(self.next_id)));
             }
             Step::Wait(until, machine) => {
                 let waiting = machine.progress().wait_reason;
-                if is_of_the_session(&waiting) {
-                    self.held = Some((waiting, until));
+                if is_session_wait(&waiting) {
+                    self.session_wait = Some((waiting, until));
                 }
-                self.parked.insert((until, self.sequence), (place, machine));
+                self.parked.insert((until, self.next_id), (place, machine));
             }
-            Step::Done(Ok(visit)) => self.visited(place, visit, now),
-            Step::Done(Err(error)) => self.failed(at, error, now),
+            Step::Done(Ok(visit)) => self.handle_result(place, visit, now),
+            Step::Done(Err(error)) => self.handle_error(at, error, now),
         }
     }
 
-    fn visited(&mut self, place: usize, visit: HistoryStep, now: DateTime<Utc>) {
+    fn handle_result(&mut self, place: usize, visit: HistoryStep, now: DateTime<Utc>) {
         let HistoryStep { mut result, rest } = visit;
-        self.count(now);
+        self.count_answer(now);
         match &result.outcome {
-            PeriodOutcome::Failed(error) => self.fails(place, error),
-            _ => (self.failing, self.answered) = (0, true),
+            PeriodOutcome::Failed(error) => self.count_failure(place, error),
+            _ => (self.consecutive_failures, self.has_answer) = (0, true),
         }
-        let known = self.known.get_mut(&place);
-        if known.is_some_and(|known| known.note(result.index.get(), brief(&result)))
+        let known = self.known_periods.get_mut(&place);
+        if known.is_some_and(|known| known.record(result.index.get(), summarize(&result)))
             && let PeriodOutcome::Period(period) | PeriodOutcome::Undated(period) = &result.outcome
         {
-            result.outcome = PeriodOutcome::Repeated(Dates::of(&period.overview));
+            result.outcome = PeriodOutcome::Repeated(PeriodDates::from_overview(&period.overview));
         }
         match rest.map(|rest| self.skip_known(place, rest)) {
             Some(Ok(rest)) => self.ready.push_back((place, rest)),
@@ -428,50 +432,55 @@ impl<A: SharedSession> Fleet<A> {
             None => {}
         }
         if result.stop_reason.is_some() {
-            self.end(place);
+            self.finish(place);
         }
-        self.found.push_back(result);
+        self.results.push_back(result);
     }
 
-    fn failed(&mut self, (place, index): (usize, PeriodIndex), error: Error, now: DateTime<Utc>) {
+    fn handle_error(&mut self, (place, index): (usize, PeriodIndex), error: Error, now: DateTime<Utc>) {
         if self.concerns_all(&error) {
-            self.stop(Aborted { error, in_a_row: None });
+            self.abort(Aborted { error, consecutive_failures: None });
             return;
         }
-        self.count(now);
-        self.fails(place, &error);
-        self.end(place);
+        self.count_answer(now);
+        self.count_failure(place, &error);
+        self.finish(place);
         if let Some(organization) = self.organizations.get(place).cloned() {
             let (found, ended) = (PeriodOutcome::Failed(error), Some(StopReason::Failed));
-            self.found.push_back(PeriodResult { organization, index, outcome: found, stop_reason: ended });
+            self.results.push_back(PeriodResult { organization, index, outcome: found, stop_reason: ended });
         }
     }
 
-    fn count(&mut self, now: DateTime<Utc>) {
-        self.answers += 1;
-        self.speed.count(now);
+    fn count_answer(&mut self, now: DateTime<Utc>) {
+        self.answer_count += 1;
+        self.answer_rate.count(now);
     }
 
     /// Something of an organisation could not be read.
-    fn fails(&mut self, place: usize, error: &Error) {
-        self.spoiled.insert(place);
+    fn count_failure(&mut self, place: usize, error: &Error) {
+        self.incomplete.insert(place);
         match error.origin() {
-            ErrorOrigin::Server | ErrorOrigin::Network | ErrorOrigin::Deadline => self.failing += 1,
-            ErrorOrigin::Caller => self.failing = 0,
+            ErrorOrigin::Server | ErrorOrigin::Network | ErrorOrigin::Deadline => {
+                self.consecutive_failures += 1
+            }
+            ErrorOrigin::Caller => self.consecutive_failures = 0,
         }
-        if self.failing >= Self::MAX_CONSECUTIVE_FAILURES {
-            self.stop(Aborted { error: error.clone(), in_a_row: Some(self.failing) });
+        if self.consecutive_failures >= Self::MAX_CONSECUTIVE_FAILURES {
+            self.abort(Aborted {
+                error: error.clone(),
+                consecutive_failures: Some(self.consecutive_failures),
+            });
         }
     }
 
-    fn end(&mut self, place: usize) {
+    fn finish(&mut self, place: usize) {
         self.done += 1;
-        self.failed += usize::from(self.spoiled.remove(&place));
-        self.known.remove(&place);
+        self.incomplete_count += usize::from(self.incomplete.remove(&place));
+        self.known_periods.remove(&place);
     }
 
-    fn stop(&mut self, stopped: Aborted) {
-        self.stopped.get_or_insert(stopped);
+    fn abort(&mut self, stopped: Aborted) {
+        self.aborted.get_or_insert(stopped);
         self.ready.clear();
         self.parked.clear();
     }
@@ -485,7 +494,7 @@ impl<A: SharedSession> Fleet<A> {
             // An id that is too long for an address is one organisation's own.
             ErrorKind::InvalidRequest(reason) => *reason == NOT_THE_CONFIGURED_API,
             // Those who were answered show that the token has the permission.
-            ErrorKind::Forbidden => lacks_permission && !self.answered,
+            ErrorKind::Forbidden => lacks_permission && !self.has_answer,
             ErrorKind::DeadlineExceeded(deadline) => Some(*deadline) == self.policy.deadline,
             // Of a quota, and not of a server that is busy with this one.
             ErrorKind::Deferred(_) => {
@@ -495,29 +504,29 @@ impl<A: SharedSession> Fleet<A> {
         }
     }
 
-    fn open(&self) -> usize {
-        self.ready.len() + self.parked.len() + self.out.len()
+    fn in_progress(&self) -> usize {
+        self.ready.len() + self.parked.len() + self.in_flight.len()
     }
 
-    fn wake(&self) -> Option<DateTime<Utc>> {
+    fn next_wake(&self) -> Option<DateTime<Utc>> {
         let parked = self.parked.keys().next().map(|(until, _)| *until);
-        parked.into_iter().chain(self.held.as_ref().map(|(_, until)| *until)).min()
+        parked.into_iter().chain(self.session_wait.as_ref().map(|(_, until)| *until)).min()
     }
 
     /// How many more requests it will take, as far as can be told.
     fn requests_left(&self) -> Option<u64> {
         let [left, open, answered_for] = [
             self.organizations.len() - self.done,
-            self.open(),
+            self.in_progress(),
             // Those that are begun are half done, on the whole.
-            (self.done - self.done_before) * 2 + self.open(),
+            (self.done - self.done_in_journal) * 2 + self.in_progress(),
         ]
         .map(|n| u64::try_from(n).unwrap_or(u64::MAX));
-        let each = match self.reach {
+        let each = match self.selection {
             PeriodSelection::Nth(_) => return Some(left),
-            PeriodSelection::Latest(n) if self.done == self.done_before => 2 * u64::from(n.get()),
-            _ if self.done == self.done_before => return None,
-            _ => (self.answers * 4).div_ceil(answered_for),
+            PeriodSelection::Latest(n) if self.done == self.done_in_journal => 2 * u64::from(n.get()),
+            _ if self.done == self.done_in_journal => return None,
+            _ => (self.answer_count * 4).div_ceil(answered_for),
         };
         Some((left * 2 - open) * each / 4)
     }
@@ -528,14 +537,14 @@ impl<A: SharedSession> fmt::Debug for Fleet<A> {
         f.debug_struct("Fleet")
             .field("organizations", &self.organizations.len())
             .field("done", &self.done)
-            .field("out", &self.out.len())
+            .field("out", &self.in_flight.len())
             .finish_non_exhaustive()
     }
 }
 
 impl fmt::Display for Aborted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.in_a_row {
+        match self.consecutive_failures {
             None => write!(f, "stopped, as this concerns every organisation: {}", self.error),
             Some(n) => write!(f, "stopped after {n} failures in a row; the last one: {}", self.error),
         }
@@ -549,20 +558,20 @@ impl std::error::Error for Aborted {
 }
 
 /// What a finding says, as far as a walk that goes on has to know.
-fn brief(finding: &PeriodResult) -> Summary {
+fn summarize(finding: &PeriodResult) -> Summary {
     match (&finding.outcome, finding.stop_reason) {
         (PeriodOutcome::Period(period) | PeriodOutcome::Undated(period), _) => {
-            Summary::Period(Dates::of(&period.overview))
+            Summary::Period(PeriodDates::from_overview(&period.overview))
         }
-        (PeriodOutcome::Outside(dates) | PeriodOutcome::Repeated(dates), _) => Summary::Period(*dates),
-        (PeriodOutcome::Nothing, _) => Summary::Nothing,
-        (PeriodOutcome::Failed(_), Some(StopReason::Failed)) => Summary::Fatal,
+        (PeriodOutcome::OutsideRange(dates) | PeriodOutcome::Repeated(dates), _) => Summary::Period(*dates),
+        (PeriodOutcome::NoOlderPeriod, _) => Summary::NoOlderPeriod,
+        (PeriodOutcome::Failed(_), Some(StopReason::Failed)) => Summary::FailedForAll,
         (PeriodOutcome::Failed(_), _) => Summary::Failed,
     }
 }
 
 /// Whether all requests of the session wait for the same.
-fn is_of_the_session(waiting: &WaitReason) -> bool {
+fn is_session_wait(waiting: &WaitReason) -> bool {
     match waiting {
         WaitReason::Throttled | WaitReason::QuotaExhausted | WaitReason::Spacing | WaitReason::Login => true,
         WaitReason::NotStarted | WaitReason::ReportPending(_) | WaitReason::Retry(_) => false,

@@ -17,9 +17,9 @@ pub struct FleetPlan {
     #[serde(with = "crate::values::environment::saved")]
     pub api: BaseUrl,
     /// How far back each organisation's periods are asked for.
-    pub reach: PeriodSelection,
+    pub selection: PeriodSelection,
     /// When the run was begun. An index may mean another period some days later.
-    pub begun: Timestamp,
+    pub started_at: Timestamp,
     /// The organisations, in the order in which they have their turn.
     organizations: Vec<OrgId>,
 }
@@ -35,7 +35,7 @@ impl FleetPlan {
     ) -> Self {
         let mut seen = BTreeSet::new();
         let organizations = organizations.into_iter().filter(|id| seen.insert(id.normalized())).collect();
-        Self { api, reach, begun: begun.into(), organizations }
+        Self { api, selection: reach, started_at: begun.into(), organizations }
     }
 
     /// The organisations, each once.
@@ -48,7 +48,7 @@ impl FleetPlan {
     /// The server takes days to begin a new period, and then every index means another period than before. The periods of
     /// one run that lasts longer may not all be alike.
     pub fn age(&self, now: DateTime<Utc>) -> PlanAge {
-        match now.signed_duration_since(self.begun.instant()) {
+        match now.signed_duration_since(self.started_at.instant()) {
             age if age > STALE => PlanAge::Stale,
             age if age > OLD => PlanAge::Old,
             _ => PlanAge::Fresh,
@@ -60,12 +60,12 @@ impl FleetPlan {
     ///
     /// # Errors
     /// Says what differs.
-    pub fn is_that_of(&self, other: &Self) -> Result<(), PlanMismatch> {
+    pub fn check_resumable_as(&self, other: &Self) -> Result<(), PlanMismatch> {
         if self.api != other.api {
             return Err(PlanMismatch::Api(self.api.to_string(), other.api.to_string()));
         }
-        if self.reach != other.reach {
-            return Err(PlanMismatch::Reach(self.reach, other.reach));
+        if self.selection != other.selection {
+            return Err(PlanMismatch::Selection(self.selection, other.selection));
         }
         let set = |assignment: &Self| -> BTreeSet<String> {
             assignment.organizations.iter().map(OrgId::normalized).collect()
@@ -73,7 +73,9 @@ impl FleetPlan {
         let (here, there) = (set(self), set(other));
         match (here.difference(&there).count(), there.difference(&here).count()) {
             (0, 0) => Ok(()),
-            (missing, more) => Err(PlanMismatch::Organizations { missing, more }),
+            (missing, more) => {
+                Err(PlanMismatch::Organizations { only_in_journal: missing, only_in_plan: more })
+            }
         }
     }
 }
@@ -98,13 +100,13 @@ pub enum PlanMismatch {
     /// They ask different servers, at these addresses.
     Api(String, String),
     /// They ask for different periods.
-    Reach(PeriodSelection, PeriodSelection),
+    Selection(PeriodSelection, PeriodSelection),
     /// They ask about different organisations.
     Organizations {
         /// So many of the first are not in the second.
-        missing: usize,
+        only_in_journal: usize,
         /// So many of the second are not in the first.
-        more: usize,
+        only_in_plan: usize,
     },
 }
 
@@ -112,8 +114,8 @@ impl std::fmt::Display for PlanMismatch {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Api(one, other) => write!(f, "it is of a run at {one}, not at {other}"),
-            Self::Reach(one, other) => write!(f, "it is of a run for {one}, not for {other}"),
-            Self::Organizations { missing, more } => write!(
+            Self::Selection(one, other) => write!(f, "it is of a run for {one}, not for {other}"),
+            Self::Organizations { only_in_journal: missing, only_in_plan: more } => write!(
                 f,
                 "it is of a run over other organisations: {missing} of them are not asked for now, and {more} are that were not then"
             ),

@@ -6,11 +6,11 @@ use std::num::NonZeroU32;
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::journal::Entry;
+use super::journal::JournalEntry;
 use super::*;
 use crate::session::Pacing;
-use crate::testing::{lost, reply, start};
-use crate::values::clock::{after, between};
+use crate::testing::{reply, start_time, transport_failure};
+use crate::values::clock::{between, saturating_add};
 use crate::{Credentials, Environment, Session, TransportErrorKind};
 
 type Shared = Rc<RefCell<Session>>;
@@ -39,7 +39,7 @@ fn session() -> Shared {
 
 fn assignment(n: usize, reach: PeriodSelection) -> FleetPlan {
     let organizations = (0..n).map(|n| format!("org-{n}").parse().unwrap());
-    FleetPlan::new(organizations, reach, Environment::default().api().clone(), start())
+    FleetPlan::new(organizations, reach, Environment::default().api().clone(), start_time())
 }
 
 fn latest() -> PeriodSelection {
@@ -81,7 +81,7 @@ fn run_until(fleet: &mut Fleet<Shared>, most: usize, server: Server<'_>) -> Run 
         most_open: 0,
         seconds: 0,
     };
-    let mut now = start();
+    let mut now = start_time();
     let mut times: BTreeMap<(usize, u32), usize> = BTreeMap::new();
     let mut out: BTreeMap<(DateTime<Utc>, u64), (RequestHandle, Reply)> = BTreeMap::new();
     for n in 0..1_000_000_u64 {
@@ -100,11 +100,11 @@ fn run_until(fleet: &mut Fleet<Shared>, most: usize, server: Server<'_>) -> Run 
                     *before += 1;
                     server(organization, index, *before - 1)
                 };
-                out.insert((after(now, Duration::from_millis(500 + n % 7)), n), (flight, reply));
+                out.insert((saturating_add(now, Duration::from_millis(500 + n % 7)), n), (flight, reply));
                 run.most_out = run.most_out.max(out.len());
-                run.most_open = run.most_open.max(fleet.open());
+                run.most_open = run.most_open.max(fleet.in_progress());
             }
-            FleetStep::Found(finding) => {
+            FleetStep::Result(finding) => {
                 run.found.push((number(&finding), finding.index.get(), word(&finding), finding.stop_reason));
                 run.findings.push(finding);
                 if run.found.len() == most {
@@ -122,7 +122,7 @@ fn run_until(fleet: &mut Fleet<Shared>, most: usize, server: Server<'_>) -> Run 
             },
             FleetStep::Done(end) => {
                 run.end = Some(end);
-                run.seconds = between(start(), now).as_secs();
+                run.seconds = between(start_time(), now).as_secs();
                 return run;
             }
         }
@@ -172,7 +172,7 @@ fn a_walk_that_is_begun_is_finished_before_more_are_begun() {
 #[test]
 fn one_organisation_is_named_once() {
     let ids = ["a", "b", "A", "a", "c"].map(|id| id.parse::<OrgId>().unwrap());
-    let assignment = FleetPlan::new(ids, latest(), Environment::default().api().clone(), start());
+    let assignment = FleetPlan::new(ids, latest(), Environment::default().api().clone(), start_time());
     assert_eq!(assignment.organizations().iter().map(OrgId::as_str).collect::<Vec<_>>(), ["a", "b", "c"]);
 }
 
@@ -184,7 +184,7 @@ fn what_goes_wrong_with_one_is_found_with_its_id_and_the_others_go_on() {
         (2, _) => reply(403, "", r#"{"code":"not.authorized"}"#),
         (3, 1) => reply(500, "", ""),
         (4, 0) => reply(503, "retry-after: 7200", ""),
-        (5, 0) if before == 0 => lost(TransportErrorKind::Reset),
+        (5, 0) if before == 0 => transport_failure(TransportErrorKind::Reset),
         (6, _) => reply(200, "", "<html>"),
         _ => overview(organization, index),
     });
@@ -200,8 +200,8 @@ fn what_goes_wrong_with_one_is_found_with_its_id_and_the_others_go_on() {
     assert_eq!(of(54), [(0, "failed Some(503)", failed)]);
     assert_eq!(of(55), [(0, "2026-12-01", None), (1, "2026-11-01", enough)]);
     assert_eq!(of(56), [(0, "failed Some(200)", None), (1, "failed Some(200)", enough)]);
-    let progress = fleet.progress(after(start(), Duration::from_secs(30)));
-    assert_eq!((progress.done, progress.failed, progress.open), (60, 30, 0));
+    let progress = fleet.progress(saturating_add(start_time(), Duration::from_secs(30)));
+    assert_eq!((progress.done, progress.incomplete, progress.in_progress), (60, 30, 0));
 }
 
 #[test]
@@ -250,7 +250,7 @@ fn a_permission_that_others_have_shown_to_be_there_is_not_lacking() {
 fn a_login_that_is_refused_or_fails_ends_the_run() {
     for answer in [reply(400, "", r#"{"error":"invalid_client"}"#), reply(503, "", "")] {
         let mut fleet = fleet(1000, latest());
-        let mut now = start();
+        let mut now = start_time();
         let mut sent = 0;
         let stopped = loop {
             match fleet.step(now) {
@@ -259,7 +259,7 @@ fn a_login_that_is_refused_or_fails_ends_the_run() {
                     fleet.receive(flight, answer.clone(), now);
                 }
                 FleetStep::Wait(until) => now = until.unwrap(),
-                FleetStep::Found(finding) => panic!("{finding:?}"),
+                FleetStep::Result(finding) => panic!("{finding:?}"),
                 FleetStep::Done(end) => break end.unwrap_err(),
             }
         };
@@ -271,19 +271,19 @@ fn a_login_that_is_refused_or_fails_ends_the_run() {
 #[test]
 fn a_login_that_wants_nobody_before_some_time_ends_the_run_and_fails_no_organisation() {
     let mut fleet = fleet(1000, latest());
-    let FleetStep::Send(login, flight) = fleet.step(start()) else { panic!("a login") };
+    let FleetStep::Send(login, flight) = fleet.step(start_time()) else { panic!("a login") };
     assert_eq!(login.operation(), LOGIN);
-    fleet.receive(flight, reply(503, "retry-after: 180", ""), start());
-    let FleetStep::Done(Err(stopped)) = fleet.step(start()) else { panic!("the end") };
+    fleet.receive(flight, reply(503, "retry-after: 180", ""), start_time());
+    let FleetStep::Done(Err(stopped)) = fleet.step(start_time()) else { panic!("the end") };
     assert_eq!(stopped.error.operation(), LOGIN);
-    assert_eq!(stopped.error.retry_at(), Some(after(start(), Duration::from_secs(180))));
+    assert_eq!(stopped.error.retry_at(), Some(saturating_add(start_time(), Duration::from_secs(180))));
 }
 
 #[test]
 fn a_hundred_failures_in_a_row_end_the_run() {
     let mut ill = fleet(1000, latest());
     let one = run(&mut ill, &mut |n, index, _| if n < 300 { overview(n, index) } else { reply(500, "", "") });
-    assert_eq!(stopped(&one).in_a_row, Some(100));
+    assert_eq!(stopped(&one).consecutive_failures, Some(100));
     assert_eq!(one.found.len(), 400, "what failed is told of each");
     assert!(stopped(&one).to_string().contains("100 failures in a row"));
     // What the server says of each organisation is an answer.
@@ -293,7 +293,7 @@ fn a_hundred_failures_in_a_row_end_the_run() {
 
 #[test]
 fn the_deadline_of_all_is_no_organisations_own_failure() {
-    let deadline = Some(after(start(), Duration::from_secs(3)));
+    let deadline = Some(saturating_add(start_time(), Duration::from_secs(3)));
     let policy = Policy { deadline, ..Policy::default() };
     let mut fleet = Fleet::new(&assignment(100, latest()), policy, session());
     let run = run(&mut fleet, &mut |_, _, _| reply(503, "", ""));
@@ -329,18 +329,18 @@ fn limited(reply: Reply, allowed: u32, count: u32) -> Reply {
 fn it_says_how_far_it_is_and_when_it_will_be_done() {
     let mut fleet = fleet(400, latest());
     let mut answered = 0;
-    let at = after(start(), Duration::from_secs(12));
+    let at = saturating_add(start_time(), Duration::from_secs(12));
     run_until(&mut fleet, 100, &mut |n, index, _| {
         answered += 1;
         limited(overview(n, index), 100, answered)
     });
     let progress = fleet.progress(at);
     assert_eq!(
-        (progress.organizations, progress.done, progress.failed, progress.per_minute),
+        (progress.organizations, progress.done, progress.incomplete, progress.answers_per_minute),
         (400, 100, 0, 100)
     );
     // Three more windows: the last begins 2 minutes after the end of this one, which is 60 s from the first answer on.
-    let left = between(at, progress.finishes.unwrap()).as_secs();
+    let left = between(at, progress.estimated_end.unwrap()).as_secs();
     assert!((160..=180).contains(&left), "{left}");
     let text = progress.to_string();
     assert!(
@@ -350,28 +350,28 @@ fn it_says_how_far_it_is_and_when_it_will_be_done() {
         "{text}"
     );
     // A minute later nothing was done any more.
-    assert_eq!(fleet.progress(after(at, Duration::from_secs(70))).per_minute, 0);
+    assert_eq!(fleet.progress(saturating_add(at, Duration::from_secs(70))).answers_per_minute, 0);
 }
 
 #[test]
 fn a_walk_of_unknown_length_is_estimated_by_those_that_are_done() {
     let mut walks = fleet(100, PeriodSelection::All).max_in_flight(1);
-    assert_eq!(walks.progress(start()).finishes, None);
+    assert_eq!(walks.progress(start_time()).estimated_end, None);
     let server = &mut |n, index, _| if index < 9 { overview(n, index) } else { reply(404, "", "") };
     run_until(&mut walks, 500, server);
-    let at = after(start(), Duration::from_secs(250));
+    let at = saturating_add(start_time(), Duration::from_secs(250));
     let progress = walks.progress(at);
     assert_eq!((progress.done, progress.answers), (50, 500));
-    let left = between(at, progress.finishes.unwrap()).as_secs();
+    let left = between(at, progress.estimated_end.unwrap()).as_secs();
     assert!((230..=270).contains(&left), "{left}");
     assert_eq!(fleet(100, periods(12)).requests_left(), Some(1200));
 }
 
 /// The lines of a journal of `run`.
 fn journal(assignment: &FleetPlan, run: &Run) -> Vec<String> {
-    let (mut journal, first) = Journal::begin(assignment);
+    let (mut journal, first) = Journal::create(assignment);
     let mut lines = vec![first];
-    lines.extend(run.findings.iter().filter_map(|finding| journal.record(finding)));
+    lines.extend(run.findings.iter().filter_map(|finding| journal.line_for(finding)));
     lines
 }
 
@@ -382,9 +382,9 @@ fn read(text: &str) -> Result<Read, JournalError> {
     let mut reader = JournalReader::default();
     let (mut assignment, mut findings) = (None, Vec::new());
     for line in text.split_inclusive('\n') {
-        match reader.read(line.as_bytes())? {
-            Some(Entry::Assignment(read)) => assignment = Some(read),
-            Some(Entry::Finding(finding)) => findings.push(finding),
+        match reader.read_line(line.as_bytes())? {
+            Some(JournalEntry::Plan(read)) => assignment = Some(read),
+            Some(JournalEntry::Result(finding)) => findings.push(finding),
             None => {}
         }
     }
@@ -420,21 +420,21 @@ fn after_a_kill_at_any_moment_nothing_is_asked_twice_that_was_answered_and_nothi
         let (read_assignment, before, rest) = read(&text[..cut]).unwrap();
         assert_eq!(read_assignment.as_ref(), Some(&assignment));
         let mut fleet = fleet(10, periods(5));
-        before.iter().for_each(|finding| fleet.recall(finding));
+        before.iter().for_each(|finding| fleet.restore(finding));
         let again = run(&mut fleet, &mut mixed);
         let known = told(&before);
         assert!(again.asked.iter().all(|asked| !known.contains_key(asked)), "killed at {cut}");
         let together: BTreeMap<_, _> = known.into_iter().chain(told(&again.findings)).collect();
         assert_eq!(together, expected, "killed at {cut}");
-        let progress = fleet.progress(after(start(), Duration::from_secs(100)));
-        assert_eq!((progress.done, progress.failed), (10, 5));
+        let progress = fleet.progress(saturating_add(start_time(), Duration::from_secs(100)));
+        assert_eq!((progress.done, progress.incomplete), (10, 5));
 
         // The journal goes on, and at its end only what failed for now is left to ask for.
         let (mut journal, good) = rest.unwrap();
         let mut longer = text[..usize::try_from(good).unwrap()].to_owned();
-        longer.extend(again.findings.iter().filter_map(|finding| journal.record(finding)));
+        longer.extend(again.findings.iter().filter_map(|finding| journal.line_for(finding)));
         let mut last = super::tests::fleet(10, periods(5));
-        read(&longer).unwrap().1.iter().for_each(|finding| last.recall(finding));
+        read(&longer).unwrap().1.iter().for_each(|finding| last.restore(finding));
         assert_eq!(run(&mut last, &mut mixed).asked, [(2, 1), (3, 0), (2, 1), (3, 0)]);
     }
 }
@@ -502,15 +502,15 @@ fn after_a_new_period_has_begun_no_walk_that_goes_on_leaves_one_out() {
                 let (mut journal, mut lives) = (rest.unwrap().0, 0);
                 let done = loop {
                     let mut fleet = fleet(1, reach);
-                    findings.iter().for_each(|finding| fleet.recall(finding));
+                    findings.iter().for_each(|finding| fleet.restore(finding));
                     let life = run_until(&mut fleet, 1, &mut |_, index, _| months(july + later, index));
                     findings.extend(
-                        life.findings.iter().filter(|finding| journal.record(finding).is_some()).cloned(),
+                        life.findings.iter().filter(|finding| journal.line_for(finding).is_some()).cloned(),
                     );
                     lives += 1;
                     assert!(lives < 20, "{case}");
                     if life.end.is_some() {
-                        break fleet.progress(start()).done;
+                        break fleet.progress(start_time()).done;
                     }
                 };
                 assert_eq!(done, 1);
@@ -544,7 +544,7 @@ fn a_gap_between_two_periods_costs_a_walk_that_goes_on_one_request_and_no_period
     });
     let (_, before, _) = read(&journal(&assignment(1, reach), &first).concat()).unwrap();
     let mut fleet = fleet(1, reach);
-    before.iter().for_each(|finding| fleet.recall(finding));
+    before.iter().for_each(|finding| fleet.restore(finding));
     let again = run(&mut fleet, &mut |_, index, _| gap(index));
     assert_eq!(again.asked, [(0, 1), (0, 2)]);
     assert!(matches!(again.findings[1].outcome, PeriodOutcome::Repeated(_)));
@@ -557,9 +557,12 @@ fn no_more_walks_of_a_journal_are_begun_at_once_than_others() {
     let mut fleet = fleet(1000, periods(2)).max_in_flight(1);
     for place in 0..500 {
         let index = PeriodIndex::new(0);
-        let found = PeriodOutcome::Outside(Dates { start: "2026-01-01T00:00:00Z".parse().ok(), end: None });
+        let found = PeriodOutcome::OutsideRange(PeriodDates {
+            start: "2026-01-01T00:00:00Z".parse().ok(),
+            end: None,
+        });
         let organization = format!("org-{place}").parse().unwrap();
-        fleet.recall(&PeriodResult { organization, index, outcome: found, stop_reason: None });
+        fleet.restore(&PeriodResult { organization, index, outcome: found, stop_reason: None });
     }
     let run = run(&mut fleet, &mut healthy);
     assert!(run.end.unwrap().is_ok());
@@ -574,7 +577,7 @@ fn no_more_walks_of_a_journal_are_begun_at_once_than_others() {
 fn an_assignment_of_another_api_ends_the_run_and_fails_no_organisation() {
     let organizations = (0..1000).map(|n| format!("org-{n}").parse().unwrap());
     let elsewhere = "https://api.mypurecloud.de".parse().unwrap();
-    let assignment = FleetPlan::new(organizations, latest(), elsewhere, start());
+    let assignment = FleetPlan::new(organizations, latest(), elsewhere, start_time());
     let mut fleet = Fleet::new(&assignment, Policy::default(), session());
     let run = run(&mut fleet, &mut |_, _, _| panic!("nothing may be sent"));
     assert!(matches!(stopped(&run).error.kind(), ErrorKind::InvalidRequest(_)), "{}", stopped(&run));
@@ -585,15 +588,16 @@ fn an_assignment_of_another_api_ends_the_run_and_fails_no_organisation() {
 fn an_id_that_is_too_long_for_an_address_is_one_organisations_own() {
     let long = "x".repeat(70_000);
     let organizations = ["org-0", &long, "org-2"].map(|id| id.parse().unwrap());
-    let assignment = FleetPlan::new(organizations, latest(), Environment::default().api().clone(), start());
+    let assignment =
+        FleetPlan::new(organizations, latest(), Environment::default().api().clone(), start_time());
     let mut fleet = Fleet::new(&assignment, Policy::default(), session());
     let mut ends = Vec::new();
-    let now = start();
+    let now = start_time();
     let mut out = Vec::new();
     loop {
         match fleet.step(now) {
             FleetStep::Send(request, flight) => out.push((request, flight)),
-            FleetStep::Found(finding) => ends.push(finding),
+            FleetStep::Result(finding) => ends.push(finding),
             FleetStep::Wait(_) => {
                 let (request, flight) = out.pop().unwrap();
                 let login = request.operation() == LOGIN;
@@ -619,7 +623,7 @@ fn a_range_is_resumed_with_what_is_outside_of_it() {
     for n in 1..=lines.len() {
         let mut fleet = fleet(3, year);
         let (_, before, _) = read(&lines[..n].concat()).unwrap();
-        before.iter().for_each(|finding| fleet.recall(finding));
+        before.iter().for_each(|finding| fleet.restore(finding));
         let again = run(&mut fleet, &mut healthy);
         assert_eq!(again.asked.len() + before.len(), whole.asked.len());
         assert_eq!(told(&whole.findings), told(&before).into_iter().chain(told(&again.findings)).collect());
@@ -661,18 +665,18 @@ fn a_journal_that_is_not_as_it_was_written_is_refused() {
         assert!(read(&String::from_utf8(changed).unwrap()).is_err(), "byte {at}");
     }
     let mut reader = JournalReader::default();
-    assert!(reader.read(lines[0].as_bytes()).unwrap().is_some());
-    assert!(reader.read(b"{\"torn").unwrap().is_none());
-    assert!(reader.read(lines[1].as_bytes()).unwrap_err().to_string().contains("no end"));
+    assert!(reader.read_line(lines[0].as_bytes()).unwrap().is_some());
+    assert!(reader.read_line(b"{\"torn").unwrap().is_none());
+    assert!(reader.read_line(lines[1].as_bytes()).unwrap_err().to_string().contains("no end"));
     let mut reader = JournalReader::default();
-    reader.read(lines[0].as_bytes()).unwrap();
-    assert!(reader.read(b"\xff\xff\n").unwrap_err().to_string().contains("UTF-8"));
+    reader.read_line(lines[0].as_bytes()).unwrap();
+    assert!(reader.read_line(b"\xff\xff\n").unwrap_err().to_string().contains("UTF-8"));
     assert!(JournalReader::default().finish().is_none());
 }
 
 #[test]
 fn a_file_without_a_line_end_is_a_journal_only_where_it_begins_as_one() {
-    let (_, first) = Journal::begin(&assignment(4, latest()));
+    let (_, first) = Journal::create(&assignment(4, latest()));
     // Killed while it wrote its first line, at any byte of it.
     for killed in 0..first.len() {
         let (assignment, _, begun) = read(&first[..killed]).unwrap();
@@ -687,10 +691,10 @@ fn a_file_without_a_line_end_is_a_journal_only_where_it_begins_as_one() {
         &lead.replace("fleet", "fly"),
         &lead[1..],
     ] {
-        assert_eq!(read(foreign).unwrap_err(), JournalError::NoJournal, "{foreign:?}");
+        assert_eq!(read(foreign).unwrap_err(), JournalError::NotAJournal, "{foreign:?}");
     }
     let mut reader = JournalReader::default();
-    assert_eq!(reader.read(b"\xff\xd8\xff").unwrap_err(), JournalError::NoJournal);
+    assert_eq!(reader.read_line(b"\xff\xd8\xff").unwrap_err(), JournalError::NotAJournal);
     assert!(reader.finish().is_none());
 }
 
@@ -700,7 +704,7 @@ fn a_journal_of_another_version_says_so() {
     let check =
         crate::machine::checkpoint::fnv1a(crate::machine::checkpoint::FNV_OFFSET_BASIS, line.as_bytes());
     let error = read(&format!("{line},\"check\":\"{check:016x}\"}}\n")).unwrap_err();
-    assert_eq!(error, JournalError::Version(2));
+    assert_eq!(error, JournalError::UnsupportedVersion(2));
     assert!(error.to_string().contains("version 2"));
 }
 
@@ -709,16 +713,16 @@ fn a_journal_of_another_run_says_in_what_it_differs() {
     let ours = assignment(4, latest());
     let organizations = |ids: &[&str]| -> Vec<OrgId> { ids.iter().map(|id| id.parse().unwrap()).collect() };
     let other = |ids: &[&str], reach, api: &str| {
-        FleetPlan::new(organizations(ids), reach, api.parse().unwrap(), start())
+        FleetPlan::new(organizations(ids), reach, api.parse().unwrap(), start_time())
     };
     let (same, api) = (["org-3", "org-2", "ORG-1", "org-0"], "https://api.mypurecloud.com");
-    assert_eq!(ours.is_that_of(&other(&same, latest(), api)), Ok(()));
+    assert_eq!(ours.check_resumable_as(&other(&same, latest(), api)), Ok(()));
     for (other, why) in [
         (other(&same, latest(), "https://api.mypurecloud.de"), "not at https://api.mypurecloud.de"),
         (other(&same, periods(3), api), "not for the latest 3 periods"),
         (other(&["org-0", "org-1", "org-7"], latest(), api), "2 of them are not asked for now, and 1 are"),
     ] {
-        let error = JournalError::from(ours.is_that_of(&other).unwrap_err()).to_string();
+        let error = JournalError::from(ours.check_resumable_as(&other).unwrap_err()).to_string();
         assert!(error.contains(why), "{error}");
     }
 }

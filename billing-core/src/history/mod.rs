@@ -35,7 +35,7 @@
 //!     let visit = visit?;
 //!     match visit.result.outcome {
 //!         PeriodOutcome::Period(period) => months.push(period.overview.billing_period_start_date.unwrap().to_string()),
-//!         found => assert!(matches!(found, PeriodOutcome::Nothing) && visit.result.stop_reason == Some(StopReason::OldestPeriod)),
+//!         found => assert!(matches!(found, PeriodOutcome::NoOlderPeriod) && visit.result.stop_reason == Some(StopReason::OldestPeriod)),
 //!     }
 //!     rest = visit.rest;
 //! }
@@ -61,11 +61,11 @@ use crate::model::TrusteeOverview;
 use crate::{BaseUrl, Error, ErrorKind, Machine, OrgId, PeriodIndex, Policy, Sent, Step};
 
 pub use period::{
-    BillingPeriod, Dates, HistoryStep, PeriodOutcome, PeriodResult, StopReason, sort_latest_first,
+    BillingPeriod, HistoryStep, PeriodDates, PeriodOutcome, PeriodResult, StopReason, sort_latest_first,
 };
 pub use selection::PeriodSelection;
 pub(crate) use walk::Summary;
-use walk::{Sort, Walk};
+use walk::{PeriodRelevance, WalkState};
 
 /// Walks through the billing periods of an organisation; see the [module's text](self).
 ///
@@ -74,11 +74,11 @@ use walk::{Sort, Walk};
 /// organisation.
 ///
 /// # Bound
-/// Each turn is one [`Exchange`](crate::Exchange), with its bound; there are at most [`History::MAX_PERIODS`] turns. After
+/// Each turn is one [`ReplyFuture`](crate::ReplyFuture), with its bound; there are at most [`History::MAX_PERIODS`] turns. After
 /// [`History::MAX_FAILURES`] failed indexes in a row, or as many that are the same period again, the walk ends and says so.
 #[derive(Clone, Debug)]
 #[must_use = "a machine does nothing unless it is stepped"]
-pub struct History(State);
+pub struct History(HistoryState);
 
 impl History {
     /// So many turns and no more: a hundred years of months.
@@ -88,9 +88,9 @@ impl History {
 
     /// The walk through the periods of `organization`, under the address `api`.
     pub fn new(organization: OrgId, reach: PeriodSelection, api: BaseUrl, policy: Policy) -> Self {
-        let walk = Walk::new(reach);
-        let call = WithBody(TrusteeOverviewCall::new(organization.clone()).period(walk.index()));
-        Self(State { organization, walk, exchange: RetryLoop::new(call, api, policy) })
+        let walk = WalkState::new(reach);
+        let call = WithBody(TrusteeOverviewCall::new(organization.clone()).period_index(walk.next_index()));
+        Self(HistoryState { organization, walk, retry_loop: RetryLoop::new(call, api, policy) })
     }
 
     /// The organisation.
@@ -100,69 +100,69 @@ impl History {
 
     /// The index that is asked for next.
     pub fn next_index(&self) -> PeriodIndex {
-        self.0.walk.index()
+        self.0.walk.next_index()
     }
 
     /// Goes on as if what is known already had been found, without asking for it.
-    pub(crate) fn recall(mut self, known: Summary) -> Result<Self, StopReason> {
-        let (_, ended) = self.0.walk.note(known);
-        self.after(ended)
+    pub(crate) fn skip_known(mut self, known: Summary) -> Result<Self, StopReason> {
+        let (_, ended) = self.0.walk.record(known);
+        self.next_or_stop(ended)
     }
 
-    fn after(self, ended: Option<StopReason>) -> Result<Self, StopReason> {
+    fn next_or_stop(self, ended: Option<StopReason>) -> Result<Self, StopReason> {
         if let Some(ended) = ended {
             return Err(ended);
         }
-        let State { organization, walk, exchange } = self.0;
-        let call = WithBody(TrusteeOverviewCall::new(organization.clone()).period(walk.index()));
+        let HistoryState { organization, walk, retry_loop: exchange } = self.0;
+        let call = WithBody(TrusteeOverviewCall::new(organization.clone()).period_index(walk.next_index()));
         let exchange = RetryLoop::new(call, exchange.api, exchange.policy);
-        Ok(Self(State { organization, walk, exchange }))
+        Ok(Self(HistoryState { organization, walk, retry_loop: exchange }))
     }
 
-    fn visit(self, index: PeriodIndex, found: PeriodOutcome, ended: Option<StopReason>) -> HistoryStep {
+    fn step_with(self, index: PeriodIndex, found: PeriodOutcome, ended: Option<StopReason>) -> HistoryStep {
         let organization = self.0.organization.clone();
         HistoryStep {
             result: PeriodResult { organization, index, outcome: found, stop_reason: ended },
-            rest: self.after(ended).ok(),
+            rest: self.next_or_stop(ended).ok(),
         }
     }
 
-    fn found(mut self, WithRaw { value, body }: WithRaw<TrusteeOverview>) -> HistoryStep {
-        let index = self.0.walk.index();
-        let dates = Dates::of(&value);
-        let (sort, ended) = self.0.walk.note(Summary::Period(dates));
+    fn handle_answer(mut self, WithRaw { value, body }: WithRaw<TrusteeOverview>) -> HistoryStep {
+        let index = self.0.walk.next_index();
+        let dates = PeriodDates::from_overview(&value);
+        let (sort, ended) = self.0.walk.record(Summary::Period(dates));
         let period = Box::new(BillingPeriod { index, overview: value, body });
         let found = match sort {
-            Sort::Wanted => PeriodOutcome::Period(period),
-            Sort::Undated => PeriodOutcome::Undated(period),
-            Sort::Outside => PeriodOutcome::Outside(dates),
-            Sort::Repeated => PeriodOutcome::Repeated(dates),
+            PeriodRelevance::Wanted => PeriodOutcome::Period(period),
+            PeriodRelevance::Undated => PeriodOutcome::Undated(period),
+            PeriodRelevance::Outside => PeriodOutcome::OutsideRange(dates),
+            PeriodRelevance::Repeated => PeriodOutcome::Repeated(dates),
         };
-        self.visit(index, found, ended)
+        self.step_with(index, found, ended)
     }
 
-    fn failed(mut self, error: Error) -> Result<HistoryStep, Error> {
+    fn handle_error(mut self, error: Error) -> Result<HistoryStep, Error> {
         let walk = &mut self.0.walk;
-        let index = walk.index();
-        if walk.is_first() && *error.kind() == ErrorKind::NotFound {
+        let index = walk.next_index();
+        if walk.is_at_start() && *error.kind() == ErrorKind::NotFound {
             return Err(error);
         }
         let (found, known) = match error.kind() {
-            ErrorKind::NotFound => (PeriodOutcome::Nothing, Summary::Nothing),
-            _ if matches!(walk.reach, PeriodSelection::Nth(_)) || meets_every_index(&error) => {
+            ErrorKind::NotFound => (PeriodOutcome::NoOlderPeriod, Summary::NoOlderPeriod),
+            _ if matches!(walk.selection, PeriodSelection::Nth(_)) || fails_every_index(&error) => {
                 return Err(error);
             }
             _ => (PeriodOutcome::Failed(error), Summary::Failed),
         };
-        let (_, ended) = walk.note(known);
-        Ok(self.visit(index, found, ended))
+        let (_, ended) = walk.record(known);
+        Ok(self.step_with(index, found, ended))
     }
 
-    fn go(self, next: Result<NextAction, Error>) -> Step<Self> {
+    fn into_step(self, next: Result<NextAction, Error>) -> Step<Self> {
         match next {
             Ok(NextAction::Send(request)) => Step::Send(request, Sent::new(self)),
             Ok(NextAction::Wait(until)) => Step::Wait(until, self),
-            Err(error) => Step::Done(self.failed(error)),
+            Err(error) => Step::Done(self.handle_error(error)),
         }
     }
 }
@@ -171,30 +171,30 @@ impl Machine for History {
     type Output = HistoryStep;
 
     fn step(mut self, now: DateTime<Utc>) -> Step<Self> {
-        let next = self.0.exchange.resume(now);
-        self.go(next)
+        let next = self.0.retry_loop.resume(now);
+        self.into_step(next)
     }
 
     fn progress(&self) -> Progress {
-        self.0.exchange.progress()
+        self.0.retry_loop.progress()
     }
 }
 
 impl sealed::MachineInternals for History {
     fn on_reply(mut self, received: ReceivedReply, now: DateTime<Utc>) -> Step<Self> {
-        match self.0.exchange.handle_reply(received, Duration::ZERO, now) {
-            Ok(Handled::Accepted(answer, _, _)) => Step::Done(Ok(self.found(answer))),
+        match self.0.retry_loop.handle_reply(received, Duration::ZERO, now) {
+            Ok(Handled::Accepted(answer, _, _)) => Step::Done(Ok(self.handle_answer(answer))),
             Ok(Handled::Retry) => {
-                let next = self.0.exchange.advance(now);
-                self.go(next)
+                let next = self.0.retry_loop.advance(now);
+                self.into_step(next)
             }
-            Err(error) => Step::Done(self.failed(error)),
+            Err(error) => Step::Done(self.handle_error(error)),
         }
     }
 
     fn on_hold(mut self, hold: Hold, now: DateTime<Utc>) -> Step<Self> {
-        let next = self.0.exchange.handle_hold(hold, now);
-        self.go(next)
+        let next = self.0.retry_loop.handle_hold(hold, now);
+        self.into_step(next)
     }
 }
 
@@ -213,14 +213,14 @@ impl<'de> Deserialize<'de> for History {
 /// Everything that a walk is.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct State {
+struct HistoryState {
     organization: OrgId,
-    walk: Walk,
-    exchange: RetryLoop<WithBody<TrusteeOverviewCall>>,
+    walk: WalkState,
+    retry_loop: RetryLoop<WithBody<TrusteeOverviewCall>>,
 }
 
 /// Whether every other index would fail in the same way: there is no login, no permission or no time.
-fn meets_every_index(error: &Error) -> bool {
+fn fails_every_index(error: &Error) -> bool {
     let kind = error.kind();
     let always = matches!(
         kind,

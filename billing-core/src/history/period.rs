@@ -44,13 +44,13 @@ pub enum PeriodOutcome {
     /// A period that may be one of the range, but was sent without the dates that would tell.
     Undated(Box<BillingPeriod>),
     /// A period before or after the range, with its dates.
-    Outside(Dates),
+    OutsideRange(PeriodDates),
     /// A period that was there before: the server has begun a new one meanwhile, so that each has moved by an index.
-    Repeated(Dates),
+    Repeated(PeriodDates),
     /// The index could not be read.
     Failed(Error),
     /// Nothing: the server has no period that is older than those before.
-    Nothing,
+    NoOlderPeriod,
 }
 
 /// One billing period of an organisation.
@@ -69,7 +69,7 @@ pub struct BillingPeriod {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
-pub struct Dates {
+pub struct PeriodDates {
     /// When it begins.
     pub start: Option<Timestamp>,
     /// When it ends, inclusive (`…T23:59:59Z`).
@@ -98,9 +98,9 @@ pub enum StopReason {
     Failed,
 }
 
-impl Dates {
+impl PeriodDates {
     /// Returns the dates of an overview.
-    pub fn of(overview: &TrusteeOverview) -> Self {
+    pub fn from_overview(overview: &TrusteeOverview) -> Self {
         Self { start: overview.billing_period_start_date, end: overview.billing_period_end_date }
     }
 
@@ -131,36 +131,36 @@ impl Dates {
         }
     }
 
-    pub(super) fn place(self, range: Period) -> Place {
+    pub(super) fn position_in(self, range: Period) -> RangePosition {
         let Self { start, end } = self;
         // An end that is the very beginning of the range is one that is not inclusive.
         if end.is_some_and(|end| end <= range.start()) {
-            return Place::Before;
+            return RangePosition::Before;
         }
         if start.is_some_and(|start| start >= range.end()) {
-            return Place::After;
+            return RangePosition::After;
         }
         let begins_within = start.is_some_and(|start| start >= range.start());
         let ends_within = end.is_some_and(|end| end <= range.end());
         if begins_within || ends_within || (start.is_some() && end.is_some()) {
-            Place::Within
+            RangePosition::Within
         } else {
-            Place::Unknown
+            RangePosition::Unknown
         }
     }
 }
 
 /// Puts the periods of a walk in order, the latest first.
 ///
-/// They are sorted by [`Dates::order_key`]. Where one of them has no dates, all stay in the order of the walk: it went from
+/// They are sorted by [`PeriodDates::order_key`]. Where one of them has no dates, all stay in the order of the walk: it went from
 /// the latest to the earliest.
-pub fn sort_latest_first<T>(periods: &mut [T], dates: impl Fn(&T) -> Dates) {
+pub fn sort_latest_first<T>(periods: &mut [T], dates: impl Fn(&T) -> PeriodDates) {
     if periods.iter().all(|period| dates(period).order_key().is_some()) {
         periods.sort_by_key(|period| Reverse(dates(period).order_key()));
     }
 }
 
-impl fmt::Display for Dates {
+impl fmt::Display for PeriodDates {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.first_day(), self.last_day()) {
             (Some(first), Some(last)) => write!(f, "{first} to {last}"),
@@ -189,7 +189,7 @@ impl fmt::Display for StopReason {
 
 /// Where a period lies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Place {
+pub(super) enum RangePosition {
     Before,
     Within,
     After,

@@ -2,10 +2,10 @@ use std::num::NonZeroU32;
 
 use chrono::NaiveDate;
 
-use super::period::Place;
+use super::period::RangePosition;
 use super::*;
 use crate::Period;
-use crate::testing::{reply, run, start};
+use crate::testing::{reply, run_in_virtual_time, start_time};
 use crate::{Environment, Reply};
 
 fn overview(start: &str, end: &str) -> Reply {
@@ -48,7 +48,7 @@ fn walk(
             assert_eq!(serde_json::to_string(&history).unwrap(), saved);
         }
         let asked = history.next_index();
-        let done = run(history, |request, _| {
+        let done = run_in_virtual_time(history, |request, _| {
             let index = request.http().uri().query().unwrap().trim_start_matches("billingPeriodIndex=");
             assert_eq!(index, asked.to_string());
             server(index.parse().unwrap())
@@ -62,14 +62,14 @@ fn walk(
             rest,
         } = visit;
         assert_eq!((organization.as_str(), index), ("org", asked));
-        let day = |period: &BillingPeriod| Dates::of(&period.overview).to_string();
+        let day = |period: &BillingPeriod| PeriodDates::from_overview(&period.overview).to_string();
         words.push(match &found {
             PeriodOutcome::Period(period) => day(period),
             PeriodOutcome::Undated(period) => format!("undated {}", day(period)),
-            PeriodOutcome::Outside(_) => "outside".to_owned(),
+            PeriodOutcome::OutsideRange(_) => "outside".to_owned(),
             PeriodOutcome::Repeated(_) => "repeated".to_owned(),
             PeriodOutcome::Failed(error) => format!("failed {}", error.status().unwrap().as_u16()),
-            PeriodOutcome::Nothing => "nothing".to_owned(),
+            PeriodOutcome::NoOlderPeriod => "nothing".to_owned(),
         });
         match (rest, ended) {
             (Some(rest), None) => history = rest,
@@ -231,7 +231,7 @@ fn a_period_that_the_server_moves_meanwhile_counts_once() {
 
 #[test]
 fn a_period_is_the_same_one_however_its_end_is_written() {
-    let dates = |start: &str, end: &str| Dates { start: start.parse().ok(), end: end.parse().ok() };
+    let dates = |start: &str, end: &str| PeriodDates { start: start.parse().ok(), end: end.parse().ok() };
     let may = dates("2026-05-01T00:00:00Z", "2026-05-31T23:59:59Z");
     for same in [
         may,
@@ -247,13 +247,13 @@ fn a_period_is_the_same_one_however_its_end_is_written() {
         dates("2026-06-01T00:00:00Z", "2026-06-30T23:59:59Z"),
         dates("", "2026-04-30T23:59:59Z"),
         dates("2026-06-01T00:00:00Z", ""),
-        Dates::default(),
+        PeriodDates::default(),
     ] {
         assert!(!may.is_same_period(other) && !other.is_same_period(may), "{other:?}");
     }
     // Of what is not known nothing is the same.
     let (start, end) = (dates("2026-05-01T00:00:00Z", ""), dates("", "2026-05-31T23:59:59Z"));
-    assert!(!start.is_same_period(end) && !Dates::default().is_same_period(Dates::default()));
+    assert!(!start.is_same_period(end) && !PeriodDates::default().is_same_period(PeriodDates::default()));
 
     // A new period begins after the first answer, and the second writes its dates otherwise.
     let server = |index: u32| {
@@ -313,16 +313,16 @@ fn a_period_of_which_the_dates_do_not_tell_is_said_to_be_so() {
 
 #[test]
 fn an_end_that_is_the_beginning_of_the_range_is_before_it() {
-    let dates = |start: &str, end: &str| Dates { start: start.parse().ok(), end: end.parse().ok() };
+    let dates = |start: &str, end: &str| PeriodDates { start: start.parse().ok(), end: end.parse().ok() };
     let PeriodSelection::Range(year) = PeriodSelection::year(2021).unwrap() else { panic!("a range") };
     for (start, end, place) in [
-        ("2020-12-01T00:00:00Z", "2021-01-01T00:00:00Z", Place::Before),
-        ("2020-12-01T00:00:00Z", "2021-01-01T00:00:01Z", Place::Within),
-        ("2021-12-31T23:59:59Z", "2022-01-30T23:59:59Z", Place::Within),
-        ("2022-01-01T00:00:00Z", "2022-01-30T23:59:59Z", Place::After),
-        ("2019-01-01T00:00:00Z", "2030-01-01T00:00:00Z", Place::Within),
+        ("2020-12-01T00:00:00Z", "2021-01-01T00:00:00Z", RangePosition::Before),
+        ("2020-12-01T00:00:00Z", "2021-01-01T00:00:01Z", RangePosition::Within),
+        ("2021-12-31T23:59:59Z", "2022-01-30T23:59:59Z", RangePosition::Within),
+        ("2022-01-01T00:00:00Z", "2022-01-30T23:59:59Z", RangePosition::After),
+        ("2019-01-01T00:00:00Z", "2030-01-01T00:00:00Z", RangePosition::Within),
     ] {
-        assert_eq!(dates(start, end).place(year), place, "{start} to {end}");
+        assert_eq!(dates(start, end).position_in(year), place, "{start} to {end}");
     }
 }
 
@@ -334,8 +334,8 @@ fn it_waits_and_is_restored_while_it_does() {
         Environment::default().api().clone(),
         Policy::default(),
     );
-    let Step::Send(_, sent) = history.step(start()) else { panic!("a request") };
-    let Step::Wait(until, parked) = sent.receive(reply(503, "retry-after: 5", ""), start()) else {
+    let Step::Send(_, sent) = history.step(start_time()) else { panic!("a request") };
+    let Step::Wait(until, parked) = sent.receive(reply(503, "retry-after: 5", ""), start_time()) else {
         panic!("a wait")
     };
     let saved = serde_json::to_string(&parked).unwrap();
@@ -392,23 +392,23 @@ fn each_reach_and_each_end_has_words_of_its_own() {
 fn periods_are_in_the_order_of_their_ends_or_else_of_the_walk() {
     let dates = |start: &str, end: &str| {
         let instant = |day: &str, time: &str| format!("2026-{day}T{time}").parse().ok();
-        Dates { start: instant(start, "00:00:00Z"), end: instant(end, "23:59:59Z") }
+        PeriodDates { start: instant(start, "00:00:00Z"), end: instant(end, "23:59:59Z") }
     };
     let (may, june, july) = (dates("05-01", "05-31"), dates("06-01", "-"), dates("-", "07-31"));
     assert_eq!(june.order_key(), june.start);
-    let sorted = |periods: &[Dates]| {
+    let sorted = |periods: &[PeriodDates]| {
         let mut periods = periods.to_vec();
         sort_latest_first(&mut periods, |dates| *dates);
         periods
     };
     assert_eq!(sorted(&[may, july, june]), [july, june, may]);
-    let undated = Dates::default();
+    let undated = PeriodDates::default();
     assert_eq!(sorted(&[may, undated, july]), [may, undated, july]);
 }
 
 #[test]
 fn b14_the_last_day_is_part_of_a_period() {
-    let dates = |end: &str| Dates { start: "2026-10-01T00:00:00Z".parse().ok(), end: end.parse().ok() };
+    let dates = |end: &str| PeriodDates { start: "2026-10-01T00:00:00Z".parse().ok(), end: end.parse().ok() };
     for end in ["2026-10-31T23:59:59Z", "2026-10-31T23:59:59.999Z", "2026-11-01T00:00:00Z"] {
         assert_eq!(dates(end).last_day(), NaiveDate::from_ymd_opt(2026, 10, 31), "{end}");
         assert_eq!(dates(end).to_string(), "2026-10-01 to 2026-10-31");

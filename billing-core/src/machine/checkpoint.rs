@@ -109,15 +109,15 @@ mod tests {
     use chrono::{DateTime, Utc};
 
     use super::*;
-    use crate::calls::{BillableUsage, Call, ContractsCall, InvoiceLinesCall};
-    use crate::testing::{reply, script};
+    use crate::calls::{BillableUsageCall, Call, ContractsCall, InvoiceLinesCall};
+    use crate::testing::{reply, run_script};
     use crate::{
         BaseUrl, Environment, Exchange, History, Machine, Pages, Period, PeriodSelection, Policy, Poll, Step,
     };
 
-    fn parked() -> Poll<BillableUsage> {
+    fn parked() -> Poll<BillableUsageCall> {
         let now: DateTime<Utc> = "2026-11-02T09:00:00Z".parse().unwrap();
-        let call = BillableUsage::new(Period::from_user("2026-10-01", "2026-11-01").unwrap());
+        let call = BillableUsageCall::new(Period::from_user("2026-10-01", "2026-11-01").unwrap());
         let poll = Poll::new(call, Environment::default().api().clone(), Policy::default());
         let Step::Send(_, sent) = poll.step(now) else { panic!("a request") };
         let reply = http::Response::new(r#"{"status":"InProgress","name":"s3cret"}"#.into());
@@ -125,7 +125,7 @@ mod tests {
         poll
     }
 
-    fn restore(text: &str) -> Result<Poll<BillableUsage>, String> {
+    fn restore(text: &str) -> Result<Poll<BillableUsageCall>, String> {
         serde_json::from_str(text).map_err(|error| error.to_string())
     }
 
@@ -187,7 +187,7 @@ mod tests {
             let (name, _) = counter.split_once(':').unwrap();
             let poll = restore(&forged(&saved, counter, &format!("{name}:{}", u32::MAX))).unwrap();
             for (status, body) in [(200, r#"{"status":"Paused"}"#), (429, "")] {
-                let run = script(poll.clone(), &[reply(status, "", body)]);
+                let run = run_script(poll.clone(), &[reply(status, "", body)]);
                 assert!(run.result.is_err(), "{counter}");
             }
         }
@@ -203,7 +203,7 @@ mod tests {
             reply(200, "", &dates)
         };
         let october = period("2026-10-01T00:00:00Z", "2026-10-31T23:59:59Z");
-        let visit = script(walk, std::slice::from_ref(&october)).result.unwrap();
+        let visit = run_script(walk, std::slice::from_ref(&october)).result.unwrap();
         let saved = serde_json::to_string(&visit.rest.unwrap()).unwrap();
         for (counter, reply) in [
             ("count\":1", period("2026-09-01T00:00:00Z", "2026-09-30T23:59:59Z")),
@@ -214,7 +214,7 @@ mod tests {
             let (name, _) = counter.split_once(':').unwrap();
             let forged = forged(&saved, counter, &format!("{name}:{}", u32::MAX));
             let walk: History = serde_json::from_str(&forged).unwrap();
-            assert!(script(walk, &[reply]).result.is_ok(), "{counter}");
+            assert!(run_script(walk, &[reply]).result.is_ok(), "{counter}");
         }
     }
 
@@ -268,7 +268,7 @@ mod tests {
         assert!(error.contains("is not a"), "{error}");
 
         let page = reply(200, "", r#"{"entities":[],"nextUri":"/api/v2/billing/contracts?after=c2"}"#);
-        let list = script(Pages::new(ContractsCall::new(), api, Policy::default()), &[page]);
+        let list = run_script(Pages::new(ContractsCall::new(), api, Policy::default()), &[page]);
         let rest = serde_json::to_string(&list.result.unwrap().rest.unwrap()).unwrap();
         refuses::<Pages<ContractsCall>>(
             &rest,

@@ -53,12 +53,12 @@ impl Request {
 ///         let lost = |error| TransportError::from_source(TransportErrorKind::Truncated, error);
 ///         let n = body.read(&mut chunk).map_err(lost)?;
 ///         match intake {
-///             BodyTarget::Collect(ref mut reader) if n > 0 => reader.push(&chunk[..n])?,
+///             BodyTarget::CollectBody(ref mut reader) if n > 0 => reader.push(&chunk[..n])?,
 ///             BodyTarget::Stream(ref mut passage) if n > 0 => {
 ///                 passage.count(&chunk[..n])?;
 ///                 sink.write_all(&chunk[..n]).map_err(TransportError::from_sink_error)?;
 ///             }
-///             BodyTarget::Collect(reader) => return Ok(http::Response::from_parts(head, reader.finish()?)),
+///             BodyTarget::CollectBody(reader) => return Ok(http::Response::from_parts(head, reader.finish()?)),
 ///             BodyTarget::Stream(passage) => {
 ///                 sink.flush().map_err(TransportError::from_sink_error)?;
 ///                 return passage.finish(head);

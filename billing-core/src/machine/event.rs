@@ -115,12 +115,14 @@ mod tests {
 
     use super::*;
     use crate::calls::{Call, LOGIN, Login};
-    use crate::testing::{exchange, reply, start};
+    use crate::testing::{exchange, reply, start_time};
     use crate::{Machine, Policy, Step, TransportErrorKind};
 
     #[test]
     fn d09_an_event_does_not_print_what_came() {
-        let Step::Send(request, _) = exchange(Policy::default()).step(start()) else { panic!("a request") };
+        let Step::Send(request, _) = exchange(Policy::default()).step(start_time()) else {
+            panic!("a request")
+        };
         let reply = reply(200, "set-cookie: s3cret\ninin-correlation-id: c-1", r#"{"access_token":"t0ken"}"#);
         let event = Event::from_reply(&request, &reply, Duration::ZERO);
         let shown = format!("{event:?} {event:#?}");
@@ -153,9 +155,9 @@ mod tests {
             Some("Bearer [secret], [secret][secret]")
         );
         let secret = Secret::new("open sesame");
-        let login = Login { id: "a-client", secret: &secret };
+        let login = Login { client_id: "a-client", client_secret: &secret };
         let request = || login.request(&"https://login.test".parse().unwrap()).unwrap();
-        let pair = login.pair();
+        let pair = login.basic_credentials();
         assert!(pair.expose().ends_with('='));
         for repeated in [pair.expose(), pair.expose().trim_end_matches('='), "open sesame"] {
             let said = answer_to(request(), None, &format!("client {repeated}!"));

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::machine::jitter::{draw, saturating_millis};
 use crate::poll::PollSchedule;
-use crate::values::clock::{after, millis};
+use crate::values::clock::{millis, saturating_add};
 
 /// How an operation waits, repeats and gives up. [`Policy::default`] is made for Genesys Cloud; change what you must.
 ///
@@ -65,7 +65,7 @@ impl Default for Policy {
 impl Policy {
     /// When an operation that begins at `now` gives up.
     pub(crate) fn deadline_from(&self, now: DateTime<Utc>) -> DateTime<Utc> {
-        let overall = after(now, self.timeout);
+        let overall = saturating_add(now, self.timeout);
         self.deadline.map_or(overall, |deadline| deadline.min(overall))
     }
 }

@@ -136,15 +136,15 @@ mod tests {
             let uri = format!("{base}/api").parse::<http::Uri>().unwrap();
             let http = http::Request::get(uri).body(Bytes::new()).unwrap();
             let operation = Operation::new("id", "title", &[]);
-            let request = Request::new(http, operation, Duration::ZERO, crate::testing::start(), 0);
+            let request = Request::new(http, operation, Duration::ZERO, crate::testing::start_time(), 0);
             assert_eq!(request.is_plain_loopback(), stays, "{base}");
         }
     }
 
     #[test]
     fn request_exposes_operation_limits_and_debug() {
-        use crate::testing::{exchange, start};
-        let Step::Send(request, sent) = exchange(crate::Policy::default()).step(start()) else {
+        use crate::testing::{exchange, start_time};
+        let Step::Send(request, sent) = exchange(crate::Policy::default()).step(start_time()) else {
             panic!("a request")
         };
         assert_eq!((request.operation().title(), request.max_body()), ("trustee billing overview", 64 << 20));
@@ -156,6 +156,6 @@ mod tests {
         {
             assert!(shown.contains(told), "{told} in {shown}");
         }
-        assert_eq!((sent.progress().requests, sent.progress().started), (0, Some(start())));
+        assert_eq!((sent.progress().requests, sent.progress().started), (0, Some(start_time())));
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
-use crate::values::clock::{after, between};
+use crate::values::clock::{between, saturating_add};
 
 /// The wait after 429 number `k` in a row, counted from 0, that came without any header: `min(60 s, 5 s × 2^k)`.
 pub(crate) fn throttle_backoff(k: u32) -> Duration {
@@ -17,11 +17,11 @@ pub(crate) fn retry_after(headers: &http::HeaderMap, now: DateTime<Utc>) -> Opti
     let text = headers.get(http::header::RETRY_AFTER)?.to_str().ok()?.trim();
     if text.bytes().all(|b| b.is_ascii_digit()) && !text.is_empty() {
         // Too many digits for a number is a very long time, not no hint.
-        return Some(after(now, Duration::from_secs(text.parse().unwrap_or(u64::MAX))));
+        return Some(saturating_add(now, Duration::from_secs(text.parse().unwrap_or(u64::MAX))));
     }
     let date = http_date(text)?;
     let server_now = headers.get(http::header::DATE).and_then(|v| http_date(v.to_str().ok()?)).unwrap_or(now);
-    Some(after(now, between(server_now, date)))
+    Some(saturating_add(now, between(server_now, date)))
 }
 
 fn http_date(text: &str) -> Option<DateTime<Utc>> {

@@ -12,8 +12,8 @@ pub(crate) struct ErrorBody {
 
 impl ErrorBody {
     /// Field by field, so that one of an unexpected type does not hide the others.
-    pub(crate) fn read(body: &[u8]) -> Self {
-        if body.len() > LARGEST {
+    pub(crate) fn parse(body: &[u8]) -> Self {
+        if body.len() > MAX_ERROR_BODY {
             return Self::default();
         }
         let object: Map<String, Value> = serde_json::from_slice(body).unwrap_or_default();
@@ -34,7 +34,7 @@ impl ErrorBody {
 }
 
 /// Error bodies are small; what is larger is something else and not worth reading as a tree.
-const LARGEST: usize = 1 << 18;
+const MAX_ERROR_BODY: usize = 1 << 18;
 
 #[cfg(test)]
 mod tests {
@@ -42,7 +42,7 @@ mod tests {
 
     #[test]
     fn both_shapes_are_read_and_others_say_nothing() {
-        let api = ErrorBody::read(
+        let api = ErrorBody::parse(
             br#"{"message":"m","code":"not.found","status":"404","contextId":"c","errors":7}"#,
         );
         assert_eq!(
@@ -50,10 +50,10 @@ mod tests {
             (Some("m"), Some("not.found"), Some("c"))
         );
         let login =
-            ErrorBody::read(br#"{"error":"invalid_client","description":"d","error_description":"e"}"#);
+            ErrorBody::parse(br#"{"error":"invalid_client","description":"d","error_description":"e"}"#);
         assert_eq!((login.message.as_deref(), login.code.as_deref()), (Some("e"), Some("invalid_client")));
         for other in [&b"<html>"[..], b"[]", b"", b"{\"message\":7}"] {
-            assert_eq!(ErrorBody::read(other), ErrorBody::default());
+            assert_eq!(ErrorBody::parse(other), ErrorBody::default());
         }
     }
 }

@@ -29,7 +29,7 @@ pub use customer::Customer;
 pub(crate) use error_body::ErrorBody;
 pub use invoice::{AddressType, Invoice, InvoiceAddress, InvoiceList, PaymentStatus};
 pub use invoice_line::{InvoiceLine, InvoiceLineList};
-pub(crate) use json::scanner::{GaveUp, Scan, Scanner};
+pub(crate) use json::scanner::{Scan, ScanError, Scanner};
 pub use named_entity::NamedEntity;
 pub use organization::{Organization, OrganizationState};
 pub use packed::{PackedReport, PackedResource, PackedResources, PackedUsage};
@@ -45,24 +45,24 @@ pub(crate) fn decode_model<T>(body: &[u8]) -> Result<T, crate::DecodeError>
 where
     T: for<'a> Scan<'a> + serde::de::DeserializeOwned,
 {
-    decode_as(body, decode)
+    decode_or_else(body, decode_json)
 }
 
 /// Reads a whole body by the scanner. Where it gives up, `otherwise` says what is wrong; it reads no further than the scanner has.
-pub(crate) fn decode_as<T: for<'a> Scan<'a>>(
+pub(crate) fn decode_or_else<T: for<'a> Scan<'a>>(
     body: &[u8],
     otherwise: impl FnOnce(&[u8]) -> Result<T, crate::DecodeError>,
 ) -> Result<T, crate::DecodeError> {
     let gave_up = match std::str::from_utf8(body) {
-        Ok(text) => match Scanner::body(text) {
+        Ok(text) => match Scanner::scan_body(text) {
             Ok(model) => return Ok(model),
             Err(gave_up) => gave_up,
         },
-        Err(_) => GaveUp::Unreadable,
+        Err(_) => ScanError::Invalid,
     };
     match gave_up {
-        GaveUp::Unreadable => otherwise(body),
-        GaveUp::Full { at } => Err(crate::DecodeError::new(
+        ScanError::Invalid => otherwise(body),
+        ScanError::MemoryLimit { position: at } => Err(crate::DecodeError::new(
             format!("byte {at}"),
             "there is more in it than an answer of its length can hold",
         )),
@@ -72,7 +72,7 @@ pub(crate) fn decode_as<T: for<'a> Scan<'a>>(
 /// Reads a whole body as one JSON value.
 ///
 /// The place of an error is a path of field names, for which the body is read a second time: only failures pay for it.
-pub(crate) fn decode<T: serde::de::DeserializeOwned>(body: &[u8]) -> Result<T, crate::DecodeError> {
+pub(crate) fn decode_json<T: serde::de::DeserializeOwned>(body: &[u8]) -> Result<T, crate::DecodeError> {
     let text = std::str::from_utf8(body).map_err(|error| {
         crate::DecodeError::new(format!("byte {}", error.valid_up_to()), "the text is not UTF-8")
     })?;
@@ -146,10 +146,10 @@ macro_rules! model {
                                     None => $field = Some(map.next_value()?),
                                     Some(_) => return Err(serde::de::Error::duplicate_field($wire)),
                                 }, )*
-                                _ => unknown.take(key, &mut map)?,
+                                _ => unknown.read_field(key, &mut map)?,
                             }
                         }
-                        unknown.settle();
+                        unknown.sort_and_dedup();
                         Ok($name { $( $field: $field.flatten(), )* unknown })
                     }
                 }
@@ -158,14 +158,14 @@ macro_rules! model {
         }
 
         const _: () = {
-            use $crate::model::json::scanner::{Model, Scan, Scanner};
+            use $crate::model::json::scanner::{ScanFields, Scan, Scanner};
 
             #[derive(Default)]
             pub(crate) struct Seen {
                 $( $field: bool, )*
             }
 
-            impl Model for $name {
+            impl ScanFields for $name {
                 type Seen = Seen;
 
                 #[inline]
@@ -184,12 +184,12 @@ macro_rules! model {
                             self.$field = Option::scan(scanner)?;
                             Some(())
                         } )*
-                        _ => self.unknown.scan(name, scanner),
+                        _ => self.unknown.scan_field(name, scanner),
                     }
                 }
 
-                fn settle(&mut self) {
-                    self.unknown.settle();
+                fn finish(&mut self) {
+                    self.unknown.sort_and_dedup();
                 }
             }
 
@@ -197,7 +197,7 @@ macro_rules! model {
                 fn scan(scanner: &mut Scanner<'a>) -> Option<Self> {
                     let (mut model, mut seen) = <(Self, Seen)>::default();
                     scanner.object(|scanner, name| model.scan_field(name, &mut seen, scanner))?;
-                    model.settle();
+                    model.finish();
                     Some(model)
                 }
             }
@@ -208,7 +208,7 @@ macro_rules! model {
                 use serde::ser::SerializeMap;
                 let mut map = serializer.serialize_map(None)?;
                 $( if let Some(value) = &self.$field { map.serialize_entry($wire, value)?; } )*
-                for (name, value) in self.unknown.raw() {
+                for (name, value) in self.unknown.iter_raw() {
                     map.serialize_entry(name, value)?;
                 }
                 map.end()
@@ -273,7 +273,7 @@ macro_rules! open_enum {
 
         impl<'a> $crate::model::Scan<'a> for $name {
             fn scan(scanner: &mut $crate::model::Scanner<'a>) -> Option<Self> {
-                scanner.string().map(|text| (&*text.value()).into())
+                scanner.string().map(|text| (&*text.decoded()).into())
             }
         }
     };

@@ -5,9 +5,10 @@ use std::ops::Range;
 
 use bytes::Bytes;
 
-use super::json::scanner::{Model, Text};
+use super::json::scanner::{JsonString, ScanFields};
 use super::{
-    ReportStatus, Scan, Scanner, UnknownFields, Usage, UsageReport, UsageResource, decode_as, decode_model,
+    ReportStatus, Scan, Scanner, UnknownFields, Usage, UsageReport, UsageResource, decode_model,
+    decode_or_else,
 };
 use crate::{Amount, DecodeError, Timestamp};
 
@@ -17,7 +18,7 @@ use crate::{Amount, DecodeError, Timestamp};
 /// its body and no more, and names are borrowed from there. What can be wrong with a report is found when it is made:
 /// a `PackedReport` is as sound as a [`UsageReport`], and reading it does not fail half way.
 ///
-/// [`calls::PackedBillableUsage`](crate::calls::PackedBillableUsage) asks the server for one.
+/// [`calls::PackedBillableUsageCall`](crate::calls::PackedBillableUsageCall) asks the server for one.
 ///
 /// ```
 /// use billing_core::model::{PackedReport, ReportStatus};
@@ -49,7 +50,7 @@ impl PackedReport {
     /// What is wrong with it and where, in the words in which reading a `UsageReport` fails.
     pub fn new(body: Bytes) -> Result<Self, DecodeError> {
         // A report that is wrong is read as a whole one, to say what is wrong.
-        let outline = decode_as(&body, |body| {
+        let outline = decode_or_else(&body, |body| {
             Err(decode_model::<UsageReport>(body)
                 .err()
                 .unwrap_or_else(|| DecodeError::new("line 1 column 0", "the report cannot be packed")))
@@ -102,7 +103,7 @@ impl PackedReport {
         self.outline.usages.iter().map(|(usage, list)| {
             let json = self.body.get(list.at.clone()).and_then(|json| std::str::from_utf8(json).ok());
             debug_assert!(json.is_some(), "the body was text when it was scanned");
-            PackedUsage { usage, json: json.unwrap_or_default(), resources: list.resources }
+            PackedUsage { usage, json: json.unwrap_or_default(), resource_count: list.resources }
         })
     }
 }
@@ -112,7 +113,7 @@ impl PackedReport {
 pub struct PackedUsage<'a> {
     usage: &'a Usage,
     json: &'a str,
-    resources: usize,
+    resource_count: usize,
 }
 
 impl<'a> PackedUsage<'a> {
@@ -133,7 +134,7 @@ impl<'a> PackedUsage<'a> {
 
     /// The single resources; none where the server sent no list.
     pub fn resources(&self) -> PackedResources<'a> {
-        PackedResources { scanner: Scanner::new(self.json), left: self.resources }
+        PackedResources { scanner: Scanner::new(self.json), remaining: self.resource_count }
     }
 }
 
@@ -141,7 +142,7 @@ impl<'a> PackedUsage<'a> {
 #[derive(Clone, Debug)]
 pub struct PackedResources<'a> {
     scanner: Scanner<'a>,
-    left: usize,
+    remaining: usize,
 }
 
 impl<'a> Iterator for PackedResources<'a> {
@@ -149,15 +150,16 @@ impl<'a> Iterator for PackedResources<'a> {
 
     #[inline]
     fn next(&mut self) -> Option<PackedResource<'a>> {
-        self.left = self.left.checked_sub(1)?;
-        let separator = if self.scanner.at() == 0 { b'[' } else { b',' };
-        let resource = self.scanner.token(separator).and_then(|()| PackedResource::scan(&mut self.scanner));
+        self.remaining = self.remaining.checked_sub(1)?;
+        let separator = if self.scanner.position() == 0 { b'[' } else { b',' };
+        let resource =
+            self.scanner.expect_byte(separator).and_then(|()| PackedResource::scan(&mut self.scanner));
         debug_assert!(resource.is_some(), "they were counted when the report was made");
         resource
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
-        (self.left, Some(self.left))
+        (self.remaining, Some(self.remaining))
     }
 }
 
@@ -167,27 +169,27 @@ impl ExactSizeIterator for PackedResources<'_> {}
 #[derive(Clone, Copy, Debug)]
 pub struct PackedResource<'a> {
     json: &'a str,
-    name: Option<Text<'a>>,
-    date: Option<Text<'a>>,
+    name: Option<JsonString<'a>>,
+    date: Option<JsonString<'a>>,
 }
 
 impl<'a> PackedResource<'a> {
     /// Its name; of a user, the e-mail address. Borrowed from the body unless it has escapes there.
     #[inline]
     pub fn name(&self) -> Option<Cow<'a, str>> {
-        self.name.map(Text::value)
+        self.name.map(JsonString::decoded)
     }
 
     /// When it was first billable in the period.
     #[inline]
     pub fn date(&self) -> Option<Timestamp> {
-        Timestamp::read(&self.date?.value())
+        Timestamp::parse_any(&self.date?.decoded())
     }
 
     /// The same as the server wrote it.
     #[inline]
     pub fn date_text(&self) -> Option<Cow<'a, str>> {
-        self.date.map(Text::value)
+        self.date.map(JsonString::decoded)
     }
 
     /// The JSON object that it is in the body, byte for byte.
@@ -197,8 +199,8 @@ impl<'a> PackedResource<'a> {
     }
 
     /// The resource as a model of its own, with the fields that the published schema does not have.
-    pub fn unpacked(&self) -> UsageResource {
-        let resource = Scanner::whole(self.json);
+    pub fn to_model(&self) -> UsageResource {
+        let resource = Scanner::scan_str(self.json);
         debug_assert!(resource.is_some(), "it was read when the report was made");
         resource.unwrap_or_default()
     }
@@ -206,20 +208,20 @@ impl<'a> PackedResource<'a> {
     /// The form in which nearly all of them come: `{"name":"…","date":"…"}` without white space and escapes, and with a
     /// date as the API writes them.
     #[inline]
-    fn plain(scanner: &mut Scanner<'a>) -> Option<Self> {
-        let start = scanner.at();
-        let plain = Plain::scan(scanner, |date| Timestamp::has_usual_form(date).then_some(()))?;
+    fn scan_plain(scanner: &mut Scanner<'a>) -> Option<Self> {
+        let start = scanner.position();
+        let plain = PlainResource::scan(scanner, |date| Timestamp::has_millis_form(date).then_some(()))?;
         Some(Self {
-            json: scanner.part(start..scanner.at())?,
-            name: Some(Text::plain(scanner.part(plain.name)?)),
-            date: Some(Text::plain(scanner.part(plain.date)?)),
+            json: scanner.slice(start..scanner.position())?,
+            name: Some(JsonString::without_escapes(scanner.slice(plain.name)?)),
+            date: Some(JsonString::without_escapes(scanner.slice(plain.date)?)),
         })
     }
 
     /// Any form.
-    fn any(scanner: &mut Scanner<'a>) -> Option<Self> {
+    fn scan_any(scanner: &mut Scanner<'a>) -> Option<Self> {
         scanner.peek();
-        let start = scanner.at();
+        let start = scanner.position();
         let (mut name, mut date) = (None, None);
         scanner.object(|scanner, field| {
             match field {
@@ -227,49 +229,53 @@ impl<'a> PackedResource<'a> {
                 "name" if name.is_none() => name = Some(Option::scan(scanner)?),
                 "date" if date.is_none() => date = Some(Option::scan(scanner)?),
                 "name" | "date" => return None,
-                _ => scanner.passing(|scanner| UnknownFields::default().scan(field, scanner))?,
+                _ => scanner.without_charge(|scanner| UnknownFields::default().scan_field(field, scanner))?,
             }
             Some(())
         })?;
-        Some(Self { json: scanner.part(start..scanner.at())?, name: name.flatten(), date: date.flatten() })
+        Some(Self {
+            json: scanner.slice(start..scanner.position())?,
+            name: name.flatten(),
+            date: date.flatten(),
+        })
     }
 }
 
 impl<'a> Scan<'a> for PackedResource<'a> {
     #[inline]
     fn scan(scanner: &mut Scanner<'a>) -> Option<Self> {
-        Self::plain(scanner).or_else(|| Self::any(scanner))
+        Self::scan_plain(scanner).or_else(|| Self::scan_any(scanner))
     }
 }
 
 /// Name and date of a resource of the plain form.
 #[inline]
-pub(super) fn plain_resource<'a>(scanner: &mut Scanner<'a>) -> Option<(&'a str, Timestamp)> {
-    let plain = Plain::scan(scanner, Timestamp::usual)?;
-    Some((scanner.part(plain.name)?, plain.read))
+pub(super) fn scan_plain_resource<'a>(scanner: &mut Scanner<'a>) -> Option<(&'a str, Timestamp)> {
+    let plain = PlainResource::scan(scanner, Timestamp::parse_millis_form)?;
+    Some((scanner.slice(plain.name)?, plain.parsed_date))
 }
 
 /// Where name and date of a resource of the plain form stand, and what was made of the date.
-struct Plain<T> {
+struct PlainResource<T> {
     name: Range<usize>,
     date: Range<usize>,
-    read: T,
+    parsed_date: T,
 }
 
-impl<T> Plain<T> {
+impl<T> PlainResource<T> {
     /// Takes one, if `read` knows what to make of its date.
     #[inline]
     fn scan(scanner: &mut Scanner<'_>, read: impl FnOnce(&[u8; 24]) -> Option<T>) -> Option<Self> {
         let mut ahead = *scanner;
-        ahead.literal(br#"{"name":""#)?;
-        let name = ahead.plain_part();
-        ahead.literal(br#"","date":""#)?;
-        let start = ahead.at();
-        let read = read(ahead.bytes()?)?;
-        let date = start..ahead.at();
-        ahead.literal(br#""}"#)?;
+        ahead.expect_bytes(br#"{"name":""#)?;
+        let name = ahead.take_unescaped();
+        ahead.expect_bytes(br#"","date":""#)?;
+        let start = ahead.position();
+        let read = read(ahead.take_array()?)?;
+        let date = start..ahead.position();
+        ahead.expect_bytes(br#""}"#)?;
         *scanner = ahead;
-        Some(Self { name, date, read })
+        Some(Self { name, date, parsed_date: read })
     }
 }
 
@@ -284,20 +290,23 @@ struct Outline {
 
 impl<'a> Scan<'a> for Outline {
     fn scan(scanner: &mut Scanner<'a>) -> Option<Self> {
-        let (report, usages) = all_but("usages", scanner)?;
+        let (report, usages) = scan_except("usages", scanner)?;
         Some(Self { report, usages: usages.unwrap_or_default() })
     }
 }
 
 impl<'a> Scan<'a> for (Usage, List) {
     fn scan(scanner: &mut Scanner<'a>) -> Option<Self> {
-        let (usage, list) = all_but("resources", scanner)?;
+        let (usage, list) = scan_except("resources", scanner)?;
         Some((usage, list.unwrap_or_default()))
     }
 }
 
 /// Reads a model, but one of its fields as something else.
-fn all_but<'a, M: Model, T: Scan<'a>>(other: &str, scanner: &mut Scanner<'a>) -> Option<(M, Option<T>)> {
+fn scan_except<'a, M: ScanFields, T: Scan<'a>>(
+    other: &str,
+    scanner: &mut Scanner<'a>,
+) -> Option<(M, Option<T>)> {
     let (mut model, mut seen) = <(M, M::Seen)>::default();
     let mut value = None;
     scanner.object(|scanner, name| match name == other {
@@ -309,7 +318,7 @@ fn all_but<'a, M: Model, T: Scan<'a>>(other: &str, scanner: &mut Scanner<'a>) ->
             Some(())
         }
     })?;
-    model.settle();
+    model.finish();
     Some((model, value.flatten()))
 }
 
@@ -324,18 +333,20 @@ impl<'a> Scan<'a> for List {
     /// Reads each of them, so that they can be read again.
     fn scan(scanner: &mut Scanner<'a>) -> Option<Self> {
         scanner.peek();
-        let (start, mut resources) = (scanner.at(), 0);
+        let (start, mut resources) = (scanner.position(), 0);
         scanner.array(|scanner| {
             resources += 1;
-            if Plain::scan(scanner, |date| Timestamp::is_usual(date).then_some(())).is_some() {
+            if PlainResource::scan(scanner, |date| Timestamp::is_valid_millis_form(date).then_some(()))
+                .is_some()
+            {
                 return Some(());
             }
-            match PackedResource::any(scanner)?.date {
-                Some(date) => Timestamp::read(&date.value()).map(drop),
+            match PackedResource::scan_any(scanner)?.date {
+                Some(date) => Timestamp::parse_any(&date.decoded()).map(drop),
                 None => Some(()),
             }
         })?;
-        Some(Self { at: start..scanner.at(), resources })
+        Some(Self { at: start..scanner.position(), resources })
     }
 }
 
@@ -343,12 +354,12 @@ impl<'a> Scan<'a> for List {
 mod tests {
     use super::*;
     use crate::model::ResourceRef;
-    use crate::model::decode;
+    use crate::model::decode_json;
 
     /// The one holds what the other holds, and both refuse the same.
     fn same(json: &str) {
         let packed = PackedReport::new(Bytes::copy_from_slice(json.as_bytes()));
-        let report = match (&packed, decode::<UsageReport>(json.as_bytes())) {
+        let report = match (&packed, decode_json::<UsageReport>(json.as_bytes())) {
             (Ok(_), Ok(report)) => report,
             (Err(packed), Err(error)) => return assert_eq!(packed, &error, "{json}"),
             both => panic!("{both:?}: {json}"),
@@ -371,7 +382,7 @@ mod tests {
                 (packed.name(), packed.total_usage(), packed.unknown()),
                 (usage.name.as_deref(), usage.total_usage.as_ref(), &usage.unknown)
             );
-            let resources: Vec<_> = packed.resources().map(|resource| resource.unpacked()).collect();
+            let resources: Vec<_> = packed.resources().map(|resource| resource.to_model()).collect();
             assert!(resources.iter().map(ResourceRef::from).eq(usage.resources()), "{json}");
             assert_eq!(packed.resources().len(), resources.len());
             for (packed, resource) in packed.resources().zip(resources) {

@@ -6,7 +6,7 @@ use std::ops::Range;
 use serde::de::{Deserialize, Deserializer, SeqAccess, Visitor};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
-use super::packed::plain_resource;
+use super::packed::scan_plain_resource;
 use super::{Scan, Scanner, UnknownFields, UsageResource};
 use crate::Timestamp;
 
@@ -35,7 +35,7 @@ pub struct Resources {
     /// One for each resource.
     entries: Vec<Entry>,
     /// The resources that have no name, or fields that nobody knows, with their indices, which ascend.
-    rare: Vec<(usize, UsageResource)>,
+    irregular: Vec<(usize, UsageResource)>,
 }
 
 /// What is kept of one resource beside its name.
@@ -61,7 +61,7 @@ pub struct ResourceRef<'a> {
 impl Resources {
     /// None.
     pub const fn new() -> Self {
-        Self { names: String::new(), entries: Vec::new(), rare: Vec::new() }
+        Self { names: String::new(), entries: Vec::new(), irregular: Vec::new() }
     }
 
     /// How many there are.
@@ -78,7 +78,7 @@ impl Resources {
     #[inline]
     pub fn get(&self, index: usize) -> Option<ResourceRef<'_>> {
         let entry = self.entries.get(index)?;
-        if let Some(rare) = self.rare(index) {
+        if let Some(rare) = self.irregular(index) {
             return Some(rare.into());
         }
         let start = index.checked_sub(1).and_then(|before| self.entries.get(before)).map_or(0, |e| e.end);
@@ -95,30 +95,30 @@ impl Resources {
     /// Adds one at the end.
     pub fn push(&mut self, resource: UsageResource) {
         let named = resource.name.as_deref().filter(|_| resource.unknown.is_empty());
-        if named.and_then(|name| self.add(name, resource.date)).is_none() {
-            self.rare.push((self.len(), resource));
-            self.entries.push(Entry { end: self.end(), date: None });
+        if named.and_then(|name| self.push_compact(name, resource.date)).is_none() {
+            self.irregular.push((self.len(), resource));
+            self.entries.push(Entry { end: self.names_end(), date: None });
         }
     }
 
     /// Adds one that has a name and nothing unknown; `None` where the names get too long.
     #[inline]
-    fn add(&mut self, name: &str, date: Option<Timestamp>) -> Option<()> {
+    fn push_compact(&mut self, name: &str, date: Option<Timestamp>) -> Option<()> {
         let end = u32::try_from(self.names.len() + name.len()).ok()?;
         self.names.push_str(name);
         self.entries.push(Entry { end, date });
         Some(())
     }
 
-    fn rare(&self, index: usize) -> Option<&UsageResource> {
-        if self.rare.is_empty() {
+    fn irregular(&self, index: usize) -> Option<&UsageResource> {
+        if self.irregular.is_empty() {
             return None;
         }
-        let at = self.rare.binary_search_by_key(&index, |(index, _)| *index).ok()?;
-        self.rare.get(at).map(|(_, resource)| resource)
+        let at = self.irregular.binary_search_by_key(&index, |(index, _)| *index).ok()?;
+        self.irregular.get(at).map(|(_, resource)| resource)
     }
 
-    fn end(&self) -> u32 {
+    fn names_end(&self) -> u32 {
         self.entries.last().map_or(0, |entry| entry.end)
     }
 }
@@ -214,7 +214,7 @@ impl Serialize for ResourceRef<'_> {
         if let Some(date) = self.date {
             map.serialize_entry("date", &date)?;
         }
-        for (name, value) in self.unknown.raw() {
+        for (name, value) in self.unknown.iter_raw() {
             map.serialize_entry(name, value)?;
         }
         map.end()
@@ -248,10 +248,11 @@ impl<'a> Scan<'a> for Resources {
         let mut all = Self::new();
         scanner.array(|scanner| {
             let before = *scanner;
-            let added = plain_resource(scanner).and_then(|(name, date)| all.add(name, Some(date)));
+            let added =
+                scan_plain_resource(scanner).and_then(|(name, date)| all.push_compact(name, Some(date)));
             if added.is_none() {
                 *scanner = before;
-                scanner.fill(size_of::<(usize, UsageResource)>())?;
+                scanner.charge(size_of::<(usize, UsageResource)>())?;
                 all.push(UsageResource::scan(scanner)?);
             }
             Some(())
@@ -273,7 +274,7 @@ mod tests {
     #[test]
     fn they_are_the_same_as_one_by_one() {
         let one_by_one: Vec<UsageResource> = serde_json::from_str(LIST).unwrap();
-        let scanned: Resources = Scanner::whole(LIST).unwrap();
+        let scanned: Resources = Scanner::scan_str(LIST).unwrap();
         let read: Resources = serde_json::from_str(LIST).unwrap();
         let collected: Resources = one_by_one.iter().cloned().collect();
         assert_eq!(one_by_one[5].name.as_deref(), Some("é\n"));
@@ -292,7 +293,7 @@ mod tests {
                 serde_json::to_string(&one_by_one).unwrap()
             );
         }
-        assert_eq!(scanned.rare.iter().map(|(index, _)| *index).collect::<Vec<_>>(), [1, 3, 4]);
+        assert_eq!(scanned.irregular.iter().map(|(index, _)| *index).collect::<Vec<_>>(), [1, 3, 4]);
     }
 
     #[test]

@@ -49,10 +49,10 @@ impl UnknownFields {
 
     /// Names and JSON texts, in the order of the names.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.raw().map(|(name, value)| (name, value.get()))
+        self.iter_raw().map(|(name, value)| (name, value.get()))
     }
 
-    pub(crate) fn raw(&self) -> impl Iterator<Item = (&str, &RawValue)> {
+    pub(crate) fn iter_raw(&self) -> impl Iterator<Item = (&str, &RawValue)> {
         self.fields().iter().map(|field| (&*field.name, &*field.value))
     }
 
@@ -61,25 +61,26 @@ impl UnknownFields {
     }
 
     /// Takes the value of a field that nobody knows. After the last, they are to be settled.
-    pub(crate) fn take<'de, A: MapAccess<'de>>(
+    pub(crate) fn read_field<'de, A: MapAccess<'de>>(
         &mut self,
         key: Key<'de>,
         map: &mut A,
     ) -> Result<(), A::Error> {
-        self.keep(key.0, map.next_value()?)
-            .map_err(|name| de::Error::custom(format_args!("{name:?} is nested more than {DEEPEST} deep")))
+        self.insert(key.0, map.next_value()?).map_err(|name| {
+            de::Error::custom(format_args!("{name:?} is nested more than {MAX_NESTING} deep"))
+        })
     }
 
     /// The same for the value that the scanner has come to.
-    pub(crate) fn scan(&mut self, name: &str, scanner: &mut Scanner<'_>) -> Option<()> {
-        let value: &RawValue = scanner.other()?;
-        scanner.fill(size_of::<Field>() + TWO_TEXTS)?;
-        self.keep(name.into(), value.to_owned()).ok()
+    pub(crate) fn scan_field(&mut self, name: &str, scanner: &mut Scanner<'_>) -> Option<()> {
+        let value: &RawValue = scanner.scan_with_serde()?;
+        scanner.charge(size_of::<Field>() + FIELD_ALLOCATION_BYTES)?;
+        self.insert(name.into(), value.to_owned()).ok()
     }
 
     /// The name, where the value is nested too deep.
-    fn keep<'a>(&mut self, name: Cow<'a, str>, value: Box<RawValue>) -> Result<(), Cow<'a, str>> {
-        if depth(value.get()) > DEEPEST {
+    fn insert<'a>(&mut self, name: Cow<'a, str>, value: Box<RawValue>) -> Result<(), Cow<'a, str>> {
+        if nesting_depth(value.get()) > MAX_NESTING {
             return Err(name);
         }
         self.0.get_or_insert_default().0.push(Field { name: name.into(), value });
@@ -87,7 +88,7 @@ impl UnknownFields {
     }
 
     /// Puts them in order, once all are there.
-    pub(crate) fn settle(&mut self) {
+    pub(crate) fn sort_and_dedup(&mut self) {
         let Some(fields) = self.0.as_deref_mut().map(|fields| &mut fields.0) else { return };
         // Twice the same name: the later one counts, as in every JSON reader.
         fields.reverse();
@@ -141,7 +142,7 @@ impl<'de> Deserialize<'de> for Key<'de> {
 }
 
 /// How deep the brackets of a valid JSON text are nested.
-fn depth(json: &str) -> usize {
+fn nesting_depth(json: &str) -> usize {
     let (mut depth, mut deepest, mut in_string, mut escaped) = (0_usize, 0, false, false);
     for byte in json.bytes() {
         match byte {
@@ -160,9 +161,9 @@ fn depth(json: &str) -> usize {
 }
 
 /// What the shortest of names and values take, and the list of them.
-const TWO_TEXTS: usize = 96;
+const FIELD_ALLOCATION_BYTES: usize = 96;
 /// What `serde_json` allows in the fields that are known.
-const DEEPEST: usize = 127;
+const MAX_NESTING: usize = 127;
 
 #[cfg(test)]
 mod tests {
@@ -172,7 +173,7 @@ mod tests {
     fn they_are_in_the_order_of_their_names_and_of_two_the_later_counts() {
         let text = r#"{"z":1,"a":2,"name":"x","m":3,"a":4,"":5,"z":[6]}"#;
         let read: crate::model::UsageResource = serde_json::from_str(text).unwrap();
-        let scanned: crate::model::UsageResource = Scanner::whole(text).unwrap();
+        let scanned: crate::model::UsageResource = Scanner::scan_str(text).unwrap();
         for unknown in [read.unknown, scanned.unknown] {
             assert_eq!(unknown.iter().collect::<Vec<_>>(), [("", "5"), ("a", "4"), ("m", "3"), ("z", "[6]")]);
             assert_eq!(
@@ -187,7 +188,7 @@ mod tests {
         for (json, expected) in
             [("1", 0), ("[]", 1), (r#"{"a":[{}],"b":[]}"#, 3), (r#""[[\"[[""#, 0), (r#"["]","["]"#, 1)]
         {
-            assert_eq!(depth(json), expected, "{json}");
+            assert_eq!(nesting_depth(json), expected, "{json}");
         }
     }
 }

@@ -1,7 +1,7 @@
 //! A poll that learns: from the reports before it when to ask, and for those after it how long this one took.
 //!
 //! ```
-//! use billing_core::calls::BillableUsage;
+//! use billing_core::calls::BillableUsageCall;
 //! use billing_core::poll::{PollTimings, Timed};
 //! use billing_core::{Environment, Machine, Period, Policy, Poll, Step};
 //! use chrono::{DateTime, TimeDelta, Utc};
@@ -9,7 +9,7 @@
 //! // What earlier runs kept; nothing at first.
 //! let mut timings = PollTimings::default();
 //!
-//! let october = BillableUsage::new(Period::from_user("2026-10-01", "2026-11-01")?);
+//! let october = BillableUsageCall::new(Period::from_user("2026-10-01", "2026-11-01")?);
 //! let poll = Poll::new(october, Environment::default().api().clone(), Policy::default());
 //!
 //! let now: DateTime<Utc> = "2026-11-02T09:00:00Z".parse()?;
@@ -106,17 +106,17 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::calls::BillableUsage;
+    use crate::calls::BillableUsageCall;
     use crate::machine::WakeReason;
     use crate::poll::{PollSchedule, PollTimings};
-    use crate::testing::{COMPLETE, IN_PROGRESS, poll, reply, script, start};
-    use crate::values::clock::after;
+    use crate::testing::{COMPLETE, IN_PROGRESS, poll, reply, run_script, start_time};
+    use crate::values::clock::saturating_add;
     use crate::{ErrorKind, Policy};
 
     fn history() -> PollTimings {
         let mut history = PollTimings::default();
         for hour in 0..20 {
-            let at = after(start(), Duration::from_secs(3600 * hour));
+            let at = saturating_add(start_time(), Duration::from_secs(3600 * hour));
             history.extend(PollTiming::new(at, Duration::from_secs(40), Duration::from_secs(43)));
         }
         history
@@ -125,24 +125,29 @@ mod tests {
     #[test]
     fn adaptive_poll_uses_its_schedule_and_reports_the_timing() {
         let slow = [reply(200, "", IN_PROGRESS), reply(202, "", ""), reply(200, "", COMPLETE)];
-        let run = script(poll(Policy::default()).adaptive(&history()), &slow);
+        let run = run_script(poll(Policy::default()).adaptive(&history()), &slow);
         let observed = run.result.unwrap();
         let completion = observed.timing.unwrap();
-        let millis = |n: usize| Duration::from_millis(u64::try_from(run.sent[n].0).unwrap() + 1);
+        let millis = |n: usize| Duration::from_millis(u64::try_from(run.sent_requests[n].0).unwrap() + 1);
         assert_eq!((completion.pending_age(), completion.complete_age()), (millis(1), millis(2)));
-        assert_eq!(completion.observed_at(), after(start(), millis(2)));
-        let usual = script(poll(Policy::default()), &slow);
-        assert!(run.sent[1].0 > 2 * usual.sent[1].0, "{:?} {:?}", run.sent[1].0, usual.sent[1].0);
-        assert_eq!(run.sent[2].1.http().uri(), usual.sent[2].1.http().uri());
+        assert_eq!(completion.observed_at(), saturating_add(start_time(), millis(2)));
+        let usual = run_script(poll(Policy::default()), &slow);
+        assert!(
+            run.sent_requests[1].0 > 2 * usual.sent_requests[1].0,
+            "{:?} {:?}",
+            run.sent_requests[1].0,
+            usual.sent_requests[1].0
+        );
+        assert_eq!(run.sent_requests[2].1.http().uri(), usual.sent_requests[2].1.http().uri());
     }
 
     #[test]
     fn report_complete_at_first_answer_gives_no_timing() {
-        let run = script(poll(Policy::default()).adaptive(&history()), &[reply(200, "", COMPLETE)]);
+        let run = run_script(poll(Policy::default()).adaptive(&history()), &[reply(200, "", COMPLETE)]);
         assert_eq!(run.result.unwrap().timing, None);
         // Neither does one that was there when the first answers were lost.
         let late = [reply(503, "", ""), reply(200, "", "{"), reply(200, "", COMPLETE)];
-        let run = script(poll(Policy::default()).adaptive(&history()), &late);
+        let run = run_script(poll(Policy::default()).adaptive(&history()), &late);
         assert_eq!(run.result.unwrap().timing, None);
     }
 
@@ -150,22 +155,22 @@ mod tests {
     fn failure_between_polls_widens_the_timing_interval() {
         let replies =
             [reply(200, "", IN_PROGRESS), reply(503, "", ""), reply(429, "", ""), reply(200, "", COMPLETE)];
-        let run = script(poll(Policy::default()).adaptive(&history()), &replies);
+        let run = run_script(poll(Policy::default()).adaptive(&history()), &replies);
         let completion = run.result.unwrap().timing.unwrap();
         assert_eq!(completion.pending_age(), Duration::from_millis(1));
-        assert_eq!(completion.complete_age().as_millis(), run.ended);
+        assert_eq!(completion.complete_age().as_millis(), run.end_millis);
     }
 
     #[test]
     fn d08_saved_and_restored_it_does_what_it_would_have_done() {
-        let mut now = start();
+        let mut now = start_time();
         let mut machines = [0, 1].map(|_| poll(Policy::default()).adaptive(&history()));
         for n in 0..12 {
             let sent = machines.map(|machine| match machine.step(now) {
                 Step::Send(_, sent) => sent,
                 other => panic!("a request, not {other:?}"),
             });
-            now = after(now, Duration::from_nanos(1_234_567));
+            now = saturating_add(now, Duration::from_nanos(1_234_567));
             let answer = reply(200, "", if n < 11 { IN_PROGRESS } else { COMPLETE });
             let [a, b] = sent.map(|sent| sent.receive(answer.clone(), now));
             match (a, b) {
@@ -173,7 +178,7 @@ mod tests {
                     assert_eq!((t, a.progress()), (u, b.progress()));
                     let saved = serde_json::to_string(b.poll()).unwrap();
                     assert!(saved.len() < 2500, "{}", saved.len());
-                    let restored: Poll<BillableUsage> = serde_json::from_str(&saved).unwrap();
+                    let restored: Poll<BillableUsageCall> = serde_json::from_str(&saved).unwrap();
                     (machines, now) = ([a, restored.into()], t);
                 }
                 (Step::Done(Ok(a)), Step::Done(Ok(b))) => {
@@ -189,11 +194,11 @@ mod tests {
     #[test]
     fn adaptive_poll_explains_its_wake_reason() {
         let explained = |policy: Policy, headers: &str, status: u16| {
-            let Step::Send(_, sent) = poll(policy).adaptive(&history()).step(start()) else {
+            let Step::Send(_, sent) = poll(policy).adaptive(&history()).step(start_time()) else {
                 panic!("a request")
             };
             let body = if status == 200 { IN_PROGRESS } else { "" };
-            let Step::Wait(_, machine) = sent.receive(reply(status, headers, body), start()) else {
+            let Step::Wait(_, machine) = sent.receive(reply(status, headers, body), start_time()) else {
                 panic!("a wait")
             };
             let progress = machine.progress();
@@ -229,7 +234,7 @@ mod tests {
             assert_eq!(said, timing);
             assert!(sentence.contains("; again at 07:3") && sentence.contains(words), "{sentence}");
         }
-        let Step::Send(_, sent) = poll(Policy::default()).step(start()) else { panic!("a request") };
+        let Step::Send(_, sent) = poll(Policy::default()).step(start_time()) else { panic!("a request") };
         assert_eq!(sent.progress().explain(), "about to start");
     }
 
@@ -238,8 +243,8 @@ mod tests {
         let learned = serde_json::from_str(r#"{"report_count":1,"poll_ages":[0,0,0]}"#).unwrap();
         let polls = PollSchedule { adaptive: Some(learned), max_wait: Duration::ZERO, ..Default::default() };
         let policy = Policy { poll: polls, ..Policy::default() };
-        let run = script(AdaptivePoll::from(poll(policy)), &[reply(200, "", IN_PROGRESS)]);
+        let run = run_script(AdaptivePoll::from(poll(policy)), &[reply(200, "", IN_PROGRESS)]);
         assert!(matches!(run.error().kind(), ErrorKind::DeadlineExceeded(_)));
-        assert!(run.sent.len() <= 451 && run.ended <= 900_000);
+        assert!(run.sent_requests.len() <= 451 && run.end_millis <= 900_000);
     }
 }

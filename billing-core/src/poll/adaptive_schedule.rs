@@ -29,7 +29,7 @@ use serde::{Deserialize, Serialize};
 use crate::poll::MIN_POLL_INTERVAL;
 use crate::poll::{PollTiming, PollTimings};
 
-/// When to poll, learned from earlier reports; from [`PollSchedule::adapted_to`](crate::poll::PollSchedule::adapted_to).
+/// When to poll, learned from earlier reports; from [`PollSchedule::adaptive`](crate::poll::PollSchedule::adaptive).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AdaptiveSchedule {
@@ -243,8 +243,8 @@ const MAX_WAIT_CELLS: usize = 238;
 mod tests {
     use super::*;
     use crate::poll::PollSchedule;
-    use crate::testing::start;
-    use crate::values::clock::after;
+    use crate::testing::start_time;
+    use crate::values::clock::saturating_add;
 
     fn millis(millis: u64) -> Duration {
         Duration::from_millis(millis)
@@ -254,7 +254,7 @@ mod tests {
     fn history(seen: impl IntoIterator<Item = (u64, u64)>) -> PollTimings {
         let mut history = PollTimings::default();
         for (hour, (since, by)) in (0..).zip(seen) {
-            let at = after(start(), Duration::from_secs(3600 * hour));
+            let at = saturating_add(start_time(), Duration::from_secs(3600 * hour));
             history.extend(PollTiming::new(at, millis(since), millis(by)));
         }
         history

@@ -12,12 +12,12 @@
 //! A whole life of a report, in virtual time, without a network:
 //!
 //! ```
-//! use billing_core::calls::BillableUsage;
+//! use billing_core::calls::BillableUsageCall;
 //! use billing_core::{Environment, Machine, Period, Policy, Poll, Step};
 //! use chrono::{DateTime, TimeDelta, Utc};
 //!
 //! let mut now: DateTime<Utc> = "2026-11-02T09:00:00Z".parse()?;
-//! let call = BillableUsage::new(Period::from_user("2026-10-01", "2026-11-01")?);
+//! let call = BillableUsageCall::new(Period::from_user("2026-10-01", "2026-11-01")?);
 //! let poll = Poll::new(call, Environment::default().api().clone(), Policy::default());
 //!
 //! // The first request goes out at once.
@@ -31,7 +31,7 @@
 //!
 //! // In between it can be saved, and resumed by another process.
 //! let saved = serde_json::to_string(&poll)?;
-//! let poll: Poll<BillableUsage> = serde_json::from_str(&saved)?;
+//! let poll: Poll<BillableUsageCall> = serde_json::from_str(&saved)?;
 //!
 //! now = until;
 //! let Step::Send(again, sent) = poll.step(now) else { panic!("a request") };
@@ -64,7 +64,7 @@ use crate::machine::exchange::{Handled, RetryLoop, into_step};
 use crate::machine::progress::{Progress, WaitReason};
 use crate::machine::{Hold, ReceivedReply, sealed};
 use crate::model::ReportStatus;
-use crate::values::clock::{after, between, millis, whole_millis};
+use crate::values::clock::{between, millis, saturating_add, truncate_to_millis};
 use crate::values::secret::Secret;
 use crate::{BaseUrl, DecodeError, Error, ErrorKind, Machine, Policy, Step};
 
@@ -165,12 +165,17 @@ impl<C: Call<Output: Report>> Poll<C> {
             _ => self.state.unknown_statuses = 0,
         }
         let age = self.age(now);
-        self.state.last_pending_age = whole_millis(age);
+        self.state.last_pending_age = truncate_to_millis(age);
         let policy = &self.exchange.policy;
         let (wait, timing) =
             policy.poll.next_wait(age, self.exchange.time_left(now), policy.seed, seen_before);
         self.exchange.set_context(evidence);
-        self.exchange.schedule(after(now, wait), hint, (WaitReason::ReportPending(status), timing), now)
+        self.exchange.schedule(
+            saturating_add(now, wait),
+            hint,
+            (WaitReason::ReportPending(status), timing),
+            now,
+        )
     }
 
     /// What it has seen of how long the report takes, if an answer at `now` has it complete; nothing if that is the first

@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::machine::checkpoint::Format;
-use crate::values::clock::{after, millis, whole_millis};
+use crate::values::clock::{millis, saturating_add, truncate_to_millis};
 
 /// How long one report took, as far as its polls saw: longer than until one answer, no longer than until another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -25,7 +25,7 @@ impl PollTiming {
     /// A report that was not complete when it was `after` old and was seen complete when it was `by` old, at the time `at`.
     /// Kept to the millisecond; `None` where `by` is not later than `after`.
     pub fn new(at: DateTime<Utc>, after: Duration, by: Duration) -> Option<Self> {
-        let (after, by) = (whole_millis(after), whole_millis(by));
+        let (after, by) = (truncate_to_millis(after), truncate_to_millis(by));
         (after < by).then_some(Self { observed_at: at, pending_age: after, complete_age: by })
     }
 
@@ -46,7 +46,7 @@ impl PollTiming {
 }
 
 /// The newest completions that were seen, [`PollTimings::MAX_TIMINGS`] at most: what a
-/// [schedule learns from](crate::poll::PollSchedule::adapted_to), for the caller to keep between runs.
+/// [schedule learns from](crate::poll::PollSchedule::adaptive), for the caller to keep between runs.
 ///
 /// It holds times and nothing else: no organisation, no name, no figure, no secret. It can be saved with serde; the saved
 /// form names its format and a version and has a checksum, and what is not of them is refused. Histories of several processes or machines
@@ -74,7 +74,7 @@ impl PollTimings {
     /// Takes one in that was seen just now. What claims to be more than a day newer is from a clock that was wrong, and is
     /// forgotten: it would never make room for anything.
     pub fn add(&mut self, completion: PollTiming) {
-        let tomorrow = after(completion.observed_at, ONE_DAY);
+        let tomorrow = saturating_add(completion.observed_at, ONE_DAY);
         self.0.retain(|kept| kept.observed_at <= tomorrow);
         self.0.insert(completion);
         self.drop_oldest();
@@ -167,10 +167,10 @@ const ONE_DAY: Duration = Duration::from_secs(24 * 3600);
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::start;
+    use crate::testing::start_time;
 
     fn seen(second: u64, after_ms: u64, by_ms: u64) -> PollTiming {
-        let at = after(start(), Duration::from_secs(second));
+        let at = saturating_add(start_time(), Duration::from_secs(second));
         PollTiming::new(at, Duration::from_millis(after_ms), Duration::from_millis(by_ms)).unwrap()
     }
 
@@ -215,14 +215,14 @@ mod tests {
     #[test]
     fn a_completion_is_kept_to_the_millisecond_and_in_order() {
         let nanos = Duration::from_nanos;
-        let completion = PollTiming::new(start(), nanos(2_000_999_999), nanos(5_001_000_001)).unwrap();
+        let completion = PollTiming::new(start_time(), nanos(2_000_999_999), nanos(5_001_000_001)).unwrap();
         assert_eq!(completion, seen(0, 2000, 5001));
         assert_eq!(
             (completion.observed_at(), completion.pending_age(), completion.complete_age()),
-            (start(), Duration::from_millis(2000), Duration::from_millis(5001))
+            (start_time(), Duration::from_millis(2000), Duration::from_millis(5001))
         );
-        assert_eq!(PollTiming::new(start(), nanos(2_000_000), nanos(2_000_001)), None);
-        assert_eq!(PollTiming::new(start(), nanos(3_000_000), nanos(2_000_000)), None);
+        assert_eq!(PollTiming::new(start_time(), nanos(2_000_000), nanos(2_000_001)), None);
+        assert_eq!(PollTiming::new(start_time(), nanos(3_000_000), nanos(2_000_000)), None);
     }
 
     #[test]

@@ -14,27 +14,27 @@ use crate::{Reply, TransportError, TransportErrorKind};
 /// What the simulated network and server do with a request.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
-pub enum Answer {
+pub enum SimulatedResponse {
     /// A response, whole.
-    Respond(Response<Bytes>),
+    Response(Response<Bytes>),
     /// The connection is lost before the head of a response.
     Reset,
     /// The head of a response and so many bytes of its body, less than its `Content-Length` announces; then the
     /// connection is lost.
     Truncated(Response<Bytes>, usize),
     /// Nothing ever comes.
-    Silence,
+    NoResponse,
     /// A failure that only the client's side can have, such as a name that is not found. A real server comes closest to
-    /// it with [`Answer::Reset`].
-    Failed(TransportErrorKind),
+    /// it with [`SimulatedResponse::Reset`].
+    TransportError(TransportErrorKind),
 }
 
-impl Answer {
+impl SimulatedResponse {
     /// What a driver that allows `max_body` bytes of body makes of it.
     pub fn into_reply(self, max_body: usize) -> Reply {
         let fail = |kind| Err(TransportError::new(kind, "so it was asked of the sandbox"));
         match self {
-            Self::Respond(response) => {
+            Self::Response(response) => {
                 let (head, body) = response.into_parts();
                 let mut reader = BodyReader::new(&head.headers, max_body)?;
                 reader.push(&body)?;
@@ -46,18 +46,18 @@ impl Answer {
                 fail(TransportErrorKind::Truncated)
             }
             Self::Reset => fail(TransportErrorKind::Reset),
-            Self::Silence => fail(TransportErrorKind::Timeout),
-            Self::Failed(kind) => fail(kind),
+            Self::NoResponse => fail(TransportErrorKind::Timeout),
+            Self::TransportError(kind) => fail(kind),
         }
     }
 
     /// As it goes over the wire: compressed where it may be, and with its length.
-    pub(super) fn wrapped(self, may_compress: bool, request: &HeaderMap) -> Self {
+    pub(super) fn with_transfer_headers(self, may_compress: bool, request: &HeaderMap) -> Self {
         let compress = may_compress && accepts_gzip(request);
         match self {
-            Self::Respond(response) => Self::Respond(wrap(response, compress)),
+            Self::Response(response) => Self::Response(set_length_and_encoding(response, compress)),
             Self::Truncated(response, _) => {
-                let response = wrap(response, compress);
+                let response = set_length_and_encoding(response, compress);
                 let half = response.body().len() / 2;
                 Self::Truncated(response, half)
             }
@@ -82,7 +82,7 @@ pub(super) fn gzip(bytes: &[u8], mut spaces: usize) -> Bytes {
         .into()
 }
 
-fn wrap(mut response: Response<Bytes>, compress: bool) -> Response<Bytes> {
+fn set_length_and_encoding(mut response: Response<Bytes>, compress: bool) -> Response<Bytes> {
     let status = response.status();
     if status == StatusCode::NO_CONTENT || response.headers().is_empty() {
         return response;

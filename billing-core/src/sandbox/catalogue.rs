@@ -3,7 +3,7 @@
 use rust_decimal::Decimal;
 use serde_json::{Map, Value};
 
-use super::draws::Draws;
+use super::draws::SeededRandom;
 use super::organizations::Organization;
 
 /// What a row is about, for an organisation of the usual size.
@@ -18,7 +18,7 @@ struct Product {
     committed: u64,
     prepay: Option<&'static str>,
     overage: Option<&'static str>,
-    extra: Extra,
+    extra: RowExtra,
 }
 
 /// Where the quantity of a row comes from. Numbers are in the unit's smallest part: `scale` decimals.
@@ -35,7 +35,7 @@ enum Used {
 
 /// What only some rows have.
 #[derive(Debug, PartialEq)]
-enum Extra {
+enum RowExtra {
     Nothing,
     /// A multiplier, which is no commitment.
     Bundle(&'static str),
@@ -46,19 +46,19 @@ enum Extra {
 }
 
 /// The rows of an organisation for the period that `draws` is for.
-pub(super) fn rows(organization: &Organization, draws: Draws) -> Value {
+pub(super) fn rows(organization: &Organization, draws: SeededRandom) -> Value {
     let used: Vec<Decimal> =
         CATALOGUE.iter().zip(0..).map(|(product, n)| product.drawn(organization, draws, n)).collect();
     let parts = CATALOGUE
         .iter()
         .zip(&used)
-        .filter(|(product, _)| product.grouping == PART)
+        .filter(|(product, _)| product.grouping == ROLLUP_USAGE)
         .map(|(_, used)| used)
         .sum();
     CATALOGUE
         .iter()
         .zip(used)
-        .filter(|(product, _)| organization.allowance || product.extra != Extra::AiAllowance)
+        .filter(|(product, _)| organization.allowance || product.extra != RowExtra::AiAllowance)
         .map(|(product, used)| {
             let used = match product.used {
                 Used::Parts => parts,
@@ -70,11 +70,11 @@ pub(super) fn rows(organization: &Organization, draws: Draws) -> Value {
 }
 
 impl Product {
-    fn drawn(&self, organization: &Organization, draws: Draws, n: u32) -> Decimal {
+    fn drawn(&self, organization: &Organization, draws: SeededRandom, n: u32) -> Decimal {
         match self.used {
             Used::Parts => Decimal::ZERO,
             Used::Between { low, high, scale } => {
-                let drawn = draws.between(n, low, high).saturating_mul(organization.size) / 100;
+                let drawn = draws.in_range(n, low, high).saturating_mul(organization.size) / 100;
                 Decimal::try_from_i128_with_scale(drawn.into(), scale).unwrap_or_default()
             }
         }
@@ -111,17 +111,17 @@ impl Product {
             put("overagePrice", price.into());
         }
         put("isCancellable", false.into());
-        put("isThirdParty", (self.extra == Extra::ThirdParty).into());
+        put("isThirdParty", (self.extra == RowExtra::ThirdParty).into());
         match self.extra {
-            Extra::Bundle(quantity) => put("bundleQuantity", quantity.into()),
-            Extra::Note(note) => put("usageNotes", note.into()),
-            Extra::Nothing | Extra::ThirdParty | Extra::AiAllowance => None,
+            RowExtra::Bundle(quantity) => put("bundleQuantity", quantity.into()),
+            RowExtra::Note(note) => put("usageNotes", note.into()),
+            RowExtra::Nothing | RowExtra::ThirdParty | RowExtra::AiAllowance => None,
         };
         row.into()
     }
 }
 
-const PART: &str = "rollup-usage";
+const ROLLUP_USAGE: &str = "rollup-usage";
 
 const fn between(low: u64, high: u64, scale: u32) -> Used {
     Used::Between { low, high, scale }
@@ -138,7 +138,7 @@ const fn allowance(name: &'static str, part: &'static str, unit: &'static str, q
         committed: 0,
         prepay: None,
         overage: None,
-        extra: Extra::Nothing,
+        extra: RowExtra::Nothing,
     }
 }
 
@@ -152,7 +152,7 @@ static CATALOGUE: [Product; 20] = [
         committed: 120,
         prepay: Some("155.00"),
         overage: Some("170.50"),
-        extra: Extra::Nothing,
+        extra: RowExtra::Nothing,
     },
     Product {
         name: "Genesys Cloud CX 1 Concurrent",
@@ -163,7 +163,7 @@ static CATALOGUE: [Product; 20] = [
         committed: 40,
         prepay: Some("110.00"),
         overage: Some("121.00"),
-        extra: Extra::Note("Peak of concurrent users"),
+        extra: RowExtra::Note("Peak of concurrent users"),
     },
     Product {
         name: "Genesys Cloud for Salesforce",
@@ -174,7 +174,7 @@ static CATALOGUE: [Product; 20] = [
         committed: 20,
         prepay: Some("21.58"),
         overage: Some("23.74"),
-        extra: Extra::Nothing,
+        extra: RowExtra::Nothing,
     },
     Product {
         name: "Acme Wallboards",
@@ -185,7 +185,7 @@ static CATALOGUE: [Product; 20] = [
         committed: 0,
         prepay: Some("0"),
         overage: Some("4.99"),
-        extra: Extra::ThirdParty,
+        extra: RowExtra::ThirdParty,
     },
     Product {
         name: "Predictive Engagement",
@@ -197,7 +197,7 @@ static CATALOGUE: [Product; 20] = [
         committed: 0,
         prepay: Some("0"),
         overage: Some("900.00"),
-        extra: Extra::Nothing,
+        extra: RowExtra::Nothing,
     },
     Product {
         name: "Hardware Phone",
@@ -208,7 +208,7 @@ static CATALOGUE: [Product; 20] = [
         committed: 40,
         prepay: Some("6.25"),
         overage: Some("7.00"),
-        extra: Extra::Nothing,
+        extra: RowExtra::Nothing,
     },
     Product {
         name: "Edge Bundle",
@@ -219,7 +219,7 @@ static CATALOGUE: [Product; 20] = [
         committed: 20,
         prepay: Some("49.00"),
         overage: Some("55.00"),
-        extra: Extra::Bundle("10"),
+        extra: RowExtra::Bundle("10"),
     },
     Product {
         name: "IVR Minutes",
@@ -230,7 +230,7 @@ static CATALOGUE: [Product; 20] = [
         committed: 100_000,
         prepay: Some("0.0150"),
         overage: Some("0.0175"),
-        extra: Extra::Nothing,
+        extra: RowExtra::Nothing,
     },
     allowance("IVR Minutes", "GC-120-NV-IVRMIN-FU", "minute", 120_000),
     Product {
@@ -242,7 +242,7 @@ static CATALOGUE: [Product; 20] = [
         committed: 0,
         prepay: Some("0"),
         overage: Some("0.00645"),
-        extra: Extra::Nothing,
+        extra: RowExtra::Nothing,
     },
     Product {
         name: "WhatsApp Conversations",
@@ -253,7 +253,7 @@ static CATALOGUE: [Product; 20] = [
         committed: 0,
         prepay: Some("0"),
         overage: Some("0.0001"),
-        extra: Extra::Nothing,
+        extra: RowExtra::Nothing,
     },
     Product {
         name: "Data Storage",
@@ -264,7 +264,7 @@ static CATALOGUE: [Product; 20] = [
         committed: 100,
         prepay: Some("0.08"),
         overage: Some("0.12"),
-        extra: Extra::Nothing,
+        extra: RowExtra::Nothing,
     },
     allowance("Data Storage", "GC-120-NV-STOR-FU", "GB", 25),
     Product {
@@ -276,7 +276,7 @@ static CATALOGUE: [Product; 20] = [
         committed: 0,
         prepay: Some("0"),
         overage: Some("0.05"),
-        extra: Extra::Nothing,
+        extra: RowExtra::Nothing,
     },
     Product {
         name: "AI Tokens",
@@ -287,31 +287,31 @@ static CATALOGUE: [Product; 20] = [
         committed: 1_000,
         prepay: Some("0.90"),
         overage: Some("1.00"),
-        extra: Extra::Nothing,
+        extra: RowExtra::Nothing,
     },
     Product {
         name: "AI Tokens: Agent Copilot",
         part: "GC-170-NV-AITCAC",
-        grouping: PART,
+        grouping: ROLLUP_USAGE,
         unit: "token",
         used: between(900, 2_400, 0),
         committed: 0,
         prepay: Some("0"),
         overage: Some("1.00"),
-        extra: Extra::Nothing,
+        extra: RowExtra::Nothing,
     },
     Product {
         name: "AI Tokens: Virtual Agent",
         part: "GC-170-NV-AITCVA",
-        grouping: PART,
+        grouping: ROLLUP_USAGE,
         unit: "token",
         used: between(20_000, 150_000, 2),
         committed: 0,
         prepay: Some("0"),
         overage: Some("1.00"),
-        extra: Extra::Nothing,
+        extra: RowExtra::Nothing,
     },
-    Product { extra: Extra::AiAllowance, ..allowance("AI Tokens", "GC-170-NV-AITC", "token", 350) },
+    Product { extra: RowExtra::AiAllowance, ..allowance("AI Tokens", "GC-170-NV-AITC", "token", 350) },
     Product {
         name: "Journey Events",
         part: "GC-120-NV-JRNY",
@@ -322,7 +322,7 @@ static CATALOGUE: [Product; 20] = [
         committed: 0,
         prepay: Some("0"),
         overage: Some("0.002"),
-        extra: Extra::Note("Preview"),
+        extra: RowExtra::Note("Preview"),
     },
     Product {
         name: "Genesys Cloud CX 2",
@@ -333,6 +333,6 @@ static CATALOGUE: [Product; 20] = [
         committed: 0,
         prepay: Some("0"),
         overage: Some("121.00"),
-        extra: Extra::Nothing,
+        extra: RowExtra::Nothing,
     },
 ];

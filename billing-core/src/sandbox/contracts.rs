@@ -7,17 +7,17 @@ use http::Uri;
 use rust_decimal::Decimal;
 use serde_json::{Value, json};
 
-use super::draws::Draws;
-use super::envelope::{Refusal, exact};
+use super::draws::SeededRandom;
+use super::envelope::{ApiError, exact};
 use super::listing;
-use super::route::parameter;
+use super::route::query_parameter;
 use super::trustors::own_organization;
 
 /// A page of the contracts.
-pub(super) fn page(uri: &Uri, now: DateTime<Utc>) -> Result<Value, Refusal> {
-    let status = listing::choice(uri, "status", &["Active", "Inactive"])?;
-    let number = parameter(uri, "externalNumber");
-    let dates = listing::dates(uri)?;
+pub(super) fn page(uri: &Uri, now: DateTime<Utc>) -> Result<Value, ApiError> {
+    let status = listing::one_of(uri, "status", &["Active", "Inactive"])?;
+    let number = query_parameter(uri, "externalNumber");
+    let dates = listing::date_filter(uri)?;
     let contracts: Vec<Value> = CONTRACTS
         .iter()
         .filter(|contract| status.as_deref().is_none_or(|status| status == contract.status(now)))
@@ -34,17 +34,17 @@ pub(super) fn contract(id: &str, now: DateTime<Utc>) -> Option<Value> {
 }
 
 /// One billing period of one contract.
-pub(super) fn period(contract: &str, id: &str, now: DateTime<Utc>, draws: Draws) -> Option<Value> {
+pub(super) fn period(contract: &str, id: &str, now: DateTime<Utc>, draws: SeededRandom) -> Option<Value> {
     let contract = find(contract)?;
     let period = contract.periods(now).find(|period| period.id().eq_ignore_ascii_case(id))?;
     let mut json = period.json(now);
-    json["charges"] = period.charges(draws).iter().map(Charge::json).collect();
+    json["charges"] = period.charges(draws).iter().map(SimulatedCharge::json).collect();
     json["wallets"] = json!([period.wallet(draws)]);
     Some(json)
 }
 
 /// Every period of every contract that is over at `now`, the latest first.
-pub(super) fn closed(now: DateTime<Utc>) -> Vec<Period> {
+pub(super) fn closed_periods(now: DateTime<Utc>) -> Vec<Period> {
     let periods = CONTRACTS.iter().flat_map(|contract| contract.periods(now));
     let mut closed: Vec<Period> = periods.filter(|period| period.is_closed(now)).collect();
     closed.sort_by_key(|period| (std::cmp::Reverse(period.start), period.contract.number));
@@ -60,21 +60,21 @@ pub(super) struct Contract {
     pub(super) currency: &'static str,
     /// The first day and the first day after the last, as year, month and day.
     term: [(i32, u32, u32); 2],
-    terms: &'static [Terms],
+    terms: &'static [ProductTerms],
 }
 
 /// What was agreed of one product.
 #[derive(Debug)]
-pub(super) struct Terms {
+pub(super) struct ProductTerms {
     pub(super) name: &'static str,
     sku: &'static str,
     pub(super) unit: &'static str,
-    pub(super) prepaid: u32,
-    included: u32,
+    pub(super) prepaid_quantity: u32,
+    included_quantity: u32,
     pub(super) price: &'static str,
-    overage: &'static str,
+    overage_price: &'static str,
     /// What is used in a period: from, to, and how many decimals these have.
-    used: (u64, u64, u32),
+    usage_range: (u64, u64, u32),
 }
 
 /// A billing period of a contract.
@@ -87,18 +87,18 @@ pub(super) struct Period {
 
 /// What was used of a product in a period, and what it costs.
 #[derive(Debug)]
-pub(super) struct Charge {
-    pub(super) terms: &'static Terms,
+pub(super) struct SimulatedCharge {
+    pub(super) terms: &'static ProductTerms,
     currency: &'static str,
     id: String,
-    used: Decimal,
-    pub(super) over: Decimal,
-    pub(super) cost: Decimal,
+    used_quantity: Decimal,
+    pub(super) overage_quantity: Decimal,
+    pub(super) overage_charge: Decimal,
 }
 
 impl Contract {
     fn id(&self) -> String {
-        Draws::new(0).of("contract").of(self.number).uuid(0)
+        SeededRandom::new(0).derive("contract").derive(self.number).uuid(0)
     }
 
     fn day(&self, which: usize) -> NaiveDate {
@@ -141,7 +141,7 @@ impl Contract {
             .iter()
             .map(|terms| {
                 json!({
-                    "id": Draws::new(0).of("plan").of(&id).of(terms.sku).uuid(0),
+                    "id": SeededRandom::new(0).derive("plan").derive(&id).derive(terms.sku).uuid(0),
                     "name": terms.name,
                     "organizations": organizations(),
                     "product": product(terms),
@@ -150,15 +150,15 @@ impl Contract {
                         "name": terms.name,
                         "type": "Recurring",
                         "function": "Committed",
-                        "description": format!("{} committed to", terms.prepaid),
+                        "description": format!("{} committed to", terms.prepaid_quantity),
                         "dateChargedThrough": null,
                         "currencyIsoCode": self.currency,
                         "discountAmount": exact("0.00"),
                         "dateEffectiveStart": self.start().to_string(),
                         "dateEffectiveEnd": self.end().to_string(),
                         "price": exact(terms.price),
-                        "overagePrice": exact(terms.overage),
-                        "quantity": terms.prepaid,
+                        "overagePrice": exact(terms.overage_price),
+                        "quantity": terms.prepaid_quantity,
                         "unitOfMeasure": terms.unit,
                     }],
                 })
@@ -185,7 +185,11 @@ impl Contract {
 
 impl Period {
     pub(super) fn id(&self) -> String {
-        Draws::new(0).of("contract period").of(self.contract.number).of(self.start.to_string()).uuid(0)
+        SeededRandom::new(0)
+            .derive("contract period")
+            .derive(self.contract.number)
+            .derive(self.start.to_string())
+            .uuid(0)
     }
 
     fn is_closed(&self, now: DateTime<Utc>) -> bool {
@@ -201,31 +205,31 @@ impl Period {
         })
     }
 
-    pub(super) fn charges(&self, draws: Draws) -> Vec<Charge> {
-        let draws = draws.of("charge").of(self.id());
-        let charge = |(terms, n): (&'static Terms, u32)| {
-            let (low, high, scale) = terms.used;
-            let used = Decimal::from_i128_with_scale(draws.between(n, low, high).into(), scale);
-            let covered = Decimal::from(terms.prepaid) + Decimal::from(terms.included);
+    pub(super) fn charges(&self, draws: SeededRandom) -> Vec<SimulatedCharge> {
+        let draws = draws.derive("charge").derive(self.id());
+        let charge = |(terms, n): (&'static ProductTerms, u32)| {
+            let (low, high, scale) = terms.usage_range;
+            let used = Decimal::from_i128_with_scale(draws.in_range(n, low, high).into(), scale);
+            let covered = Decimal::from(terms.prepaid_quantity) + Decimal::from(terms.included_quantity);
             let over = (used - covered).max(Decimal::ZERO);
-            let cost = over * decimal(terms.overage);
-            Charge {
+            let cost = over * decimal(terms.overage_price);
+            SimulatedCharge {
                 terms,
                 currency: self.contract.currency,
-                id: draws.of(terms.sku).uuid(0),
-                used,
-                over,
-                cost,
+                id: draws.derive(terms.sku).uuid(0),
+                used_quantity: used,
+                overage_quantity: over,
+                overage_charge: cost,
             }
         };
         self.contract.terms.iter().zip(0..).map(charge).collect()
     }
 
     /// A balance of tokens, of which some periods use more than there is.
-    fn wallet(&self, draws: Draws) -> Value {
-        let draws = draws.of("wallet").of(self.id());
-        let (starting, increase) = (Decimal::from(30_000), Decimal::from(draws.between(0, 0, 5_000)));
-        let used = Decimal::from_i128_with_scale(draws.between(1, 1_500_000, 4_000_000).into(), 2);
+    fn wallet(&self, draws: SeededRandom) -> Value {
+        let draws = draws.derive("wallet").derive(self.id());
+        let (starting, increase) = (Decimal::from(30_000), Decimal::from(draws.in_range(0, 0, 5_000)));
+        let used = Decimal::from_i128_with_scale(draws.in_range(1, 1_500_000, 4_000_000).into(), 2);
         let over = (used - starting - increase).max(Decimal::ZERO);
         let rate = decimal("0.0125");
         json!({
@@ -247,19 +251,19 @@ impl Period {
     }
 }
 
-impl Charge {
+impl SimulatedCharge {
     fn json(&self) -> Value {
         json!({
             "id": self.id,
             "name": self.terms.name,
             "product": product(self.terms),
             "organizations": organizations(),
-            "prepaidQuantity": self.terms.prepaid,
-            "fairuseQuantity": self.terms.included,
-            "actualQuantity": exact(self.used),
-            "overageQuantity": exact(self.over),
-            "overageRate": exact(self.terms.overage),
-            "overageCharge": exact(self.cost),
+            "prepaidQuantity": self.terms.prepaid_quantity,
+            "fairuseQuantity": self.terms.included_quantity,
+            "actualQuantity": exact(self.used_quantity),
+            "overageQuantity": exact(self.overage_quantity),
+            "overageRate": exact(self.terms.overage_price),
+            "overageCharge": exact(self.overage_charge),
             "overageCurrency": self.currency,
             "convertedTokenCount": null,
         })
@@ -275,12 +279,12 @@ pub(super) fn organizations() -> Value {
 /// One's own organisation, as a party.
 pub(super) fn customer() -> Value {
     let own = own_organization();
-    json!({ "id": Draws::new(0).of("customer").uuid(0), "number": "0004217", "name": own["name"] })
+    json!({ "id": SeededRandom::new(0).derive("customer").uuid(0), "number": "0004217", "name": own["name"] })
 }
 
-pub(super) fn product(terms: &Terms) -> Value {
+pub(super) fn product(terms: &ProductTerms) -> Value {
     json!({
-        "id": Draws::new(0).of("product").of(terms.sku).uuid(0),
+        "id": SeededRandom::new(0).derive("product").derive(terms.sku).uuid(0),
         "sku": terms.sku,
         "name": terms.name,
         "unitOfMeasure": terms.unit,
@@ -306,35 +310,35 @@ static CONTRACTS: [Contract; 3] = [
         currency: "USD",
         term: [(2019, 4, 1), (2034, 4, 1)],
         terms: &[
-            Terms {
+            ProductTerms {
                 name: "Genesys Cloud CX 3",
                 sku: "GC-170-NV-CX3",
                 unit: "User",
-                prepaid: 120,
-                included: 0,
+                prepaid_quantity: 120,
+                included_quantity: 0,
                 price: "155.00",
-                overage: "170.50",
-                used: (105, 150, 0),
+                overage_price: "170.50",
+                usage_range: (105, 150, 0),
             },
-            Terms {
+            ProductTerms {
                 name: "IVR Minutes",
                 sku: "GC-120-NV-IVRMIN",
                 unit: "Minute",
-                prepaid: 100_000,
-                included: 120_000,
+                prepaid_quantity: 100_000,
+                included_quantity: 120_000,
                 price: "0.0150",
-                overage: "0.0175",
-                used: (150_000, 450_000, 0),
+                overage_price: "0.0175",
+                usage_range: (150_000, 450_000, 0),
             },
-            Terms {
+            ProductTerms {
                 name: "Data Storage",
                 sku: "GC-120-NV-STOR",
                 unit: "GB",
-                prepaid: 100,
-                included: 25,
+                prepaid_quantity: 100,
+                included_quantity: 25,
                 price: "0.08",
-                overage: "0.12",
-                used: (90_000, 260_000, 3),
+                overage_price: "0.12",
+                usage_range: (90_000, 260_000, 3),
             },
         ],
     },
@@ -345,26 +349,26 @@ static CONTRACTS: [Contract; 3] = [
         currency: "EUR",
         term: [(2022, 2, 15), (2034, 2, 15)],
         terms: &[
-            Terms {
+            ProductTerms {
                 name: "SMS Segments",
                 sku: "GC-120-NV-SMS",
                 // A unit that the published schema does not have.
                 unit: "Segments (outbound)",
-                prepaid: 0,
-                included: 0,
+                prepaid_quantity: 0,
+                included_quantity: 0,
                 price: "0",
-                overage: "0.00645",
-                used: (40_000, 90_000, 0),
+                overage_price: "0.00645",
+                usage_range: (40_000, 90_000, 0),
             },
-            Terms {
+            ProductTerms {
                 name: "Translations",
                 sku: "GC-120-NV-TRANS",
                 unit: "MillionCharacters",
-                prepaid: 2,
-                included: 1,
+                prepaid_quantity: 2,
+                included_quantity: 1,
                 price: "18.40",
-                overage: "20.24",
-                used: (1_000_000, 9_000_000, 6),
+                overage_price: "20.24",
+                usage_range: (1_000_000, 9_000_000, 6),
             },
         ],
     },

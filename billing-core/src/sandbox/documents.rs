@@ -9,23 +9,23 @@ use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use http::{Method, Request, Response, StatusCode};
 use serde_json::{Value, json};
 
-use super::draws::Draws;
-use super::envelope::{Envelope, xml_text};
+use super::draws::SeededRandom;
+use super::envelope::{ResponseContext, xml_text};
 use super::invoices;
-use super::route::parameter;
+use super::route::query_parameter;
 use crate::BaseUrl;
-use crate::values::clock::after;
+use crate::values::clock::saturating_add;
 
 /// The answer to who asks for the address of an invoice's document.
-pub(super) fn locate(
+pub(super) fn document_url(
     id: &str,
     base: &BaseUrl,
     lifetime: Duration,
     now: DateTime<Utc>,
-    draws: Draws,
+    draws: SeededRandom,
 ) -> Option<Value> {
     invoices::document(id, now, draws)?;
-    let expires = after(now, lifetime).timestamp();
+    let expires = saturating_add(now, lifetime).timestamp();
     let signature = sign(id, &expires.to_string(), draws);
     Some(json!({ "url": format!("{base}{PATH}{id}.pdf?X-Expires={expires}&X-Signature={signature}") }))
 }
@@ -34,14 +34,14 @@ pub(super) fn locate(
 pub(super) fn serve(
     id: &str,
     request: &Request<Bytes>,
-    envelope: &Envelope,
-    draws: Draws,
+    envelope: &ResponseContext,
+    draws: SeededRandom,
 ) -> Response<Bytes> {
     let refuse = |status: StatusCode, code: &str, message: &str, more: &str| {
         let body = format!(
             "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>{code}</Code><Message>{message}</Message>{more}\
              <RequestId>{}</RequestId></Error>",
-            envelope.correlation
+            envelope.correlation_id
         );
         envelope.file(status, "application/xml", body.into())
     };
@@ -53,7 +53,7 @@ pub(super) fn serve(
         return refuse(StatusCode::BAD_REQUEST, "InvalidArgument", message, "");
     }
     let [expires, provided] =
-        ["X-Expires", "X-Signature"].map(|name| parameter(request.uri(), name).unwrap_or_default());
+        ["X-Expires", "X-Signature"].map(|name| query_parameter(request.uri(), name).unwrap_or_default());
     if provided != sign(id, &expires, draws) {
         let message = "The signature that was provided is not the one that was calculated";
         let provided = format!("<SignatureProvided>{}</SignatureProvided>", xml_text(&provided));
@@ -68,9 +68,9 @@ pub(super) fn serve(
     }
 }
 
-fn sign(id: &str, expires: &str, draws: Draws) -> String {
-    let draws = draws.of("signature").of(id).of(expires);
-    [0, 1].map(|n| format!("{:016x}", draws.between(n, 0, u64::MAX))).concat()
+fn sign(id: &str, expires: &str, draws: SeededRandom) -> String {
+    let draws = draws.derive("signature").derive(id).derive(expires);
+    [0, 1].map(|n| format!("{:016x}", draws.in_range(n, 0, u64::MAX))).concat()
 }
 
 /// One page of text.
@@ -104,7 +104,7 @@ fn pdf(lines: &[String]) -> Bytes {
     pdf.into()
 }
 
-impl Envelope {
+impl ResponseContext {
     /// A file, or why there is none, as a store answers it.
     fn file(&self, status: StatusCode, kind: &'static str, body: Bytes) -> Response<Bytes> {
         let mut response = self.bare(status, body);

@@ -4,15 +4,15 @@ use crate::machine::jitter::draw;
 
 /// A source of draws for one purpose.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Draws(u64);
+pub(super) struct SeededRandom(u64);
 
-impl Draws {
+impl SeededRandom {
     pub(super) const fn new(seed: u64) -> Self {
         Self(seed)
     }
 
     /// The source for `what`, apart from that for anything else.
-    pub(super) fn of(self, what: impl AsRef<[u8]>) -> Self {
+    pub(super) fn derive(self, what: impl AsRef<[u8]>) -> Self {
         // FNV-1a; what it lacks in mixing, `draw` adds.
         let mut hash = self.0 ^ 0xcbf2_9ce4_8422_2325;
         for byte in what.as_ref() {
@@ -22,7 +22,7 @@ impl Draws {
     }
 
     /// Draw number `n`, from `low` to `high`.
-    pub(super) fn between(self, n: u32, low: u64, high: u64) -> u64 {
+    pub(super) fn in_range(self, n: u32, low: u64, high: u64) -> u64 {
         let bound = high.saturating_sub(low);
         let drawn = draw(self.0, n, bound.into());
         low + u64::try_from(drawn).unwrap_or(bound)
@@ -31,7 +31,7 @@ impl Draws {
     /// Draw number `n` of 128 bits, as a random (version 4) UUID.
     pub(super) fn uuid(self, n: u32) -> String {
         let [a, b] =
-            [n.wrapping_mul(2), n.wrapping_mul(2).wrapping_add(1)].map(|n| self.between(n, 0, u64::MAX));
+            [n.wrapping_mul(2), n.wrapping_mul(2).wrapping_add(1)].map(|n| self.in_range(n, 0, u64::MAX));
         format!(
             "{:08x}-{:04x}-4{:03x}-{:04x}-{:012x}",
             a >> 32,

@@ -12,33 +12,33 @@ use serde_json::{Value, json};
 
 /// One request's time and correlation id.
 #[derive(Debug)]
-pub(super) struct Envelope {
+pub(super) struct ResponseContext {
     pub(super) now: DateTime<Utc>,
-    pub(super) correlation: String,
+    pub(super) correlation_id: String,
 }
 
-impl Envelope {
+impl ResponseContext {
     /// A JSON answer.
     pub(super) fn json(&self, status: StatusCode, body: &Value) -> Response<Bytes> {
-        let body = serde_json::to_vec(&Written(body))
+        let body = serde_json::to_vec(&WithExactNumbers(body))
             .unwrap_or_else(|_| unreachable!("numbers are written as numbers, and all else is JSON"));
         let mut response = Response::new(Bytes::from(body));
         *response.status_mut() = status;
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache, no-store, must-revalidate"));
-        headers.insert(CORRELATION, header(&self.correlation));
+        headers.insert(CORRELATION_ID_HEADER, header_value(&self.correlation_id));
         headers.insert(DATE, http_date(self.now));
         response
     }
 
     /// An error in the API's shape.
-    pub(super) fn error(&self, refusal: &Refusal) -> Response<Bytes> {
+    pub(super) fn error(&self, refusal: &ApiError) -> Response<Bytes> {
         let body = json!({
             "message": refusal.message,
             "code": refusal.code,
             "status": refusal.status.as_u16(),
-            "contextId": self.correlation,
+            "contextId": self.correlation_id,
             "details": [],
             "errors": [],
         });
@@ -77,24 +77,24 @@ impl Envelope {
 
 /// A number that is written digit for digit, which a JSON value of the library could not hold.
 pub(super) fn exact(number: impl ToString) -> Value {
-    Value::String(format!("{EXACT}{}", number.to_string()))
+    Value::String(format!("{EXACT_NUMBER_MARK}{}", number.to_string()))
 }
 
 /// A JSON value with its [`exact`] numbers.
-struct Written<'a>(&'a Value);
+struct WithExactNumbers<'a>(&'a Value);
 
-impl Serialize for Written<'_> {
+impl Serialize for WithExactNumbers<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self.0 {
-            Value::String(text) => match text.strip_prefix(EXACT) {
+            Value::String(text) => match text.strip_prefix(EXACT_NUMBER_MARK) {
                 Some(number) => {
                     RawValue::from_string(number.to_owned()).map_err(S::Error::custom)?.serialize(serializer)
                 }
                 None => text.serialize(serializer),
             },
-            Value::Array(values) => serializer.collect_seq(values.iter().map(Written)),
+            Value::Array(values) => serializer.collect_seq(values.iter().map(WithExactNumbers)),
             Value::Object(fields) => {
-                serializer.collect_map(fields.iter().map(|(name, value)| (name, Written(value))))
+                serializer.collect_map(fields.iter().map(|(name, value)| (name, WithExactNumbers(value))))
             }
             other => other.serialize(serializer),
         }
@@ -102,7 +102,7 @@ impl Serialize for Written<'_> {
 }
 
 /// What marks an exact number; no text of the sandbox begins so.
-const EXACT: char = '\u{1}';
+const EXACT_NUMBER_MARK: char = '\u{1}';
 
 /// `text` where XML has text.
 pub(super) fn xml_text(text: &str) -> String {
@@ -111,19 +111,19 @@ pub(super) fn xml_text(text: &str) -> String {
 
 /// Why the API does not do what it was asked to.
 #[derive(Debug)]
-pub(super) struct Refusal {
+pub(super) struct ApiError {
     pub(super) status: StatusCode,
     pub(super) code: &'static str,
     pub(super) message: String,
 }
 
-impl Refusal {
+impl ApiError {
     pub(super) fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
         Self { status, code, message: message.into() }
     }
 
     /// The refusal that goes with a status, where nothing more is known.
-    pub(super) fn of(status: StatusCode) -> Self {
+    pub(super) fn for_status(status: StatusCode) -> Self {
         let code = match status.as_u16() {
             401 => "bad.credentials",
             403 => "missing.any.permissions",
@@ -139,7 +139,7 @@ impl Refusal {
 }
 
 /// `text` as the value of a header, without the characters that cannot stand in one.
-pub(super) fn header(text: &str) -> HeaderValue {
+pub(super) fn header_value(text: &str) -> HeaderValue {
     let clean: String = text.chars().filter(|c| !c.is_control()).collect();
     HeaderValue::from_bytes(clean.as_bytes())
         .unwrap_or_else(|_| unreachable!("only control characters are refused"))
@@ -149,7 +149,7 @@ pub(super) fn header(text: &str) -> HeaderValue {
 pub(super) fn http_date(time: DateTime<Utc>) -> HeaderValue {
     let seconds = u64::try_from(time.timestamp()).unwrap_or(0).min(253_402_300_799);
     let time = SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
-    header(&httpdate::fmt_http_date(time))
+    header_value(&httpdate::fmt_http_date(time))
 }
 
-const CORRELATION: HeaderName = HeaderName::from_static("inin-correlation-id");
+const CORRELATION_ID_HEADER: HeaderName = HeaderName::from_static("inin-correlation-id");

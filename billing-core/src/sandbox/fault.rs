@@ -9,9 +9,9 @@ use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
-use super::Answer;
+use super::SimulatedResponse;
 use super::answer::gzip;
-use super::envelope::{Envelope, Refusal, header, http_date};
+use super::envelope::{ApiError, ResponseContext, header_value, http_date};
 use super::route::Route;
 use super::server::Server;
 use super::tokens::invalid_client;
@@ -20,11 +20,11 @@ use crate::TransportErrorKind;
 /// Which requests a fault is meant for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Target {
+pub enum FaultTarget {
     /// Logins.
     Login,
     /// Requests for a usage report.
-    Report,
+    UsageReport,
     /// Requests for a trustee billing overview.
     Overview,
     /// Requests for the list of trustors.
@@ -75,7 +75,7 @@ pub enum Fault {
     Reset,
     /// No answer ever comes.
     Silence,
-    /// A failure that the client's side alone can have, such as of TLS; see [`Answer::Failed`].
+    /// A failure that the client's side alone can have, such as of TLS; see [`SimulatedResponse::TransportError`].
     Transport(TransportErrorKind),
 
     /// Nothing: the request is served as if none were in line. For a fault that is to come later.
@@ -138,23 +138,23 @@ pub enum RetryAfter {
 
 /// The faults that are still to come.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Faults(VecDeque<(Target, Fault)>);
+pub(super) struct FaultQueue(VecDeque<(FaultTarget, Fault)>);
 
-impl Faults {
-    pub(super) fn push(&mut self, on: Target, fault: Fault) {
+impl FaultQueue {
+    pub(super) fn push(&mut self, on: FaultTarget, fault: Fault) {
         self.0.push_back((on, fault));
     }
 
     /// Has the request served, but for the fault that is due.
-    pub(super) fn strike(
+    pub(super) fn serve(
         &mut self,
         route: &Route,
-        envelope: &Envelope,
+        envelope: &ResponseContext,
         server: &mut Server,
         request: &Request<Bytes>,
-    ) -> Answer {
-        let Some(place) = self.0.iter().position(|(target, _)| target.covers(route)) else {
-            return Answer::Respond(server.serve(route, envelope, request));
+    ) -> SimulatedResponse {
+        let Some(place) = self.0.iter().position(|(target, _)| target.matches(route)) else {
+            return SimulatedResponse::Response(server.serve(route, envelope, request));
         };
         let fault = self.0[place].1.clone();
         if let Some(answer) = fault.instead(route, envelope) {
@@ -162,24 +162,24 @@ impl Faults {
             return answer;
         }
         if fault == Fault::ExpireToken {
-            server.forget_tokens();
+            server.revoke_tokens();
         }
         let response = server.serve(route, envelope, request);
         let spoils = !matches!(fault, Fault::Nothing | Fault::ExpireToken | Fault::ResetAfterActing);
         if spoils && !response.status().is_success() {
             // There is nothing to spoil yet: the fault stays for a better answer.
-            return Answer::Respond(response);
+            return SimulatedResponse::Response(response);
         }
         self.0.remove(place);
         fault.upon(response, envelope.now)
     }
 }
 
-impl Target {
-    fn covers(self, route: &Route) -> bool {
+impl FaultTarget {
+    fn matches(self, route: &Route) -> bool {
         match self {
             Self::Login => *route == Route::Login,
-            Self::Report => *route == Route::Report,
+            Self::UsageReport => *route == Route::Report,
             Self::Overview => matches!(route, Route::Overview(_)),
             Self::Trustors => *route == Route::Trustors,
             Self::OwnOrganization => *route == Route::OwnOrganization,
@@ -198,11 +198,11 @@ impl Target {
 
 impl Fault {
     /// What comes in place of the server's answer, if the request does not get to the server.
-    fn instead(&self, route: &Route, envelope: &Envelope) -> Option<Answer> {
+    fn instead(&self, route: &Route, envelope: &ResponseContext) -> Option<SimulatedResponse> {
         let response = match self {
             Self::Status(status) => error(*status, None, route, envelope),
             Self::StatusRetryAfter(status, hint) => error(*status, Some(*hint), route, envelope),
-            Self::Html(status) => envelope.html(known(*status)),
+            Self::Html(status) => envelope.html(status_or_500(*status)),
             Self::ThrottleBare => {
                 let mut response = Response::new(Bytes::new());
                 *response.status_mut() = StatusCode::TOO_MANY_REQUESTS;
@@ -210,27 +210,27 @@ impl Fault {
             }
             Self::Redirect(to) => {
                 let mut response = envelope.html(StatusCode::FOUND);
-                response.headers_mut().insert(LOCATION, header(to));
+                response.headers_mut().insert(LOCATION, header_value(to));
                 response
             }
             Self::InvalidClient => invalid_client(envelope),
-            Self::Reset => return Some(Answer::Reset),
-            Self::Silence => return Some(Answer::Silence),
-            Self::Transport(kind) => return Some(Answer::Failed(*kind)),
+            Self::Reset => return Some(SimulatedResponse::Reset),
+            Self::Silence => return Some(SimulatedResponse::NoResponse),
+            Self::Transport(kind) => return Some(SimulatedResponse::TransportError(*kind)),
             _ => return None,
         };
-        Some(Answer::Respond(response))
+        Some(SimulatedResponse::Response(response))
     }
 
     /// What becomes of the server's answer.
-    fn upon(&self, mut response: Response<Bytes>, now: DateTime<Utc>) -> Answer {
+    fn upon(&self, mut response: Response<Bytes>, now: DateTime<Utc>) -> SimulatedResponse {
         let body = response.body().clone();
         *response.body_mut() = match self {
-            Self::ResetAfterActing => return Answer::Reset,
+            Self::ResetAfterActing => return SimulatedResponse::Reset,
             // The whole body, which is cut where it is wrapped.
-            Self::TruncatedBody => return Answer::Truncated(response, 0),
+            Self::TruncatedBody => return SimulatedResponse::Truncated(response, 0),
             Self::OtherSuccess(status) => {
-                *response.status_mut() = known(*status);
+                *response.status_mut() = status_or_500(*status);
                 if matches!(status, 204 | 205) { Bytes::new() } else { body }
             }
             Self::Accepted(hint) => {
@@ -240,48 +240,48 @@ impl Fault {
                 }
                 Bytes::new()
             }
-            Self::ReportStatus(status) => with_status(&body, Some(status)),
+            Self::ReportStatus(status) => report_with_status(&body, Some(status)),
             Self::ReportStatusRetryAfter(status, hint) => {
                 hint.announce(response.headers_mut(), now);
-                with_status(&body, Some(status))
+                report_with_status(&body, Some(status))
             }
-            Self::NoReportStatus => with_status(&body, None),
-            Self::EmptyPage => edited(&body, |page| {
+            Self::NoReportStatus => report_with_status(&body, None),
+            Self::EmptyPage => edit_object(&body, |page| {
                 let here = page.get("selfUri").and_then(|here| serde_json::from_str(here.get()).ok());
                 let here: String = here.unwrap_or_default();
                 let mark = if here.contains('?') { '&' } else { '?' };
-                put(page, "entities", &json!([]));
-                put(page, "nextUri", &json!(format!("{here}{mark}again=1")));
+                insert_field(page, "entities", &json!([]));
+                insert_field(page, "nextUri", &json!(format!("{here}{mark}again=1")));
             }),
-            Self::NextUri(next) => edited(&body, |page| put(page, "nextUri", &json!(next))),
-            Self::Renamed(name) => edited(&body, |object| {
+            Self::NextUri(next) => edit_object(&body, |page| insert_field(page, "nextUri", &json!(next))),
+            Self::Renamed(name) => edit_object(&body, |object| {
                 if let Some(value) = object.remove(*name) {
                     object.insert(format!("{name}V2"), value);
                 }
             }),
             Self::NotJson => Bytes::from_static(b"All is well."),
             Self::TruncatedJson => body.slice(..body.len() / 2),
-            Self::NotUtf8 => with_field(&body, b"\"\xff\""),
-            Self::TooDeep => with_field(&body, &[[b'['; DEEP], [b']'; DEEP]].concat()),
+            Self::NotUtf8 => prepend_field(&body, b"\"\xff\""),
+            Self::TooDeep => prepend_field(&body, &[[b'['; NESTING_DEPTH], [b']'; NESTING_DEPTH]].concat()),
             Self::WrongShape => [b"[", &body[..], b"]"].concat().into(),
             Self::Huge(size) => {
-                encode_as(&mut response, "identity");
+                set_content_encoding(&mut response, "identity");
                 let spaces = size.saturating_sub(body.len());
                 [&body[..], &vec![b' '; spaces]].concat().into()
             }
             Self::GzipBomb(size) => {
-                encode_as(&mut response, "gzip");
+                set_content_encoding(&mut response, "gzip");
                 gzip(&body, size.saturating_sub(body.len()))
             }
             Self::GzipCut => {
-                encode_as(&mut response, "gzip");
+                set_content_encoding(&mut response, "gzip");
                 let whole = gzip(&body, 0);
                 whole.slice(..whole.len() / 2)
             }
             // What is left are the faults that strike before.
             _ => body,
         };
-        Answer::Respond(response)
+        SimulatedResponse::Response(response)
     }
 }
 
@@ -290,17 +290,22 @@ impl RetryAfter {
         let value = match self {
             Self::Seconds(seconds) => HeaderValue::from(seconds),
             Self::Date { in_seconds, clock_skew } => {
-                let server_now = shifted(now, clock_skew);
+                let server_now = shift_seconds(now, clock_skew);
                 headers.insert(DATE, http_date(server_now));
-                http_date(shifted(server_now, in_seconds))
+                http_date(shift_seconds(server_now, in_seconds))
             }
         };
         headers.insert(RETRY_AFTER, value);
     }
 }
 
-fn error(status: u16, hint: Option<RetryAfter>, route: &Route, envelope: &Envelope) -> Response<Bytes> {
-    let mut refusal = Refusal::of(known(status));
+fn error(
+    status: u16,
+    hint: Option<RetryAfter>,
+    route: &Route,
+    envelope: &ResponseContext,
+) -> Response<Bytes> {
+    let mut refusal = ApiError::for_status(status_or_500(status));
     if hint.is_some() && refusal.status == StatusCode::TOO_MANY_REQUESTS {
         refusal.code = "too.many.requests.retry.after";
     }
@@ -314,17 +319,17 @@ fn error(status: u16, hint: Option<RetryAfter>, route: &Route, envelope: &Envelo
     response
 }
 
-fn known(status: u16) -> StatusCode {
+fn status_or_500(status: u16) -> StatusCode {
     StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
 }
 
 /// A report's body with another status, and without what only a complete one has.
-fn with_status(body: &[u8], status: Option<&str>) -> Bytes {
-    edited(body, |report| {
+fn report_with_status(body: &[u8], status: Option<&str>) -> Bytes {
+    edit_object(body, |report| {
         report.remove("usages");
         report.remove("status");
         if let Some(status) = status {
-            put(report, "status", &json!(status));
+            insert_field(report, "status", &json!(status));
         }
     })
 }
@@ -333,33 +338,33 @@ fn with_status(body: &[u8], status: Option<&str>) -> Bytes {
 type Fields = BTreeMap<String, Box<RawValue>>;
 
 /// A JSON object with some of its fields changed.
-fn edited(body: &[u8], edit: impl FnOnce(&mut Fields)) -> Bytes {
+fn edit_object(body: &[u8], edit: impl FnOnce(&mut Fields)) -> Bytes {
     let mut fields: Fields = serde_json::from_slice(body).unwrap_or_default();
     edit(&mut fields);
     serde_json::to_vec(&fields).unwrap_or_default().into()
 }
 
-fn put(fields: &mut Fields, name: &str, value: &Value) {
+fn insert_field(fields: &mut Fields, name: &str, value: &Value) {
     if let Ok(value) = RawValue::from_string(value.to_string()) {
         fields.insert(name.to_owned(), value);
     }
 }
 
 /// A JSON object with one more field in front. The sandbox sends no empty objects.
-fn with_field(object: &[u8], value: &[u8]) -> Bytes {
+fn prepend_field(object: &[u8], value: &[u8]) -> Bytes {
     let rest = object.strip_prefix(b"{").unwrap_or(object);
     [b"{\"new\":", value, b",", rest].concat().into()
 }
 
 /// Says how the body is encoded, so that it is left so.
-fn encode_as(response: &mut Response<Bytes>, coding: &'static str) {
+fn set_content_encoding(response: &mut Response<Bytes>, coding: &'static str) {
     response.headers_mut().insert(CONTENT_ENCODING, HeaderValue::from_static(coding));
 }
 
-fn shifted(time: DateTime<Utc>, seconds: i64) -> DateTime<Utc> {
+fn shift_seconds(time: DateTime<Utc>, seconds: i64) -> DateTime<Utc> {
     TimeDelta::try_seconds(seconds)
         .and_then(|delta| time.checked_add_signed(delta))
         .unwrap_or(if seconds < 0 { DateTime::<Utc>::MIN_UTC } else { DateTime::<Utc>::MAX_UTC })
 }
 
-const DEEP: usize = 10_000;
+const NESTING_DEPTH: usize = 10_000;

@@ -5,15 +5,15 @@ use http::Uri;
 use rust_decimal::{Decimal, RoundingStrategy};
 use serde_json::{Value, json};
 
-use super::contracts::{Charge, Period, closed, customer, decimal, organizations, product};
-use super::draws::Draws;
-use super::envelope::{Refusal, exact};
+use super::contracts::{Period, SimulatedCharge, closed_periods, customer, decimal, organizations, product};
+use super::draws::SeededRandom;
+use super::envelope::{ApiError, exact};
 use super::listing;
 
 /// A page of the invoices.
-pub(super) fn page(uri: &Uri, now: DateTime<Utc>, draws: Draws) -> Result<Value, Refusal> {
-    let status = listing::choice(uri, "paymentStatus", &["Paid", "Unpaid"])?;
-    let dates = listing::dates(uri)?;
+pub(super) fn page(uri: &Uri, now: DateTime<Utc>, draws: SeededRandom) -> Result<Value, ApiError> {
+    let status = listing::one_of(uri, "paymentStatus", &["Paid", "Unpaid"])?;
+    let dates = listing::date_filter(uri)?;
     let invoices: Vec<Value> = all(now)
         .filter(|invoice| status.as_deref().is_none_or(|status| status == invoice.status(now)))
         .filter(|invoice| dates(invoice.date, invoice.date))
@@ -23,14 +23,19 @@ pub(super) fn page(uri: &Uri, now: DateTime<Utc>, draws: Draws) -> Result<Value,
 }
 
 /// A page of the lines of an invoice.
-pub(super) fn lines(uri: &Uri, id: &str, now: DateTime<Utc>, draws: Draws) -> Option<Result<Value, Refusal>> {
+pub(super) fn lines(
+    uri: &Uri,
+    id: &str,
+    now: DateTime<Utc>,
+    draws: SeededRandom,
+) -> Option<Result<Value, ApiError>> {
     let invoice = find(id, now)?;
     let lines: Vec<Value> = invoice.lines(draws).iter().map(|line| invoice.line_json(line)).collect();
     Some(listing::page(uri, &lines))
 }
 
 /// What stands on the document of an invoice.
-pub(super) fn document(id: &str, now: DateTime<Utc>, draws: Draws) -> Option<Vec<String>> {
+pub(super) fn document(id: &str, now: DateTime<Utc>, draws: SeededRandom) -> Option<Vec<String>> {
     let invoice = find(id, now)?;
     let mut text = vec![
         format!("Invoice {}", invoice.id()),
@@ -61,21 +66,21 @@ struct Line {
 
 impl Invoice {
     fn id(&self) -> String {
-        Draws::new(0).of("invoice").of(self.period.id()).uuid(0)
+        SeededRandom::new(0).derive("invoice").derive(self.period.id()).uuid(0)
     }
 
     fn status(&self, now: DateTime<Utc>) -> &'static str {
-        if now.date_naive() >= self.date + Days::new(DUE) { "Paid" } else { "Unpaid" }
+        if now.date_naive() >= self.date + Days::new(DUE_DAYS) { "Paid" } else { "Unpaid" }
     }
 
-    fn amount(&self, draws: Draws) -> Decimal {
+    fn amount(&self, draws: SeededRandom) -> Decimal {
         self.lines(draws).iter().map(|line| line.amount).sum()
     }
 
     /// Of each product what was committed to and what was over it.
-    fn lines(&self, draws: Draws) -> Vec<Line> {
-        let line = |n: u32, charge: &Charge, what: &str, quantity: Decimal, amount: Decimal| Line {
-            id: Draws::new(0).of("line").of(self.id()).of(charge.terms.name).uuid(n),
+    fn lines(&self, draws: SeededRandom) -> Vec<Line> {
+        let line = |n: u32, charge: &SimulatedCharge, what: &str, quantity: Decimal, amount: Decimal| Line {
+            id: SeededRandom::new(0).derive("line").derive(self.id()).derive(charge.terms.name).uuid(n),
             description: format!("{}, {what}", charge.terms.name),
             product: product(charge.terms),
             unit: charge.terms.unit,
@@ -83,11 +88,17 @@ impl Invoice {
             amount: amount.round_dp_with_strategy(2, RoundingStrategy::MidpointAwayFromZero),
         };
         let lines = self.period.charges(draws).into_iter().flat_map(|charge| {
-            let prepaid = Decimal::from(charge.terms.prepaid);
+            let prepaid = Decimal::from(charge.terms.prepaid_quantity);
             [
                 line(0, &charge, "committed", prepaid, prepaid * decimal(charge.terms.price)),
                 // The schema has whole quantities here.
-                line(1, &charge, "over the commitment", charge.over.ceil(), charge.cost),
+                line(
+                    1,
+                    &charge,
+                    "over the commitment",
+                    charge.overage_quantity.ceil(),
+                    charge.overage_charge,
+                ),
             ]
         });
         lines.filter(|line| !line.quantity.is_zero()).collect()
@@ -108,7 +119,7 @@ impl Invoice {
         })
     }
 
-    fn json(&self, now: DateTime<Utc>, draws: Draws) -> Value {
+    fn json(&self, now: DateTime<Utc>, draws: SeededRandom) -> Value {
         let contract = self.period.contract;
         let address = |kind: &str| {
             json!({
@@ -134,7 +145,7 @@ impl Invoice {
             "shipToAddress": address("ShipTo"),
             "currencyIsoCode": contract.currency,
             "paymentStatus": self.status(now),
-            "paymentTerms": format!("Net {DUE}"),
+            "paymentTerms": format!("Net {DUE_DAYS}"),
             "paymentLink": "https://pay.example.com/",
             "customerPoNumber": contract.orders.first(),
             "customerInvoiceType": "Standard",
@@ -145,7 +156,8 @@ impl Invoice {
 
 /// All of them, the latest first.
 fn all(now: DateTime<Utc>) -> impl Iterator<Item = Invoice> {
-    let invoices = closed(now).into_iter().map(|period| Invoice { period, date: period.end + Days::new(3) });
+    let invoices =
+        closed_periods(now).into_iter().map(|period| Invoice { period, date: period.end + Days::new(3) });
     invoices.filter(move |invoice| invoice.date <= now.date_naive())
 }
 
@@ -154,4 +166,4 @@ fn find(id: &str, now: DateTime<Utc>) -> Option<Invoice> {
 }
 
 /// In so many days.
-const DUE: u64 = 30;
+const DUE_DAYS: u64 = 30;

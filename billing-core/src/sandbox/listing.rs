@@ -5,17 +5,17 @@ use chrono::NaiveDate;
 use http::{StatusCode, Uri};
 use serde_json::{Value, json};
 
-use super::envelope::Refusal;
-use super::route::parameter;
+use super::envelope::ApiError;
+use super::route::query_parameter;
 use crate::Date;
 
 /// The page of `entities` that a request for `uri` asks for.
-pub(super) fn page(uri: &Uri, entities: &[Value]) -> Result<Value, Refusal> {
-    let size = number(uri, "pageSize", 25, 200)?;
+pub(super) fn page(uri: &Uri, entities: &[Value]) -> Result<Value, ApiError> {
+    let size = number_parameter(uri, "pageSize", 25, 200)?;
     let size = usize::try_from(size).unwrap_or(usize::MAX);
-    let (after, before) = (cursor(uri, "after")?, cursor(uri, "before")?);
+    let (after, before) = (cursor_parameter(uri, "after")?, cursor_parameter(uri, "before")?);
     let (first, end) = match (after, before) {
-        (Some(_), Some(_)) => return Err(bad("bad.request", "after and before exclude each other")),
+        (Some(_), Some(_)) => return Err(bad_request("bad.request", "after and before exclude each other")),
         (after, None) => {
             let first = after.unwrap_or(0).min(entities.len());
             (first, first.saturating_add(size).min(entities.len()))
@@ -31,7 +31,7 @@ pub(super) fn page(uri: &Uri, entities: &[Value]) -> Result<Value, Refusal> {
         .filter(|pair| !pair.is_empty() && !pair.starts_with("after=") && !pair.starts_with("before="))
         .collect();
     let at = |name: &str, place: usize| {
-        let mark = format!("{name}={}", BASE64_URL_SAFE_NO_PAD.encode(format!("{CURSOR}{place}")));
+        let mark = format!("{name}={}", BASE64_URL_SAFE_NO_PAD.encode(format!("{CURSOR_PREFIX}{place}")));
         let query: Vec<&str> = kept.iter().copied().chain([&*mark]).collect();
         format!("{}?{}", api_path(uri), query.join("&"))
     };
@@ -50,12 +50,14 @@ pub(super) fn page(uri: &Uri, entities: &[Value]) -> Result<Value, Refusal> {
 }
 
 /// Whether a request's `dateStart` and `dateEnd` let through what lasts from `start` to `end`.
-pub(super) fn dates(uri: &Uri) -> Result<impl Fn(NaiveDate, NaiveDate) -> bool + use<>, Refusal> {
-    let day = |name: &str| match parameter(uri, name) {
+pub(super) fn date_filter(uri: &Uri) -> Result<impl Fn(NaiveDate, NaiveDate) -> bool + use<>, ApiError> {
+    let day = |name: &str| match query_parameter(uri, name) {
         None => Ok(None),
         Some(text) => match text.parse::<Date>() {
             Ok(date) => Ok(Some(date.day())),
-            Err(_) => Err(bad("invalid.date", &format!("{name} is not a date of the form yyyy-MM-dd"))),
+            Err(_) => {
+                Err(bad_request("invalid.date", &format!("{name} is not a date of the form yyyy-MM-dd")))
+            }
         },
     };
     let (from, to) = (day("dateStart")?, day("dateEnd")?);
@@ -65,27 +67,27 @@ pub(super) fn dates(uri: &Uri) -> Result<impl Fn(NaiveDate, NaiveDate) -> bool +
 }
 
 /// The value of a filter that can be one of `values`.
-pub(super) fn choice(uri: &Uri, name: &str, values: &[&str]) -> Result<Option<String>, Refusal> {
-    match parameter(uri, name) {
+pub(super) fn one_of(uri: &Uri, name: &str, values: &[&str]) -> Result<Option<String>, ApiError> {
+    match query_parameter(uri, name) {
         Some(value) if !values.contains(&&*value) => {
-            Err(bad("invalid.value", &format!("{name} must be one of {}", values.join(", "))))
+            Err(bad_request("invalid.value", &format!("{name} must be one of {}", values.join(", "))))
         }
         value => Ok(value),
     }
 }
 
 /// The number that a parameter names, from 1 to `most`.
-pub(super) fn number(uri: &Uri, name: &str, default: u32, most: u32) -> Result<u32, Refusal> {
-    let Some(text) = parameter(uri, name) else { return Ok(default) };
+pub(super) fn number_parameter(uri: &Uri, name: &str, default: u32, most: u32) -> Result<u32, ApiError> {
+    let Some(text) = query_parameter(uri, name) else { return Ok(default) };
     let number = text.parse().ok().filter(|n| (1..=most).contains(n));
-    number.ok_or_else(|| bad("invalid.value", &format!("{name} must be a number from 1 to {most}")))
+    number.ok_or_else(|| bad_request("invalid.value", &format!("{name} must be a number from 1 to {most}")))
 }
 
-fn cursor(uri: &Uri, name: &str) -> Result<Option<usize>, Refusal> {
-    let Some(text) = parameter(uri, name) else { return Ok(None) };
+fn cursor_parameter(uri: &Uri, name: &str) -> Result<Option<usize>, ApiError> {
+    let Some(text) = query_parameter(uri, name) else { return Ok(None) };
     let place = BASE64_URL_SAFE_NO_PAD.decode(text).ok().and_then(|bytes| String::from_utf8(bytes).ok());
-    let place = place.and_then(|place| place.strip_prefix(CURSOR)?.parse().ok());
-    place.map(Some).ok_or_else(|| bad("bad.request", &format!("{name} is no cursor of this list")))
+    let place = place.and_then(|place| place.strip_prefix(CURSOR_PREFIX)?.parse().ok());
+    place.map(Some).ok_or_else(|| bad_request("bad.request", &format!("{name} is no cursor of this list")))
 }
 
 /// The path without what a gateway has put in front, of which the server knows nothing.
@@ -93,8 +95,8 @@ fn api_path(uri: &Uri) -> &str {
     uri.path().find("/api/v2/").and_then(|at| uri.path().get(at..)).unwrap_or_default()
 }
 
-fn bad(code: &'static str, message: &str) -> Refusal {
-    Refusal::new(StatusCode::BAD_REQUEST, code, message)
+fn bad_request(code: &'static str, message: &str) -> ApiError {
+    ApiError::new(StatusCode::BAD_REQUEST, code, message)
 }
 
-const CURSOR: &str = "sandbox:";
+const CURSOR_PREFIX: &str = "sandbox:";

@@ -5,30 +5,30 @@ use std::fmt;
 use chrono::{DateTime, SecondsFormat, Utc};
 use http::Method;
 
-use super::Answer;
+use super::SimulatedResponse;
 use crate::TransportErrorKind;
 
 /// One request that came. Nothing in it is a secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Logged {
+pub struct LogEntry {
     /// When it came.
-    pub at: DateTime<Utc>,
+    pub received_at: DateTime<Utc>,
     /// Its method.
     pub method: Method,
     /// Its path and query, as they came.
-    pub path: String,
+    pub path_and_query: String,
     /// The number of the token that it came with, counted from 1 as they were issued; a token that is no longer good
     /// included. `None` without a token, or with one that was never issued.
-    pub token: Option<usize>,
+    pub token_number: Option<usize>,
     /// What became of it.
-    pub outcome: Outcome,
+    pub outcome: LoggedOutcome,
 }
 
 /// What became of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Outcome {
+pub enum LoggedOutcome {
     /// A whole response with this status.
     Status(u16),
     /// A response with this status and half of its body.
@@ -36,28 +36,28 @@ pub enum Outcome {
     /// The connection was lost.
     Reset,
     /// No answer.
-    Silence,
+    NoResponse,
     /// A failure on the client's side.
-    Failed(TransportErrorKind),
+    TransportError(TransportErrorKind),
 }
 
-impl Outcome {
-    pub(super) fn of(answer: &Answer) -> Self {
+impl LoggedOutcome {
+    pub(super) fn from_response(answer: &SimulatedResponse) -> Self {
         match answer {
-            Answer::Respond(response) => Self::Status(response.status().as_u16()),
-            Answer::Truncated(response, _) => Self::Truncated(response.status().as_u16()),
-            Answer::Reset => Self::Reset,
-            Answer::Silence => Self::Silence,
-            Answer::Failed(kind) => Self::Failed(*kind),
+            SimulatedResponse::Response(response) => Self::Status(response.status().as_u16()),
+            SimulatedResponse::Truncated(response, _) => Self::Truncated(response.status().as_u16()),
+            SimulatedResponse::Reset => Self::Reset,
+            SimulatedResponse::NoResponse => Self::NoResponse,
+            SimulatedResponse::TransportError(kind) => Self::TransportError(*kind),
         }
     }
 }
 
-impl fmt::Display for Logged {
+impl fmt::Display for LogEntry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let at = self.at.to_rfc3339_opts(SecondsFormat::Millis, true);
-        write!(f, "{at} {} {}, ", self.method, self.path)?;
-        match self.token {
+        let at = self.received_at.to_rfc3339_opts(SecondsFormat::Millis, true);
+        write!(f, "{at} {} {}, ", self.method, self.path_and_query)?;
+        match self.token_number {
             Some(token) => write!(f, "token {token}")?,
             None => f.write_str("without a token")?,
         }
@@ -65,14 +65,14 @@ impl fmt::Display for Logged {
     }
 }
 
-impl fmt::Display for Outcome {
+impl fmt::Display for LoggedOutcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Status(status) => write!(f, "{status}"),
             Self::Truncated(status) => write!(f, "{status}, cut short"),
             Self::Reset => f.write_str("connection lost"),
-            Self::Silence => f.write_str("no answer"),
-            Self::Failed(kind) => write!(f, "{kind}"),
+            Self::NoResponse => f.write_str("no answer"),
+            Self::TransportError(kind) => write!(f, "{kind}"),
         }
     }
 }

@@ -20,20 +20,20 @@
 //!
 //! ```
 //! use std::{cell::RefCell, rc::Rc};
-//! use billing_core::calls::BillableUsage;
+//! use billing_core::calls::BillableUsageCall;
 //! use billing_core::model::ReportStatus;
-//! use billing_core::sandbox::{Fault, Sandbox, Target};
+//! use billing_core::sandbox::{Fault, Sandbox, FaultTarget};
 //! use billing_core::{Authorized, Period, Policy, Poll, Session};
 //! use chrono::{DateTime, Utc};
 //!
 //! let mut sandbox = Sandbox::new(7);
 //! let environment = sandbox.environment();
 //! let session = Rc::new(RefCell::new(Session::new(environment.clone(), sandbox.credentials())));
-//! let call = BillableUsage::new(Period::from_user("2026-10-01", "2026-11-01")?);
+//! let call = BillableUsageCall::new(Period::from_user("2026-10-01", "2026-11-01")?);
 //! let poll = Poll::new(call, environment.api().clone(), Policy::default());
 //!
 //! // The gateway in front of the API will fail once.
-//! sandbox.fail(Target::Report, Fault::Html(503));
+//! sandbox.fail(FaultTarget::UsageReport, Fault::Html(503));
 //!
 //! let mut now: DateTime<Utc> = "2026-11-02T09:00:00Z".parse()?;
 //! let report = sandbox.run(Authorized::new(poll, session), &mut now, |_| {})?;
@@ -78,32 +78,32 @@ use http::Request;
 
 use crate::fleet::{Aborted, Fleet, FleetProgress, FleetStep, FleetUpdate};
 use crate::session::SharedSession;
-use crate::values::clock::after;
+use crate::values::clock::saturating_add;
 use crate::{BaseUrl, Credentials, Environment, Error, Event, Machine, OrgId, Reply, Step};
-use fault::Faults;
+use fault::FaultQueue;
 use quota::{Quota, Rounding};
 use route::Route;
 use server::{Readiness, Server, Settings};
 
-pub use answer::Answer;
-pub use fault::{Fault, RetryAfter, Target};
-pub use log::{Logged, Outcome};
+pub use answer::SimulatedResponse;
+pub use fault::{Fault, FaultTarget, RetryAfter};
+pub use log::{LogEntry, LoggedOutcome};
 
 /// The id of the OAuth client that the sandbox knows.
 pub const CLIENT_ID: &str = "sandbox-client";
 /// The secret of that client. It is none, of course.
 pub const CLIENT_SECRET: &str = "open-sesame-4f1d";
-/// The id of the first trustor organisation; [`Sandbox::organizations`] lists them all.
+/// The id of the first trustor organisation; [`Sandbox::sample_trustors`] lists them all.
 pub const ORG_ID: &str = "97a945b4-fcd6-4224-beeb-d048064c5905";
 
 /// A simulated Genesys Cloud; see the [module's text](self).
 ///
-/// Healthy until told otherwise by [`Sandbox::fail`]. A clone goes its own way from there.
+/// Healthy until told otherwise by [`Sandbox::inject`]. A clone goes its own way from there.
 #[derive(Clone, Debug)]
 pub struct Sandbox {
     server: Server,
-    faults: Faults,
-    log: Vec<Logged>,
+    faults: FaultQueue,
+    log: Vec<LogEntry>,
 }
 
 /// A sandbox to one's liking. Each of these changes one thing and gives the sandbox back.
@@ -112,83 +112,85 @@ impl Sandbox {
     ///
     /// A report takes 10 s, a token lasts a day, 300 requests are allowed a minute, and bodies go out compressed.
     pub fn new(seed: u64) -> Self {
-        Self { server: Server::new(seed), faults: Faults::default(), log: Vec::new() }
+        Self { server: Server::new(seed), faults: FaultQueue::default(), log: Vec::new() }
     }
 
     /// How long a report is `InProgress` after the first request for it. 10 s.
     #[must_use = "the sandbox is not changed in place"]
-    pub fn report_takes(self, duration: Duration) -> Self {
-        self.with(|settings| settings.readiness = Readiness::After(duration))
+    pub fn report_duration(self, duration: Duration) -> Self {
+        self.with_settings(|settings| settings.report_completion = Readiness::After(duration))
     }
 
     /// That a report is `InProgress` in its first `n` answers, whatever the time.
     #[must_use = "the sandbox is not changed in place"]
-    pub fn in_progress_answers(self, n: u32) -> Self {
-        self.with(|settings| settings.readiness = Readiness::Answers(n))
+    pub fn pending_answers(self, n: u32) -> Self {
+        self.with_settings(|settings| settings.report_completion = Readiness::Answers(n))
     }
 
     /// How long tokens last that are issued from now on. A day.
     #[must_use = "the sandbox is not changed in place"]
     pub fn token_lifetime(self, lifetime: Duration) -> Self {
-        self.with(|settings| settings.token_lifetime = lifetime)
+        self.with_settings(|settings| settings.token_lifetime = lifetime)
     }
 
     /// How many requests of one token are `allowed` in a `window`, which begins with its first request. 300 a minute.
     #[must_use = "the sandbox is not changed in place"]
     pub fn quota(self, allowed: u32, window: Duration) -> Self {
-        self.with(|settings| settings.quota = Some(Quota { allowed, window }))
+        self.with_settings(|settings| settings.quota = Some(Quota { allowed, window }))
     }
 
     /// Whether the seconds until a window's end are rounded down, in `inin-ratelimit-reset` and in the `Retry-After` of its
     /// 429s. They are rounded up; what the real server does is not known.
     #[must_use = "the sandbox is not changed in place"]
-    pub fn resets_rounded_down(self, on: bool) -> Self {
-        self.with(|settings| settings.rounding = if on { Rounding::Down } else { Rounding::Up })
+    pub fn round_reset_down(self, on: bool) -> Self {
+        self.with_settings(|settings| {
+            settings.reset_rounding = if on { Rounding::Down } else { Rounding::Up }
+        })
     }
 
     /// Without any quota, and without the headers that tell of one.
     #[must_use = "the sandbox is not changed in place"]
     pub fn without_quota(self) -> Self {
-        self.with(|settings| settings.quota = None)
+        self.with_settings(|settings| settings.quota = None)
     }
 
     /// Whether bodies are compressed for whoever accepts gzip. They are.
     #[must_use = "the sandbox is not changed in place"]
     pub fn gzip(self, on: bool) -> Self {
-        self.with(|settings| settings.gzip = on)
+        self.with_settings(|settings| settings.gzip = on)
     }
 
     /// Whether dates with and without milliseconds stand side by side in a report, as they did in a real one. They do.
     #[must_use = "the sandbox is not changed in place"]
     pub fn mixed_dates(self, on: bool) -> Self {
-        self.with(|settings| settings.mixed_dates = on)
+        self.with_settings(|settings| settings.mixed_dates = on)
     }
 
-    /// How many organisations trust ours. 5,000; the first of them are those of [`Sandbox::organizations`].
+    /// How many organisations trust ours. 5,000; the first of them are those of [`Sandbox::sample_trustors`].
     #[must_use = "the sandbox is not changed in place"]
-    pub fn trustors(self, n: u32) -> Self {
-        self.with(|settings| settings.trustors = n)
+    pub fn trustor_count(self, n: u32) -> Self {
+        self.with_settings(|settings| settings.trustor_count = n)
     }
 
     /// Whether a list that numbers its pages says by `nextUri` where it goes on. It does.
     #[must_use = "the sandbox is not changed in place"]
     pub fn next_uris(self, on: bool) -> Self {
-        self.with(|settings| settings.next_uris = on)
+        self.with_settings(|settings| settings.sends_next_uri = on)
     }
 
     /// Under which address documents are served; it serves them behind any. `https://documents.sandbox.invalid`.
     #[must_use = "the sandbox is not changed in place"]
-    pub fn documents_at(self, base: BaseUrl) -> Self {
-        self.with(|settings| settings.documents = base)
+    pub fn document_base_url(self, base: BaseUrl) -> Self {
+        self.with_settings(|settings| settings.document_base = base)
     }
 
     /// How long the address of a document is good. 10 minutes.
     #[must_use = "the sandbox is not changed in place"]
     pub fn document_lifetime(self, lifetime: Duration) -> Self {
-        self.with(|settings| settings.document_lifetime = lifetime)
+        self.with_settings(|settings| settings.document_lifetime = lifetime)
     }
 
-    fn with(mut self, change: impl FnOnce(&mut Settings)) -> Self {
+    fn with_settings(mut self, change: impl FnOnce(&mut Settings)) -> Self {
         change(&mut self.server.settings);
         self
     }
@@ -210,13 +212,13 @@ impl Sandbox {
 
     /// The trustor organisations that have something for every rule about the numbers, with their names; [`ORG_ID`] is the
     /// first. They are the first of [`Sandbox::all_trustors`], whatever the seed.
-    pub fn organizations(&self) -> impl Iterator<Item = (OrgId, Cow<'static, str>)> {
-        organizations::named().map(as_org)
+    pub fn sample_trustors(&self) -> impl Iterator<Item = (OrgId, Cow<'static, str>)> {
+        organizations::sample_ids_and_names().map(parse_org)
     }
 
     /// All organisations that trust ours, in the order of the list; each has overviews.
     pub fn all_trustors(&self) -> impl Iterator<Item = (OrgId, Cow<'static, str>)> + use<> {
-        (0..self.server.settings.trustors).map(organizations::introduce).map(as_org)
+        (0..self.server.settings.trustor_count).map(organizations::id_and_name).map(parse_org)
     }
 }
 
@@ -224,41 +226,41 @@ fn address(text: &'static str) -> BaseUrl {
     text.parse().unwrap_or_else(|_| unreachable!("these texts are https addresses"))
 }
 
-fn as_org((id, name): (String, Cow<'static, str>)) -> (OrgId, Cow<'static, str>) {
+fn parse_org((id, name): (String, Cow<'static, str>)) -> (OrgId, Cow<'static, str>) {
     (id.parse().unwrap_or_else(|_| unreachable!("a UUID can stand in a path")), name)
 }
 
 /// Using it.
 impl Sandbox {
     /// What the simulated network and server do with `request`, which comes at the time `now`.
-    pub fn respond(&mut self, request: &Request<Bytes>, now: DateTime<Utc>) -> Answer {
-        let route = Route::of(request.uri().path());
-        let envelope = self.server.receive(now);
+    pub fn respond(&mut self, request: &Request<Bytes>, now: DateTime<Utc>) -> SimulatedResponse {
+        let route = Route::from_path(request.uri().path());
+        let envelope = self.server.context_for(now);
         // The token is looked up before anything happens to it.
-        let token = self.server.generation(request.headers());
+        let token = self.server.token_number(request.headers());
         let answer = self
             .faults
-            .strike(&route, &envelope, &mut self.server, request)
-            .wrapped(self.server.settings.gzip, request.headers());
+            .serve(&route, &envelope, &mut self.server, request)
+            .with_transfer_headers(self.server.settings.gzip, request.headers());
         let path = request.uri().path_and_query().map_or("/", |path| path.as_str()).to_owned();
-        self.log.push(Logged {
-            at: now,
+        self.log.push(LogEntry {
+            received_at: now,
             method: request.method().clone(),
-            path,
-            token,
-            outcome: Outcome::of(&answer),
+            path_and_query: path,
+            token_number: token,
+            outcome: LoggedOutcome::from_response(&answer),
         });
         answer
     }
 
     /// The same for a request of a machine, without a network between: what a driver would make of the answer. The body
-    /// is inflated and bounded as a driver does it; a [`Silence`](Answer::Silence) is a timeout.
+    /// is inflated and bounded as a driver does it; a [`Silence`](SimulatedResponse::NoResponse) is a timeout.
     pub fn reply(&mut self, request: &crate::Request, now: DateTime<Utc>) -> Reply {
         self.respond(request.http(), now).into_reply(request.max_body())
     }
 
     /// Runs a machine to its end in virtual time: no wait takes any, `now` is moved instead. Answers come at once, but
-    /// for a [`Silence`](Answer::Silence), which costs the whole time that the request allows.
+    /// for a [`Silence`](SimulatedResponse::NoResponse), which costs the whole time that the request allows.
     ///
     /// # Errors
     /// As the machine ends.
@@ -304,7 +306,7 @@ impl Sandbox {
                     fleet.receive(flight, reply, *now);
                     continue;
                 }
-                FleetStep::Found(finding) => fleet.update(Some(finding), *now),
+                FleetStep::Result(finding) => fleet.update(Some(finding), *now),
                 FleetStep::Wait(until) => {
                     let update = fleet.update(None, *now);
                     *now = until.unwrap_or(*now).max(*now);
@@ -328,23 +330,23 @@ impl Sandbox {
         watch(Event::Sending(request));
         let answer = self.respond(request.http(), *now);
         let elapsed = match &answer {
-            Answer::Silence => request.timeout(*now),
+            SimulatedResponse::NoResponse => request.timeout(*now),
             _ => Duration::ZERO,
         };
         let reply = answer.into_reply(request.max_body());
-        *now = after(*now, elapsed);
+        *now = saturating_add(*now, elapsed);
         watch(Event::from_reply(request, &reply, elapsed));
         reply
     }
 
     /// Queues a fault: the next request that `on` covers meets it. Faults wait in line; each request meets one at most,
     /// the first in line that is meant for it.
-    pub fn fail(&mut self, on: Target, fault: Fault) {
+    pub fn inject(&mut self, on: FaultTarget, fault: Fault) {
         self.faults.push(on, fault);
     }
 
     /// Every request that came, in order.
-    pub fn log(&self) -> &[Logged] {
+    pub fn log(&self) -> &[LogEntry] {
         &self.log
     }
 }

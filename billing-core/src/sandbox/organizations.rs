@@ -12,7 +12,7 @@ use rust_decimal::Decimal;
 use serde_json::{Value, json};
 
 use super::catalogue;
-use super::draws::Draws;
+use super::draws::SeededRandom;
 
 /// One trustor.
 #[derive(Clone, Debug)]
@@ -43,12 +43,12 @@ pub(super) struct Organization {
 }
 
 /// The ids and names of those that stand here by name.
-pub(super) fn named() -> impl Iterator<Item = (String, Cow<'static, str>)> {
+pub(super) fn sample_ids_and_names() -> impl Iterator<Item = (String, Cow<'static, str>)> {
     ORGANIZATIONS.iter().zip(0..).map(|(organization, n)| (id(n), organization.name.clone()))
 }
 
 /// The id and name of organisation number `n`.
-pub(super) fn introduce(n: u32) -> (String, Cow<'static, str>) {
+pub(super) fn id_and_name(n: u32) -> (String, Cow<'static, str>) {
     match ORGANIZATIONS.get(index(n)) {
         Some(organization) => (id(n), organization.name.clone()),
         None => (id(n), invented_name(n).into()),
@@ -62,16 +62,16 @@ pub(super) fn overview(
     known: u32,
     index: u32,
     now: DateTime<Utc>,
-    draws: Draws,
+    draws: SeededRandom,
 ) -> Option<Value> {
-    let n = number(wanted).filter(|n| *n < known)?;
+    let n = number_of(wanted).filter(|n| *n < known)?;
     let (id, organization) = (id(n), &*Organization::of(n, draws));
     let index = Some(index).filter(|index| *index < PERIODS)?;
     let start = organization.period(now)?.checked_sub_months(Months::new(index))?;
     let next = start.checked_add_months(Months::new(1))?;
     let end = next.pred_opt()?;
     // What is drawn depends on the period's date, not on its index, which changes as time passes.
-    let draws = draws.of(&id).of(start.to_string());
+    let draws = draws.derive(&id).derive(start.to_string());
     let mut overview = json!({
         "organization": { "id": id, "name": organization.name },
         "currency": organization.currency,
@@ -95,16 +95,17 @@ pub(super) fn overview(
 
 impl Organization {
     /// Organisation number `n`.
-    fn of(n: u32, draws: Draws) -> Cow<'static, Self> {
+    fn of(n: u32, draws: SeededRandom) -> Cow<'static, Self> {
         if let Some(organization) = ORGANIZATIONS.get(index(n)) {
             return Cow::Borrowed(organization);
         }
-        let draws = draws.of("invented").of(n.to_le_bytes());
-        let like = &ORGANIZATIONS[index(u32::try_from(draws.between(0, 0, LIKE)).unwrap_or_default())];
+        let draws = draws.derive("invented").derive(n.to_le_bytes());
+        let like =
+            &ORGANIZATIONS[index(u32::try_from(draws.in_range(0, 0, LAST_TEMPLATE)).unwrap_or_default())];
         Cow::Owned(Self {
             name: invented_name(n).into(),
-            contract_day: u32::try_from(draws.between(1, 1, 28)).unwrap_or(1),
-            size: draws.between(2, 2, 250),
+            contract_day: u32::try_from(draws.in_range(1, 1, 28)).unwrap_or(1),
+            size: draws.in_range(2, 2, 250),
             minimum: None,
             ..like.clone()
         })
@@ -128,27 +129,27 @@ impl Organization {
 ///
 /// Of those that are invented its first eight digits are the number, in disguise.
 fn id(n: u32) -> String {
-    let drawn = Draws::new(0).of("organization").uuid(n);
+    let drawn = SeededRandom::new(0).derive("organization").uuid(n);
     match ORGANIZATIONS.get(index(n)) {
         Some(_) => drawn,
-        None => format!("{:08x}{}", n.wrapping_mul(DISGUISE), drawn.get(8..).unwrap_or_default()),
+        None => format!("{:08x}{}", n.wrapping_mul(ID_MULTIPLIER), drawn.get(8..).unwrap_or_default()),
     }
 }
 
 /// The number of the organisation with that id.
-fn number(wanted: &str) -> Option<u32> {
+fn number_of(wanted: &str) -> Option<u32> {
     let is = |n: &u32| id(*n).eq_ignore_ascii_case(wanted);
     let named = (0..).zip(&ORGANIZATIONS).map(|(n, _)| n).find(is);
     named.or_else(|| {
         let disguised = u32::from_str_radix(wanted.get(..8)?, 16).ok()?;
-        Some(disguised.wrapping_mul(UNDISGUISE)).filter(is)
+        Some(disguised.wrapping_mul(ID_MULTIPLIER_INVERSE)).filter(is)
     })
 }
 
 /// The name of an organisation that is invented: no two have the same.
 fn invented_name(n: u32) -> String {
     let pick = |words: &[&'static str; 16], n: u32| words[index(n % 16)];
-    format!("{} {} {n}", pick(&PLACES, n), pick(&TRADES, n / 16))
+    format!("{} {} {n}", pick(&NAME_FIRST_WORDS, n), pick(&NAME_SECOND_WORDS, n / 16))
 }
 
 fn index(n: u32) -> usize {
@@ -160,17 +161,17 @@ const PERIODS: u32 = 60;
 
 /// The invented ones are like the first three or the fourth: all that they have can be computed with, but for what those
 /// leave out.
-const LIKE: u64 = 3;
+const LAST_TEMPLATE: u64 = 3;
 
 /// An odd number and its inverse modulo 2³².
-const DISGUISE: u32 = 0x9e37_79b1;
-const UNDISGUISE: u32 = 0x0e8b_2f51;
+const ID_MULTIPLIER: u32 = 0x9e37_79b1;
+const ID_MULTIPLIER_INVERSE: u32 = 0x0e8b_2f51;
 
-const PLACES: [&str; 16] = [
+const NAME_FIRST_WORDS: [&str; 16] = [
     "Alder", "Birch", "Cedar", "Dune", "Elm", "Fjord", "Grove", "Harbour", "Island", "Juniper", "Kestrel",
     "Linden", "Meadow", "Nordic", "Orchard", "Pine",
 ];
-const TRADES: [&str; 16] = [
+const NAME_SECOND_WORDS: [&str; 16] = [
     "Airways",
     "Bank",
     "Clinics",

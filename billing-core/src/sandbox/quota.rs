@@ -5,7 +5,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use http::{HeaderMap, HeaderValue};
 
-use crate::values::clock::{after, between};
+use crate::values::clock::{between, saturating_add};
 
 /// So many requests in so much time.
 #[derive(Clone, Copy, Debug)]
@@ -30,13 +30,13 @@ pub(super) struct Window {
 
 /// A request, counted.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Counted {
+pub(super) struct QuotaCount {
     allowed: u32,
     count: u32,
     /// Whole seconds until the window ends.
-    pub(super) reset: u64,
+    pub(super) reset_seconds: u64,
     /// Whether it is more than is allowed. Such a request is refused, and not counted.
-    pub(super) over: bool,
+    pub(super) is_over_limit: bool,
 }
 
 impl Quota {
@@ -45,8 +45,8 @@ impl Quota {
         rounding: Rounding,
         window: &mut Option<Window>,
         now: DateTime<Utc>,
-    ) -> Counted {
-        let fresh = Window { ends: after(now, self.window), count: 0 };
+    ) -> QuotaCount {
+        let fresh = Window { ends: saturating_add(now, self.window), count: 0 };
         let window = match window {
             Some(window) if now < window.ends => window,
             slot => slot.insert(fresh),
@@ -56,19 +56,19 @@ impl Quota {
             window.count += 1;
         }
         let left = between(now, window.ends);
-        Counted {
+        QuotaCount {
             allowed: self.allowed,
             count: window.count,
-            reset: left.as_secs() + u64::from(rounding == Rounding::Up && left.subsec_nanos() > 0),
-            over,
+            reset_seconds: left.as_secs() + u64::from(rounding == Rounding::Up && left.subsec_nanos() > 0),
+            is_over_limit: over,
         }
     }
 }
 
-impl Counted {
-    pub(super) fn announce(self, headers: &mut HeaderMap) {
+impl QuotaCount {
+    pub(super) fn set_headers(self, headers: &mut HeaderMap) {
         headers.insert("inin-ratelimit-allowed", HeaderValue::from(self.allowed));
         headers.insert("inin-ratelimit-count", HeaderValue::from(self.count));
-        headers.insert("inin-ratelimit-reset", HeaderValue::from(self.reset));
+        headers.insert("inin-ratelimit-reset", HeaderValue::from(self.reset_seconds));
     }
 }

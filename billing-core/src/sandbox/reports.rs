@@ -3,11 +3,11 @@
 use chrono::{DateTime, Duration, SecondsFormat, SubsecRound, Utc};
 use serde_json::{Value, json};
 
-use super::draws::Draws;
+use super::draws::SeededRandom;
 use crate::{Period, Timestamp};
 
 /// The report while it is being made.
-pub(super) fn unready(period: Period) -> Value {
+pub(super) fn in_progress(period: Period) -> Value {
     json!({
         "startDate": period.start(),
         "endDate": period.end(),
@@ -17,9 +17,9 @@ pub(super) fn unready(period: Period) -> Value {
 }
 
 /// The report as it is in the end: the same whenever it is asked for.
-pub(super) fn complete(period: Period, draws: Draws, mixed_dates: bool) -> Value {
-    let draws = draws.of("report").of(period.to_string());
-    let dates = Dates { period, draws: draws.of("dates"), mixed: mixed_dates };
+pub(super) fn complete(period: Period, draws: SeededRandom, mixed_dates: bool) -> Value {
+    let draws = draws.derive("report").derive(period.to_string());
+    let dates = Dates { period, draws: draws.derive("dates"), mixed: mixed_dates };
     let usages: Value = KINDS.iter().zip(0..).map(|(kind, n)| kind.usage(n, draws, &dates)).collect();
     let mut report = json!({
         "startDate": period.start(),
@@ -29,8 +29,8 @@ pub(super) fn complete(period: Period, draws: Draws, mixed_dates: bool) -> Value
         "selfUri": SELF_URI,
     });
     // Some have an id and a name, some do not.
-    if draws.between(ID, 0, 1) == 1 {
-        report["id"] = draws.uuid(ID).into();
+    if draws.in_range(ID_DRAW, 0, 1) == 1 {
+        report["id"] = draws.uuid(ID_DRAW).into();
         report["name"] = "Billable Usage".into();
     }
     report
@@ -59,8 +59,8 @@ enum Resources {
 }
 
 impl Kind {
-    fn usage(&self, kind: u32, draws: Draws, dates: &Dates) -> Value {
-        let total = draws.between(kind, self.low, self.high);
+    fn usage(&self, kind: u32, draws: SeededRandom, dates: &Dates) -> Value {
+        let total = draws.in_range(kind, self.low, self.high);
         let mut usage = json!({ "name": self.name });
         if self.resources != Resources::UsersUncounted {
             usage["totalUsage"] = total.to_string().into();
@@ -85,7 +85,7 @@ impl Kind {
 #[derive(Debug)]
 struct Dates {
     period: Period,
-    draws: Draws,
+    draws: SeededRandom,
     mixed: bool,
 }
 
@@ -93,7 +93,7 @@ impl Dates {
     fn draw(&self, n: u32) -> String {
         let [start, end] = [self.period.start(), self.period.end()].map(Timestamp::instant);
         let last = u64::try_from((end - start).num_milliseconds() - 1).unwrap_or(0);
-        let millis = i64::try_from(self.draws.between(n, 0, last)).unwrap_or(0);
+        let millis = i64::try_from(self.draws.in_range(n, 0, last)).unwrap_or(0);
         let date: DateTime<Utc> = start + Duration::milliseconds(millis);
         let whole = date.trunc_subsecs(0);
         // Every third date or so is without milliseconds, unless that would put it before the period.
@@ -137,4 +137,4 @@ const LAST: [&str; 16] = [
 
 const SELF_URI: &str = "/api/v2/billing/reports/billableusage";
 /// A number of a draw that no kind has.
-const ID: u32 = 1_000;
+const ID_DRAW: u32 = 1_000;

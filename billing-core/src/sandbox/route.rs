@@ -23,30 +23,30 @@ pub(super) enum Route {
     InvoiceLines(String),
     InvoiceDocument(String),
     /// Under the API, but nothing that the sandbox has.
-    Unknown,
+    UnknownOperation,
     /// The document of an invoice, at the store of such.
     Document(String),
     /// Neither the API nor the login service nor the store.
-    Elsewhere,
+    NotFound,
 }
 
 impl Route {
-    pub(super) fn of(path: &str) -> Self {
+    pub(super) fn from_path(path: &str) -> Self {
         if path.ends_with("/oauth/token") {
             return Self::Login;
         }
         if let Some((_, name)) = path.split_once(documents::PATH) {
             return match name.strip_suffix(".pdf") {
                 Some(id) if !id.contains('/') => Self::Document(decoded(id)),
-                _ => Self::Elsewhere,
+                _ => Self::NotFound,
             };
         }
         let Some((_, path)) = path.split_once("/api/v2/") else {
-            return Self::Elsewhere;
+            return Self::NotFound;
         };
         let segments: Vec<&str> = path.split('/').collect();
         match segments[..] {
-            _ if segments.contains(&"") => Self::Unknown,
+            _ if segments.contains(&"") => Self::UnknownOperation,
             ["billing", "reports", "billableusage"] => Self::Report,
             ["billing", "trusteebillingoverview", id] => Self::Overview(decoded(id)),
             ["orgauthorization", "trustors"] => Self::Trustors,
@@ -59,12 +59,12 @@ impl Route {
             ["billing", "contracts", id, "billingperiods", period] => {
                 Self::ContractPeriod(decoded(id), decoded(period))
             }
-            _ => Self::Unknown,
+            _ => Self::UnknownOperation,
         }
     }
 
     pub(super) fn is_api(&self) -> bool {
-        !matches!(self, Self::Login | Self::Document(_) | Self::Elsewhere)
+        !matches!(self, Self::Login | Self::Document(_) | Self::NotFound)
     }
 }
 
@@ -73,7 +73,7 @@ fn decoded(segment: &str) -> String {
 }
 
 /// The value of a query parameter, decoded as forms are: `+` is a space.
-pub(super) fn parameter(uri: &Uri, name: &str) -> Option<String> {
+pub(super) fn query_parameter(uri: &Uri, name: &str) -> Option<String> {
     let (_, value) =
         uri.query()?.split('&').filter_map(|pair| pair.split_once('=')).find(|(key, _)| *key == name)?;
     let value = value.replace('+', " ");
@@ -93,8 +93,8 @@ mod tests {
             ("/api/v2/billing/reports/billableusage", Route::Report),
             ("/gateway/api/v2/billing/reports/billableusage", Route::Report),
             ("/api/v2/billing/trusteebillingoverview/a%2F..%2Fb", overview("a/../b")),
-            ("/api/v2/billing/trusteebillingoverview/a/b", Route::Unknown),
-            ("/api/v2/billing/trusteebillingoverview/", Route::Unknown),
+            ("/api/v2/billing/trusteebillingoverview/a/b", Route::UnknownOperation),
+            ("/api/v2/billing/trusteebillingoverview/", Route::UnknownOperation),
             ("/gw/api/v2/orgauthorization/trustors", Route::Trustors),
             ("/api/v2/organizations/me", Route::OwnOrganization),
             ("/api/v2/billing/contracts", Route::Contracts),
@@ -103,23 +103,23 @@ mod tests {
             ("/gw/api/v2/billing/contracts/invoices", Route::Invoices),
             ("/api/v2/billing/contracts/invoices/i/lines", Route::InvoiceLines("i".to_owned())),
             ("/api/v2/billing/contracts/invoices/i/document", Route::InvoiceDocument("i".to_owned())),
-            ("/api/v2/billing/contracts/invoices/i/other", Route::Unknown),
-            ("/api/v2/billing/contracts/", Route::Unknown),
+            ("/api/v2/billing/contracts/invoices/i/other", Route::UnknownOperation),
+            ("/api/v2/billing/contracts/", Route::UnknownOperation),
             ("/files/documents/invoices/i.pdf", Route::Document("i".to_owned())),
-            ("/documents/invoices/i", Route::Elsewhere),
-            ("/documents/invoices/i/j.pdf", Route::Elsewhere),
-            ("/api/v2/users/me", Route::Unknown),
-            ("/", Route::Elsewhere),
+            ("/documents/invoices/i", Route::NotFound),
+            ("/documents/invoices/i/j.pdf", Route::NotFound),
+            ("/api/v2/users/me", Route::UnknownOperation),
+            ("/", Route::NotFound),
         ] {
-            assert_eq!(Route::of(path), route, "{path}");
+            assert_eq!(Route::from_path(path), route, "{path}");
         }
     }
 
     #[test]
     fn parameters_are_decoded() {
         let uri: Uri = "/x?a=2024-01-01+00%3A00&b=&c".parse().unwrap();
-        assert_eq!(parameter(&uri, "a").as_deref(), Some("2024-01-01 00:00"));
-        assert_eq!(parameter(&uri, "b").as_deref(), Some(""));
-        assert_eq!(parameter(&uri, "c"), None);
+        assert_eq!(query_parameter(&uri, "a").as_deref(), Some("2024-01-01 00:00"));
+        assert_eq!(query_parameter(&uri, "b").as_deref(), Some(""));
+        assert_eq!(query_parameter(&uri, "c"), None);
     }
 }

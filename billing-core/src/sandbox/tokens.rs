@@ -9,16 +9,16 @@ use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderMap, Method, Request, Response, StatusCode};
 use serde_json::json;
 
-use super::draws::Draws;
-use super::envelope::Envelope;
+use super::draws::SeededRandom;
+use super::envelope::ResponseContext;
 use super::quota::Window;
 use super::{CLIENT_ID, CLIENT_SECRET};
 use crate::Secret;
-use crate::values::clock::after;
+use crate::values::clock::saturating_add;
 
 /// Every token that was ever issued, in order.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Tokens(Vec<Token>);
+pub(super) struct IssuedTokens(Vec<Token>);
 
 #[derive(Clone, Debug)]
 pub(super) struct Token {
@@ -29,14 +29,14 @@ pub(super) struct Token {
     pub(super) window: Option<Window>,
 }
 
-impl Tokens {
+impl IssuedTokens {
     /// Answers a request for a token.
     pub(super) fn log_in(
         &mut self,
         request: &Request<Bytes>,
         lifetime: Duration,
-        draws: Draws,
-        envelope: &Envelope,
+        draws: SeededRandom,
+        envelope: &ResponseContext,
     ) -> Response<Bytes> {
         let refuse = |status, error, description| envelope.login_error(status, error, description);
         if request.method() != Method::POST {
@@ -60,13 +60,18 @@ impl Tokens {
             let description = "the grant type must be client_credentials";
             return refuse(StatusCode::BAD_REQUEST, "unsupported_grant_type", description);
         }
-        let secret = issue(draws, self.0.len());
+        let secret = new_token(draws, self.0.len());
         let body = json!({
             "access_token": secret.expose(),
             "token_type": "bearer",
             "expires_in": lifetime.as_secs(),
         });
-        self.0.push(Token { secret, expires: after(envelope.now, lifetime), forgotten: false, window: None });
+        self.0.push(Token {
+            secret,
+            expires: saturating_add(envelope.now, lifetime),
+            forgotten: false,
+            window: None,
+        });
         envelope.json(StatusCode::OK, &body)
     }
 
@@ -88,13 +93,13 @@ impl Tokens {
     }
 
     /// The number of the token that a request comes with, good or not.
-    pub(super) fn generation(&self, headers: &HeaderMap) -> Option<usize> {
+    pub(super) fn number_of(&self, headers: &HeaderMap) -> Option<usize> {
         let offered = bearer(headers)?;
         let index = self.0.iter().rposition(|token| token.secret == offered)?;
         Some(index + 1)
     }
 
-    pub(super) fn forget(&mut self) {
+    pub(super) fn revoke_all(&mut self) {
         for token in &mut self.0 {
             token.forgotten = true;
         }
@@ -102,14 +107,14 @@ impl Tokens {
 }
 
 /// The answer to a client that is not known.
-pub(super) fn invalid_client(envelope: &Envelope) -> Response<Bytes> {
+pub(super) fn invalid_client(envelope: &ResponseContext) -> Response<Bytes> {
     let description = "client not found: invalid_client";
     envelope.login_error(StatusCode::BAD_REQUEST, "invalid_client", description)
 }
 
-fn issue(draws: Draws, index: usize) -> Secret {
-    let source = draws.of("token").of(index.to_le_bytes());
-    let words = [0, 1, 2].map(|n| format!("{:016x}", source.between(n, 0, u64::MAX)));
+fn new_token(draws: SeededRandom, index: usize) -> Secret {
+    let source = draws.derive("token").derive(index.to_le_bytes());
+    let words = [0, 1, 2].map(|n| format!("{:016x}", source.in_range(n, 0, u64::MAX)));
     Secret::new(words.concat())
 }
 

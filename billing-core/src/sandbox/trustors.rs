@@ -4,15 +4,15 @@ use chrono::{DateTime, SecondsFormat};
 use http::Uri;
 use serde_json::{Value, json};
 
-use super::draws::Draws;
-use super::envelope::Refusal;
-use super::listing::number;
+use super::draws::SeededRandom;
+use super::envelope::ApiError;
+use super::listing::number_parameter;
 use super::organizations;
 
 /// A page of the list of all trustors, of which there are `total`.
-pub(super) fn page(uri: &Uri, total: u32, next_uris: bool, draws: Draws) -> Result<Value, Refusal> {
-    let size = number(uri, "pageSize", 25, 200)?;
-    let this = number(uri, "pageNumber", 1, u32::MAX)?;
+pub(super) fn page(uri: &Uri, total: u32, next_uris: bool, draws: SeededRandom) -> Result<Value, ApiError> {
+    let size = number_parameter(uri, "pageSize", 25, 200)?;
+    let this = number_parameter(uri, "pageNumber", 1, u32::MAX)?;
     let count = total.div_ceil(size);
     let first = (this - 1).saturating_mul(size).min(total);
     let entities: Vec<Value> =
@@ -40,7 +40,7 @@ pub(super) fn page(uri: &Uri, total: u32, next_uris: bool, draws: Draws) -> Resu
 /// The organisation whose client it is.
 pub(super) fn own_organization() -> Value {
     json!({
-        "id": Draws::new(0).of("own organization").uuid(0),
+        "id": SeededRandom::new(0).derive("own organization").uuid(0),
         "name": "Contoso Contact Centres",
         "thirdPartyOrgName": "contoso",
         "domain": "contoso.example",
@@ -54,10 +54,10 @@ pub(super) fn own_organization() -> Value {
     })
 }
 
-fn trustor(n: u32, draws: Draws) -> Value {
-    let (id, name) = organizations::introduce(n);
+fn trustor(n: u32, draws: SeededRandom) -> Value {
+    let (id, name) = organizations::id_and_name(n);
     // In the years 2018 to 2023.
-    let since = draws.of("trust").of(&id).between(0, 1_514_764_800_000, 1_703_980_800_000);
+    let since = draws.derive("trust").derive(&id).in_range(0, 1_514_764_800_000, 1_703_980_800_000);
     let since = i64::try_from(since).ok().and_then(DateTime::from_timestamp_millis).unwrap_or_default();
     json!({
         "id": id,

@@ -34,7 +34,7 @@ use crate::machine::policy::RetrySchedule;
 use crate::machine::progress::WaitReason;
 use crate::machine::retry_after::throttle_backoff;
 use crate::machine::{Hold, NotBefore, Request};
-use crate::values::clock::{after, before, between};
+use crate::values::clock::{between, saturating_add, saturating_sub};
 use crate::{Environment, Error, ErrorKind, Reply};
 
 pub use access::SharedSession;
@@ -222,8 +222,8 @@ impl Session {
         let Grant::Client { id, secret } = &self.grant else {
             return;
         };
-        let judgement = decide(&Login { id, secret }, &reply);
-        let secrets = [secret, &Login { id, secret }.unpadded_pair()];
+        let judgement = decide(&Login { client_id: id, client_secret: secret }, &reply);
+        let secrets = [secret, &Login { client_id: id, client_secret: secret }.unpadded_basic_credentials()];
         let evidence = match reply {
             // Good or nearly good, its body holds a token: nothing of it is kept, and its memory is overwritten.
             Ok(response) if response.status().is_success() => {
@@ -256,7 +256,7 @@ impl Session {
                 let wait = throttle_backoff(self.login_throttles);
                 self.login_throttles = self.login_throttles.saturating_add(1);
                 self.start_backoff(
-                    after(now, if retry_after.is_some() { THROTTLE_FLOOR } else { wait }),
+                    saturating_add(now, if retry_after.is_some() { THROTTLE_FLOOR } else { wait }),
                     retry_after,
                     evidence,
                 );
@@ -269,7 +269,7 @@ impl Session {
             return self.give_up(failure, evidence);
         }
         self.login_failures += 1;
-        self.start_backoff(after(now, wait), retry_after, evidence);
+        self.start_backoff(saturating_add(now, wait), retry_after, evidence);
     }
 
     /// Nobody will bring the reply to login number `number`.
@@ -299,7 +299,7 @@ impl Session {
             LoginState::BackingOff { hold } => (None, Some(hold.not_before.times_mut())),
         };
         for time in expires.chain(until).chain(hold.into_iter().flatten()) {
-            *time = before(*time, by);
+            *time = saturating_sub(*time, by);
         }
     }
 
@@ -319,14 +319,14 @@ impl Session {
         let Grant::Client { id, secret } = &self.grant else {
             return self.unsendable_login();
         };
-        let login = Login { id, secret };
+        let login = Login { client_id: id, client_secret: secret };
         let Ok(http) = login.request(self.environment.login()) else {
             return self.unsendable_login();
         };
         let request = Request::new(http, LOGIN, login.attempt_timeout(), outgoing.deadline(), MAX_LOGIN_BODY);
         self.login_count += 1;
         // Beyond its time limit whoever holds the login has lost it, and another may try.
-        let until = after(now, request.timeout(now) + Duration::from_secs(1));
+        let until = saturating_add(now, request.timeout(now) + Duration::from_secs(1));
         self.login = LoginState::InFlight { number: self.login_count, until };
         Admission::LogIn(Box::new(request), self.login_count)
     }
@@ -352,7 +352,8 @@ impl Session {
         let lifetime = token.lifetime.map(|whole| {
             whole.saturating_sub((whole / 10).min(Duration::from_secs(60))).max(MIN_TOKEN_LIFETIME)
         });
-        self.token = Some(CurrentToken { bearer: token.bearer, expires: lifetime.map(|l| after(now, l)) });
+        self.token =
+            Some(CurrentToken { bearer: token.bearer, expires: lifetime.map(|l| saturating_add(now, l)) });
     }
 
     fn backoff_delay(&self) -> Duration {

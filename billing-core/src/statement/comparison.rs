@@ -30,7 +30,7 @@ use super::{
     Change, Line, NOT_INCLUDED, Section, SectionLines, Statement, Trend, checked_sum, is_same_currency,
     normalized,
 };
-use crate::history::Dates;
+use crate::history::PeriodDates;
 use crate::model::TrusteeOverview;
 
 /// Periods of one organisation side by side.
@@ -123,11 +123,12 @@ impl Comparison {
         if let [one, other, ..] = organizations[..] {
             return Err(Incomparable::Organizations(one.to_owned(), other.to_owned()));
         }
-        periods.sort_by_key(|period| Dates::of(period).order_key());
-        if periods.iter().any(|period| Dates::of(period).order_key().is_none()) {
+        periods.sort_by_key(|period| PeriodDates::from_overview(period).order_key());
+        if periods.iter().any(|period| PeriodDates::from_overview(period).order_key().is_none()) {
             return Err(Incomparable::Undated);
         }
-        let dates: Vec<Dates> = periods.iter().map(|period| Dates::of(period)).collect();
+        let dates: Vec<PeriodDates> =
+            periods.iter().map(|period| PeriodDates::from_overview(period)).collect();
         for (index, one) in dates.iter().enumerate() {
             if dates.iter().skip(index + 1).any(|other| one.is_same_period(*other)) {
                 return Err(Incomparable::SamePeriod(one.to_string()));

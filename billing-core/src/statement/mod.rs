@@ -70,7 +70,7 @@ use self::charge::LineAmounts;
 use self::rollups::Rollups;
 use self::row::{OverviewRow, RowRole};
 use crate::Timestamp;
-use crate::history::Dates;
+use crate::history::PeriodDates;
 use crate::model::TrusteeOverview;
 
 /// The charges of an overview, line by line and in sum, with the reason for each one that could not be computed.
@@ -135,8 +135,8 @@ impl Statement {
     }
 
     /// Returns the dates of the billing period.
-    pub fn dates(&self) -> Dates {
-        Dates { start: self.period_start, end: self.period_end }
+    pub fn dates(&self) -> PeriodDates {
+        PeriodDates { start: self.period_start, end: self.period_end }
     }
 
     /// Returns all lines, section by section.

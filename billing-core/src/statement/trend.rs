@@ -21,7 +21,7 @@
 //! ```
 
 use super::{Change, CurrencyTotal, CurrencyTotals, MinimumCommitment, Statement, Total};
-use crate::history::{Dates, sort_latest_first};
+use crate::history::{PeriodDates, sort_latest_first};
 use crate::{PeriodIndex, Timestamp};
 
 /// The totals of several periods of one organisation.
@@ -124,8 +124,8 @@ impl PeriodTotal {
     }
 
     /// Returns the dates of the period.
-    pub fn dates(&self) -> Dates {
-        Dates { start: self.period_start, end: self.period_end }
+    pub fn dates(&self) -> PeriodDates {
+        PeriodDates { start: self.period_start, end: self.period_end }
     }
 
     /// Returns the number of rows whose charge is unknown (B10), third-party rows included.

@@ -31,14 +31,14 @@ pub struct Amount(Text);
 #[derive(Clone, PartialEq, Eq, Hash)]
 enum Text {
     /// Padded with zeros.
-    Short { form: Form, length: u8, bytes: [u8; SHORT] },
+    Short { form: JsonKind, length: u8, bytes: [u8; INLINE_CAPACITY] },
     /// Longer than [`MIN_WAIT_LIMIT_CELLS`].
-    Long { form: Form, text: Box<str> },
+    Long { form: JsonKind, text: Box<str> },
 }
 
 /// How an amount stands in JSON.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Form {
+enum JsonKind {
     String,
     Number,
 }
@@ -62,11 +62,11 @@ impl Amount {
     /// White space around the number is ignored; an exponent (`1.5e3`, which JSON allows in numbers) is understood.
     pub fn decimal(&self) -> Option<Decimal> {
         let text = self.text().trim();
-        if text.contains(['e', 'E']) { from_scientific(text) } else { plain(text) }
+        if text.contains(['e', 'E']) { parse_scientific(text) } else { parse_plain(text) }
     }
 
-    fn new(text: &str, form: Form) -> Self {
-        let mut bytes = [0; SHORT];
+    fn new(text: &str, form: JsonKind) -> Self {
+        let mut bytes = [0; INLINE_CAPACITY];
         Self(match (bytes.get_mut(..text.len()), u8::try_from(text.len())) {
             (Some(short), Ok(length)) => {
                 short.copy_from_slice(text.as_bytes());
@@ -76,7 +76,7 @@ impl Amount {
         })
     }
 
-    fn form(&self) -> Form {
+    fn form(&self) -> JsonKind {
         match self.0 {
             Text::Short { form, .. } | Text::Long { form, .. } => form,
         }
@@ -84,14 +84,14 @@ impl Amount {
 }
 
 /// `Decimal::from_str_exact` takes `_` between digits as Rust source does; nobody sends money so.
-fn plain(text: &str) -> Option<Decimal> {
+fn parse_plain(text: &str) -> Option<Decimal> {
     if text.contains('_') { None } else { Decimal::from_str_exact(text).ok() }
 }
 
 /// `mantissa e exponent`, by moving the point: exact or nothing.
-fn from_scientific(text: &str) -> Option<Decimal> {
+fn parse_scientific(text: &str) -> Option<Decimal> {
     let (mantissa, exponent) = text.split_once(['e', 'E'])?;
-    let mantissa = plain(mantissa)?;
+    let mantissa = parse_plain(mantissa)?;
     let exponent = i32::from_str(exponent).ok().filter(|e| e.abs() <= 60)?;
     let scale = i32::try_from(mantissa.scale()).ok()? - exponent;
     if scale >= 0 {
@@ -104,13 +104,13 @@ fn from_scientific(text: &str) -> Option<Decimal> {
 
 impl From<&str> for Amount {
     fn from(text: &str) -> Self {
-        Self::new(text, Form::String)
+        Self::new(text, JsonKind::String)
     }
 }
 
 impl From<Decimal> for Amount {
     fn from(value: Decimal) -> Self {
-        Self::new(&value.to_string(), Form::String)
+        Self::new(&value.to_string(), JsonKind::String)
     }
 }
 
@@ -123,8 +123,8 @@ impl fmt::Display for Amount {
 impl fmt::Debug for Amount {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.form() {
-            Form::String => write!(f, "Amount({:?})", self.text()),
-            Form::Number => write!(f, "Amount({})", self.text()),
+            JsonKind::String => write!(f, "Amount({:?})", self.text()),
+            JsonKind::Number => write!(f, "Amount({})", self.text()),
         }
     }
 }
@@ -136,12 +136,12 @@ impl<'de> Deserialize<'de> for Amount {
         match raw.get().as_bytes().first() {
             Some(b'"') => {
                 let text: String = serde_json::from_str(raw.get()).map_err(de::Error::custom)?;
-                Ok(Self::new(&text, Form::String))
+                Ok(Self::new(&text, JsonKind::String))
             }
-            Some(b'-' | b'0'..=b'9') => Ok(Self::new(raw.get(), Form::Number)),
+            Some(b'-' | b'0'..=b'9') => Ok(Self::new(raw.get(), JsonKind::Number)),
             _ => Err(de::Error::custom(format_args!(
                 "expected an amount, a string or a number, found {}",
-                kind(raw.get())
+                json_type_name(raw.get())
             ))),
         }
     }
@@ -152,12 +152,12 @@ impl<'a> Scan<'a> for Amount {
     fn scan(scanner: &mut Scanner<'a>) -> Option<Self> {
         match scanner.peek()? {
             b'"' => {
-                let text = scanner.string()?.value();
-                Some(Self::new(&text, Form::String))
+                let text = scanner.string()?.decoded();
+                Some(Self::new(&text, JsonKind::String))
             }
             b'-' | b'0'..=b'9' => {
-                let raw: &RawValue = scanner.other()?;
-                Some(Self::new(raw.get(), Form::Number))
+                let raw: &RawValue = scanner.scan_with_serde()?;
+                Some(Self::new(raw.get(), JsonKind::Number))
             }
             _ => None,
         }
@@ -167,8 +167,8 @@ impl<'a> Scan<'a> for Amount {
 impl Serialize for Amount {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self.form() {
-            Form::String => serializer.serialize_str(self.text()),
-            Form::Number => {
+            JsonKind::String => serializer.serialize_str(self.text()),
+            JsonKind::Number => {
                 let raw = RawValue::from_string(self.text().to_owned()).map_err(ser::Error::custom)?;
                 raw.serialize(serializer)
             }
@@ -177,7 +177,7 @@ impl Serialize for Amount {
 }
 
 /// What a JSON text that is neither string nor number is, for the error.
-fn kind(raw: &str) -> &'static str {
+fn json_type_name(raw: &str) -> &'static str {
     match raw.as_bytes().first() {
         Some(b'{') => "an object",
         Some(b'[') => "an array",
@@ -187,7 +187,7 @@ fn kind(raw: &str) -> &'static str {
 }
 
 /// In bytes: what fits in the place that a longer text takes for its address and length.
-const SHORT: usize = 20;
+const INLINE_CAPACITY: usize = 20;
 
 #[cfg(test)]
 mod tests {
@@ -212,7 +212,7 @@ mod tests {
             for text in ["7".repeat(length), "ü".repeat(length)] {
                 for json in [format!("\"{text}\""), text.clone()] {
                     let amount = serde_json::from_str::<Amount>(&json).ok();
-                    assert_eq!(Scanner::whole::<Amount>(&json), amount);
+                    assert_eq!(Scanner::scan_str::<Amount>(&json), amount);
                     let Some(amount) = amount else { continue };
                     assert_eq!(
                         (amount.text(), serde_json::to_string(&amount).unwrap()),
@@ -224,7 +224,7 @@ mod tests {
                 }
             }
         }
-        assert_eq!(size_of::<Option<Amount>>(), size_of::<(&str, Form)>(), "no larger for it");
+        assert_eq!(size_of::<Option<Amount>>(), size_of::<(&str, JsonKind)>(), "no larger for it");
     }
 
     #[test]

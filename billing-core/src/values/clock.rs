@@ -3,7 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 
 /// `time` plus `wait`, stopping at the end of the calendar instead of panicking.
-pub(crate) fn after(time: DateTime<Utc>, wait: std::time::Duration) -> DateTime<Utc> {
+pub(crate) fn saturating_add(time: DateTime<Utc>, wait: std::time::Duration) -> DateTime<Utc> {
     TimeDelta::from_std(wait)
         .ok()
         .and_then(|wait| time.checked_add_signed(wait))
@@ -11,7 +11,7 @@ pub(crate) fn after(time: DateTime<Utc>, wait: std::time::Duration) -> DateTime<
 }
 
 /// `time` less `wait`, stopping at the beginning of the calendar.
-pub(crate) fn before(time: DateTime<Utc>, wait: std::time::Duration) -> DateTime<Utc> {
+pub(crate) fn saturating_sub(time: DateTime<Utc>, wait: std::time::Duration) -> DateTime<Utc> {
     TimeDelta::from_std(wait)
         .ok()
         .and_then(|wait| time.checked_sub_signed(wait))
@@ -24,7 +24,7 @@ pub(crate) fn between(earlier: DateTime<Utc>, later: DateTime<Utc>) -> std::time
 }
 
 /// What is left of `time` when it is [saved](millis) and restored.
-pub(crate) fn whole_millis(time: std::time::Duration) -> std::time::Duration {
+pub(crate) fn truncate_to_millis(time: std::time::Duration) -> std::time::Duration {
     std::time::Duration::from_millis(u64::try_from(time.as_millis()).unwrap_or(u64::MAX))
 }
 

@@ -77,7 +77,7 @@ impl Serialize for Date {
 
 impl<'a> Scan<'a> for Date {
     fn scan(scanner: &mut Scanner<'a>) -> Option<Self> {
-        scanner.string()?.value().parse().ok()
+        scanner.string()?.decoded().parse().ok()
     }
 }
 

@@ -16,7 +16,7 @@ use crate::{Date, InvalidInput};
 /// # Ok::<(), billing_core::InvalidInput>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(try_from = "DateRangeText")]
+#[serde(try_from = "UncheckedDateRange")]
 pub struct DateRange {
     start: Option<Date>,
     end: Option<Date>,
@@ -24,7 +24,7 @@ pub struct DateRange {
 
 impl DateRange {
     /// From `start` on.
-    pub fn from(start: Date) -> Self {
+    pub fn starting(start: Date) -> Self {
         Self { start: Some(start), end: None }
     }
 
@@ -56,15 +56,15 @@ impl DateRange {
 }
 
 #[derive(Deserialize)]
-struct DateRangeText {
+struct UncheckedDateRange {
     start: Option<Date>,
     end: Option<Date>,
 }
 
-impl TryFrom<DateRangeText> for DateRange {
+impl TryFrom<UncheckedDateRange> for DateRange {
     type Error = InvalidInput;
 
-    fn try_from(text: DateRangeText) -> Result<Self, InvalidInput> {
+    fn try_from(text: UncheckedDateRange) -> Result<Self, InvalidInput> {
         match (text.start, text.end) {
             (Some(start), Some(end)) => Self::between(start, end),
             (start, end) => Ok(Self { start, end }),
@@ -84,7 +84,7 @@ mod tests {
         let error = DateRange::between(last, first).unwrap_err().to_string();
         assert!(error.contains("2026-12-31") && error.contains("2026-01-01"), "{error}");
         for range in
-            [DateRange::from(first), DateRange::up_to(last), DateRange::between(first, last).unwrap()]
+            [DateRange::starting(first), DateRange::up_to(last), DateRange::between(first, last).unwrap()]
         {
             let json = serde_json::to_string(&range).unwrap();
             assert_eq!(serde_json::from_str::<DateRange>(&json).unwrap(), range);

@@ -74,19 +74,19 @@ impl BaseUrl {
     /// # Errors
     /// As parsing does, but for the host.
     pub fn dangerously_without_tls(url: &str) -> Result<Self, InvalidInput> {
-        Self::read(url, true)
+        Self::parse(url, true)
     }
 
     /// The address of `path_and_query` (which starts with `/`) under this base.
     pub(crate) fn join(&self, path_and_query: &str) -> Result<Uri, http::Error> {
         match &*self.prefix {
-            "" => self.at(path_and_query),
-            prefix => self.at(&format!("{prefix}{path_and_query}")),
+            "" => self.join_host(path_and_query),
+            prefix => self.join_host(&format!("{prefix}{path_and_query}")),
         }
     }
 
     /// The address of `path_and_query` on this host, prefix or not.
-    pub(crate) fn at(&self, path_and_query: &str) -> Result<Uri, http::Error> {
+    pub(crate) fn join_host(&self, path_and_query: &str) -> Result<Uri, http::Error> {
         Uri::builder()
             .scheme(self.scheme.clone())
             .authority(self.authority.clone())
@@ -100,7 +100,7 @@ impl BaseUrl {
     }
 
     /// Whether it is of plain http.
-    pub(crate) fn is_plain(&self) -> bool {
+    pub(crate) fn is_plain_http(&self) -> bool {
         self.scheme == Scheme::HTTP
     }
 
@@ -111,16 +111,16 @@ impl BaseUrl {
         };
         let same = || {
             authority.host().eq_ignore_ascii_case(self.authority.host())
-                && port(scheme, authority) == port(&self.scheme, &self.authority)
+                && effective_port(scheme, authority) == effective_port(&self.scheme, &self.authority)
                 && is_host_and_port(authority)
         };
         // Our own is a host and a port, and so is one that is written like it.
         *scheme == self.scheme && (authority.as_str() == self.authority.as_str() || same())
     }
 
-    fn read(text: &str, plain_http_anywhere: bool) -> Result<Self, InvalidInput> {
+    fn parse(text: &str, plain_http_anywhere: bool) -> Result<Self, InvalidInput> {
         let text = text.trim();
-        let refuse = |reason| Err(InvalidInput::BaseUrl { url: without_userinfo(text), reason });
+        let refuse = |reason| Err(InvalidInput::BaseUrl { url: redact_userinfo(text), reason });
         if !text.chars().all(|c| c.is_ascii_graphic()) {
             return refuse("an address is written in visible ASCII characters; encode others as %XX");
         }
@@ -160,7 +160,7 @@ impl FromStr for BaseUrl {
     type Err = InvalidInput;
 
     fn from_str(text: &str) -> Result<Self, InvalidInput> {
-        Self::read(text, false)
+        Self::parse(text, false)
     }
 }
 
@@ -203,7 +203,7 @@ pub(crate) mod saved {
     }
 
     pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BaseUrl, D::Error> {
-        BaseUrl::read(&String::deserialize(deserializer)?, true).map_err(D::Error::custom)
+        BaseUrl::parse(&String::deserialize(deserializer)?, true).map_err(D::Error::custom)
     }
 }
 
@@ -270,11 +270,11 @@ impl From<Region> for Environment {
 impl Default for Environment {
     /// `us-east-1`, which is where the vendor's own tools look first.
     fn default() -> Self {
-        Region { name: REGIONS[DEFAULT].0, domain: REGIONS[DEFAULT].1 }.into()
+        Region { name: REGIONS[DEFAULT_REGION].0, domain: REGIONS[DEFAULT_REGION].1 }.into()
     }
 }
 
-fn port(scheme: &Scheme, authority: &Authority) -> u16 {
+fn effective_port(scheme: &Scheme, authority: &Authority) -> u16 {
     authority.port_u16().unwrap_or(if *scheme == Scheme::HTTPS { 443 } else { 80 })
 }
 
@@ -294,7 +294,7 @@ pub(crate) fn is_loopback(host: &str) -> bool {
 }
 
 /// What may be shown of an address that could hold a password.
-fn without_userinfo(text: &str) -> String {
+fn redact_userinfo(text: &str) -> String {
     match (text.find("://"), text.rfind('@')) {
         (Some(scheme), Some(at)) if at > scheme => format!("{}://…@{}", &text[..scheme], &text[at + 1..]),
         (None, Some(at)) => format!("…@{}", &text[at + 1..]),
@@ -324,7 +324,7 @@ const REGIONS: [(&str, &str); 18] = [
     ("us-west-2", "usw2.pure.cloud"),
 ];
 
-const DEFAULT: usize = 15;
+const DEFAULT_REGION: usize = 15;
 
 #[cfg(test)]
 mod tests {

@@ -71,7 +71,7 @@ checked_text! {
     /// assert!("9d750d63-95ae-4df7-8955-2bca7152ca19".parse::<OrgId>().is_ok());
     /// assert!("..".parse::<OrgId>().is_err());
     /// ```
-    pub struct OrgId, segment
+    pub struct OrgId, check_path_segment
 }
 
 impl OrgId {
@@ -90,33 +90,33 @@ impl OrgId {
 
 checked_text! {
     /// The id of a contract; what holds of an [`OrgId`] holds of it.
-    pub struct ContractId, segment
+    pub struct ContractId, check_path_segment
 }
 
 checked_text! {
     /// The id of a contract's billing period; what holds of an [`OrgId`] holds of it.
-    pub struct ContractPeriodId, segment
+    pub struct ContractPeriodId, check_path_segment
 }
 
 checked_text! {
     /// The id of an invoice; what holds of an [`OrgId`] holds of it.
-    pub struct InvoiceId, segment
+    pub struct InvoiceId, check_path_segment
 }
 
 checked_text! {
     /// A place in a list, as the server named it in the `after` or `before` of an address.
-    pub struct Cursor, |text| match is_blank(text) {
+    pub struct Cursor, |text| match is_empty_or_has_control(text) {
         true => Err(InvalidInput::Filter {
             name: "a cursor",
             value: text.to_owned(),
-            instead: "the text that the server gave",
+            expected: "the text that the server gave",
         }),
         false => Ok(()),
     }
 }
 
-fn segment(text: &str) -> Result<(), InvalidInput> {
-    if is_blank(text) || text == "." || text == ".." {
+fn check_path_segment(text: &str) -> Result<(), InvalidInput> {
+    if is_empty_or_has_control(text) || text == "." || text == ".." {
         Err(InvalidInput::Id(text.to_owned()))
     } else {
         Ok(())
@@ -124,17 +124,17 @@ fn segment(text: &str) -> Result<(), InvalidInput> {
 }
 
 /// Whether a text says nothing, or holds what no text should.
-pub(crate) fn is_blank(text: &str) -> bool {
+pub(crate) fn is_empty_or_has_control(text: &str) -> bool {
     text.is_empty() || text.chars().any(char::is_control)
 }
 
 /// Returns a text as it stands in a path segment or a query: percent-encoded but for RFC 3986's unreserved characters.
 pub(crate) fn encoded(text: &str) -> PercentEncode<'_> {
-    utf8_percent_encode(text, RESERVED)
+    utf8_percent_encode(text, ENCODE_SET)
 }
 
 /// All but RFC 3986's unreserved characters.
-const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+const ENCODE_SET: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 #[cfg(test)]
 mod tests {

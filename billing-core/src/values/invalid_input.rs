@@ -39,7 +39,7 @@ pub enum InvalidInput {
         /// The value that was given.
         value: String,
         /// What can be given instead.
-        instead: &'static str,
+        expected: &'static str,
     },
     /// A region that is neither one of the AWS names nor one of the domains.
     Region(String),
@@ -80,7 +80,7 @@ impl fmt::Display for InvalidInput {
             Self::DateRange { start, end } => {
                 write!(f, "the first day, {start}, is after the last, {end}: swap or change them")
             }
-            Self::Filter { name, value, instead } => {
+            Self::Filter { name, value, expected: instead } => {
                 write!(f, "{value:?} is nothing that {name} can be: give {instead}")
             }
             Self::Region(text) => {

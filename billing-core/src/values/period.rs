@@ -17,7 +17,7 @@ use crate::{InvalidInput, Timestamp};
 /// # Ok::<(), billing_core::InvalidInput>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(try_from = "PeriodText")]
+#[serde(try_from = "UncheckedPeriod")]
 pub struct Period {
     start: Timestamp,
     end: Timestamp,
@@ -61,15 +61,15 @@ impl Period {
 }
 
 #[derive(Deserialize)]
-struct PeriodText {
+struct UncheckedPeriod {
     start: Timestamp,
     end: Timestamp,
 }
 
-impl TryFrom<PeriodText> for Period {
+impl TryFrom<UncheckedPeriod> for Period {
     type Error = InvalidInput;
 
-    fn try_from(text: PeriodText) -> Result<Self, InvalidInput> {
+    fn try_from(text: UncheckedPeriod) -> Result<Self, InvalidInput> {
         Self::new(text.start, text.end)
     }
 }

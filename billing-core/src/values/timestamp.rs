@@ -8,7 +8,7 @@ use chrono::{DateTime, Datelike, Days, NaiveDate, SecondsFormat, Timelike, Utc};
 use serde::de::{self, Deserialize, Deserializer, Visitor};
 use serde::ser::{Serialize, Serializer};
 
-use super::clock::before;
+use super::clock::saturating_sub;
 use crate::model::{Scan, Scanner};
 
 /// An instant, read from any RFC 3339 form: with and without fractions of a second (one real report mixed both), with
@@ -38,7 +38,7 @@ impl Timestamp {
     /// Returns the last day, in UTC, of a period that ends at this instant. A midnight is an exclusive end: the period ends
     /// with the day before (B14).
     pub fn last_day(self) -> NaiveDate {
-        before(self.0, Duration::from_nanos(1)).date_naive()
+        saturating_sub(self.0, Duration::from_nanos(1)).date_naive()
     }
 
     /// Returns whether a day begins at this instant: `2026-10-01T00:00:00Z`, with any fraction of a second. As the start of a
@@ -90,7 +90,7 @@ impl FromStr for Timestamp {
     type Err = crate::InvalidInput;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        if let Some(timestamp) = Self::quick(text.as_bytes()) {
+        if let Some(timestamp) = Self::parse_fast(text.as_bytes()) {
             return Ok(timestamp);
         }
         DateTime::parse_from_rfc3339(text)
@@ -149,26 +149,26 @@ impl<'de> Deserialize<'de> for Timestamp {
 impl<'a> Scan<'a> for Timestamp {
     #[inline]
     fn scan(scanner: &mut Scanner<'a>) -> Option<Self> {
-        Self::read(&scanner.string()?.value())
+        Self::parse_any(&scanner.string()?.decoded())
     }
 }
 
 impl Timestamp {
     /// Reads any form.
     #[inline]
-    pub(crate) fn read(text: &str) -> Option<Self> {
-        Self::quick(text.as_bytes()).or_else(|| text.parse().ok())
+    pub(crate) fn parse_any(text: &str) -> Option<Self> {
+        Self::parse_fast(text.as_bytes()).or_else(|| text.parse().ok())
     }
 
     /// Reads the forms that the API writes, with and without milliseconds.
     #[inline]
-    fn quick(text: &[u8]) -> Option<Self> {
+    fn parse_fast(text: &[u8]) -> Option<Self> {
         match text {
-            text if text.len() == USUAL.len() => Self::usual(text.try_into().ok()?),
-            [seconds @ .., b'Z'] if seconds.len() == SECONDS => {
-                let mut text = *USUAL;
-                text[..SECONDS].copy_from_slice(seconds);
-                Self::usual(&text)
+            text if text.len() == MILLIS_FORM.len() => Self::parse_millis_form(text.try_into().ok()?),
+            [seconds @ .., b'Z'] if seconds.len() == SECONDS_FORM_LEN => {
+                let mut text = *MILLIS_FORM;
+                text[..SECONDS_FORM_LEN].copy_from_slice(seconds);
+                Self::parse_millis_form(&text)
             }
             _ => None,
         }
@@ -177,8 +177,8 @@ impl Timestamp {
     /// Reads the form that the API writes, `2026-10-01T00:00:00.000Z`, several times as fast as the general parser can. That one
     /// reads every other form, and refuses what is no instant.
     #[inline]
-    pub(crate) fn usual(text: &[u8; 24]) -> Option<Self> {
-        let [date, time, seconds] = numbers(text)?;
+    pub(crate) fn parse_millis_form(text: &[u8; 24]) -> Option<Self> {
+        let [date, time, seconds] = digit_pairs(text)?;
         let year = i32::from(date[0]) * 100 + i32::from(date[2]);
         let date = NaiveDate::from_ymd_opt(year, date[5].into(), time[0].into())?;
         let millis = u32::from(seconds[4]) * 10 + u32::from(seconds[6]) / 10;
@@ -188,32 +188,32 @@ impl Timestamp {
 
     /// Whether [`usual`](Self::usual) reads it, without what only making the instant takes.
     #[inline]
-    pub(crate) fn is_usual(text: &[u8; 24]) -> bool {
-        numbers(text).is_some_and(|[date, time, seconds]| {
+    pub(crate) fn is_valid_millis_form(text: &[u8; 24]) -> bool {
+        digit_pairs(text).is_some_and(|[date, time, seconds]| {
             // A day that every month has needs no calendar.
             let everywhere = (1..=12).contains(&date[5]) && (1..=28).contains(&time[0]);
             let in_a_day = time[3] < 24 && time[6] < 60 && seconds[1] < 60;
-            everywhere && in_a_day || Self::usual(text).is_some()
+            everywhere && in_a_day || Self::parse_millis_form(text).is_some()
         })
     }
 
     /// Whether it has the form that the API writes. It may be no instant all the same.
     #[inline]
-    pub(crate) fn has_usual_form(text: &[u8; 24]) -> bool {
-        numbers(text).is_some()
+    pub(crate) fn has_millis_form(text: &[u8; 24]) -> bool {
+        digit_pairs(text).is_some()
     }
 }
 
 /// For each byte of a text the number of the two digits that begin there, where the text has digits in the places of the
-/// zeros of [`USUAL`] and is the same in all others.
+/// zeros of [`MILLIS_FORM`] and is the same in all others.
 #[inline]
-fn numbers(text: &[u8; 24]) -> Option<[[u8; 8]; 3]> {
+fn digit_pairs(text: &[u8; 24]) -> Option<[[u8; 8]; 3]> {
     // Eight bytes at once: digits become their values, and what is as in the form becomes zero.
     let eights = |bytes: &[u8; 24]| {
         let (eights, _) = bytes.as_chunks();
         [eights[0], eights[1], eights[2]].map(u64::from_le_bytes)
     };
-    let (mut values, form, above) = (eights(text), eights(USUAL), eights(&ABOVE));
+    let (mut values, form, above) = (eights(text), eights(MILLIS_FORM), eights(&DIGIT_OVERFLOW_BIAS));
     let mut wrong = 0;
     for at in 0..3 {
         values[at] ^= form[at];
@@ -224,16 +224,16 @@ fn numbers(text: &[u8; 24]) -> Option<[[u8; 8]; 3]> {
         .then(|| values.map(|eight| (eight * 10 + (eight >> 8)).to_le_bytes()))
 }
 
-const USUAL: &[u8; 24] = b"0000-00-00T00:00:00.000Z";
+const MILLIS_FORM: &[u8; 24] = b"0000-00-00T00:00:00.000Z";
 /// How long it is up to the seconds.
-const SECONDS: usize = 19;
+const SECONDS_FORM_LEN: usize = 19;
 
 /// What added to a value gives more than 127 if there should not be that value.
-const ABOVE: [u8; 24] = {
+const DIGIT_OVERFLOW_BIAS: [u8; 24] = {
     let mut above = [0x7f; 24];
     let mut at = 0;
     while at < 24 {
-        if USUAL[at] == b'0' {
+        if MILLIS_FORM[at] == b'0' {
             above[at] = 0x7f - 9;
         }
         at += 1;
@@ -273,7 +273,7 @@ mod tests {
 
     #[test]
     fn the_usual_form_is_read_as_the_general_parser_reads_it() {
-        let usual = |text: &str| Timestamp::usual(text.as_bytes().try_into().unwrap());
+        let usual = |text: &str| Timestamp::parse_millis_form(text.as_bytes().try_into().unwrap());
         for text in ["2025-07-01T03:00:00.000Z", "2018-08-31T23:59:59.999Z", "0000-02-29T00:00:00.120Z"] {
             let general = DateTime::parse_from_rfc3339(text).unwrap().to_utc();
             assert_eq!(usual(text), Some(Timestamp(general)), "{text}");
@@ -289,7 +289,8 @@ mod tests {
                     let general = DateTime::parse_from_rfc3339(&other).ok().map(|instant| instant.to_utc());
                     assert_eq!(other.parse::<Timestamp>().ok().map(Timestamp::instant), general, "{other}");
                     assert!(usual(&other).is_none_or(|timestamp| Some(timestamp.0) == general), "{other}");
-                    let is_usual = <&[u8; 24]>::try_from(other.as_bytes()).is_ok_and(Timestamp::is_usual);
+                    let is_usual =
+                        <&[u8; 24]>::try_from(other.as_bytes()).is_ok_and(Timestamp::is_valid_millis_form);
                     assert_eq!(is_usual, other.len() == 24 && usual(&other).is_some(), "{other}");
                 }
             }
@@ -301,10 +302,10 @@ mod tests {
             "2025-07-01T03:00:00.00\u{b0}",
         ] {
             assert_eq!(usual(text), None, "{text}");
-            assert!(!Timestamp::is_usual(text.as_bytes().try_into().unwrap()), "{text}");
+            assert!(!Timestamp::is_valid_millis_form(text.as_bytes().try_into().unwrap()), "{text}");
         }
         for text in ["2025-07-31T03:00:00.000Z", "2024-02-29T23:59:59.999Z"] {
-            assert!(Timestamp::is_usual(text.as_bytes().try_into().unwrap()), "{text}");
+            assert!(Timestamp::is_valid_millis_form(text.as_bytes().try_into().unwrap()), "{text}");
         }
         assert!("2025-07-01T03:00:60Z".parse::<Timestamp>().is_ok(), "a second that leaps is an instant");
     }

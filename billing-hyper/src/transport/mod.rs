@@ -76,7 +76,7 @@ impl Transport {
         let connection = capture_connection(&mut http);
         let exchange = async {
             let_connections_catch_up().await;
-            let response = client.request(http).await.map_err(lost)?;
+            let response = client.request(http).await.map_err(classify_send_error)?;
             read(response).await
         };
         timeout(limit, exchange).await.unwrap_or_else(|_| {
@@ -122,7 +122,7 @@ async fn next_chunk(head: &response::Parts, body: &mut Incoming) -> Result<Optio
 }
 
 /// Says what went wrong before the head of a response was there.
-fn lost(error: Error) -> TransportError {
+fn classify_send_error(error: Error) -> TransportError {
     let source = std::error::Error::source(&error);
     // The connector has said already what its failure is.
     if let Some(error) = source.and_then(|e| e.downcast_ref::<TransportError>()) {

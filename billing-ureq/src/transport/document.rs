@@ -38,7 +38,7 @@ impl Transport {
         limit: std::time::Duration,
     ) -> Reply {
         let mut body = body.into_reader();
-        let mut chunk = vec![0; CHUNK];
+        let mut chunk = vec![0; CHUNK_BYTES];
         loop {
             match body.read(&mut chunk) {
                 Ok(0) => break,
@@ -56,4 +56,4 @@ impl Transport {
 }
 
 /// How much of a document is read at once.
-const CHUNK: usize = 16 << 10;
+const CHUNK_BYTES: usize = 16 << 10;

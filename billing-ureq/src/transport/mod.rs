@@ -14,9 +14,9 @@ use rustls::pki_types::InvalidDnsNameError;
 use ureq::unversioned::transport::{ConnectProxyConnector, Connector, SocksConnector, TcpConnector};
 use ureq::{Agent, AsSendBody, Body, Proxy, Timeout};
 
-use crate::connect::Strictly;
-use crate::lookup::{Later, LookingUp, Unresolved};
-use crate::tls::{Roots, Tls};
+use crate::connect::StrictConnector;
+use crate::lookup::{DeferredResolver, ResolveError, ResolvingConnector};
+use crate::tls::{Roots, TlsConnector};
 
 /// Performs requests, each once: `ureq` repeats nothing, not even on a pooled connection that turns out to be closed.
 pub(crate) struct Transport {
@@ -33,9 +33,9 @@ impl Transport {
             .max_redirects_will_error(false)
             .max_response_header_size(MAX_HEAD_BYTES)
             .timeout_connect(Some(connect_timeout))
-            .max_idle_age(IDLE)
-            .max_idle_connections(CONNECTIONS)
-            .max_idle_connections_per_host(CONNECTIONS)
+            .max_idle_age(MAX_IDLE_AGE)
+            .max_idle_connections(MAX_IDLE_CONNECTIONS)
+            .max_idle_connections_per_host(MAX_IDLE_CONNECTIONS)
             .proxy(proxy)
             .build();
         // The way to the host, through a proxy if there is one; TLS; and what ends it all.
@@ -43,9 +43,12 @@ impl Transport {
             ().chain(SocksConnector::default())
                 .chain(ConnectProxyConnector::default())
                 .chain(TcpConnector::default())
-                .chain(Tls::new(roots))
-                .chain(Strictly);
-        Self { agent: Agent::with_parts(config, LookingUp::new(connector), Later), connect_timeout }
+                .chain(TlsConnector::new(roots))
+                .chain(StrictConnector);
+        Self {
+            agent: Agent::with_parts(config, ResolvingConnector::new(connector), DeferredResolver),
+            connect_timeout,
+        }
     }
 
     /// Performs `request`, which begins at `now`, within its time and size.
@@ -110,9 +113,9 @@ impl Transport {
                 let text = format!("no connection within {:?}", self.connect_timeout.min(limit));
                 return TransportError::new(Kind::Timeout, text);
             }
-            E::Timeout(_) => return out_of_time(limit),
-            E::Io(e) => return TransportError::from_source(kind_of_io(&e), e),
-            E::Other(e) if e.is::<Unresolved>() => return TransportError::from_source(Kind::Dns, e),
+            E::Timeout(_) => return timeout_error(limit),
+            E::Io(e) => return TransportError::from_source(classify_io(&e), e),
+            E::Other(e) if e.is::<ResolveError>() => return TransportError::from_source(Kind::Dns, e),
             E::Other(e) if e.is::<rustls::Error>() || e.is::<InvalidDnsNameError>() => {
                 return TransportError::from_source(Kind::Tls, e);
             }
@@ -129,19 +132,19 @@ impl Transport {
     /// Says what went wrong after the head: unless it is the time, the body did not arrive whole.
     fn classify_in_body(&self, error: ureq::Error, limit: Duration) -> TransportError {
         match error {
-            ureq::Error::Timeout(_) => out_of_time(limit),
+            ureq::Error::Timeout(_) => timeout_error(limit),
             ureq::Error::Io(e) => TransportError::from_source(Kind::Truncated, e),
             e => TransportError::from_source(Kind::Truncated, e),
         }
     }
 }
 
-fn out_of_time(limit: Duration) -> TransportError {
+fn timeout_error(limit: Duration) -> TransportError {
     TransportError::new(Kind::Timeout, format!("no whole answer within {limit:?}"))
 }
 
 /// What an I/O error before the head of a response means.
-fn kind_of_io(error: &io::Error) -> Kind {
+fn classify_io(error: &io::Error) -> Kind {
     // What `rustls` says is inside; `io::Error::source` would step over it.
     if error.get_ref().is_some_and(|inner| inner.is::<rustls::Error>()) {
         return Kind::Tls;
@@ -151,6 +154,6 @@ fn kind_of_io(error: &io::Error) -> Kind {
 
 /// How long a connection is kept without a request: longer than the pauses between polls, and shorter than the minute after
 /// which gateways commonly close it.
-const IDLE: Duration = Duration::from_secs(50);
+const MAX_IDLE_AGE: Duration = Duration::from_secs(50);
 /// How many are kept: one for each of as many threads as may well call at once.
-const CONNECTIONS: usize = 64;
+const MAX_IDLE_CONNECTIONS: usize = 64;

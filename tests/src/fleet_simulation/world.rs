@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use std::rc::Rc;
 
 use billing_core::fleet::FleetPlan;
-use billing_core::fleet::journal::{Entry, Journal, JournalReader};
+use billing_core::fleet::journal::{Journal, JournalEntry, JournalReader};
 use billing_core::fleet::{FleetStep, RequestHandle};
 use billing_core::history::{PeriodOutcome, PeriodResult};
 use billing_core::sandbox::Sandbox;
@@ -129,12 +129,12 @@ impl<'a> World<'a> {
         let mut reader = JournalReader::default();
         let mut read = BTreeSet::new();
         for line in self.file.split_inclusive(|byte| *byte == b'\n') {
-            match reader.read(line).map_err(|error| error.to_string())? {
-                Some(Entry::Assignment(assignment)) => {
-                    self.assignment.is_that_of(&assignment).map_err(|error| error.to_string())?;
+            match reader.read_line(line).map_err(|error| error.to_string())? {
+                Some(JournalEntry::Plan(assignment)) => {
+                    self.assignment.check_resumable_as(&assignment).map_err(|error| error.to_string())?;
                 }
-                Some(Entry::Finding(finding)) => {
-                    fleet.recall(&finding);
+                Some(JournalEntry::Result(finding)) => {
+                    fleet.restore(&finding);
                     let (place, told) = read_finding(&finding);
                     if self.scenario.thorough && self.recorded.get(&place) != Some(&told) {
                         return Err(format!("the journal has {told:?} at {place:?}, which was not recorded"));
@@ -153,7 +153,7 @@ impl<'a> World<'a> {
                 journal
             }
             None => {
-                let (journal, line) = Journal::begin(&self.assignment);
+                let (journal, line) = Journal::create(&self.assignment);
                 self.file = line.into_bytes();
                 journal
             }
@@ -190,7 +190,7 @@ impl<'a> World<'a> {
             let killed = life.kill_at == Some(life.acts);
             match life.fleet.step(time(self.now)) {
                 _ if life.acts > MOST_ACTS => return Err("a run without an end".to_owned()),
-                FleetStep::Found(finding) => {
+                FleetStep::Result(finding) => {
                     self.tell(life, || {
                         format!("finds {:?}{}", read_finding(&finding), if killed { ", killed" } else { "" })
                     });
@@ -217,7 +217,7 @@ impl<'a> World<'a> {
                     self.tell(life, || "is done".to_owned());
                     result.map_err(|stopped| stopped.to_string())?;
                     let progress = life.fleet.progress(time(self.now));
-                    if progress.done != self.scenario.organizations || progress.open != 0 {
+                    if progress.done != self.scenario.organizations || progress.in_progress != 0 {
                         return Err(format!("done, and still {progress:?}"));
                     }
                     return Ok(End::Done);
@@ -303,7 +303,7 @@ impl<'a> World<'a> {
     /// as much of it as it came to.
     fn take(&mut self, life: &mut Life, finding: PeriodResult, killed: bool) -> Result<(), String> {
         let (place, told) = read_finding(&finding);
-        let line = life.journal.record(&finding);
+        let line = life.journal.line_for(&finding);
         let whole = line.as_ref().is_some_and(|line| {
             let written = if killed { self.chance.index(line.len() + 1) } else { line.len() };
             self.file.extend_from_slice(&line.as_bytes()[..written]);
@@ -321,7 +321,7 @@ impl<'a> World<'a> {
         }
         let progress = life.fleet.progress(time(self.now));
         if life.half.is_none() && progress.done * 2 >= progress.organizations {
-            let left = progress.finishes.map_or(0, |finishes| millis(finishes) - self.now);
+            let left = progress.estimated_end.map_or(0, |finishes| millis(finishes) - self.now);
             life.half = Some((self.now, left));
         }
         Ok(())
@@ -378,7 +378,7 @@ fn read_finding(finding: &PeriodResult) -> ((usize, u32), Told) {
     let n = finding.organization.as_str().trim_start_matches("org-").parse().unwrap_or(usize::MAX);
     let told = match &finding.outcome {
         PeriodOutcome::Period(_) => Told::Period,
-        PeriodOutcome::Nothing => Told::Nothing,
+        PeriodOutcome::NoOlderPeriod => Told::Nothing,
         PeriodOutcome::Failed(error) => Told::Failed(error.status().map_or(0, |status| status.as_u16())),
         _ => Told::Failed(1),
     };

@@ -3,7 +3,7 @@
 use std::sync::OnceLock;
 
 use billing_core::fleet::FleetPlan;
-use billing_core::fleet::journal::{Entry, Journal, JournalReader};
+use billing_core::fleet::journal::{Journal, JournalEntry, JournalReader};
 use billing_core::history::PeriodResult;
 use billing_core::{Environment, History, Machine, PeriodSelection, Policy, Step};
 use chrono::{DateTime, TimeDelta, Utc};
@@ -39,7 +39,7 @@ fn read(file: &[u8]) -> Option<Vec<String>> {
     let mut reader = JournalReader::default();
     let mut findings = Vec::new();
     for line in file.split_inclusive(|byte| *byte == b'\n') {
-        if let Some(Entry::Finding(finding)) = reader.read(line).ok()? {
+        if let Some(JournalEntry::Result(finding)) = reader.read_line(line).ok()? {
             findings.push(format!("{finding:?}"));
         }
     }
@@ -62,7 +62,7 @@ fn written() -> (Vec<u8>, Vec<String>) {
     let year = PeriodSelection::year(2026).expect("a year");
     let id = |n: u32| format!("org-{n}").parse().expect("an id");
     let assignment = FleetPlan::new([id(0), id(1)], year, api.clone(), now());
-    let (mut journal, first) = Journal::begin(&assignment);
+    let (mut journal, first) = Journal::create(&assignment);
     let mut file = first.into_bytes();
     let mut findings = Vec::new();
     let month = |month: u32, year: u32| {
@@ -93,7 +93,7 @@ fn written() -> (Vec<u8>, Vec<String>) {
 }
 
 fn note(journal: &mut Journal, file: &mut Vec<u8>, findings: &mut Vec<String>, finding: &PeriodResult) {
-    let line = journal.record(finding).expect("it is the server's last word");
+    let line = journal.line_for(finding).expect("it is the server's last word");
     file.extend_from_slice(line.as_bytes());
     findings.push(format!("{finding:?}"));
 }

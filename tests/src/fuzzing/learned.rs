@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use billing_core::calls::BillableUsage;
+use billing_core::calls::BillableUsageCall;
 use billing_core::poll::{AdaptiveSchedule, PollSchedule, PollTiming, PollTimings};
 use billing_core::{Environment, ErrorKind, Machine, Policy, Poll, Step};
 use chrono::{DateTime, TimeDelta, Utc};
@@ -66,7 +66,7 @@ fn polls(schedule: PollSchedule) {
     let policy = Policy { poll: schedule, seed: 7, ..Policy::default() };
     let deadline = now() + TimeDelta::from_std(policy.timeout).expect("a quarter of an hour");
     let mut now = now();
-    let mut poll = Poll::new(BillableUsage::new(period()), Environment::default().api().clone(), policy);
+    let mut poll = Poll::new(BillableUsageCall::new(period()), Environment::default().api().clone(), policy);
     loop {
         let Step::Send(_, sent) = poll.step(now) else { panic!("a request") };
         poll = match sent.receive(Ok(Response::new(r#"{"status":"InProgress"}"#.into())), now) {

@@ -4,7 +4,7 @@ use std::fmt::Debug;
 use std::net::IpAddr;
 
 use billing_core::calls::{
-    BillableUsage, Call, ContractCall, ContractPeriodCall, ContractsCall, InvoiceDocumentCall,
+    BillableUsageCall, Call, ContractCall, ContractPeriodCall, ContractsCall, InvoiceDocumentCall,
     InvoiceLinesCall, InvoicesCall, OrganizationCall, TrusteeOverviewCall, TrustorsCall,
 };
 use billing_core::model::{PackedReport, TrusteeOverview, UsageReport};
@@ -20,7 +20,7 @@ use super::period;
 pub fn usage_report(data: &[u8]) {
     let response = Response::new(Bytes::copy_from_slice(data));
     let plain = serde_json::from_slice::<UsageReport>(data);
-    match BillableUsage::new(period()).parse(&response) {
+    match BillableUsageCall::new(period()).parse(&response) {
         Ok(report) => {
             assert_eq!(plain.expect("what is read fast can be read"), report);
             let packed = PackedReport::new(response.into_body()).expect("what can be read can be packed");
@@ -49,7 +49,7 @@ fn same(packed: &PackedReport, report: &UsageReport) {
         );
         assert_eq!((packed.unknown(), packed.resources().len()), (&usage.unknown, usage.resources().len()));
         for (packed, resource) in packed.resources().zip(usage.resources()) {
-            assert_eq!(packed.unpacked(), resource.unpacked());
+            assert_eq!(packed.to_model(), resource.unpacked());
             assert_eq!((packed.name().as_deref(), packed.date()), (resource.name, resource.date));
         }
     }

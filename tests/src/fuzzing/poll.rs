@@ -1,6 +1,6 @@
 //! The poll machine under arbitrary replies.
 
-use billing_core::calls::BillableUsage;
+use billing_core::calls::BillableUsageCall;
 use billing_core::model::{ReportStatus, UsageReport};
 use billing_core::poll::Report;
 use billing_core::{Environment, Error, Machine, Policy, Poll, Step};
@@ -24,7 +24,7 @@ pub fn poll(data: &[u8]) {
     let mut first: Option<http::Request<Bytes>> = None;
     let mut last_reply: Option<DateTime<Utc>> = None;
     let mut last_body = Bytes::new();
-    let poll = Poll::new(BillableUsage::new(period()), api, policy);
+    let poll = Poll::new(BillableUsageCall::new(period()), api, policy);
     let mut steps = (poll.clone().step(now), poll.step(now));
     for requests in 1.. {
         steps = match steps {
@@ -45,7 +45,7 @@ pub fn poll(data: &[u8]) {
             (Step::Wait(until, poll), Step::Wait(of_twin, twin)) => {
                 assert!(until == of_twin && until > now && until < deadline);
                 let saved = serde_json::to_string(&poll).expect("a parked poll can be saved");
-                let restored: Poll<BillableUsage> = serde_json::from_str(&saved).expect("and restored");
+                let restored: Poll<BillableUsageCall> = serde_json::from_str(&saved).expect("and restored");
                 assert_eq!(serde_json::to_string(&restored).expect("and saved again"), saved);
                 now = until;
                 (restored.step(now), twin.step(now))

@@ -263,7 +263,7 @@ fn restored<M: Subject>(text: &str) -> M {
 
 #[cfg(test)]
 mod tests {
-    use billing_core::calls::BillableUsage;
+    use billing_core::calls::BillableUsageCall;
     use billing_core::{Environment, Period, Policy, Poll};
 
     use super::*;
@@ -273,7 +273,7 @@ mod tests {
         let poll = |seed| {
             let period = Period::from_user("2026-05-01", "2026-06-01").unwrap_or_else(|e| panic!("{e}"));
             let policy = Policy { seed, ..Policy::default() };
-            Poll::new(BillableUsage::new(period), Environment::default().api().clone(), policy)
+            Poll::new(BillableUsageCall::new(period), Environment::default().api().clone(), policy)
         };
         let ends = |twin| {
             let now = DateTime::UNIX_EPOCH;

@@ -8,7 +8,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use billing_core::Credentials;
-use billing_core::sandbox::{Answer, Sandbox};
+use billing_core::sandbox::{Sandbox, SimulatedResponse};
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use http::{HeaderMap, HeaderValue, Request, Response};
@@ -69,8 +69,8 @@ impl Server {
         let mut rng = rng.fork(1);
         if scenario.sandbox {
             let mut sandbox = Sandbox::new(rng.draw())
-                .report_takes(Duration::from_millis(scenario.report.unsigned_abs()))
-                .resets_rounded_down(scenario.quota.is_some_and(|quota| quota.rounded_down))
+                .report_duration(Duration::from_millis(scenario.report.unsigned_abs()))
+                .round_reset_down(scenario.quota.is_some_and(|quota| quota.rounded_down))
                 .gzip(scenario.gzip);
             sandbox = match scenario.quota.filter(|quota| quota.told) {
                 Some(q) => sandbox.quota(q.allowed, Duration::from_millis(q.window.unsigned_abs())),
@@ -121,7 +121,10 @@ impl Server {
             Self::Model(model) => model.tokens.retain(|_, token| token.owner != owner),
             // It has this as a fault of the next request.
             Self::Sandbox(sandbox) => {
-                sandbox.fail(billing_core::sandbox::Target::Api, billing_core::sandbox::Fault::ExpireToken);
+                sandbox.inject(
+                    billing_core::sandbox::FaultTarget::Api,
+                    billing_core::sandbox::Fault::ExpireToken,
+                );
             }
         }
     }
@@ -137,7 +140,7 @@ impl Server {
         match self {
             Self::Model(model) => model.serve(request, owner, at),
             Self::Sandbox(sandbox) => match sandbox.respond(request, now) {
-                Answer::Respond(response) => Served {
+                SimulatedResponse::Response(response) => Served {
                     over: (request.uri().path() != LOGIN_PATH).then(|| response.status().as_u16() == 429),
                     response,
                     next: None,

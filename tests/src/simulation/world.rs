@@ -5,7 +5,7 @@ use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
 use std::rc::Rc;
 
-use billing_core::calls::{BillableUsage, TrusteeOverviewCall};
+use billing_core::calls::{BillableUsageCall, TrusteeOverviewCall};
 use billing_core::sandbox::{ORG_ID, Sandbox};
 use billing_core::session::Pacing;
 use billing_core::{Environment, Error, Exchange, Pages, Period, Policy, Poll, Session};
@@ -253,7 +253,7 @@ impl<W: FnMut(&Event)> World<W> {
             0 | 1 => {
                 let day = format!("2026-{:02}-{:02}", 1 + self.whims.below(6), 1 + self.whims.below(28));
                 let period = Period::from_user(&day, "2026-09-01").unwrap_or_else(|e| panic!("{e}"));
-                self.live(slot, Kind::Report, Poll::new(BillableUsage::new(period), api, policy))
+                self.live(slot, Kind::Report, Poll::new(BillableUsageCall::new(period), api, policy))
             }
             2 => {
                 place.organization = match self.scenario.sandbox {

@@ -4,8 +4,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use billing_core::calls::{BillableUsage, TrusteeOverviewCall};
-use billing_core::sandbox::{Fault, Logged, ORG_ID, RetryAfter, Sandbox, Target};
+use billing_core::calls::{BillableUsageCall, TrusteeOverviewCall};
+use billing_core::sandbox::{Fault, FaultTarget, LogEntry, ORG_ID, RetryAfter, Sandbox};
 use billing_core::session::Pacing;
 use billing_core::{
     BaseUrl, Credentials, Environment, Error, ErrorKind, Exchange, Period, Policy, Poll, TransportErrorKind,
@@ -48,7 +48,7 @@ struct Scenario {
     row: &'static str,
     call: Which,
     sandbox: fn(Sandbox) -> Sandbox,
-    faults: Vec<(Target, Fault)>,
+    faults: Vec<(FaultTarget, Fault)>,
     token: Option<&'static str>,
     policy: Policy,
     /// `ok`, or how the error's kind begins.
@@ -69,7 +69,7 @@ fn report(row: &'static str) -> Scenario {
     Scenario {
         row,
         call: Which::Report,
-        sandbox: |sandbox| sandbox.in_progress_answers(0),
+        sandbox: |sandbox| sandbox.pending_answers(0),
         faults: Vec::new(),
         token: None,
         policy: Policy::default(),
@@ -90,12 +90,13 @@ impl Scenario {
 
     /// Faults in order, all on the operation itself.
     fn faults(self, faults: impl IntoIterator<Item = Fault>) -> Self {
-        let target = if self.call == Which::Report { Target::Report } else { Target::Overview };
+        let target =
+            if self.call == Which::Report { FaultTarget::UsageReport } else { FaultTarget::Overview };
         Self { faults: faults.into_iter().map(|fault| (target, fault)).collect(), ..self }
     }
 
     fn login_faults(self, faults: impl IntoIterator<Item = Fault>) -> Self {
-        Self { faults: faults.into_iter().map(|fault| (Target::Login, fault)).collect(), ..self }
+        Self { faults: faults.into_iter().map(|fault| (FaultTarget::Login, fault)).collect(), ..self }
     }
 
     fn token(self, token: &'static str) -> Self {
@@ -130,7 +131,7 @@ fn scenarios() -> Vec<Scenario> {
         report("200, `Complete`").gives("ok", ["login 200", "report 200"]),
         overview("200, `Complete`").gives("ok", ["login 200", "overview 200"]),
         report("200, `InProgress`; 202")
-            .sandbox(|sandbox| sandbox.in_progress_answers(3))
+            .sandbox(|sandbox| sandbox.pending_answers(3))
             .gives("ok", ["login 200", "report 200", "report 200", "report 200", "report 200"])
             .waits([at_once, poll, (2000, 3000), (2000, 4000)]),
         report("200, `InProgress`; 202")
@@ -228,7 +229,7 @@ fn scenarios() -> Vec<Scenario> {
             .gives("Server", ["login 500"; 6]),
         report("the next wake would be past the deadline")
             .policy(overall(5))
-            .sandbox(|sandbox| sandbox.in_progress_answers(99))
+            .sandbox(|sandbox| sandbox.pending_answers(99))
             .gives("Deadline", ["login 200", "report 200", "report 200", "report 200"]),
         overview("the next wake would be past the deadline")
             .policy(overall(4))
@@ -245,12 +246,10 @@ fn scenarios() -> Vec<Scenario> {
             .faults([StatusRetryAfter(503, RetryAfter::Seconds(60))])
             .gives("Deferred", ["login 200", "overview 503"]),
         report("a report that goes back")
-            .sandbox(|sandbox| sandbox.in_progress_answers(1))
+            .sandbox(|sandbox| sandbox.pending_answers(1))
             .faults([Accepted(None), ReportStatus("InProgress".into())])
             .gives("ok", ["login 200", "report 202", "report 200", "report 200"]),
-        report("gzip")
-            .sandbox(|s| s.in_progress_answers(0).gzip(false))
-            .gives("ok", ["login 200", "report 200"]),
+        report("gzip").sandbox(|s| s.pending_answers(0).gzip(false)).gives("ok", ["login 200", "report 200"]),
         overview("quota")
             .sandbox(|sandbox| sandbox.without_quota())
             .faults([Html(503)])
@@ -337,7 +336,7 @@ struct Trace {
 fn run(scenario: &Scenario, transport: Transport) -> Trace {
     let mut sandbox = (scenario.sandbox)(Sandbox::new(7));
     for (on, fault) in &scenario.faults {
-        sandbox.fail(*on, fault.clone());
+        sandbox.inject(*on, fault.clone());
     }
     let credentials = match scenario.token {
         Some(token) => Credentials::access_token(token).unwrap(),
@@ -358,12 +357,15 @@ fn run(scenario: &Scenario, transport: Transport) -> Trace {
     Trace {
         outcome: outcome(&result),
         error: result.err().map(|error| normal(&error)),
-        seen: log.iter().map(|entry| ((entry.at - start()).num_milliseconds(), seen(entry))).collect(),
+        seen: log
+            .iter()
+            .map(|entry| ((entry.received_at - start()).num_milliseconds(), seen(entry)))
+            .collect(),
     }
 }
 
-fn usage_report(api: BaseUrl, policy: Policy) -> Poll<BillableUsage> {
-    Poll::new(BillableUsage::new(Period::from_user("2026-10-01", "2026-11-01").unwrap()), api, policy)
+fn usage_report(api: BaseUrl, policy: Policy) -> Poll<BillableUsageCall> {
+    Poll::new(BillableUsageCall::new(Period::from_user("2026-10-01", "2026-11-01").unwrap()), api, policy)
 }
 
 fn trustee_overview(api: BaseUrl, policy: Policy) -> Exchange<TrusteeOverviewCall> {
@@ -397,10 +399,10 @@ fn normal(error: &Error) -> String {
     )
 }
 
-fn seen(entry: &Logged) -> String {
+fn seen(entry: &LogEntry) -> String {
     let operation = match () {
-        () if entry.path.ends_with("/oauth/token") => "login",
-        () if entry.path.contains("/billableusage?") => "report",
+        () if entry.path_and_query.ends_with("/oauth/token") => "login",
+        () if entry.path_and_query.contains("/billableusage?") => "report",
         () => "overview",
     };
     format!("{operation} {}", entry.outcome)
@@ -472,7 +474,7 @@ fn places_where_there_is_no_server() {
         let environment = Environment::new(base.clone(), base);
         for transport in Transport::ALL {
             let mut sandbox = Sandbox::new(7);
-            (0..6).for_each(|_| sandbox.fail(Target::Any, Transport(kind)));
+            (0..6).for_each(|_| sandbox.inject(FaultTarget::Any, Transport(kind)));
             let token = Credentials::access_token("t").unwrap();
             let time = VirtualTime::at(start());
             let elsewhere = Some(environment.clone());
@@ -496,7 +498,7 @@ fn hyper_client(environment: Environment, credentials: Credentials, pacing: Paci
 /// `401, token since replaced`: the same request again with the new token, and no login for it.
 #[test]
 fn a_token_that_was_replaced_while_the_request_was_out() {
-    let other = Sandbox::new(7).organizations().nth(1).unwrap().0;
+    let other = Sandbox::new(7).sample_trustors().nth(1).unwrap().0;
     for transport in [Transport::Ureq, Transport::Hyper] {
         let server = Arc::new(FakeServer::start(Sandbox::new(7), Utc::now));
         let credentials = server.sandbox().credentials();
@@ -507,7 +509,7 @@ fn a_token_that_was_replaced_while_the_request_was_out() {
             let server = Arc::clone(&server);
             move || {
                 server.await_held();
-                server.sandbox().fail(Target::Overview, ExpireToken);
+                server.sandbox().inject(FaultTarget::Overview, ExpireToken);
             }
         };
         match transport {
@@ -540,8 +542,12 @@ fn a_token_that_was_replaced_while_the_request_was_out() {
                 });
             }
         }
-        let log: Vec<String> =
-            server.sandbox().log().iter().map(|e| format!("{} {}", seen(e), e.token.unwrap_or(0))).collect();
+        let log: Vec<String> = server
+            .sandbox()
+            .log()
+            .iter()
+            .map(|e| format!("{} {}", seen(e), e.token_number.unwrap_or(0)))
+            .collect();
         let expected = [
             "login 200 0",
             "overview 200 1",

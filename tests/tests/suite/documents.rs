@@ -126,7 +126,7 @@ fn by_both(
         .policy(policy.clone());
     let client = client.build().unwrap();
     let hear = |event: Event<'_>| told += &format!("{event:?}\n");
-    let result = client.download_watched(client.document(document()), || to.open(), hear);
+    let result = client.download_watched(client.download_machine(document()), || to.open(), hear);
     check("ureq", result, &to, &server_1);
 
     let (server_2, to) = (server(answers), place());
@@ -138,7 +138,7 @@ fn by_both(
             .policy(policy.clone());
         let client = client.build().unwrap();
         let hear = |event: Event<'_>| told += &format!("{event:?}\n");
-        client.download_watched(client.document(document()), async || to.open(), hear).await
+        client.download_watched(client.download_machine(document()), async || to.open(), hear).await
     });
     check("hyper", result, &to, &server_2);
     assert!(!told.is_empty() && !told.contains("s1gnature") && !told.contains("t0ken"), "{told}");
@@ -293,13 +293,13 @@ fn d09_a_host_that_cannot_be_reached_is_named_without_the_signature() {
         let client = billing_ureq::Client::builder(api.environment("http"), credentials());
         let client = client.no_proxy().policy(once()).build().unwrap();
         let hear = |event: Event<'_>| told += &format!("{event:?}\n");
-        let blocking = client.download_watched(client.document(call()), || Ok(io::sink()), hear);
+        let blocking = client.download_watched(client.download_machine(call()), || Ok(io::sink()), hear);
         let runtime = tokio::runtime::Runtime::new().unwrap();
         let in_task = runtime.block_on(async {
             let client = billing_hyper::Client::builder(api.environment("http"), credentials());
             let client = client.no_proxy().policy(once()).build().unwrap();
             let hear = |event: Event<'_>| told += &format!("{event:?}\n");
-            client.download_watched(client.document(call()), async || Ok(Vec::new()), hear).await
+            client.download_watched(client.download_machine(call()), async || Ok(Vec::new()), hear).await
         });
         for error in [blocking.unwrap_err(), in_task.unwrap_err()] {
             assert_eq!(error.kind(), &ErrorKind::Transport(kind), "{error}");
@@ -315,13 +315,14 @@ fn without_a_sink_a_document_is_kept_in_memory() {
     let credentials = Credentials::access_token("t0ken").unwrap();
     let client = billing_ureq::Client::builder(server.environment("http"), credentials.clone());
     let client = client.no_proxy().build().unwrap();
-    let document = client.run(client.document(InvoiceDocumentCall::new("i-1".parse().unwrap()))).unwrap();
+    let document =
+        client.run(client.download_machine(InvoiceDocumentCall::new("i-1".parse().unwrap()))).unwrap();
     assert_eq!(document.content, PDF);
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let again = runtime.block_on(async {
         let client = billing_hyper::Client::builder(server.environment("http"), credentials);
         let client = client.no_proxy().build().unwrap();
-        client.run(client.document(InvoiceDocumentCall::new("i-1".parse().unwrap()))).await
+        client.run(client.download_machine(InvoiceDocumentCall::new("i-1".parse().unwrap()))).await
     });
     assert_eq!(again.unwrap(), document);
 }
@@ -333,7 +334,7 @@ fn d09_a_watcher_sees_how_much_came_and_no_signature() {
     let client = billing_ureq::Client::builder(server.environment("http"), credentials);
     let client = client.no_proxy().build().unwrap();
     let mut told = Vec::new();
-    let machine = client.document(InvoiceDocumentCall::new("i-1".parse().unwrap()));
+    let machine = client.download_machine(InvoiceDocumentCall::new("i-1".parse().unwrap()));
     let watch = |event: Event<'_>| {
         let shown = match &event {
             Event::Received { request, response, .. } => {

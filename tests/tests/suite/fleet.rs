@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use billing_core::fleet::FleetPlan;
 use billing_core::fleet::{Aborted, FleetStep, FleetUpdate};
 use billing_core::history::{PeriodOutcome, PeriodResult, StopReason};
-use billing_core::sandbox::{Fault, Logged, ORG_ID, Outcome, Sandbox, Target};
+use billing_core::sandbox::{Fault, FaultTarget, LogEntry, LoggedOutcome, ORG_ID, Sandbox};
 use billing_core::{
     Authorized, BaseUrl, Error, ErrorKind, Event, Fleet, History, OrgId, PeriodIndex, PeriodSelection,
     Policy, Session,
@@ -52,12 +52,12 @@ fn told(finding: &PeriodResult) -> String {
     format!("{organization} {index} {found} {ended:?}")
 }
 
-fn overviews(log: &[Logged]) -> usize {
-    log.iter().filter(|entry| entry.path.contains("trusteebillingoverview")).count()
+fn overviews(log: &[LogEntry]) -> usize {
+    log.iter().filter(|entry| entry.path_and_query.contains("trusteebillingoverview")).count()
 }
 
-fn throttled(log: &[Logged]) -> usize {
-    log.iter().filter(|entry| entry.outcome == Outcome::Status(429)).count()
+fn throttled(log: &[LogEntry]) -> usize {
+    log.iter().filter(|entry| entry.outcome == LoggedOutcome::Status(429)).count()
 }
 
 fn ureq_client(server: &FakeServer, time: &VirtualTime) -> billing_ureq::Client {
@@ -130,7 +130,7 @@ fn b14_a_history_is_the_same_in_every_transport() {
         let lines = |transport| -> Vec<String> {
             let mut sandbox = Sandbox::new(7);
             // The first answer is lost, and asked for again.
-            sandbox.fail(Target::Overview, Fault::ResetAfterActing);
+            sandbox.inject(FaultTarget::Overview, Fault::ResetAfterActing);
             walk(transport, sandbox, ORG_ID, reach).into_iter().map(Result::unwrap).collect()
         };
         let [memory, ureq, hyper] = Transport::ALL.map(lines);
@@ -163,13 +163,13 @@ fn ureq_a_walk_is_saved_and_gone_on_with() {
     let mut walk = client.history(ORG_ID.parse().unwrap(), PeriodSelection::Latest(4.try_into().unwrap()));
     let mut lines: Vec<String> = walk.by_ref().take(2).map(|finding| told(&finding.unwrap())).collect();
     let saved = serde_json::to_string(walk.rest().unwrap()).unwrap();
-    let mut rest = client.walk(serde_json::from_str(&saved).unwrap());
+    let mut rest = client.resume_history(serde_json::from_str(&saved).unwrap());
 
     // An error ends it, and the rest begins with the period that failed.
-    server.sandbox().fail(Target::Overview, Fault::Status(403));
+    server.sandbox().inject(FaultTarget::Overview, Fault::Status(403));
     assert_eq!(rest.next().unwrap().unwrap_err().kind(), &ErrorKind::Forbidden);
     assert!(rest.next().is_none());
-    let mut rest = client.walk(rest.rest().unwrap().clone());
+    let mut rest = client.resume_history(rest.rest().unwrap().clone());
     lines.extend(rest.by_ref().map(|finding| told(&finding.unwrap())));
     assert!(rest.rest().is_none() && rest.next().is_none());
     assert_eq!((lines.len(), overviews(server.sandbox().log())), (4, 5));
@@ -191,12 +191,12 @@ fn hyper_a_walk_is_saved_and_gone_on_with() {
         let mut lines: Vec<String> = first.collect().await;
         assert_eq!(overviews(server.sandbox().log()), 2);
         let saved = serde_json::to_string(walk.rest().unwrap()).unwrap();
-        let mut rest = client.walk(serde_json::from_str(&saved).unwrap());
+        let mut rest = client.resume_history(serde_json::from_str(&saved).unwrap());
 
-        server.sandbox().fail(Target::Overview, Fault::Status(403));
+        server.sandbox().inject(FaultTarget::Overview, Fault::Status(403));
         assert_eq!(rest.next().await.unwrap().unwrap_err().kind(), &ErrorKind::Forbidden);
         assert!(rest.next().await.is_none());
-        let mut rest = client.walk(rest.rest().unwrap().clone());
+        let mut rest = client.resume_history(rest.rest().unwrap().clone());
         let others: Vec<String> = rest.by_ref().map(|finding| told(&finding.unwrap())).collect().await;
         lines.extend(others);
         assert!(rest.rest().is_none() && rest.next().await.is_none());
@@ -211,7 +211,7 @@ fn run(
     organizations: &[OrgId],
     reach: PeriodSelection,
     most: usize,
-) -> (Vec<PeriodResult>, Option<Aborted>, Vec<Logged>) {
+) -> (Vec<PeriodResult>, Option<Aborted>, Vec<LogEntry>) {
     let time = start();
     let assignment =
         |api: BaseUrl, now: DateTime<Utc>| FleetPlan::new(organizations.iter().cloned(), reach, api, now);
@@ -226,7 +226,7 @@ fn run(
         loop {
             match fleet.step(now) {
                 FleetStep::Send(request, flight) => out.push((request, flight)),
-                FleetStep::Found(finding) => found.push(finding),
+                FleetStep::Result(finding) => found.push(finding),
                 FleetStep::Wait(until) => match out.pop() {
                     Some((request, flight)) => fleet.receive(flight, sandbox.reply(&request, now), now),
                     None => now = until.unwrap(),
@@ -242,7 +242,7 @@ fn run(
     let assignment = assignment(server.environment().unwrap().api().clone(), time.now());
     let mut take = |update: FleetUpdate| {
         assert!(update.progress.done <= organizations.len());
-        found.extend(update.finding);
+        found.extend(update.result);
         if found.len() < most { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     };
     let stopped = match transport {
@@ -295,7 +295,7 @@ fn a_fleet_of_histories_goes_through_them_with_their_failures() {
         for fault in
             [Fault::Status(503), Fault::Reset, Fault::ExpireToken, Fault::TruncatedBody, Fault::Html(502)]
         {
-            sandbox.fail(Target::Overview, fault);
+            sandbox.inject(FaultTarget::Overview, fault);
         }
         let reach = PeriodSelection::Latest(5.try_into().unwrap());
         let (found, stopped, log) = run(transport, sandbox, &organizations, reach, usize::MAX);
@@ -318,7 +318,7 @@ fn a_token_that_is_refused_for_good_ends_a_fleet_early() {
     for transport in Transport::ALL {
         let mut sandbox = Sandbox::new(7);
         for _ in 0..300 {
-            sandbox.fail(Target::Login, Fault::InvalidClient);
+            sandbox.inject(FaultTarget::Login, Fault::InvalidClient);
         }
         let (found, stopped, log) = run(transport, sandbox, &organizations, latest(), usize::MAX);
         assert_eq!(stopped.unwrap().error.kind(), &ErrorKind::LoginRefused, "{transport:?}");
@@ -348,7 +348,7 @@ fn a_run_that_is_stopped_sends_nothing_more() {
                 let client = ureq_client(&server, &time);
                 let mut found = 0;
                 let until_20 = |update: FleetUpdate| {
-                    found += usize::from(update.finding.is_some());
+                    found += usize::from(update.result.is_some());
                     if found < 20 { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
                 };
                 client.fleet(&assignment).run_watched(until_20, watch).unwrap();
@@ -360,7 +360,7 @@ fn a_run_that_is_stopped_sends_nothing_more() {
             _ => tokio::runtime::Runtime::new().unwrap().block_on(async {
                 let client = hyper_client(&server, &time);
                 let updates = client.fleet(&assignment).run_watched(watch);
-                let found = updates.filter(|update| ready(update.as_ref().unwrap().finding.is_some()));
+                let found = updates.filter(|update| ready(update.as_ref().unwrap().result.is_some()));
                 let found = found.take(20).count().await;
                 // The runtime goes on, and so would whatever was left in it.
                 for _ in 0..20 {
@@ -386,11 +386,11 @@ fn a_panic_of_the_caller_ends_the_run_and_the_client_is_as_good_as_before() {
     assert_eq!(*panic.unwrap_err().downcast::<&str>().unwrap(), "of the caller");
     let mut found = 0;
     let count = |update: FleetUpdate| {
-        found += usize::from(update.finding.is_some());
+        found += usize::from(update.result.is_some());
         ControlFlow::Continue(())
     };
     let progress = client.fleet(&assignment).at_once(3).run(count).unwrap();
-    assert_eq!((found, progress.done, progress.failed), (40, 40, 0));
+    assert_eq!((found, progress.done, progress.incomplete), (40, 40, 0));
 }
 
 #[test]

@@ -9,7 +9,7 @@ use billing_core::calls::{
 };
 use billing_core::machine::Page;
 use billing_core::model::{ContractStatus, PaymentStatus};
-use billing_core::sandbox::{Fault, Logged, RetryAfter, Sandbox, Target};
+use billing_core::sandbox::{Fault, FaultTarget, LogEntry, RetryAfter, Sandbox};
 use billing_core::values::PageSize;
 use billing_core::{
     ContractId, ContractPeriodId, Credentials, DateRange, Download, Error, ErrorKind, Exchange, InvoiceId,
@@ -141,7 +141,7 @@ fn text(content: Vec<u8>, length: u64) -> String {
 struct Scenario {
     what: What,
     sandbox: fn(Sandbox) -> Sandbox,
-    faults: Vec<(Target, Fault)>,
+    faults: Vec<(FaultTarget, Fault)>,
     policy: Policy,
     /// How many lines there are, or how the error's kind begins.
     comes_to: Result<usize, &'static str>,
@@ -169,7 +169,7 @@ impl Scenario {
         Self { policy, ..self }
     }
 
-    fn meets(mut self, target: Target, faults: impl IntoIterator<Item = Fault>) -> Self {
+    fn meets(mut self, target: FaultTarget, faults: impl IntoIterator<Item = Fault>) -> Self {
         self.faults.extend(faults.into_iter().map(|fault| (target, fault)));
         self
     }
@@ -222,17 +222,19 @@ fn scenarios() -> Vec<Scenario> {
     let in_2026 = DateRange::between("2026-01-01".parse().unwrap(), "2026-12-31".parse().unwrap()).unwrap();
     vec![
         doing(What::Organization).gives(1, ["me 200"]),
-        doing(What::Organization).meets(Target::OwnOrganization, [Html(503)]).gives(1, ["me 503", "me 200"]),
         doing(What::Organization)
-            .meets(Target::OwnOrganization, [Status(403)])
+            .meets(FaultTarget::OwnOrganization, [Html(503)])
+            .gives(1, ["me 503", "me 200"]),
+        doing(What::Organization)
+            .meets(FaultTarget::OwnOrganization, [Status(403)])
             .fails("Forbidden", ["me 403"]),
         // Lists by number, with `nextUri` and without.
-        doing(What::Trustors).on(|s| s.trustors(250)).gives(250, ["trustors 200"; 3]),
-        doing(What::Trustors).on(|s| s.trustors(250).next_uris(false)).gives(250, ["trustors 200"; 3]),
-        doing(What::Trustors).on(|s| s.trustors(0)).gives(0, ["trustors 200"]),
+        doing(What::Trustors).on(|s| s.trustor_count(250)).gives(250, ["trustors 200"; 3]),
+        doing(What::Trustors).on(|s| s.trustor_count(250).next_uris(false)).gives(250, ["trustors 200"; 3]),
+        doing(What::Trustors).on(|s| s.trustor_count(0)).gives(0, ["trustors 200"]),
         doing(What::Trustors)
-            .on(|s| s.trustors(250))
-            .meets(Target::Trustors, [ExpireToken, Reset, Status(500)])
+            .on(|s| s.trustor_count(250))
+            .meets(FaultTarget::Trustors, [ExpireToken, Reset, Status(500)])
             .gives(
                 250,
                 [
@@ -256,42 +258,44 @@ fn scenarios() -> Vec<Scenario> {
             .gives(19, ["invoices 200"]),
         doing(lines()).gives(3, ["lines 200"]),
         // Rule D10.
-        doing(What::Invoices(by(100))).meets(Target::Invoices, [EmptyPage]).gives(115, ["invoices 200"; 3]),
+        doing(What::Invoices(by(100)))
+            .meets(FaultTarget::Invoices, [EmptyPage])
+            .gives(115, ["invoices 200"; 3]),
         doing(contracts())
-            .meets(Target::Contracts, [NextUri("/api/v2/billing/contracts?pageSize=100".into())])
+            .meets(FaultTarget::Contracts, [NextUri("/api/v2/billing/contracts?pageSize=100".into())])
             .fails("Astray(\"the server leads back", ["contracts 200"]),
         // Rule D9.
         doing(contracts())
-            .meets(Target::Contracts, [NextUri("https://evil.invalid/api/v2/billing/contracts".into())])
+            .meets(FaultTarget::Contracts, [NextUri("https://evil.invalid/api/v2/billing/contracts".into())])
             .fails("Astray(\"the server leads to another host", ["contracts 200"]),
         // In the middle of a list.
         doing(What::Invoices(by(50)))
-            .meets(Target::Invoices, [Nothing, Status(500), Html(502)])
+            .meets(FaultTarget::Invoices, [Nothing, Status(500), Html(502)])
             .gives(115, ["invoices 200", "invoices 500", "invoices 502", "invoices 200", "invoices 200"]),
         doing(What::Invoices(by(50)))
-            .meets(Target::Invoices, [Nothing, Nothing, Status(501)])
+            .meets(FaultTarget::Invoices, [Nothing, Nothing, Status(501)])
             .fails("Server", ["invoices 200", "invoices 200", "invoices 501"]),
         doing(What::Trustors)
-            .on(|s| s.trustors(250))
+            .on(|s| s.trustor_count(250))
             .meets(
-                Target::Trustors,
+                FaultTarget::Trustors,
                 [Nothing, NextUri("/api/v2/orgauthorization/trustors?pageSize=100&pageNumber=1".into())],
             )
             .fails("Astray", ["trustors 200"; 2]),
         doing(contracts())
-            .meets(Target::Contracts, [StatusRetryAfter(429, RetryAfter::Seconds(3)), TruncatedBody])
+            .meets(FaultTarget::Contracts, [StatusRetryAfter(429, RetryAfter::Seconds(3)), TruncatedBody])
             .gives(3, ["contracts 429", "contracts 200, cut short", "contracts 200"]),
         // A shape that has changed.
         doing(contracts())
-            .meets(Target::Contracts, vec![Renamed("entities"); 3])
+            .meets(FaultTarget::Contracts, vec![Renamed("entities"); 3])
             .fails("Decode", ["contracts 200"; 3]),
         doing(document())
-            .meets(Target::InvoiceDocument, vec![Renamed("url"); 3])
+            .meets(FaultTarget::InvoiceDocument, vec![Renamed("url"); 3])
             .fails("Decode", ["document 200"; 3]),
         doing(What::Contract(contract.clone())).gives(1, ["contract 200"]),
         doing(What::Contract(nobody())).fails("NotFound", ["contract 404"]),
         doing(What::Contract(contract.clone()))
-            .meets(Target::Contract, vec![WrongShape; 3])
+            .meets(FaultTarget::Contract, vec![WrongShape; 3])
             .fails("Decode", ["contract 200"; 3]),
         doing(What::Period(contract.clone(), period)).gives(1, ["period 200"]),
         doing(What::Period(contract, "nobody-s".parse().unwrap())).fails("NotFound", ["period 404"]),
@@ -299,28 +303,28 @@ fn scenarios() -> Vec<Scenario> {
         // Documents.
         doing(document()).gives(PDF, ["document 200", "file 200"]),
         doing(What::Document("nobody-s".parse().unwrap())).fails("NotFound", ["document 404"]),
-        doing(document()).meets(Target::Document, [TruncatedBody, Reset, Html(503)]).gives(
+        doing(document()).meets(FaultTarget::Document, [TruncatedBody, Reset, Html(503)]).gives(
             PDF,
             ["document 200", "file 200, cut short", "file connection lost", "file 503", "file 200"],
         ),
-        doing(document()).meets(Target::Document, vec![TruncatedBody; 3]).fails(
+        doing(document()).meets(FaultTarget::Document, vec![TruncatedBody; 3]).fails(
             "Decode",
             ["document 200", "file 200, cut short", "file 200, cut short", "file 200, cut short"],
         ),
         doing(document())
-            .meets(Target::Document, [Status(403)])
+            .meets(FaultTarget::Document, [Status(403)])
             .gives(PDF, ["document 200", "file 403", "document 200", "file 200"]),
         doing(document())
             .on(|s| s.document_lifetime(std::time::Duration::ZERO))
             .fails("Protocol", ["document 200", "file 403", "document 200", "file 403"]),
         doing(document())
-            .meets(Target::Document, [Redirect("https://evil.invalid/1.pdf".into())])
+            .meets(FaultTarget::Document, [Redirect("https://evil.invalid/1.pdf".into())])
             .fails("Protocol", ["document 200", "file 302"]),
         doing(document())
-            .meets(Target::Document, [Status(401)])
+            .meets(FaultTarget::Document, [Status(401)])
             .gives(PDF, ["document 200", "file 401", "document 200", "file 200"]),
         doing(document())
-            .meets(Target::Document, [StatusRetryAfter(429, RetryAfter::Seconds(5))])
+            .meets(FaultTarget::Document, [StatusRetryAfter(429, RetryAfter::Seconds(5))])
             .gives(PDF, ["document 200", "file 429", "file 200"]),
         doing(document())
             .policy(small)
@@ -352,7 +356,7 @@ struct Trace {
 fn run(scenario: &Scenario, transport: Transport) -> Trace {
     let mut sandbox = (scenario.sandbox)(Sandbox::new(7));
     for (on, fault) in &scenario.faults {
-        sandbox.fail(*on, fault.clone());
+        sandbox.inject(*on, fault.clone());
     }
     let what = &scenario.what;
     let (came, log) = transport.act(
@@ -361,7 +365,10 @@ fn run(scenario: &Scenario, transport: Transport) -> Trace {
         |client| what.blocking(&client),
         async |client| what.in_tasks(&client).await,
     );
-    assert!(log.iter().all(|entry| !entry.path.starts_with("/documents/") || entry.token.is_none()));
+    assert!(
+        log.iter()
+            .all(|entry| !entry.path_and_query.starts_with("/documents/") || entry.token_number.is_none())
+    );
     Trace { came: came.map_err(|error| said(&error)), seen: log.iter().map(seen).collect() }
 }
 
@@ -375,8 +382,8 @@ fn said(error: &Error) -> String {
     format!("{kind} {about:?} {:?}", error.operation().id())
 }
 
-fn seen(entry: &Logged) -> String {
-    let path = entry.path.split('?').next().unwrap();
+fn seen(entry: &LogEntry) -> String {
+    let path = entry.path_and_query.split('?').next().unwrap();
     let operation = match path.rsplit('/').next().unwrap() {
         "token" => "login",
         name if path.contains("/billingperiods/") && !name.is_empty() => "period",
@@ -421,7 +428,7 @@ fn through_hyper() {
 }
 
 fn server_of_lists() -> (FakeServer, Credentials) {
-    let sandbox = Sandbox::new(7).trustors(250).without_quota();
+    let sandbox = Sandbox::new(7).trustor_count(250).without_quota();
     let credentials = sandbox.credentials();
     (FakeServer::start(sandbox, Utc::now), credentials)
 }
@@ -435,7 +442,7 @@ fn hyper_client(server: &FakeServer, credentials: Credentials) -> billing_hyper:
 }
 
 fn pages_seen(server: &FakeServer) -> usize {
-    server.sandbox().log().iter().filter(|entry| entry.path.contains("/trustors")).count()
+    server.sandbox().log().iter().filter(|entry| entry.path_and_query.contains("/trustors")).count()
 }
 
 #[test]
@@ -457,8 +464,8 @@ fn ureq_a_list_is_fetched_as_it_is_read_and_goes_on_from_where_it_was_left() {
     assert!(rest.rest().is_none() && pages_seen(&server) == 3);
 
     // An error ends it, and the rest begins with the page that failed.
-    server.sandbox().fail(Target::Trustors, Nothing);
-    server.sandbox().fail(Target::Trustors, Status(403));
+    server.sandbox().inject(FaultTarget::Trustors, Nothing);
+    server.sandbox().inject(FaultTarget::Trustors, Status(403));
     let mut list = client.trustors().entities();
     assert_eq!(list.by_ref().take_while(Result::is_ok).count(), 100);
     assert!(list.next().is_none());
@@ -488,8 +495,8 @@ fn hyper_a_list_is_fetched_as_it_is_read_and_goes_on_from_where_it_was_left() {
         assert_eq!(again, [100, 50]);
         assert!(rest.next().await.is_none() && rest.rest().is_none() && pages_seen(&server) == 3);
 
-        server.sandbox().fail(Target::Trustors, Nothing);
-        server.sandbox().fail(Target::Trustors, Status(403));
+        server.sandbox().inject(FaultTarget::Trustors, Nothing);
+        server.sandbox().inject(FaultTarget::Trustors, Status(403));
         let mut list = client.trustors().entities();
         let mut read = 0;
         while let Some(Ok(_)) = list.next().await {

@@ -3,7 +3,7 @@
 
 use billing_core::Timestamp;
 use billing_core::calls::{
-    BillableUsage, Call, ContractsCall, PackedBillableUsage, TrusteeOverviewCall, TrustorsCall,
+    BillableUsageCall, Call, ContractsCall, PackedBillableUsageCall, TrusteeOverviewCall, TrustorsCall,
 };
 use billing_core::model::{ContractList, TrusteeOverview, TrustorList, UsageReport};
 use billing_core::{DecodeError, Period};
@@ -17,12 +17,12 @@ proptest! {
     fn a_report_is_what_serde_json_reads(body in report(), edits in edits()) {
         let body = edited(body, &edits);
         let plain = serde_json::from_slice::<UsageReport>(&body);
-        let report = read(BillableUsage::new(period()), &body);
-        let packed = read(PackedBillableUsage(BillableUsage::new(period())), &body);
+        let report = read(BillableUsageCall::new(period()), &body);
+        let packed = read(PackedBillableUsageCall(BillableUsageCall::new(period())), &body);
         prop_assert_eq!(packed.as_ref().err(), report.as_ref().err());
         if let (Ok(packed), Ok(report)) = (&packed, &report) {
             prop_assert_eq!(packed.status(), report.status.as_ref());
-            let usages: Vec<_> = packed.usages().map(|usage| usage.resources().map(|r| r.unpacked()).collect::<Vec<_>>()).collect();
+            let usages: Vec<_> = packed.usages().map(|usage| usage.resources().map(|r| r.to_model()).collect::<Vec<_>>()).collect();
             prop_assert_eq!(usages, report.usages().iter().map(|usage| usage.resources().iter().map(|r| r.unpacked()).collect()).collect::<Vec<Vec<_>>>());
         }
         same(report, plain)?;
@@ -39,9 +39,9 @@ proptest! {
     #[test]
     fn whatever_happens_to_tokens_it_is_what_serde_json_reads(body in prop::sample::select(BODIES), edits in token_edits()) {
         let body = tokens_edited(body, &edits);
-        let call = BillableUsage::new(period());
+        let call = BillableUsageCall::new(period());
         let report = read(call.clone(), body.as_bytes());
-        let packed = read(PackedBillableUsage(call), body.as_bytes());
+        let packed = read(PackedBillableUsageCall(call), body.as_bytes());
         prop_assert_eq!(packed.err(), report.as_ref().err().cloned());
         same(report, serde_json::from_str(&body))?;
         same(read(TrusteeOverviewCall::new("org".parse().unwrap()), body.as_bytes()), serde_json::from_str(&body))?;

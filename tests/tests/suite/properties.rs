@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use billing_core::calls::{BillableUsage, Call};
+use billing_core::calls::{BillableUsageCall, Call};
 use billing_core::model::{
     NamedEntity, OverviewUsage, ReportStatus, Resources, SubscriptionType, TrusteeOverview, Usage,
     UsageReport, UsageResource,
@@ -240,7 +240,7 @@ proptest! {
         let body = order.iter().map(|at| fields[*at].as_str()).collect::<Vec<_>>().join(",");
         let body = format!("{s}{{{body}{s}}}{s}");
         let period = Period::from_user("2026-10-01", "2026-11-01").unwrap();
-        let report = BillableUsage::new(period).parse(&http::Response::new(body.clone().into()));
+        let report = BillableUsageCall::new(period).parse(&http::Response::new(body.clone().into()));
         let report = report.map_err(|error| TestCaseError::fail(format!("{error}: {body}")))?;
         prop_assert_eq!(report.status.as_ref(), Some(&status));
         prop_assert_eq!(report.start_date.map(Timestamp::instant), Some(date));
@@ -287,7 +287,7 @@ proptest! {
             0 => failure(overview, &reply),
             1 => {
                 let period = Period::from_user("2026-10-01", "2026-11-01").unwrap();
-                failure(Poll::new(BillableUsage::new(period), api, policy), &reply)
+                failure(Poll::new(BillableUsageCall::new(period), api, policy), &reply)
             }
             _ => {
                 let credentials = billing_core::Credentials::client("id", "s3cr3t").unwrap();
@@ -371,7 +371,7 @@ proptest! {
             prop_assert!(end.format("%Y").to_string().len() != 4);
             return Ok(());
         };
-        let request = BillableUsage::new(period).request(Environment::default().api()).unwrap();
+        let request = BillableUsageCall::new(period).request(Environment::default().api()).unwrap();
         let query = percent_decode(request.uri().query().unwrap());
         let dates: Vec<_> = query.split('&').filter_map(|pair| pair.split_once('=')).collect();
         prop_assert_eq!(dates.iter().map(|(k, _)| *k).collect::<Vec<_>>(), ["startDate", "endDate"]);
@@ -396,8 +396,8 @@ proptest! {
             }
         }
         let period = Period::from_user("2026-10-01", "2026-11-01").unwrap();
-        take(BillableUsage::new(period), &bytes, status);
-        take(PackedBillableUsage(BillableUsage::new(period)), &bytes, status);
+        take(BillableUsageCall::new(period), &bytes, status);
+        take(PackedBillableUsageCall(BillableUsageCall::new(period)), &bytes, status);
         take(TrusteeOverviewCall::new("o".parse().unwrap()), &bytes, status);
         take(TrustorsCall::new(), &bytes, status);
         take(OrganizationCall::new(), &bytes, status);
@@ -431,7 +431,7 @@ proptest! {
         let policy = Policy { seed, timeout: std::time::Duration::from_secs(overall), ..Policy::default() };
         let period = Period::from_user("2026-10-01", "2026-11-01").unwrap();
         let poll = || {
-            Poll::new(BillableUsage::new(period), Environment::default().api().clone(), policy.clone())
+            Poll::new(BillableUsageCall::new(period), Environment::default().api().clone(), policy.clone())
         };
         let run = |restore: bool| {
             let mut trace = Vec::new();
@@ -456,7 +456,7 @@ proptest! {
                         now = until;
                         if restore {
                             let saved = serde_json::to_string(&poll).unwrap();
-                            serde_json::from_str::<Poll<BillableUsage>>(&saved).unwrap().step(now)
+                            serde_json::from_str::<Poll<BillableUsageCall>>(&saved).unwrap().step(now)
                         } else {
                             poll.step(now)
                         }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::fmt::Debug;
 
 use billing_core::calls::{
-    BillableUsage, Call, ContractCall, ContractPeriodCall, ContractsCall, InvoiceDocumentCall,
+    BillableUsageCall, Call, ContractCall, ContractPeriodCall, ContractsCall, InvoiceDocumentCall,
     InvoiceLinesCall, InvoicesCall, OrganizationCall, TrusteeOverviewCall, TrustorsCall,
 };
 use billing_core::values::Cursor;
@@ -22,7 +22,7 @@ proptest! {
     #[test]
     fn a_report_survives_json(body in like(include_str!("../../samples/schema/usage-report.json"))) {
         let october = Period::from_user("2026-10-01", "2026-11-01").unwrap();
-        survives(&BillableUsage::new(october), &body)?;
+        survives(&BillableUsageCall::new(october), &body)?;
     }
 
     #[test]
@@ -83,7 +83,7 @@ proptest! {
             prop_assert!([&number, &cursor].iter().any(|text| text.is_empty() || text.contains(char::is_control)));
             return Ok(());
         };
-        let call = call.after(after).dates(DateRange::from("2026-01-01".parse().unwrap()));
+        let call = call.after(after).dates(DateRange::starting("2026-01-01".parse().unwrap()));
         let request = call.request(&api()).unwrap();
         let pairs: Vec<(String, String)> = request.uri().query().unwrap().split('&').map(|pair| {
             let (name, value) = pair.split_once('=').unwrap();

@@ -62,7 +62,7 @@ fn environment(server: &FakeServer) -> billing_core::Environment {
 
 #[test]
 fn of_ureq() {
-    let server = FakeServer::start(Sandbox::new(7).in_progress_answers(0), Utc::now);
+    let server = FakeServer::start(Sandbox::new(7).pending_answers(0), Utc::now);
     let credentials = server.sandbox().credentials();
     let client = billing_ureq::Client::builder(environment(&server), credentials).no_proxy().build().unwrap();
     client.usage_report(Period::from_user("2026-10-01", "2026-11-01").unwrap()).unwrap();
@@ -72,7 +72,7 @@ fn of_ureq() {
 
 #[test]
 fn of_hyper() {
-    let server = FakeServer::start(Sandbox::new(7).in_progress_answers(0), Utc::now);
+    let server = FakeServer::start(Sandbox::new(7).pending_answers(0), Utc::now);
     let credentials = server.sandbox().credentials();
     tokio::runtime::Runtime::new().unwrap().block_on(async {
         let client =

@@ -28,7 +28,7 @@ use chrono::{DateTime, Utc};
 use http::header::{ACCEPT, ACCEPT_ENCODING, HeaderValue, USER_AGENT};
 use http::{Request, Response};
 
-use crate::calls::{AGENT, Call};
+use crate::calls::{Call, USER_AGENT_VALUE};
 use crate::error::ErrorContext;
 use crate::error::ErrorOrigin;
 use crate::machine::download_counter::body_length;
@@ -41,7 +41,7 @@ use crate::{BaseUrl, DecodeError, Error, ErrorKind, Machine, Operation, Policy, 
 /// Asks where a document is, and fetches it; see the [module's text](self).
 ///
 /// # Bound
-/// At most four [`Exchange`](crate::Exchange)s, with their bounds: one for an address and one for the document, and both once
+/// At most four [`ReplyFuture`](crate::ReplyFuture)s, with their bounds: one for an address and one for the document, and both once
 /// more where the address is refused. All of it has one deadline.
 ///
 /// It cannot be saved, because the address that it holds is a secret.
@@ -78,7 +78,7 @@ impl<C: Call<Output = DocumentUrl> + Clone> Download<C> {
     /// Goes on from the address that was found.
     fn start_fetch(self, url: DocumentUrl, evidence: ErrorContext, now: DateTime<Utc>) -> Step<Self> {
         let DownloadStage::Locating(located) = &self.stage else { return self.step(now) };
-        if url.is_plain_loopback() && !located.api.is_plain() {
+        if url.is_plain_loopback() && !located.api.is_plain_http() {
             let reason = "the document is said to be on this machine, where the API is not";
             return Step::Done(Err(located.error(ErrorKind::BadLink(reason), evidence)));
         }
@@ -163,7 +163,7 @@ impl Call for FetchDocument {
         Request::get(self.url.expose())
             .header(ACCEPT, HeaderValue::from_static("*/*"))
             .header(ACCEPT_ENCODING, HeaderValue::from_static("identity"))
-            .header(USER_AGENT, AGENT)
+            .header(USER_AGENT, USER_AGENT_VALUE)
             .body(Bytes::new())
     }
 

@@ -23,7 +23,7 @@ use crate::machine::progress::{Progress, RetryCause, WaitReason, WakeReason};
 use crate::machine::retry_after::throttle_backoff;
 use crate::machine::{Hold, NotBefore, ReceivedReply, Request, Sent, sealed};
 use crate::values::DocumentUrl;
-use crate::values::clock::{after, before, between};
+use crate::values::clock::{between, saturating_add, saturating_sub};
 use crate::{BaseUrl, Error, ErrorKind, Machine, Operation, Policy, Step};
 
 /// One [`Call`], repeated as the decision table says until it succeeds or fails for good.
@@ -226,7 +226,7 @@ impl<C: Call> RetryLoop<C> {
             }
         };
         self.state.last_context = evidence;
-        self.schedule(after(now, wait.max(floor)), hint, (waiting, timing), now)?;
+        self.schedule(saturating_add(now, wait.max(floor)), hint, (waiting, timing), now)?;
         Ok(Handled::Retry)
     }
 
@@ -254,7 +254,7 @@ impl<C: Call> RetryLoop<C> {
         now: DateTime<Utc>,
     ) -> Result<(), Error> {
         let deadline = self.state.deadline.unwrap_or(DateTime::<Utc>::MAX_UTC);
-        let patience = after(now, self.policy.max_server_wait);
+        let patience = saturating_add(now, self.policy.max_server_wait);
         if let Some(hint) = hint.filter(|hint| *hint > patience || *hint >= deadline) {
             return Err(self.no_time_error(&waiting, ErrorKind::Deferred(hint)));
         }
@@ -307,11 +307,11 @@ impl<C: Call> RetryLoop<C> {
             MAX_OWN_WAIT,
         ];
         let longest = own.into_iter().fold(patience.saturating_add(MAX_SESSION_MARGIN), Duration::max);
-        let jump = between(after(now, longest), self.state.wake_at.unwrap_or(now));
+        let jump = between(saturating_add(now, longest), self.state.wake_at.unwrap_or(now));
         if !jump.is_zero() {
             let ExchangeState { started, deadline, wake_at: wake, .. } = &mut self.state;
             for time in [started, deadline, wake].into_iter().flatten() {
-                *time = before(*time, jump);
+                *time = saturating_sub(*time, jump);
             }
         }
         self.advance(now)

@@ -79,7 +79,7 @@ impl<'a> NextPage<'a> {
 /// next number is asked for, by the query parameter `pageNumber`; a server that then answers with another number is an error.
 ///
 /// # Bound
-/// Each turn is one [`Exchange`](crate::Exchange), with its bound; there are at most [`Pages::MAX_PAGES`] turns.
+/// Each turn is one [`ReplyFuture`](crate::ReplyFuture), with its bound; there are at most [`Pages::MAX_PAGES`] turns.
 #[derive(Clone, Debug)]
 pub struct Pages<C>(PagesState<C>);
 
@@ -218,7 +218,7 @@ impl<C: Call> Call for PageCall<C> {
     fn request(&self, api: &BaseUrl) -> Result<Request<Bytes>, http::Error> {
         let mut request = self.call.request(api)?;
         if let Some(at) = &self.target {
-            *request.uri_mut() = api.at(at)?;
+            *request.uri_mut() = api.join_host(at)?;
         }
         Ok(request)
     }

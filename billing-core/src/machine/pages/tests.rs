@@ -2,7 +2,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use super::*;
-use crate::testing::{reply, run};
+use crate::testing::{reply, run_in_virtual_time};
 use crate::{Authorized, Credentials, Environment, Operation, Session};
 
 /// A list of numbers, that goes on in any way a list can.
@@ -42,7 +42,7 @@ impl Call for Numbers {
     }
 
     fn parse(&self, response: &Response<Bytes>) -> Result<NumberPage, DecodeError> {
-        crate::model::decode(response.body())
+        crate::model::decode_json(response.body())
     }
 }
 
@@ -56,7 +56,7 @@ fn read(base: &str, next: &[&str]) -> (Vec<String>, Result<Vec<u32>, Error>) {
         let saved = serde_json::to_string(&pages).unwrap();
         let pages: Pages<Numbers> = serde_json::from_str(&saved).unwrap();
         let turned = pages.pages_read();
-        let done = run(pages, |request, _| {
+        let done = run_in_virtual_time(pages, |request, _| {
             asked.push(request.http().uri().to_string());
             let next = next.get(turned).map_or("null".to_owned(), |next| format!("{next:?}"));
             let entities = if turned == 1 { "[]".to_owned() } else { format!("[{turned}]") };
@@ -126,7 +126,7 @@ fn d09_a_next_uri_that_holds_the_token_is_not_followed() {
     ] {
         let session = Session::new(Environment::default(), Credentials::access_token("t0ken==").unwrap());
         let pages = Pages::new(Numbers, Environment::default().api().clone(), Policy::default());
-        let done = run(Authorized::new(pages, Rc::new(RefCell::new(session))), |_, _| {
+        let done = run_in_virtual_time(Authorized::new(pages, Rc::new(RefCell::new(session))), |_, _| {
             reply(200, "", &format!(r#"{{"entities":[1],"nextUri":"{next}"}}"#))
         });
         match done.result {
@@ -144,7 +144,7 @@ fn read_by_number(base: &str, answer: impl Fn(u64) -> String) -> (Vec<String>, R
     let (mut asked, mut numbers) = (Vec::new(), Vec::new());
     let mut rest = Some(Pages::new(Numbers, base.parse().unwrap(), Policy::default()));
     while let Some(pages) = rest {
-        let done = run(pages, |request, _| {
+        let done = run_in_virtual_time(pages, |request, _| {
             let uri = request.http().uri();
             asked.push(uri.to_string());
             let number = uri.query().and_then(|query| query.strip_prefix("pageNumber="));
@@ -199,7 +199,7 @@ fn a_page_whose_address_has_no_number_has_that_of_its_body() {
     let (mut asked, mut rest) =
         (0, Some(Pages::new(Numbers, "https://api.x".parse().unwrap(), Policy::default())));
     while let Some(pages) = rest {
-        let turn = run(pages, |_, _| {
+        let turn = run_in_virtual_time(pages, |_, _| {
             asked += 1;
             let next = if asked == 1 { r#","nextUri":"/api/v2/numbers?cursor=abc""# } else { "" };
             reply(200, "", &format!(r#"{{"entities":[{asked}],"pageNumber":{asked},"pageCount":2{next}}}"#))
@@ -222,7 +222,7 @@ fn the_number_in_an_address_is_replaced() {
 fn a_page_is_asked_for_again_as_every_exchange_is() {
     let pages = Pages::new(Numbers, "https://api.x".parse().unwrap(), Policy::default());
     let mut n = 0;
-    let done = run(pages.clone(), |_, _| {
+    let done = run_in_virtual_time(pages.clone(), |_, _| {
         n += 1;
         match n {
             1 => reply(503, "", ""),
@@ -230,8 +230,8 @@ fn a_page_is_asked_for_again_as_every_exchange_is() {
             _ => reply(200, "", r#"{"entities":[7]}"#),
         }
     });
-    assert_eq!((done.sent.len(), done.result.unwrap().page.entities), (3, vec![7]));
-    let done = run(pages, |_, _| reply(404, "", ""));
+    assert_eq!((done.sent_requests.len(), done.result.unwrap().page.entities), (3, vec![7]));
+    let done = run_in_virtual_time(pages, |_, _| reply(404, "", ""));
     assert_eq!(done.error().kind(), &ErrorKind::NotFound);
 }
 
@@ -244,7 +244,7 @@ fn pages_wait_for_the_quota_and_the_login_like_every_machine() {
     let session = Rc::new(RefCell::new(crate::Session::new(environment, credentials)));
     let pages = Pages::new(Numbers, "https://api.x".parse().unwrap(), Policy::default());
     let mut n = 0;
-    let done = run(crate::Authorized::new(pages, session), |request, _| {
+    let done = run_in_virtual_time(crate::Authorized::new(pages, session), |request, _| {
         n += 1;
         match (n, request.operation().title()) {
             (1, "login") => reply(503, "", ""),
@@ -252,7 +252,7 @@ fn pages_wait_for_the_quota_and_the_login_like_every_machine() {
             _ => reply(200, "", r#"{"entities":[7]}"#),
         }
     });
-    assert_eq!((done.sent.len(), done.result.unwrap().page.entities), (3, vec![7]));
+    assert_eq!((done.sent_requests.len(), done.result.unwrap().page.entities), (3, vec![7]));
 }
 
 #[test]

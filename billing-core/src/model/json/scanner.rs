@@ -22,7 +22,7 @@ pub(crate) trait Scan<'a>: Sized {
 }
 
 /// A model, as its macro makes it.
-pub(crate) trait Model: Default {
+pub(crate) trait ScanFields: Default {
     /// Which of its fields have been there.
     type Seen: Default;
 
@@ -30,78 +30,78 @@ pub(crate) trait Model: Default {
     fn scan_field(&mut self, name: &str, seen: &mut Self::Seen, scanner: &mut Scanner<'_>) -> Option<()>;
 
     /// Comes after the last field.
-    fn settle(&mut self);
+    fn finish(&mut self);
 }
 
 /// Why there is no value of a body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum GaveUp {
+pub(crate) enum ScanError {
     /// It is not what it should be; `serde_json` finds out where.
-    Unreadable,
+    Invalid,
     /// At this byte it had filled more memory than its length is good for.
-    Full { at: usize },
+    MemoryLimit { position: usize },
 }
 
 /// A place in a JSON text. Whatever gives `None` where it should find a value has given up.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Scanner<'a> {
     text: &'a str,
-    at: usize,
+    position: usize,
     /// How many bytes of memory the value may still fill; `None` once it would have filled more.
-    room: Option<usize>,
+    memory_left: Option<usize>,
 }
 
 impl<'a> Scanner<'a> {
     /// At the beginning of a text that was taken before, or is our own.
     pub(crate) fn new(text: &'a str) -> Self {
-        Self { text, at: 0, room: Some(usize::MAX) }
+        Self { text, position: 0, memory_left: Some(usize::MAX) }
     }
 
     /// Reads such a text, which is one value.
-    pub(crate) fn whole<T: Scan<'a>>(text: &'a str) -> Option<T> {
-        Self::new(text).one()
+    pub(crate) fn scan_str<T: Scan<'a>>(text: &'a str) -> Option<T> {
+        Self::new(text).scan_single()
     }
 
     /// Reads a body, which is one value, as far as that fills no more memory than what is honest does.
-    pub(crate) fn body<T: Scan<'a>>(text: &'a str) -> Result<T, GaveUp> {
-        let room = text.len().saturating_mul(FOR_EACH_BYTE).saturating_add(FOR_EACH_BODY);
-        let mut scanner = Self { room: Some(room), ..Self::new(text) };
-        scanner.one().ok_or(match scanner.room {
-            Some(_) => GaveUp::Unreadable,
-            None => GaveUp::Full { at: scanner.at },
+    pub(crate) fn scan_body<T: Scan<'a>>(text: &'a str) -> Result<T, ScanError> {
+        let room = text.len().saturating_mul(MEMORY_PER_BODY_BYTE).saturating_add(BASE_MEMORY_LIMIT);
+        let mut scanner = Self { memory_left: Some(room), ..Self::new(text) };
+        scanner.scan_single().ok_or(match scanner.memory_left {
+            Some(_) => ScanError::Invalid,
+            None => ScanError::MemoryLimit { position: scanner.position },
         })
     }
 
-    fn one<T: Scan<'a>>(&mut self) -> Option<T> {
+    fn scan_single<T: Scan<'a>>(&mut self) -> Option<T> {
         let value = T::scan(self)?;
         self.peek().is_none().then_some(value)
     }
 
     /// Fills so many bytes of memory, beside what is in the text itself.
     #[inline]
-    pub(crate) fn fill(&mut self, bytes: usize) -> Option<()> {
-        self.room = self.room?.checked_sub(bytes);
-        self.room.map(drop)
+    pub(crate) fn charge(&mut self, bytes: usize) -> Option<()> {
+        self.memory_left = self.memory_left?.checked_sub(bytes);
+        self.memory_left.map(drop)
     }
 
     /// Reads what is not kept, and fills nothing.
     #[inline]
-    pub(crate) fn passing<T>(&mut self, read: impl FnOnce(&mut Self) -> Option<T>) -> Option<T> {
-        let room = self.room;
+    pub(crate) fn without_charge<T>(&mut self, read: impl FnOnce(&mut Self) -> Option<T>) -> Option<T> {
+        let room = self.memory_left;
         let value = read(self)?;
-        self.room = room;
+        self.memory_left = room;
         Some(value)
     }
 
     /// The index of the byte that it has come to.
     #[inline]
-    pub(crate) fn at(&self) -> usize {
-        self.at
+    pub(crate) fn position(&self) -> usize {
+        self.position
     }
 
     /// A part of the text.
     #[inline]
-    pub(crate) fn part(&self, part: Range<usize>) -> Option<&'a str> {
+    pub(crate) fn slice(&self, part: Range<usize>) -> Option<&'a str> {
         self.text.get(part)
     }
 
@@ -109,8 +109,8 @@ impl<'a> Scanner<'a> {
     #[inline]
     pub(crate) fn peek(&mut self) -> Option<u8> {
         loop {
-            match self.text.as_bytes().get(self.at) {
-                Some(b' ' | b'\t' | b'\n' | b'\r') => self.at += 1,
+            match self.text.as_bytes().get(self.position) {
+                Some(b' ' | b'\t' | b'\n' | b'\r') => self.position += 1,
                 other => return other.copied(),
             }
         }
@@ -118,55 +118,55 @@ impl<'a> Scanner<'a> {
 
     /// Takes a token of one byte.
     #[inline]
-    pub(crate) fn token(&mut self, byte: u8) -> Option<()> {
+    pub(crate) fn expect_byte(&mut self, byte: u8) -> Option<()> {
         if self.peek() != Some(byte) {
             return None;
         }
-        self.at += 1;
+        self.position += 1;
         Some(())
     }
 
     /// Takes a token of several bytes, with no space before it.
     #[inline]
-    pub(crate) fn literal(&mut self, bytes: &[u8]) -> Option<()> {
-        let rest = self.text.as_bytes().get(self.at..)?;
+    pub(crate) fn expect_bytes(&mut self, bytes: &[u8]) -> Option<()> {
+        let rest = self.text.as_bytes().get(self.position..)?;
         if !rest.starts_with(bytes) {
             return None;
         }
-        self.at += bytes.len();
+        self.position += bytes.len();
         Some(())
     }
 
     /// Takes so many bytes, whatever they are.
     #[inline]
-    pub(crate) fn bytes<const N: usize>(&mut self) -> Option<&'a [u8; N]> {
-        let bytes = self.text.as_bytes().get(self.at..)?.first_chunk()?;
-        self.at += N;
+    pub(crate) fn take_array<const N: usize>(&mut self) -> Option<&'a [u8; N]> {
+        let bytes = self.text.as_bytes().get(self.position..)?.first_chunk()?;
+        self.position += N;
         Some(bytes)
     }
 
     /// Takes the plain part of a string that it stands in, and says where that is.
     #[inline]
-    pub(crate) fn plain_part(&mut self) -> Range<usize> {
-        let start = self.at;
-        self.at = special(self.text.as_bytes(), start);
-        start..self.at
+    pub(crate) fn take_unescaped(&mut self) -> Range<usize> {
+        let start = self.position;
+        self.position = find_special_byte(self.text.as_bytes(), start);
+        start..self.position
     }
 
     /// Takes an object, its values by `field`.
     #[inline]
     pub(crate) fn object(&mut self, mut field: impl FnMut(&mut Self, &str) -> Option<()>) -> Option<()> {
-        self.token(b'{')?;
-        self.list(b'}', |scanner| {
+        self.expect_byte(b'{')?;
+        self.delimited(b'}', |scanner| {
             let text;
-            let name = match scanner.plain() {
+            let name = match scanner.unescaped_string() {
                 Some(name) => name,
                 None => {
-                    text = unescaped(scanner.escaped()?);
+                    text = unescaped(scanner.escaped_string()?);
                     &text
                 }
             };
-            scanner.token(b':')?;
+            scanner.expect_byte(b':')?;
             field(scanner, name)
         })
     }
@@ -174,88 +174,88 @@ impl<'a> Scanner<'a> {
     /// Takes an array, its values by `element`.
     #[inline]
     pub(crate) fn array(&mut self, element: impl FnMut(&mut Self) -> Option<()>) -> Option<()> {
-        self.token(b'[')?;
-        self.list(b']', element)
+        self.expect_byte(b'[')?;
+        self.delimited(b']', element)
     }
 
     #[inline]
-    fn list(&mut self, end: u8, mut item: impl FnMut(&mut Self) -> Option<()>) -> Option<()> {
-        if self.token(end).is_some() {
+    fn delimited(&mut self, end: u8, mut item: impl FnMut(&mut Self) -> Option<()>) -> Option<()> {
+        if self.expect_byte(end).is_some() {
             return Some(());
         }
         loop {
             item(self)?;
-            if self.token(b',').is_none() {
-                return self.token(end);
+            if self.expect_byte(b',').is_none() {
+                return self.expect_byte(end);
             }
         }
     }
 
     /// Takes a string.
     #[inline]
-    pub(crate) fn string(&mut self) -> Option<Text<'a>> {
-        match self.plain() {
-            Some(raw) => Some(Text { raw, escaped: false }),
-            None => self.escaped().map(|raw| Text { raw, escaped: true }),
+    pub(crate) fn string(&mut self) -> Option<JsonString<'a>> {
+        match self.unescaped_string() {
+            Some(raw) => Some(JsonString { raw, escaped: false }),
+            None => self.escaped_string().map(|raw| JsonString { raw, escaped: true }),
         }
     }
 
     /// Takes a string that has no escapes.
     #[inline]
-    fn plain(&mut self) -> Option<&'a str> {
+    fn unescaped_string(&mut self) -> Option<&'a str> {
         if self.peek() != Some(b'"') {
             return None;
         }
-        let start = self.at + 1;
-        let end = special(self.text.as_bytes(), start);
+        let start = self.position + 1;
+        let end = find_special_byte(self.text.as_bytes(), start);
         if self.text.as_bytes().get(end) != Some(&b'"') {
             return None;
         }
-        self.at = end + 1;
+        self.position = end + 1;
         self.text.get(start..end)
     }
 
     /// Takes a string that may have escapes, as it stands. The escapes are valid.
     #[cold]
-    fn escaped(&mut self) -> Option<&'a str> {
-        self.token(b'"')?;
+    fn escaped_string(&mut self) -> Option<&'a str> {
+        self.expect_byte(b'"')?;
         let bytes = self.text.as_bytes();
-        let mut end = special(bytes, self.at);
+        let mut end = find_special_byte(bytes, self.position);
         while bytes.get(end)? == &b'\\' {
-            end = special(bytes, end + 2);
+            end = find_special_byte(bytes, end + 2);
         }
-        let raw = self.text.get(self.at..end)?;
+        let raw = self.text.get(self.position..end)?;
         unescape(raw, |_| ())?;
-        self.at = end;
-        self.literal(b"\"").map(|()| raw)
+        self.position = end;
+        self.expect_bytes(b"\"").map(|()| raw)
     }
 
     /// Takes any value, by `serde_json`.
-    pub(crate) fn other<T: Deserialize<'a>>(&mut self) -> Option<T> {
-        let mut values = serde_json::Deserializer::from_str(self.text.get(self.at..)?).into_iter();
+    pub(crate) fn scan_with_serde<T: Deserialize<'a>>(&mut self) -> Option<T> {
+        let mut values = serde_json::Deserializer::from_str(self.text.get(self.position..)?).into_iter();
         let value = values.next()?.ok()?;
-        self.at += values.byte_offset();
+        self.position += values.byte_offset();
         Some(value)
     }
 }
 
 /// A string as it stands between its quotes, where it is valid.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Text<'a> {
+pub(crate) struct JsonString<'a> {
     raw: &'a str,
     escaped: bool,
 }
 
-impl<'a> Text<'a> {
+impl<'a> JsonString<'a> {
     /// One without escapes.
     #[inline]
-    pub(crate) fn plain(raw: &'a str) -> Self {
+    pub(crate) fn without_escapes(raw: &'a str) -> Self {
         Self { raw, escaped: false }
     }
 
     /// The string that is meant.
     #[inline]
-    pub(crate) fn value(self) -> Cow<'a, str> {
+    pub(crate) fn decoded(self) -> Cow<'a, str> {
         match self.escaped {
             false => Cow::Borrowed(self.raw),
             true => Cow::Owned(unescaped(self.raw)),
@@ -266,15 +266,15 @@ impl<'a> Text<'a> {
 /// The index of the first byte from `start` on that is no plain part of a string: a quote, a backslash or a control
 /// character. The number of bytes where there is none.
 #[inline]
-fn special(bytes: &[u8], start: usize) -> usize {
+fn find_special_byte(bytes: &[u8], start: usize) -> usize {
     let Some(rest) = bytes.get(start..) else { return bytes.len() };
     // Eight at a time: where a byte is below `limit`, and in no byte before, its highest bit is set.
-    let below = |limit: u8, eight: u64| eight.wrapping_sub(each(limit)) & !eight;
+    let below = |limit: u8, eight: u64| eight.wrapping_sub(splat(limit)) & !eight;
     let (eights, last) = rest.as_chunks();
     for (index, eight) in eights.iter().enumerate() {
         let eight = u64::from_le_bytes(*eight);
-        let found = below(b' ', eight) | below(1, eight ^ each(b'"')) | below(1, eight ^ each(b'\\'));
-        let found = found & each(0x80);
+        let found = below(b' ', eight) | below(1, eight ^ splat(b'"')) | below(1, eight ^ splat(b'\\'));
+        let found = found & splat(0x80);
         if found != 0 {
             return start + index * 8 + (found.trailing_zeros() / 8) as usize;
         }
@@ -283,7 +283,7 @@ fn special(bytes: &[u8], start: usize) -> usize {
     start + eights.len() * 8 + plain
 }
 
-const fn each(byte: u8) -> u64 {
+const fn splat(byte: u8) -> u64 {
     u64::from_le_bytes([byte; 8])
 }
 
@@ -311,11 +311,11 @@ fn unescape(raw: &str, mut part: impl FnMut(&str)) -> Option<()> {
             "r" => "\r",
             "t" => "\t",
             "u" => {
-                let mut code = hex(&mut rest)?;
+                let mut code = take_hex4(&mut rest)?;
                 // The first half of a pair that is one character.
                 if (0xd800..0xdc00).contains(&code) {
                     rest = rest.strip_prefix("\\u")?;
-                    let low = hex(&mut rest)?.checked_sub(0xdc00).filter(|low| *low < 0x400)?;
+                    let low = take_hex4(&mut rest)?.checked_sub(0xdc00).filter(|low| *low < 0x400)?;
                     code = 0x1_0000 + ((code - 0xd800) << 10) + low;
                 }
                 char::from_u32(code)?.encode_utf8(&mut utf8)
@@ -328,13 +328,13 @@ fn unescape(raw: &str, mut part: impl FnMut(&str)) -> Option<()> {
 }
 
 /// Takes four hexadecimal digits.
-fn hex(rest: &mut &str) -> Option<u32> {
+fn take_hex4(rest: &mut &str) -> Option<u32> {
     let digits;
     (digits, *rest) = rest.split_at_checked(4)?;
     digits.chars().try_fold(0, |value, digit| Some(value * 16 + digit.to_digit(16)?))
 }
 
-impl<'a> Scan<'a> for Text<'a> {
+impl<'a> Scan<'a> for JsonString<'a> {
     #[inline]
     fn scan(scanner: &mut Scanner<'a>) -> Option<Self> {
         scanner.string()
@@ -344,7 +344,7 @@ impl<'a> Scan<'a> for Text<'a> {
 impl<'a> Scan<'a> for String {
     #[inline]
     fn scan(scanner: &mut Scanner<'a>) -> Option<Self> {
-        scanner.string().map(|text| text.value().into_owned())
+        scanner.string().map(|text| text.decoded().into_owned())
     }
 }
 
@@ -352,21 +352,21 @@ impl<'a> Scan<'a> for bool {
     #[inline]
     fn scan(scanner: &mut Scanner<'a>) -> Option<Self> {
         match scanner.peek()? {
-            b't' => scanner.literal(b"true").map(|()| true),
-            _ => scanner.literal(b"false").map(|()| false),
+            b't' => scanner.expect_bytes(b"true").map(|()| true),
+            _ => scanner.expect_bytes(b"false").map(|()| false),
         }
     }
 }
 
 impl<'a> Scan<'a> for u64 {
     fn scan(scanner: &mut Scanner<'a>) -> Option<Self> {
-        scanner.other()
+        scanner.scan_with_serde()
     }
 }
 
 impl<'a> Scan<'a> for &'a RawValue {
     fn scan(scanner: &mut Scanner<'a>) -> Option<Self> {
-        scanner.other()
+        scanner.scan_with_serde()
     }
 }
 
@@ -374,7 +374,7 @@ impl<'a, T: Scan<'a>> Scan<'a> for Option<T> {
     #[inline]
     fn scan(scanner: &mut Scanner<'a>) -> Option<Self> {
         match scanner.peek()? {
-            b'n' => scanner.literal(b"null").map(|()| None),
+            b'n' => scanner.expect_bytes(b"null").map(|()| None),
             _ => T::scan(scanner).map(Some),
         }
     }
@@ -385,7 +385,7 @@ impl<'a, T: Scan<'a>> Scan<'a> for Vec<T> {
     fn scan(scanner: &mut Scanner<'a>) -> Option<Self> {
         let mut all = Self::new();
         scanner.array(|scanner| {
-            scanner.fill(size_of::<T>() + WHAT_FOLLOWS)?;
+            scanner.charge(size_of::<T>() + DOWNSTREAM_MEMORY_PER_ROW)?;
             all.push(T::scan(scanner)?);
             Some(())
         })?;
@@ -395,10 +395,10 @@ impl<'a, T: Scan<'a>> Scan<'a> for Vec<T> {
 
 /// What a body may fill: so much in any case, and so many bytes for each of its own. An honest row has a few hundred bytes, and
 /// so has what is kept of it.
-const FOR_EACH_BODY: usize = 16 << 20;
-const FOR_EACH_BYTE: usize = 4;
+const BASE_MEMORY_LIMIT: usize = 16 << 20;
+const MEMORY_PER_BODY_BYTE: usize = 4;
 /// What is made of an entry of a list further on: a line of a statement, of a table.
-const WHAT_FOLLOWS: usize = 1 << 10;
+const DOWNSTREAM_MEMORY_PER_ROW: usize = 1 << 10;
 
 #[cfg(test)]
 mod tests {
@@ -411,7 +411,7 @@ mod tests {
 
     /// The scanner takes what `serde_json` takes, all of it, and as the same.
     fn same<T: for<'a> Scan<'a> + DeserializeOwned + PartialEq + std::fmt::Debug>(text: &str) {
-        assert_eq!(Scanner::whole::<T>(text), serde_json::from_str::<T>(text).ok(), "{text}");
+        assert_eq!(Scanner::scan_str::<T>(text), serde_json::from_str::<T>(text).ok(), "{text}");
     }
 
     #[test]
@@ -523,7 +523,7 @@ mod tests {
             [r#"{"status":"Complete","status":"Complete"}"#, r#"{"usages":[{"name":null,"na\u006de":"x"}]}"#]
         {
             same::<UsageReport>(text);
-            assert!(Scanner::whole::<UsageReport>(text).is_none());
+            assert!(Scanner::scan_str::<UsageReport>(text).is_none());
         }
     }
 }

@@ -42,7 +42,7 @@ fn contracts_are_filtered() {
     assert_eq!(numbers(all().status(ContractStatus::Inactive).unwrap()), ["Q-088110"]);
     assert_eq!(numbers(all().external_number("Q-100977").unwrap()), ["Q-100977"]);
     assert_eq!(numbers(all().dates(days("2016-01-01", "2020-01-01"))), ["Q-100482", "Q-088110"]);
-    assert_eq!(numbers(all().dates(DateRange::from("2034-04-01".parse().unwrap()))), [""; 0]);
+    assert_eq!(numbers(all().dates(DateRange::starting("2034-04-01".parse().unwrap()))), [""; 0]);
 }
 
 #[test]
@@ -225,7 +225,7 @@ fn an_address_that_is_too_old_is_asked_for_anew_once() {
     let seen: Vec<String> = sandbox.log()[seen..].iter().map(|entry| entry.outcome.to_string()).collect();
     assert_eq!(seen, ["200", "200", "403", "200", "403"]);
     let mut fresh = sandbox.document_lifetime(Duration::from_secs(60));
-    fresh.fail(Target::Document, Fault::Status(403));
+    fresh.inject(FaultTarget::Document, Fault::Status(403));
     assert!(download(&mut fresh, id).is_ok());
 }
 
@@ -233,17 +233,17 @@ fn an_address_that_is_too_old_is_asked_for_anew_once() {
 fn pages_can_be_spoilt() {
     let mut sandbox = sandbox();
     let whole = contracts(&mut sandbox, ContractsCall::new());
-    sandbox.fail(Target::Contracts, Fault::EmptyPage);
-    sandbox.fail(Target::Contracts, Fault::EmptyPage);
+    sandbox.inject(FaultTarget::Contracts, Fault::EmptyPage);
+    sandbox.inject(FaultTarget::Contracts, Fault::EmptyPage);
     let (again, pages) = list(&mut sandbox, ContractsCall::new()).unwrap();
     assert_eq!((again, pages), (whole, 3));
     for next in ["https://evil.test/api/v2/billing/contracts", "/api/v2/billing/contracts?pageSize=100"] {
-        sandbox.fail(Target::Contracts, Fault::NextUri(next.into()));
+        sandbox.inject(FaultTarget::Contracts, Fault::NextUri(next.into()));
         let error = list(&mut sandbox, ContractsCall::new()).unwrap_err();
         assert!(matches!(error.kind(), ErrorKind::BadLink(_)), "{error}");
     }
     for _ in 0..3 {
-        sandbox.fail(Target::Contracts, Fault::Renamed("entities"));
+        sandbox.inject(FaultTarget::Contracts, Fault::Renamed("entities"));
     }
     let error = list(&mut sandbox, ContractsCall::new()).unwrap_err();
     assert!(matches!(error.kind(), ErrorKind::Decode(_)) && error.to_string().contains("preview"), "{error}");

@@ -8,7 +8,7 @@ use crate::{Section, Statement};
 #[test]
 fn the_first_organization_is_the_constant() {
     let sandbox = Sandbox::new(1);
-    let ids: Vec<OrgId> = sandbox.organizations().map(|(id, _)| id).collect();
+    let ids: Vec<OrgId> = sandbox.sample_trustors().map(|(id, _)| id).collect();
     assert_eq!(ids[0].as_str(), ORG_ID);
     assert_eq!(ids.iter().collect::<BTreeSet<_>>().len(), 5);
 }
@@ -16,7 +16,7 @@ fn the_first_organization_is_the_constant() {
 #[test]
 fn the_overviews_have_something_for_every_rule() {
     let mut sandbox = Sandbox::new(1).without_quota();
-    let organizations: Vec<OrgId> = sandbox.organizations().map(|(id, _)| id).collect();
+    let organizations: Vec<OrgId> = sandbox.sample_trustors().map(|(id, _)| id).collect();
     let overviews: Vec<Vec<TrusteeOverview>> = organizations
         .iter()
         .map(|id| [0, 1, 2].map(|index| overview(&mut sandbox, id.clone(), index).unwrap()).into())
@@ -69,7 +69,7 @@ fn the_overviews_have_something_for_every_rule() {
 #[test]
 fn periods_count_back_from_the_contracts_day() {
     let mut sandbox = Sandbox::new(1);
-    let organizations: Vec<OrgId> = sandbox.organizations().map(|(id, _)| id).collect();
+    let organizations: Vec<OrgId> = sandbox.sample_trustors().map(|(id, _)| id).collect();
     let mut dates = |organization: usize, index: u32| {
         let overview = overview(&mut sandbox, organizations[organization].clone(), index).unwrap();
         let [start, end] = [overview.billing_period_start_date, overview.billing_period_end_date];
@@ -99,7 +99,7 @@ fn a_period_is_the_same_whatever_its_index() {
 fn a_partner_has_as_many_trustors_as_it_is_told_and_each_has_60_periods() {
     for (trustors, next_uris, pages) in [(5_000, true, 50), (5_000, false, 50), (201, false, 3), (0, true, 1)]
     {
-        let mut sandbox = Sandbox::new(1).without_quota().trustors(trustors).next_uris(next_uris);
+        let mut sandbox = Sandbox::new(1).without_quota().trustor_count(trustors).next_uris(next_uris);
         let mut found = Vec::new();
         let mut turns = 0;
         let api = sandbox.environment().api().clone();
@@ -131,10 +131,10 @@ fn a_partner_has_as_many_trustors_as_it_is_told_and_each_has_60_periods() {
 #[test]
 fn the_trustors_and_their_figures_are_drawn_from_the_seed_but_not_their_ids() {
     let last = |seed: u64| {
-        let mut sandbox = Sandbox::new(seed).trustors(6);
+        let mut sandbox = Sandbox::new(seed).trustor_count(6);
         let (id, name) = sandbox.all_trustors().last().unwrap();
         let usages = overview(&mut sandbox, id.clone(), 0).unwrap().usages;
-        let mut beyond = sandbox.trustors(5);
+        let mut beyond = sandbox.trustor_count(5);
         let gone = overview(&mut beyond, id.clone(), 0).unwrap_err();
         assert_eq!(gone.kind(), &ErrorKind::NotFound);
         (id, name, usages)

@@ -55,7 +55,7 @@ fn faults_with_a_status_look_as_documented() {
 #[test]
 fn faults_of_the_body_look_as_documented() {
     let body = |fault: Fault| struck(fault, 1 << 20).map(|response| response.into_body());
-    let decoded = |fault: Fault| crate::model::decode::<UsageReport>(&body(fault).unwrap());
+    let decoded = |fault: Fault| crate::model::decode_json::<UsageReport>(&body(fault).unwrap());
     let place = |fault: Fault| decoded(fault).unwrap_err().to_string();
     assert!(place(Fault::NotJson).contains("line 1"));
     assert!(place(Fault::TruncatedJson).contains("EOF"));
@@ -78,8 +78,8 @@ fn faults_of_the_body_look_as_documented() {
 #[test]
 fn a_cut_body_announces_all_of_it() {
     let mut sandbox = Sandbox::new(1);
-    sandbox.fail(Target::Any, Fault::TruncatedBody);
-    let Answer::Truncated(response, sent) = sandbox.respond(&login(), start()) else {
+    sandbox.inject(FaultTarget::Any, Fault::TruncatedBody);
+    let SimulatedResponse::Truncated(response, sent) = sandbox.respond(&login(), start()) else {
         panic!("a truncated answer")
     };
     assert_eq!(response.headers()[CONTENT_LENGTH], response.body().len().to_string());
@@ -98,9 +98,9 @@ fn faults_of_the_network_look_as_documented() {
 #[test]
 fn only_a_reset_after_acting_leaves_traces() {
     for (fault, acted) in [(Fault::Reset, false), (Fault::ResetAfterActing, true)] {
-        let mut sandbox = Sandbox::new(1).in_progress_answers(1);
+        let mut sandbox = Sandbox::new(1).pending_answers(1);
         let token = token(&mut sandbox, start());
-        sandbox.fail(Target::Report, fault);
+        sandbox.inject(FaultTarget::UsageReport, fault);
         let request = get(&format!("{USAGE}{OCTOBER}"), &token);
         sandbox.respond(&request, start());
         let (_, status) = verdict(&mut sandbox, &request, start());
@@ -112,10 +112,10 @@ fn only_a_reset_after_acting_leaves_traces() {
 fn faults_wait_in_line_for_a_request_that_they_are_meant_for() {
     let mut sandbox = Sandbox::new(1);
     let token = token(&mut sandbox, start());
-    sandbox.fail(Target::Overview, Fault::Status(500));
-    sandbox.fail(Target::Report, Fault::Status(502));
-    sandbox.fail(Target::Api, Fault::Status(503));
-    sandbox.fail(Target::Report, Fault::NotUtf8);
+    sandbox.inject(FaultTarget::Overview, Fault::Status(500));
+    sandbox.inject(FaultTarget::UsageReport, Fault::Status(502));
+    sandbox.inject(FaultTarget::Api, Fault::Status(503));
+    sandbox.inject(FaultTarget::UsageReport, Fault::NotUtf8);
     let request = get(&format!("{USAGE}{OCTOBER}"), &token);
     assert_eq!(verdict(&mut sandbox, &request, start()).0, 502);
     assert_eq!(verdict(&mut sandbox, &login(), start()).0, 200);
@@ -128,9 +128,9 @@ fn faults_wait_in_line_for_a_request_that_they_are_meant_for() {
 
 /// The reply to a request for a complete report on which `fault` strikes.
 fn struck(fault: Fault, max_body: usize) -> Result<Response<Bytes>, TransportErrorKind> {
-    let mut sandbox = Sandbox::new(1).report_takes(Duration::ZERO);
+    let mut sandbox = Sandbox::new(1).report_duration(Duration::ZERO);
     let token = token(&mut sandbox, start());
-    sandbox.fail(Target::Report, fault);
+    sandbox.inject(FaultTarget::UsageReport, fault);
     let request = get(&format!("{USAGE}{OCTOBER}"), &token);
     sandbox.respond(&request, start()).into_reply(max_body).map_err(|error| error.kind())
 }

@@ -43,18 +43,18 @@ fn a_poll_gets_over_what_passes() {
         Fault::WrongShape,
         Fault::GzipCut,
     ] {
-        assert_eq!(outcome([(Target::Report, fault.clone())]).unwrap(), clean, "{fault:?}");
+        assert_eq!(outcome([(FaultTarget::UsageReport, fault.clone())]).unwrap(), clean, "{fault:?}");
     }
     for fault in [Fault::Status(429), Fault::Html(502), Fault::Reset, Fault::Silence, Fault::TruncatedBody] {
-        assert_eq!(outcome([(Target::Login, fault.clone())]).unwrap(), clean, "{fault:?}");
+        assert_eq!(outcome([(FaultTarget::Login, fault.clone())]).unwrap(), clean, "{fault:?}");
     }
 }
 
 #[test]
 fn a_fleet_runs_to_its_end_as_a_machine_does() {
-    let run = |faults: &[(Target, Fault)], enough: usize| {
-        let mut sandbox = Sandbox::new(7).trustors(40);
-        faults.iter().for_each(|(on, fault)| sandbox.fail(*on, fault.clone()));
+    let run = |faults: &[(FaultTarget, Fault)], enough: usize| {
+        let mut sandbox = Sandbox::new(7).trustor_count(40);
+        faults.iter().for_each(|(on, fault)| sandbox.inject(*on, fault.clone()));
         let session = Rc::new(RefCell::new(Session::new(sandbox.environment(), sandbox.credentials())));
         let organizations = sandbox.all_trustors().map(|(id, _)| id);
         let (latest, api) = (PeriodSelection::Nth(PeriodIndex::new(0)), sandbox.environment().api().clone());
@@ -62,7 +62,7 @@ fn a_fleet_runs_to_its_end_as_a_machine_does() {
         let fleet = Fleet::new(&assignment, Policy::default(), session);
         let (mut now, mut found, mut waits, mut events) = (start(), Vec::new(), 0, 0);
         let told = |update: FleetUpdate| {
-            match update.finding {
+            match update.result {
                 Some(finding) => {
                     found.push((finding.organization, matches!(finding.outcome, PeriodOutcome::Failed(_))))
                 }
@@ -79,20 +79,20 @@ fn a_fleet_runs_to_its_end_as_a_machine_does() {
     assert!(found.iter().all(|(_, failed)| !failed));
     // A silence costs its time, a throttle is waited out and told of, and what fails for good is found.
     let (done, found, waits, took) =
-        run(&[(Target::Overview, Fault::Silence), (Target::Overview, Fault::Status(429))], 1000);
+        run(&[(FaultTarget::Overview, Fault::Silence), (FaultTarget::Overview, Fault::Status(429))], 1000);
     assert_eq!((done.unwrap(), found.len()), (40, 40));
     assert!(waits > 0 && took >= Duration::from_secs(60), "{waits} {took:?}");
-    let (_, found, ..) = run(&[(Target::Overview, Fault::Status(400))], 1000);
+    let (_, found, ..) = run(&[(FaultTarget::Overview, Fault::Status(400))], 1000);
     assert_eq!(found.iter().filter(|(_, failed)| *failed).count(), 1);
     let (done, found, ..) = run(&[], 7);
     assert_eq!((done.unwrap(), found.len()), (7, 7), "it is stopped");
-    let (done, ..) = run(&[(Target::Login, Fault::Status(401))], 1000);
+    let (done, ..) = run(&[(FaultTarget::Login, Fault::Status(401))], 1000);
     assert!(done.unwrap_err().error.to_string().contains("401"));
 }
 
 #[test]
 fn a_poll_ends_on_what_does_not_pass() {
-    let report = |fault: Fault| outcome([(Target::Report, fault)]).unwrap_err();
+    let report = |fault: Fault| outcome([(FaultTarget::UsageReport, fault)]).unwrap_err();
     assert_eq!(report(Fault::Status(400)), ErrorKind::Rejected);
     assert_eq!(report(Fault::Status(403)), ErrorKind::Forbidden);
     assert_eq!(report(Fault::Status(404)), ErrorKind::NotFound);
@@ -106,18 +106,19 @@ fn a_poll_ends_on_what_does_not_pass() {
     let far = RetryAfter::Seconds(7200);
     assert!(matches!(report(Fault::StatusRetryAfter(429, far)), ErrorKind::Deferred(_)));
 
-    let thrice = |fault: Fault| outcome([0; 3].map(|_| (Target::Report, fault.clone()))).unwrap_err();
+    let thrice =
+        |fault: Fault| outcome([0; 3].map(|_| (FaultTarget::UsageReport, fault.clone()))).unwrap_err();
     assert_eq!(thrice(Fault::ReportStatus("Paused".into())), ErrorKind::UnknownStatus("Paused".into()));
     assert!(matches!(thrice(Fault::NotJson), ErrorKind::Decode(_)));
     assert_eq!(thrice(Fault::ExpireToken), ErrorKind::Unauthorized);
-    let login = outcome([(Target::Login, Fault::InvalidClient)]).unwrap_err();
+    let login = outcome([(FaultTarget::Login, Fault::InvalidClient)]).unwrap_err();
     assert_eq!(login, ErrorKind::LoginRefused);
 }
 
 #[test]
 fn a_poll_survives_a_bad_day_and_never_hurries() {
-    let mut sandbox = Sandbox::new(1).report_takes(seconds(60));
-    sandbox.fail(Target::Login, Fault::Reset);
+    let mut sandbox = Sandbox::new(1).report_duration(seconds(60));
+    sandbox.inject(FaultTarget::Login, Fault::Reset);
     for fault in [
         Fault::ExpireToken,
         Fault::StatusRetryAfter(429, RetryAfter::Seconds(7)),
@@ -125,7 +126,7 @@ fn a_poll_survives_a_bad_day_and_never_hurries() {
         Fault::Reset,
         Fault::TruncatedBody,
     ] {
-        sandbox.fail(Target::Report, fault);
+        sandbox.inject(FaultTarget::UsageReport, fault);
     }
     let machine = poll(&sandbox, Policy::default());
     let mut now = start();
@@ -138,18 +139,19 @@ fn a_poll_survives_a_bad_day_and_never_hurries() {
     assert_eq!(report.unwrap().status, Some(ReportStatus::Complete));
     assert!(now > later(60) && throttled == 1, "{now} {throttled}");
 
-    let polls: Vec<&Logged> = sandbox.log().iter().filter(|entry| entry.path.starts_with(USAGE)).collect();
-    let outcomes: Vec<Outcome> = polls.iter().map(|entry| entry.outcome).collect();
-    use Outcome::{Reset, Status, Truncated};
+    let polls: Vec<&LogEntry> =
+        sandbox.log().iter().filter(|entry| entry.path_and_query.starts_with(USAGE)).collect();
+    let outcomes: Vec<LoggedOutcome> = polls.iter().map(|entry| entry.outcome).collect();
+    use LoggedOutcome::{Reset, Status, Truncated};
     assert_eq!(outcomes[..6], [Status(401), Status(429), Status(503), Reset, Truncated(200), Status(200)]);
-    assert!(polls.iter().all(|entry| entry.path == polls[0].path));
-    assert_eq!((polls[0].token, polls[1].token), (Some(1), Some(2)));
-    assert!(between(polls[1].at, polls[2].at) >= seconds(7));
+    assert!(polls.iter().all(|entry| entry.path_and_query == polls[0].path_and_query));
+    assert_eq!((polls[0].token_number, polls[1].token_number), (Some(1), Some(2)));
+    assert!(between(polls[1].received_at, polls[2].received_at) >= seconds(7));
     // The request after a 401 is the same poll once more, so it does not wait.
     for pair in polls[1..].windows(2) {
-        assert!(between(pair[0].at, pair[1].at) >= seconds(2), "{} {}", pair[0], pair[1]);
+        assert!(between(pair[0].received_at, pair[1].received_at) >= seconds(2), "{} {}", pair[0], pair[1]);
     }
-    let logins = sandbox.log().iter().filter(|entry| entry.path == "/oauth/token").count();
+    let logins = sandbox.log().iter().filter(|entry| entry.path_and_query == "/oauth/token").count();
     assert_eq!(logins, 3);
 }
 
@@ -163,7 +165,7 @@ fn an_exchange_survives_a_bad_day() {
         Fault::Reset,
         Fault::TruncatedBody,
     ] {
-        sandbox.fail(Target::Overview, fault);
+        sandbox.inject(FaultTarget::Overview, fault);
     }
     let overview = overview(&mut sandbox, ORG_ID.parse().unwrap(), 1).unwrap();
     assert_eq!(overview.organization.unwrap().id.as_deref(), Some(ORG_ID));
@@ -173,15 +175,16 @@ fn an_exchange_survives_a_bad_day() {
 #[test]
 fn a_session_keeps_the_quota_without_a_429() {
     for down in [false, true] {
-        let mut sandbox = Sandbox::new(1).quota(10, seconds(60)).resets_rounded_down(down);
+        let mut sandbox = Sandbox::new(1).quota(10, seconds(60)).round_reset_down(down);
         let session = session(&sandbox);
         let mut now = start();
         for index in 0..25 {
-            let call = TrusteeOverviewCall::new(ORG_ID.parse().unwrap()).period(PeriodIndex::new(index));
+            let call =
+                TrusteeOverviewCall::new(ORG_ID.parse().unwrap()).period_index(PeriodIndex::new(index));
             let exchange = Exchange::new(call, sandbox.environment().api().clone(), Policy::default());
             sandbox.run(Authorized::new(exchange, session.clone()), &mut now, |_| {}).unwrap();
         }
-        assert!(sandbox.log().iter().all(|entry| entry.outcome == Outcome::Status(200)));
+        assert!(sandbox.log().iter().all(|entry| entry.outcome == LoggedOutcome::Status(200)));
         assert_eq!(sandbox.log().len(), 26);
         // Two windows, and a little after each.
         assert!(between(start(), now) <= seconds(122), "{now}");
@@ -190,8 +193,8 @@ fn a_session_keeps_the_quota_without_a_429() {
 
 #[test]
 fn silence_costs_what_the_request_allows() {
-    let mut sandbox = Sandbox::new(1).report_takes(Duration::ZERO);
-    sandbox.fail(Target::Report, Fault::Silence);
+    let mut sandbox = Sandbox::new(1).report_duration(Duration::ZERO);
+    sandbox.inject(FaultTarget::UsageReport, Fault::Silence);
     let machine = poll(&sandbox, Policy::default());
     let mut now = start();
     let mut slowest = Duration::ZERO;
@@ -210,7 +213,7 @@ fn silence_costs_what_the_request_allows() {
 fn the_same_seed_and_requests_give_the_same_bytes() {
     let life = |seed: u64| {
         let mut sandbox = Sandbox::new(seed);
-        sandbox.fail(Target::Report, Fault::Status(500));
+        sandbox.inject(FaultTarget::UsageReport, Fault::Status(500));
         let mut said = String::new();
         let machine = poll(&sandbox, Policy::default());
         let mut now = start();
@@ -231,14 +234,14 @@ fn nothing_shows_a_token_or_the_secret() {
     sandbox.respond(&get("/api/v2/x", &token), start());
     let shown = format!("{sandbox:?} {:?} {}", sandbox.log(), sandbox.log()[1]);
     assert!(!shown.contains(&token) && !shown.contains(CLIENT_SECRET), "{shown}");
-    assert_eq!(sandbox.log()[1].token, Some(1));
+    assert_eq!(sandbox.log()[1].token_number, Some(1));
 }
 
 /// How a poll ends on which these faults strike, one after the other.
-fn outcome(faults: impl IntoIterator<Item = (Target, Fault)>) -> Result<UsageReport, ErrorKind> {
+fn outcome(faults: impl IntoIterator<Item = (FaultTarget, Fault)>) -> Result<UsageReport, ErrorKind> {
     let mut sandbox = Sandbox::new(3);
     for (target, fault) in faults {
-        sandbox.fail(target, fault);
+        sandbox.inject(target, fault);
     }
     run_poll(&mut sandbox).map_err(|error| error.kind().clone())
 }

@@ -13,7 +13,7 @@ use http::{Method, Response};
 use serde_json::Value;
 
 use super::*;
-use crate::calls::{BillableUsage, Call, OrganizationCall, TrusteeOverviewCall, TrustorsCall};
+use crate::calls::{BillableUsageCall, Call, OrganizationCall, TrusteeOverviewCall, TrustorsCall};
 use crate::machine::Page;
 use crate::model::{TrusteeOverview, UsageReport};
 use crate::{Authorized, ErrorKind, Exchange, Pages, Period, PeriodIndex, Policy, Poll, Session};
@@ -26,7 +26,7 @@ fn start() -> DateTime<Utc> {
 }
 
 fn later(seconds: u64) -> DateTime<Utc> {
-    after(start(), Duration::from_secs(seconds))
+    saturating_add(start(), Duration::from_secs(seconds))
 }
 
 fn seconds(n: u64) -> Duration {
@@ -53,9 +53,9 @@ fn login() -> Request<Bytes> {
     request(Method::POST, "/oauth/token", &headers, "grant_type=client_credentials")
 }
 
-fn whole(answer: Answer) -> Response<Bytes> {
+fn whole(answer: SimulatedResponse) -> Response<Bytes> {
     match answer {
-        Answer::Respond(response) => response,
+        SimulatedResponse::Response(response) => response,
         other => panic!("{other:?}"),
     }
 }
@@ -86,8 +86,8 @@ fn session(sandbox: &Sandbox) -> Rc<RefCell<Session>> {
     Rc::new(RefCell::new(Session::new(sandbox.environment(), sandbox.credentials())))
 }
 
-fn poll(sandbox: &Sandbox, policy: Policy) -> Authorized<Poll<BillableUsage>, Rc<RefCell<Session>>> {
-    let poll = Poll::new(BillableUsage::new(october()), sandbox.environment().api().clone(), policy);
+fn poll(sandbox: &Sandbox, policy: Policy) -> Authorized<Poll<BillableUsageCall>, Rc<RefCell<Session>>> {
+    let poll = Poll::new(BillableUsageCall::new(october()), sandbox.environment().api().clone(), policy);
     Authorized::new(poll, session(sandbox))
 }
 
@@ -123,7 +123,7 @@ where
 }
 
 fn overview(sandbox: &mut Sandbox, org: OrgId, index: u32) -> Result<TrusteeOverview, Error> {
-    let call = TrusteeOverviewCall::new(org).period(PeriodIndex::new(index));
+    let call = TrusteeOverviewCall::new(org).period_index(PeriodIndex::new(index));
     let exchange = Exchange::new(call, sandbox.environment().api().clone(), Policy::default());
     let machine = Authorized::new(exchange, session(sandbox));
     sandbox.run(machine, &mut start(), |_| {})

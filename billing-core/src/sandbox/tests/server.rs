@@ -60,7 +60,7 @@ fn a_login_that_is_not_as_it_should_be_is_refused() {
 
 #[test]
 fn a_report_takes_its_time_and_is_the_same_ever_after() {
-    let mut sandbox = Sandbox::new(1).report_takes(seconds(30));
+    let mut sandbox = Sandbox::new(1).report_duration(seconds(30));
     let token = token(&mut sandbox, start());
     let request = get(&format!("{USAGE}{OCTOBER}"), &token);
     for now in [0, 29] {
@@ -88,7 +88,7 @@ fn a_report_takes_its_time_and_is_the_same_ever_after() {
 
 #[test]
 fn a_report_can_take_a_number_of_answers() {
-    let mut sandbox = Sandbox::new(1).in_progress_answers(2);
+    let mut sandbox = Sandbox::new(1).pending_answers(2);
     let token = token(&mut sandbox, start());
     let request = get(&format!("{USAGE}{OCTOBER}"), &token);
     let statuses = [0; 4].map(|_| verdict(&mut sandbox, &request, start()).1);
@@ -101,7 +101,7 @@ fn a_report_can_take_a_number_of_answers() {
 #[test]
 fn dates_have_milliseconds_or_not_as_wanted() {
     let body = |mixed: bool| {
-        let mut sandbox = Sandbox::new(1).report_takes(Duration::ZERO).mixed_dates(mixed);
+        let mut sandbox = Sandbox::new(1).report_duration(Duration::ZERO).mixed_dates(mixed);
         let report = run_poll(&mut sandbox).unwrap();
         let token = token(&mut sandbox, start());
         let response = whole(sandbox.respond(&get(&format!("{USAGE}{OCTOBER}"), &token), start()));
@@ -174,10 +174,10 @@ fn the_quota_is_announced_and_enforced() {
 
     // Whole seconds until the end, from either side.
     for (down, said) in [(false, "61"), (true, "60")] {
-        let mut sandbox = Sandbox::new(1).quota(1, seconds(61)).resets_rounded_down(down);
+        let mut sandbox = Sandbox::new(1).quota(1, seconds(61)).round_reset_down(down);
         let token = token(&mut sandbox, start());
         let mut ask = |millis: u64| {
-            let now = after(start(), Duration::from_millis(millis));
+            let now = saturating_add(start(), Duration::from_millis(millis));
             whole(sandbox.respond(&get(&path, &token), now))
         };
         assert_eq!(ask(0).headers()["inin-ratelimit-reset"], "61");
@@ -209,6 +209,6 @@ fn bodies_are_compressed_for_whoever_accepts_it() {
     assert_eq!(packed.headers()["content-encoding"], "gzip");
     assert_eq!(packed.headers()[CONTENT_LENGTH], packed.body().len().to_string());
     assert_ne!(packed.body(), plain.body());
-    let reply = Answer::Respond(packed).into_reply(1000).unwrap();
+    let reply = SimulatedResponse::Response(packed).into_reply(1000).unwrap();
     assert_eq!(reply.body(), plain.body());
 }

@@ -16,11 +16,11 @@
 //! ```
 //! use std::{cell::RefCell, rc::Rc};
 //! use billing_core::calls::TrusteeOverviewCall;
-//! use billing_core::{Authorized, Credentials, Environment, Exchange, Machine, Policy, Session, Step};
+//! use billing_core::{Authorized, Credentials, Environment, ReplyFuture, Machine, Policy, Session, Step};
 //!
 //! let environment = Environment::default();
 //! let call = TrusteeOverviewCall::new("9d750d63-95ae-4df7-8955-2bca7152ca19".parse()?);
-//! let exchange = Exchange::new(call, environment.api().clone(), Policy::default());
+//! let exchange = ReplyFuture::new(call, environment.api().clone(), Policy::default());
 //! let session = Session::new(environment, Credentials::client("id", "secret")?);
 //! let machine = Authorized::new(exchange, Rc::new(RefCell::new(session)));
 //!
@@ -319,8 +319,8 @@ struct CancelOnDrop<A: SharedSession, T> {
 }
 
 impl<A: SharedSession, T> CancelOnDrop<A, T> {
-    fn new(access: A, value: T, lost: fn(&mut Session, &T)) -> Self {
-        Self { session: access, value, on_drop: lost, disarmed: false }
+    fn new(access: A, value: T, on_drop: fn(&mut Session, &T)) -> Self {
+        Self { session: access, value, on_drop, disarmed: false }
     }
 
     fn disarm(&mut self) -> &T {

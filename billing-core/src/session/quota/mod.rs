@@ -15,7 +15,7 @@ use crate::machine::jitter::draw;
 use crate::machine::progress::WaitReason;
 use crate::machine::retry_after::throttle_backoff;
 use crate::machine::{Hold, NotBefore};
-use crate::values::clock::{after, before, between};
+use crate::values::clock::{between, saturating_add, saturating_sub};
 
 /// How a session spaces requests while the server sends no rate-limit headers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -140,7 +140,7 @@ impl Quota {
             let late = possibly_uncounted(
                 &self.in_flight,
                 &self.unanswered,
-                before(window.ends, WINDOW_END_TOLERANCE),
+                saturating_sub(window.ends, WINDOW_END_TOLERANCE),
             );
             window.roll_over(late, now);
             let (free, reserve, ends) = (window.remaining(), window.reserved_for_others(now), window.ends);
@@ -151,14 +151,14 @@ impl Quota {
                 return hold_until(not_before, WaitReason::QuotaExhausted, None);
             } else {
                 // What is left is likely to be wanted by others. The fewer seconds are left, the less that is.
-                let until = after(now, RECHECK_INTERVAL).min(self.with_margin(ends));
+                let until = saturating_add(now, RECHECK_INTERVAL).min(self.with_margin(ends));
                 return hold_until(NotBefore { until, server_time: None }, WaitReason::QuotaExhausted, None);
             }
         } else {
             if let Some(next) = self.next_send_at.filter(|next| *next > now) {
                 return hold_until(NotBefore { until: next, server_time: None }, WaitReason::Spacing, None);
             }
-            self.next_send_at = self.pacing.min_interval.map(|_| after(now, self.spacing));
+            self.next_send_at = self.pacing.min_interval.map(|_| saturating_add(now, self.spacing));
         }
         let ticket = self.next_ticket;
         self.next_ticket += 1;
@@ -219,7 +219,7 @@ impl Quota {
         let of_park = parked.iter_mut().flat_map(|(not_before, _)| not_before.times_mut());
         let sent = in_flight.values_mut().chain(lost);
         for time in of_window.chain(of_park).chain(sent).chain(next).chain([renewed]) {
-            *time = before(*time, by);
+            *time = saturating_sub(*time, by);
         }
     }
 
@@ -233,9 +233,9 @@ impl Quota {
         let Some(sent) = self.in_flight.remove(&ticket) else { return };
         if let Some(window) = self.window.as_mut().filter(|window| !window.confirmed) {
             // It may have begun the server's window, and that any time until now.
-            window.ends = window.ends.max(after(now, DEFAULT_WINDOW));
+            window.ends = window.ends.max(saturating_add(now, DEFAULT_WINDOW));
         }
-        while self.unanswered.front().is_some_and(|first| *first < before(sent, DEFAULT_WINDOW)) {
+        while self.unanswered.front().is_some_and(|first| *first < saturating_sub(sent, DEFAULT_WINDOW)) {
             self.unanswered.pop_front();
         }
         self.unanswered.push_back(sent);
@@ -283,9 +283,9 @@ impl Quota {
         // Without a word of the server's on this 429, the window says nothing either: by its count there was room.
         let asked = named.map(|named| window.map_or(named, |ends| ends.max(named)));
         let until = match asked {
-            Some(asked) => self.with_margin(asked.max(after(now, Duration::from_secs(1)))),
+            Some(asked) => self.with_margin(asked.max(saturating_add(now, Duration::from_secs(1)))),
             None if known => now,
-            None => after(now, throttle_backoff(self.throttle_count)),
+            None => saturating_add(now, throttle_backoff(self.throttle_count)),
         };
         if !known {
             self.throttle_count = self.throttle_count.saturating_add(1);
@@ -301,18 +301,22 @@ impl Quota {
     /// Learns from what an answer says of the window. `sent` is when its request went out.
     fn update_window(&mut self, announced: &RateLimitHeaders, sent: DateTime<Utc>, now: DateTime<Utc>) {
         // Beside what a first answer counts, whatever is out or was lost may be counted yet.
-        let later = possibly_uncounted(&self.in_flight, &self.unanswered, before(now, DEFAULT_WINDOW));
+        let later =
+            possibly_uncounted(&self.in_flight, &self.unanswered, saturating_sub(now, DEFAULT_WINDOW));
         let all = u32::try_from(self.next_ticket).unwrap_or(u32::MAX);
         let ours = all.min(announced.used.saturating_add(later));
         let Some(window) = &mut self.window else {
             self.window = Some(QuotaWindow::from_first_answer(announced, ours, now));
             return;
         };
-        let late =
-            possibly_uncounted(&self.in_flight, &self.unanswered, before(window.ends, WINDOW_END_TOLERANCE));
+        let late = possibly_uncounted(
+            &self.in_flight,
+            &self.unanswered,
+            saturating_sub(window.ends, WINDOW_END_TOLERANCE),
+        );
         window.roll_over(late, now);
         // The end as if the answer had been made when its request was sent: its delay makes no new window of the old one.
-        let earliest_end = before(announced.ends, between(sent, now));
+        let earliest_end = saturating_sub(announced.ends, between(sent, now));
         if sent < window.began {
             // It may be of the window before, and says nothing certain of this one; unless that is only guessed, and the
             // window that it speaks of goes on for certain.
@@ -344,7 +348,7 @@ impl Quota {
             .in_flight
             .values()
             .rev()
-            .take_while(|sent| **sent > before(now, self.min_round_trip))
+            .take_while(|sent| **sent > saturating_sub(now, self.min_round_trip))
             .count();
         let on_their_way = u32::try_from(on_their_way).unwrap_or(u32::MAX);
         window.record_count(announced.used, on_their_way, now);
@@ -354,7 +358,7 @@ impl Quota {
     fn with_margin(&self, time: DateTime<Utc>) -> DateTime<Utc> {
         let n = u32::try_from(time.timestamp_millis().rem_euclid(1 << 31)).unwrap_or_default();
         let jitter = draw(self.seed, n, WINDOW_MARGIN.as_millis());
-        after(time, WINDOW_MARGIN + Duration::from_millis(u64::try_from(jitter).unwrap_or_default()))
+        saturating_add(time, WINDOW_MARGIN + Duration::from_millis(u64::try_from(jitter).unwrap_or_default()))
     }
 }
 
@@ -387,18 +391,18 @@ impl QuotaWindow {
 
     /// Begins the next window when the clock says that this one is over.
     fn roll_over(&mut self, late: u32, now: DateTime<Utc>) {
-        if now < after(self.ends, WINDOW_MARGIN) {
+        if now < saturating_add(self.ends, WINDOW_MARGIN) {
             return;
         }
         // What was sent shortly before the end may have arrived after it, and counts in the new window too.
-        self.start_next(after(now, DEFAULT_WINDOW), late, now);
+        self.start_next(saturating_add(now, DEFAULT_WINDOW), late, now);
         self.confirmed = false;
     }
 
     /// Whether it was a guess to its end, though there were answers that could have told: the server announces no quota
     /// any more, and what it once said (or a gateway did) is not kept for ever.
     fn has_lapsed(&self, now: DateTime<Utc>) -> bool {
-        now >= after(self.ends, WINDOW_MARGIN) && !self.confirmed && self.headers_missing
+        now >= saturating_add(self.ends, WINDOW_MARGIN) && !self.confirmed && self.headers_missing
     }
 
     fn start_next(&mut self, ends: DateTime<Utc>, ours: u32, now: DateTime<Utc>) {
@@ -518,7 +522,7 @@ impl RateLimitHeaders {
         let left = Duration::from_secs(reset.into());
         // Rounded down, it leaves out up to a second; but no more is left of a window than its length.
         let most = if left == length && length == DEFAULT_WINDOW { left } else { left + HEADER_ROUNDING };
-        Some(Self { allowed, used: count, ends: after(now, most), remaining_time: left })
+        Some(Self { allowed, used: count, ends: saturating_add(now, most), remaining_time: left })
     }
 }
 

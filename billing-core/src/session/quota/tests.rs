@@ -1,7 +1,7 @@
 use super::*;
 
 fn at(seconds: f64) -> DateTime<Utc> {
-    after(DateTime::UNIX_EPOCH, Duration::from_secs_f64(seconds))
+    saturating_add(DateTime::UNIX_EPOCH, Duration::from_secs_f64(seconds))
 }
 
 fn headers(allowed: u32, count: u32, reset: u32) -> HeaderMap {

@@ -4,7 +4,7 @@ use std::hint::black_box;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use billing_core::calls::{BillableUsage, Call, PackedBillableUsage, TrusteeOverviewCall};
+use billing_core::calls::{BillableUsageCall, Call, PackedBillableUsageCall, TrusteeOverviewCall};
 use billing_core::{DecodeError, OrgId, Period};
 use bytes::Bytes;
 use http::Response;
@@ -28,12 +28,12 @@ pub(crate) fn run(file: &str, repeat: usize) -> Result<()> {
 /// The sums are within the times: what a resource says is read when it is asked for.
 pub(crate) fn visit(file: &str, repeat: usize) -> Result<()> {
     let body = Response::new(Bytes::from(std::fs::read(file)?));
-    let call = PackedBillableUsage(usage()?);
+    let call = PackedBillableUsageCall(usage()?);
     measure(|| call.parse(&body).map(|report| Sum::from(&report)), |sum| *sum, repeat)
 }
 
-fn usage() -> Result<BillableUsage> {
-    Ok(BillableUsage::new(Period::from_user("2026-10-01", "2026-11-01")?))
+fn usage() -> Result<BillableUsageCall> {
+    Ok(BillableUsageCall::new(Period::from_user("2026-10-01", "2026-11-01")?))
 }
 
 fn measure<T>(

@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use billing_core::calls::{BillableUsage, TrusteeOverviewCall};
+use billing_core::calls::{BillableUsageCall, TrusteeOverviewCall};
 use billing_core::session::Pacing;
 use billing_core::{BaseUrl, Credentials, Environment, OrgId, Period, PeriodIndex};
 use http::Uri;
@@ -85,13 +85,13 @@ impl Asked {
     pub(crate) fn overview(trustor: &OrgId, period: Option<PeriodIndex>) -> TrusteeOverviewCall {
         let latest = TrusteeOverviewCall::new(trustor.clone());
         match period {
-            Some(index) => latest.period(index),
+            Some(index) => latest.period_index(index),
             None => latest,
         }
     }
 
-    pub(crate) fn report(period: Period) -> BillableUsage {
-        BillableUsage::new(period)
+    pub(crate) fn report(period: Period) -> BillableUsageCall {
+        BillableUsageCall::new(period)
     }
 }
 

@@ -14,9 +14,9 @@ use std::time::{Duration, Instant};
 
 use billing_core::fleet::FleetPlan;
 use billing_core::fleet::FleetStep;
-use billing_core::fleet::journal::{Entry, Journal, JournalReader};
+use billing_core::fleet::journal::{Journal, JournalEntry, JournalReader};
 use billing_core::history::{PeriodOutcome, PeriodResult};
-use billing_core::sandbox::{Answer, ORG_ID, Sandbox};
+use billing_core::sandbox::{ORG_ID, Sandbox, SimulatedResponse};
 use billing_core::statement::CurrencyTotals;
 use billing_core::{Fleet, PeriodSelection, Policy, Reply, Request, Session, Statement};
 use bytes::Bytes;
@@ -71,8 +71,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         let (mut line, mut read, mut bytes) = (Vec::new(), 0_u128, 0_usize);
         while lines.read_until(b'\n', &mut line)? > 0 {
             bytes += line.len();
-            if let Some(Entry::Finding(finding)) = reader.read(&line)? {
-                fleet.recall(&finding);
+            if let Some(JournalEntry::Result(finding)) = reader.read_line(&line)? {
+                fleet.restore(&finding);
                 read += 1;
             }
             line.clear();
@@ -96,14 +96,14 @@ struct Written {
 
 impl Written {
     fn begin(path: &str, assignment: &FleetPlan) -> std::io::Result<Self> {
-        let (journal, line) = Journal::begin(assignment);
+        let (journal, line) = Journal::create(assignment);
         let mut file = File::create(path)?;
         file.write_all(line.as_bytes())?;
         Ok(Self { journal, file })
     }
 
     fn record(&mut self, finding: &PeriodResult) -> std::io::Result<()> {
-        match self.journal.record(finding) {
+        match self.journal.line_for(finding) {
             Some(line) => self.file.write_all(line.as_bytes()),
             None => Ok(()),
         }
@@ -123,7 +123,7 @@ fn run<A: billing_core::session::SharedSession>(
         match fleet.step(now) {
             // Answered at once, but handed over late: as many answers are there at a time as can be.
             FleetStep::Send(request, flight) => out.push_back((answer(&request, bodies), flight)),
-            FleetStep::Found(finding) => {
+            FleetStep::Result(finding) => {
                 take(&finding)?;
                 found += 1;
             }
@@ -159,7 +159,7 @@ fn bodies(periods: u32, now: DateTime<Utc>) -> Vec<Bytes> {
         .header("content-type", "application/x-www-form-urlencoded")
         .body(Bytes::from_static(b"grant_type=client_credentials"));
     let body = |answer| match answer {
-        Answer::Respond(response) => response.into_body(),
+        SimulatedResponse::Response(response) => response.into_body(),
         other => panic!("{other:?}"),
     };
     let token: serde_json::Value = login

@@ -9,7 +9,7 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use billing_core::calls::{
-    BillableUsage, ContractsCall, InvoiceLinesCall, InvoicesCall, OrganizationCall, TrusteeOverviewCall,
+    BillableUsageCall, ContractsCall, InvoiceLinesCall, InvoicesCall, OrganizationCall, TrusteeOverviewCall,
     TrustorsCall,
 };
 use billing_core::poll::{PollSchedule, PollTiming, PollTimings};
@@ -45,8 +45,8 @@ pub fn checkpoint(data: &[u8]) {
     });
     let sealed = *which >= 128;
     match which % 5 {
-        0 => changed::<Poll<BillableUsage>>(usual, sealed, data),
-        1 => changed::<Poll<BillableUsage>>(taught, sealed, data),
+        0 => changed::<Poll<BillableUsageCall>>(usual, sealed, data),
+        1 => changed::<Poll<BillableUsageCall>>(taught, sealed, data),
         2 => changed::<Exchange<TrusteeOverviewCall>>(call, sealed, data),
         3 => changed::<Pages<ContractsCall>>(pages, sealed, data),
         _ => changed::<History>(months, sealed, data),
@@ -64,7 +64,7 @@ trait Saved: Machine<Output: Debug> + Debug + Serialize + DeserializeOwned + 'st
     }
 }
 
-impl Saved for Poll<BillableUsage> {}
+impl Saved for Poll<BillableUsageCall> {}
 impl Saved for Exchange<TrusteeOverviewCall> {}
 
 impl Saved for Pages<ContractsCall> {
@@ -125,8 +125,8 @@ fn others_refuse<M: Saved>(saved: &str) {
         (TypeId::of::<T>(), |text| serde_json::from_str::<T>(text).is_ok())
     }
     let all = [
-        reader::<Poll<BillableUsage>>(),
-        reader::<Exchange<BillableUsage>>(),
+        reader::<Poll<BillableUsageCall>>(),
+        reader::<Exchange<BillableUsageCall>>(),
         reader::<Exchange<TrusteeOverviewCall>>(),
         reader::<Exchange<OrganizationCall>>(),
         reader::<Exchange<ContractsCall>>(),
@@ -142,10 +142,10 @@ fn others_refuse<M: Saved>(saved: &str) {
     }
 }
 
-fn poll(polls: PollSchedule) -> Poll<BillableUsage> {
+fn poll(polls: PollSchedule) -> Poll<BillableUsageCall> {
     let api = Environment::default().api().clone();
     let policy = Policy { poll: polls, ..Policy::default() };
-    parked(Poll::new(BillableUsage::new(period()), api, policy), 200, r#"{"status":"InProgress"}"#)
+    parked(Poll::new(BillableUsageCall::new(period()), api, policy), 200, r#"{"status":"InProgress"}"#)
 }
 
 fn learned() -> PollSchedule {

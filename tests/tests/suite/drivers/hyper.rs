@@ -152,7 +152,7 @@ async fn a_report_is_polled_in_virtual_time() {
 async fn a_stream_yields_progress_and_one_end() {
     let server = reports(3);
     let builder = client(server.environment("http")).clock(VirtualClock::new());
-    let updates = builder.build().expect("a client").watch_usage_report(october());
+    let updates = builder.build().expect("a client").usage_report_stream(october());
     assert!(server.requests().is_empty(), "nothing happens before it is polled");
     let updates: Vec<_> = updates.collect().await;
     let [Update::Progress(first), Update::Progress(second), Update::Done(Ok(report))] = &updates[..] else {
@@ -165,7 +165,7 @@ async fn a_stream_yields_progress_and_one_end() {
 #[tokio::test]
 async fn a_stream_of_a_failure_ends_with_it() {
     let client = client(loopback::refusing()).clock(VirtualClock::new()).build().expect("a client");
-    let updates: Vec<_> = client.watch(client.exchange(overview())).collect().await;
+    let updates: Vec<_> = client.run_as_stream(client.exchange(overview())).collect().await;
     let (end, before) = updates.split_last().expect("an end");
     assert!(
         matches!(end, Update::Done(Err(error)) if matches!(error.kind(), ErrorKind::Transport(_))),
@@ -195,16 +195,16 @@ async fn a_stream_that_has_ended_may_be_polled_again() {
     for (server, good) in [(good, 1), (refusing, 0)] {
         let client = client(server.environment("http")).build().expect("a client");
         let is_good = |update: &Update<TrusteeOverview>| matches!(update, Update::Done(Ok(_)));
-        let updates = all_of(client.watch(client.exchange(overview()))).await;
+        let updates = all_of(client.run_as_stream(client.exchange(overview()))).await;
         assert_eq!((updates.len(), updates.iter().filter(|update| is_good(update)).count()), (1, good));
-        let updates = all_of(client.watch_usage_report(october())).await;
+        let updates = all_of(client.usage_report_stream(october())).await;
         let is_good = |update: &&Update<_>| matches!(update, Update::Done(Ok(_)));
         assert_eq!((updates.len(), updates.iter().filter(is_good).count()), (1, good));
 
         let findings = all_of(client.history(TRUSTOR.parse().expect("an id"), latest)).await;
         assert_eq!((findings.len(), findings.iter().flatten().count()), (1, good));
         let mut walk = client.history(TRUSTOR.parse().expect("an id"), latest);
-        let findings = all_of(client.walk(walk.rest().expect("all of it").clone())).await;
+        let findings = all_of(client.resume_history(walk.rest().expect("all of it").clone())).await;
         assert_eq!((findings.len(), findings.iter().flatten().count()), (1, good));
         // After an error the rest is what failed.
         all_of(&mut walk).await;
@@ -215,7 +215,7 @@ async fn a_stream_that_has_ended_may_be_polled_again() {
             FleetPlan::new([TRUSTOR.parse().expect("an id")], latest, api, VirtualClock::new().now());
         let found = |updates: Vec<Result<FleetUpdate, Aborted>>| {
             assert_eq!(updates.last().expect("an item").is_ok(), good == 1);
-            updates.into_iter().flatten().filter(|update| update.finding.is_some()).count()
+            updates.into_iter().flatten().filter(|update| update.result.is_some()).count()
         };
         assert_eq!(found(all_of(client.fleet(&assignment).run()).await), good);
         assert_eq!(found(all_of(client.fleet(&assignment).run_watched(|_| ())).await), good);
@@ -274,7 +274,7 @@ async fn a_login_whose_future_is_dropped_is_taken_over_at_once() {
 async fn a_stream_dropped_in_a_login_gives_it_up() {
     let (server, mut at_the_login, _never) = server_with_a_slow_login();
     let client = client(server.environment("http")).build().expect("a client");
-    let mut updates = Box::pin(client.watch_usage_report(october()));
+    let mut updates = Box::pin(client.usage_report_stream(october()));
     tokio::select! {
         update = updates.next() => panic!("{update:?}"),
         login = at_the_login.recv() => login.expect("a login"),
@@ -325,11 +325,11 @@ fn a_client_is_shared_and_its_futures_are_sent() {
     sent(client.usage_report(october()));
     sent(client.trustee_overview(TRUSTOR.parse().expect("an id"), None));
     sent(client.run_watched(client.exchange(overview()), |_| ()));
-    sent(client.watch(client.exchange(overview())));
+    sent(client.run_as_stream(client.exchange(overview())));
     sent(client.history(TRUSTOR.parse().expect("an id"), PeriodSelection::All));
     sent(client.trustors());
     sent(client.trustors().entities());
-    let document = || client.document(InvoiceDocumentCall::new(TRUSTOR.parse().expect("an id")));
+    let document = || client.download_machine(InvoiceDocumentCall::new(TRUSTOR.parse().expect("an id")));
     sent(client.run(document()));
     sent(client.download(document(), async || Ok(Vec::new())));
     sent(client.download(document(), || tokio::fs::File::create("document.pdf")));

@@ -89,7 +89,8 @@ fn a_report_is_polled_in_virtual_time() {
     let clock = VirtualClock::new();
     let client = client(server.environment("http")).clock(clock.clone()).build().expect("a client");
     let mut progress = Vec::new();
-    let report = client.usage_report_watched(october(), |p| progress.push(p.clone())).expect("a report");
+    let report =
+        client.usage_report_with_progress(october(), |p| progress.push(p.clone())).expect("a report");
     assert!(report.usages().is_empty());
     assert_eq!(progress.iter().map(|p| p.pending_answers).collect::<Vec<_>>(), [1, 2]);
     assert_eq!(clock.slept().len(), 2);

@@ -99,7 +99,7 @@ async fn report(client: Client) -> Result<(), Error> {
 }
 
 async fn updates(client: Client) {
-    let mut updates = Box::pin(client.watch_usage_report(october()));
+    let mut updates = Box::pin(client.usage_report_stream(october()));
     while let Some(update) = updates.next().await {
         if let Update::Done(result) = update {
             result.expect("a report");
@@ -146,7 +146,7 @@ async fn hyper_a_stream_dropped_between_two_items_leaves_nothing_behind() {
     let server = server();
     for n in 0..4 {
         let client = client(&server);
-        let mut updates = Box::pin(client.watch_usage_report(october()).take(n));
+        let mut updates = Box::pin(client.usage_report_stream(october()).take(n));
         while updates.next().await.is_some() {}
         drop(updates);
         fresh(&client).await.unwrap_or_else(|error| panic!("dropped after {n} items: {error}"));

@@ -7,7 +7,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use billing_core::calls::{BillableUsage, ContractsCall, InvoiceDocumentCall, InvoicesCall, TrustorsCall};
+use billing_core::calls::{
+    BillableUsageCall, ContractsCall, InvoiceDocumentCall, InvoicesCall, TrustorsCall,
+};
 use billing_core::fleet::FleetPlan;
 use billing_core::{OrgId, PeriodIndex, PeriodSelection};
 use billing_hyper::{Client, Fleet, Update};
@@ -27,7 +29,7 @@ pub(super) type Operation = (&'static str, fn(Client) -> BoxFuture<'static, ()>)
 
 pub(super) const OPERATIONS: [Operation; 25] = [
     ("usage_report", |c| Box::pin(async move { drop(c.usage_report(october()).await.expect("a report")) })),
-    ("watch_usage_report", |c| Box::pin(async move { watched(c.watch_usage_report(october())).await })),
+    ("watch_usage_report", |c| Box::pin(async move { watched(c.usage_report_stream(october())).await })),
     ("trustee_overview", |c| {
         Box::pin(async move { drop(c.trustee_overview(organization(), None).await.expect("an overview")) })
     }),
@@ -35,13 +37,15 @@ pub(super) const OPERATIONS: [Operation; 25] = [
     ("run_watched", |c| {
         Box::pin(async move { drop(c.run_watched(c.exchange(call()), |_| ()).await.expect("an overview")) })
     }),
-    ("watch", |c| Box::pin(async move { watched(c.watch(c.poll(BillableUsage::new(october())))).await })),
+    ("watch", |c| {
+        Box::pin(async move { watched(c.run_as_stream(c.poll(BillableUsageCall::new(october())))).await })
+    }),
     ("history", |c| Box::pin(async move { all(c.history(organization(), two_periods())).await })),
     ("walk", |c| {
         Box::pin(async move {
             let begun = c.history(organization(), two_periods());
             let saved = begun.rest().cloned().expect("all of it");
-            all(c.walk(saved)).await;
+            all(c.resume_history(saved)).await;
         })
     }),
     ("fleet", |c| Box::pin(async move { all(fleet(&c).run()).await })),
@@ -66,19 +70,19 @@ pub(super) const OPERATIONS: [Operation; 25] = [
     }),
     ("download", |c| {
         Box::pin(async move {
-            let document = c.document(InvoiceDocumentCall::new(id("i-1")));
+            let document = c.download_machine(InvoiceDocumentCall::new(id("i-1")));
             c.download(document, Hesitant::open).await.map(drop).expect("a document");
         })
     }),
     ("download_watched", |c| {
         Box::pin(async move {
-            let document = c.document(InvoiceDocumentCall::new(id("i-1")));
+            let document = c.download_machine(InvoiceDocumentCall::new(id("i-1")));
             c.download_watched(document, Hesitant::open, |_| ()).await.map(drop).expect("a document");
         })
     }),
     ("run, a document in memory", |c| {
         Box::pin(async move {
-            drop(c.run(c.document(InvoiceDocumentCall::new(id("i-1")))).await.expect("a document"));
+            drop(c.run(c.download_machine(InvoiceDocumentCall::new(id("i-1")))).await.expect("a document"));
         })
     }),
     ("list", |c| Box::pin(async move { all(c.list(TrustorsCall::new())).await })),
