@@ -297,7 +297,7 @@ impl Fleet<'_> {
     /// Takes in what is known already: it is not asked for again.
     pub(crate) fn recall(&mut self, finding: &PeriodResult) {
         match self {
-            Self::Cloud(fleet) => fleet.recall(finding),
+            Self::Cloud(fleet) => fleet.restore(finding),
             Self::Sandbox(fleet, _) => fleet.restore(finding),
         }
     }

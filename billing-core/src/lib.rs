@@ -18,7 +18,7 @@
 //!   └───────┬───────────────────────────────────────────────────────────────────┘
 //!           ▼
 //!   ┌─ machines ── step(now) ─► Send(request) | Wait(until) | Done(result) ─────┐
-//!   │  ReplyFuture<Call>     one call with its retries, by the decision table      │
+//!   │  Exchange<Call>     one call with its retries, by the decision table      │
 //!   │  Poll<Call>         an exchange again and again until the report is whole │
 //!   │  Pages<Call>        an exchange for each page of a list                   │
 //!   │  History            an exchange for each billing period, back in time     │

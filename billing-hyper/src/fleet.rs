@@ -28,13 +28,13 @@ use crate::session::LockedSession;
 ///
 /// async fn latest(client: &Client, organizations: Vec<OrgId>) -> Result<(), Box<dyn std::error::Error>> {
 ///     let (api, now) = (client.environment().api().clone(), SystemTime::now().into());
-///     let assignment = FleetPlan::new(organizations, PeriodSelection::Nth(PeriodIndex::new(0)), api, now);
-///     let updates = client.fleet(&assignment).run();
+///     let plan = FleetPlan::new(organizations, PeriodSelection::Nth(PeriodIndex::new(0)), api, now);
+///     let updates = client.fleet(&plan).run();
 ///     pin_mut!(updates);
 ///     while let Some(update) = updates.next().await {
 ///         let update = update?;
-///         if let Some(finding) = update.finding {
-///             println!("{}: {:?}", finding.organization, finding.found);
+///         if let Some(result) = update.result {
+///             println!("{}: {:?}", result.organization, result.outcome);
 ///         }
 ///         eprintln!("{}", update.progress);
 ///     }
@@ -53,8 +53,8 @@ impl Fleet {
     /// So many requests out at a time are the default.
     pub const AT_ONCE: usize = fleet::Fleet::<LockedSession>::DEFAULT_IN_FLIGHT;
 
-    pub(crate) fn new(parts: Arc<ClientInner>, policy: Policy, assignment: &FleetPlan) -> Self {
-        let fleet = fleet::Fleet::new(assignment, policy, parts.session.clone());
+    pub(crate) fn new(parts: Arc<ClientInner>, policy: Policy, plan: &FleetPlan) -> Self {
+        let fleet = fleet::Fleet::new(plan, policy, parts.session.clone());
         Self { parts, fleet }
     }
 
@@ -64,7 +64,7 @@ impl Fleet {
     }
 
     /// Takes in what is known already, a finding of a journal: it is not asked for again.
-    pub fn recall(&mut self, finding: &PeriodResult) {
+    pub fn restore(&mut self, finding: &PeriodResult) {
         self.fleet.restore(finding);
     }
 

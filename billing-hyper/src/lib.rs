@@ -20,10 +20,10 @@
 //! let region: Region = "eu-central-1".parse()?;
 //! let client = Client::new(region.into(), Credentials::client("client id", "client secret")?)?;
 //! let october = Period::from_user("2026-10-01", "2026-11-01")?;
-//! let mut updates = std::pin::pin!(client.watch_usage_report(october));
+//! let mut updates = std::pin::pin!(client.usage_report_stream(october));
 //! while let Some(update) = updates.next().await {
 //!     match update {
-//!         Update::Progress(progress) => eprintln!("{}", progress.waiting),
+//!         Update::Progress(progress) => eprintln!("{}", progress.wait_reason),
 //!         Update::Done(report) => println!("{} usages", report?.usages().len()),
 //!     }
 //! }

@@ -37,17 +37,17 @@ use crate::session::LockedSession;
 ///
 /// fn year(client: &Client, organizations: Vec<OrgId>) -> Result<(), Box<dyn std::error::Error>> {
 ///     let (api, now) = (client.environment().api().clone(), SystemTime::now().into());
-///     let assignment = FleetPlan::new(organizations, PeriodSelection::year(2026)?, api, now);
-///     let mut fleet = client.fleet(&assignment);
+///     let plan = FleetPlan::new(organizations, PeriodSelection::year(2026)?, api, now);
+///     let mut fleet = client.fleet(&plan);
 ///
 ///     // What an earlier run has found, if there was one. (It is about customers: let nobody else read the file.)
 ///     let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open("2026.journal")?;
 ///     file.try_lock()?; // The lines of two runs would spoil it.
 ///     let (mut reader, mut lines, mut line) = (JournalReader::default(), BufReader::new(&file), Vec::new());
 ///     while lines.read_until(b'\n', &mut line)? > 0 {
-///         match reader.read(&line)? {
-///             Some(JournalEntry::FleetPlan(of)) => assignment.is_that_of(&of)?,
-///             Some(JournalEntry::PeriodResult(finding)) => fleet.recall(&finding),
+///         match reader.read_line(&line)? {
+///             Some(JournalEntry::Plan(of)) => of.check_resumable_as(&plan)?,
+///             Some(JournalEntry::Result(result)) => fleet.restore(&result),
 ///             None => {}
 ///         }
 ///         line.clear();
@@ -55,7 +55,7 @@ use crate::session::LockedSession;
 ///     let (mut journal, first, good) = match reader.finish() {
 ///         Some((journal, good)) => (journal, String::new(), good),
 ///         None => {
-///             let (journal, first) = Journal::create(&assignment);
+///             let (journal, first) = Journal::create(&plan);
 ///             (journal, first, 0)
 ///         }
 ///     };
@@ -66,7 +66,7 @@ use crate::session::LockedSession;
 ///
 ///     let mut broken = None;
 ///     let progress = fleet.run(|update| {
-///         let line = update.finding.as_ref().and_then(|finding| journal.record(finding));
+///         let line = update.result.as_ref().and_then(|result| journal.line_for(result));
 ///         if let Some(Err(error)) = line.map(|line| file.write_all(line.as_bytes()).and_then(|()| file.sync_data())) {
 ///             broken = Some(error);
 ///             return ControlFlow::Break(());
@@ -89,9 +89,8 @@ impl Fleet {
     /// So many requests out at a time, each with a thread, are the default.
     pub const AT_ONCE: usize = fleet::Fleet::<LockedSession>::DEFAULT_IN_FLIGHT;
 
-    pub(crate) fn new(client: Client, assignment: &FleetPlan) -> Self {
-        let fleet =
-            fleet::Fleet::new(assignment, client.policy_with_new_seed(), client.parts().session.clone());
+    pub(crate) fn new(client: Client, plan: &FleetPlan) -> Self {
+        let fleet = fleet::Fleet::new(plan, client.policy_with_new_seed(), client.parts().session.clone());
         Self { fleet, client, threads: Self::AT_ONCE }.at_once(Self::AT_ONCE)
     }
 
@@ -102,7 +101,7 @@ impl Fleet {
     }
 
     /// Takes in what is known already, a finding of a journal: it is not asked for again.
-    pub fn recall(&mut self, finding: &PeriodResult) {
+    pub fn restore(&mut self, finding: &PeriodResult) {
         self.fleet.restore(finding);
     }
 

@@ -18,7 +18,7 @@
 //! let region: Region = "eu-central-1".parse()?;
 //! let client = Client::new(region.into(), Credentials::client("client id", "client secret")?)?;
 //! let october = Period::from_user("2026-10-01", "2026-11-01")?;
-//! let report = client.usage_report_watched(october, |progress| eprintln!("{}", progress.waiting))?;
+//! let report = client.usage_report_with_progress(october, |progress| eprintln!("{}", progress.wait_reason))?;
 //! for usage in report.usages() {
 //!     println!("{:?}", usage.name);
 //! }

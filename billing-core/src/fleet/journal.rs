@@ -26,17 +26,17 @@
 //!
 //! let organizations = ["org-1".parse()?, "org-2".parse()?];
 //! let now = "2026-11-02T09:00:00Z".parse()?;
-//! let assignment = FleetPlan::new(organizations, PeriodSelection::year(2026)?, Environment::default().api().clone(), now);
+//! let plan = FleetPlan::new(organizations, PeriodSelection::year(2026)?, Environment::default().api().clone(), now);
 //!
 //! // A new run writes this first, then `journal.record(&finding)` for each finding, each line to the disk before the next.
-//! let (journal, first_line) = Journal::create(&assignment);
+//! let (journal, first_line) = Journal::create(&plan);
 //!
 //! // One that goes on reads line by line, each with its end.
 //! let mut reader = JournalReader::default();
-//! let Some(JournalEntry::Plan(read)) = reader.read(first_line.as_bytes())? else { panic!("the first line") };
-//! assert_eq!(read, assignment);
-//! // The next would be an `JournalEntry::PeriodResult`. This one was being written when the run was killed:
-//! assert!(reader.read(b"{\"organization\":\"or")?.is_none());
+//! let Some(JournalEntry::Plan(read)) = reader.read_line(first_line.as_bytes())? else { panic!("the first line") };
+//! assert_eq!(read, plan);
+//! // The next would be an `JournalEntry::Result`. This one was being written when the run was killed:
+//! assert!(reader.read_line(b"{\"organization\":\"or")?.is_none());
 //! let (_journal, good) = reader.finish().expect("it has a first line");
 //! assert_eq!(good, first_line.len() as u64, "the file is cut to this length before it is gone on with");
 //! # Ok::<(), Box<dyn std::error::Error>>(())
@@ -69,10 +69,9 @@ pub struct Journal {
 
 impl Journal {
     /// The journal of a new run, and its first line.
-    pub fn create(assignment: &FleetPlan) -> (Self, String) {
+    pub fn create(plan: &FleetPlan) -> (Self, String) {
         let mut journal = Self { checksum: FNV_OFFSET_BASIS };
-        let line =
-            journal.seal_line(&JournalHeader { format: FORMAT.into(), version: VERSION, plan: assignment });
+        let line = journal.seal_line(&JournalHeader { format: FORMAT.into(), version: VERSION, plan });
         (journal, line)
     }
 
@@ -169,9 +168,9 @@ impl JournalReader {
                 if first.version != VERSION {
                     return Err(JournalError::UnsupportedVersion(first.version));
                 }
-                let assignment = serde_json::from_str::<HeaderPlan>(text).map_err(malformed)?.assignment;
+                let plan = serde_json::from_str::<HeaderPlan>(text).map_err(malformed)?.plan;
                 self.journal = Some(Journal { checksum: check });
-                JournalEntry::Plan(assignment)
+                JournalEntry::Plan(plan)
             }
             Some(journal) => {
                 let record: ResultLine = serde_json::from_str(text).map_err(malformed)?;
@@ -258,7 +257,7 @@ struct HeaderVersion {
 
 #[derive(Deserialize)]
 struct HeaderPlan {
-    assignment: FleetPlan,
+    plan: FleetPlan,
 }
 
 /// One finding.

@@ -32,7 +32,7 @@
 //! let mut sandbox = Sandbox::new(7);
 //! let environment = sandbox.environment();
 //! let session = Rc::new(RefCell::new(Session::new(environment.clone(), sandbox.credentials())));
-//! let organizations: Vec<_> = sandbox.organizations().map(|(id, _)| id).collect();
+//! let organizations: Vec<_> = sandbox.sample_trustors().map(|(id, _)| id).collect();
 //!
 //! let mut now: DateTime<Utc> = "2026-11-02T09:00:00Z".parse()?;
 //! let latest = PeriodSelection::Nth(PeriodIndex::new(0));

@@ -74,7 +74,7 @@ use walk::{PeriodRelevance, WalkState};
 /// organisation.
 ///
 /// # Bound
-/// Each turn is one [`ReplyFuture`](crate::ReplyFuture), with its bound; there are at most [`History::MAX_PERIODS`] turns. After
+/// Each turn is one [`Exchange`](crate::Exchange), with its bound; there are at most [`History::MAX_PERIODS`] turns. After
 /// [`History::MAX_FAILURES`] failed indexes in a row, or as many that are the same period again, the walk ends and says so.
 #[derive(Clone, Debug)]
 #[must_use = "a machine does nothing unless it is stepped"]

@@ -47,18 +47,18 @@ impl Request {
 ///     mut sink: impl Write,
 /// ) -> Reply {
 ///     let (head, mut body) = response.into_parts();
-///     let mut intake = request.body_target(&head)?;
+///     let mut body_target = request.body_target(&head)?;
 ///     let mut chunk = [0; 4096];
 ///     loop {
 ///         let lost = |error| TransportError::from_source(TransportErrorKind::Truncated, error);
 ///         let n = body.read(&mut chunk).map_err(lost)?;
-///         match intake {
-///             BodyTarget::CollectBody(ref mut reader) if n > 0 => reader.push(&chunk[..n])?,
+///         match body_target {
+///             BodyTarget::Collect(ref mut reader) if n > 0 => reader.push(&chunk[..n])?,
 ///             BodyTarget::Stream(ref mut passage) if n > 0 => {
 ///                 passage.count(&chunk[..n])?;
 ///                 sink.write_all(&chunk[..n]).map_err(TransportError::from_sink_error)?;
 ///             }
-///             BodyTarget::CollectBody(reader) => return Ok(http::Response::from_parts(head, reader.finish()?)),
+///             BodyTarget::Collect(reader) => return Ok(http::Response::from_parts(head, reader.finish()?)),
 ///             BodyTarget::Stream(passage) => {
 ///                 sink.flush().map_err(TransportError::from_sink_error)?;
 ///                 return passage.finish(head);

@@ -33,7 +33,7 @@
 //! let poll = Poll::new(call, environment.api().clone(), Policy::default());
 //!
 //! // The gateway in front of the API will fail once.
-//! sandbox.fail(FaultTarget::UsageReport, Fault::Html(503));
+//! sandbox.inject(FaultTarget::UsageReport, Fault::Html(503));
 //!
 //! let mut now: DateTime<Utc> = "2026-11-02T09:00:00Z".parse()?;
 //! let report = sandbox.run(Authorized::new(poll, session), &mut now, |_| {})?;

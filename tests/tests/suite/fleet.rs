@@ -413,12 +413,12 @@ fn what_is_recalled_is_not_asked_for_again_and_requests_are_told_of() {
         let done = match transport {
             Transport::Ureq => {
                 let mut fleet = ureq_client(&server, &time).fleet(&assignment);
-                known.iter().for_each(|finding| fleet.recall(finding));
+                known.iter().for_each(|finding| fleet.restore(finding));
                 fleet.run_watched(|_| ControlFlow::Continue(()), watch).unwrap().done
             }
             _ => tokio::runtime::Runtime::new().unwrap().block_on(async {
                 let mut fleet = hyper_client(&server, &time).fleet(&assignment).at_once(5);
-                known.iter().for_each(|finding| fleet.recall(finding));
+                known.iter().for_each(|finding| fleet.restore(finding));
                 let updates = fleet.run_watched(watch).map(|update| update.unwrap().progress.done);
                 updates.fold(0, |most, done| async move { most.max(done) }).await
             }),

@@ -41,7 +41,7 @@ use crate::{BaseUrl, DecodeError, Error, ErrorKind, Machine, Operation, Policy, 
 /// Asks where a document is, and fetches it; see the [module's text](self).
 ///
 /// # Bound
-/// At most four [`ReplyFuture`](crate::ReplyFuture)s, with their bounds: one for an address and one for the document, and both once
+/// At most four [`Exchange`](crate::Exchange)s, with their bounds: one for an address and one for the document, and both once
 /// more where the address is refused. All of it has one deadline.
 ///
 /// It cannot be saved, because the address that it holds is a secret.

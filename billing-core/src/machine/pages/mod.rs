@@ -79,7 +79,7 @@ impl<'a> NextPage<'a> {
 /// next number is asked for, by the query parameter `pageNumber`; a server that then answers with another number is an error.
 ///
 /// # Bound
-/// Each turn is one [`ReplyFuture`](crate::ReplyFuture), with its bound; there are at most [`Pages::MAX_PAGES`] turns.
+/// Each turn is one [`Exchange`](crate::Exchange), with its bound; there are at most [`Pages::MAX_PAGES`] turns.
 #[derive(Clone, Debug)]
 pub struct Pages<C>(PagesState<C>);
 

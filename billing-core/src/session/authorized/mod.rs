@@ -16,11 +16,11 @@
 //! ```
 //! use std::{cell::RefCell, rc::Rc};
 //! use billing_core::calls::TrusteeOverviewCall;
-//! use billing_core::{Authorized, Credentials, Environment, ReplyFuture, Machine, Policy, Session, Step};
+//! use billing_core::{Authorized, Credentials, Environment, Exchange, Machine, Policy, Session, Step};
 //!
 //! let environment = Environment::default();
 //! let call = TrusteeOverviewCall::new("9d750d63-95ae-4df7-8955-2bca7152ca19".parse()?);
-//! let exchange = ReplyFuture::new(call, environment.api().clone(), Policy::default());
+//! let exchange = Exchange::new(call, environment.api().clone(), Policy::default());
 //! let session = Session::new(environment, Credentials::client("id", "secret")?);
 //! let machine = Authorized::new(exchange, Rc::new(RefCell::new(session)));
 //!
