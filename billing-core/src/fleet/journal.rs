@@ -133,7 +133,7 @@ impl JournalReader {
     /// of a journal's first line.
     ///
     /// # Errors
-    /// An error if the line is not exactly as it was written.
+    /// Returns an error if the line is not exactly as it was written.
     pub fn read_line(&mut self, line: &[u8]) -> Result<Option<JournalEntry>, JournalError> {
         let refuse = |reason| JournalError::InvalidLine { line: self.valid_lines + 1, reason };
         if self.incomplete {

@@ -61,7 +61,7 @@ impl FleetPlan {
     /// organisations, in any order and with any start.
     ///
     /// # Errors
-    /// An error that names the difference.
+    /// Returns the difference.
     pub fn check_resumable_as(&self, other: &Self) -> Result<(), PlanMismatch> {
         if self.api != other.api {
             return Err(PlanMismatch::Api(self.api.to_string(), other.api.to_string()));

@@ -36,7 +36,7 @@ impl PeriodSelection {
     /// ```
     ///
     /// # Errors
-    /// An error if one of them is not a date, or if `from` is after `to`.
+    /// Returns an error if one of them is not a date, or if `from` is after `to`.
     pub fn from_user(from: &str, to: &str) -> Result<Self, InvalidInput> {
         Period::new(Timestamp::from_user(from)?, Timestamp::range_end_from_user(to)?).map(Self::Range)
     }
@@ -45,7 +45,7 @@ impl PeriodSelection {
     /// periods do not begin with a calendar month.
     ///
     /// # Errors
-    /// An error for a year before 1 or after 9998.
+    /// Returns an error for a year before 1 or after 9998.
     pub fn year(year: i32) -> Result<Self, InvalidInput> {
         let first = |year: i32| {
             let midnight = NaiveDate::from_ymd_opt(year, 1, 1).and_then(|day| day.and_hms_opt(0, 0, 0));

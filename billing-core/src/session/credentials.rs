@@ -19,13 +19,13 @@ impl Credentials {
     /// lifetime is over.
     ///
     /// # Errors
-    /// An error if the id or the secret is empty, or if the id has a control character or a colon, which HTTP
+    /// Returns an error if the id or the secret is empty, or if the id has a control character or a colon, which HTTP
     /// Basic authentication cannot encode.
     pub fn client(id: impl Into<String>, secret: impl Into<Secret>) -> Result<Self, InvalidInput> {
         let (id, secret) = (id.into(), secret.into());
         if id.is_empty() || id.contains(':') || id.contains(char::is_control) {
             return Err(InvalidInput::Credentials(
-                "the client id is empty or holds a colon or a control character",
+                "the client id is empty or has a colon or a control character",
             ));
         }
         if secret.expose().is_empty() {
@@ -38,10 +38,10 @@ impl Credentials {
     /// the first 401 is final.
     ///
     /// # Errors
-    /// An error if the token is empty or has characters that are not allowed in a header.
+    /// Returns an error if the token is empty or has characters that are not allowed in a header.
     pub fn access_token(token: impl Into<Secret>) -> Result<Self, InvalidInput> {
         let bearer = Bearer::new(token.into()).ok_or(InvalidInput::Credentials(
-            "the access token is empty or holds characters that no header can",
+            "the access token is empty or has characters that are not allowed in a header",
         ))?;
         Ok(Self(Grant::Token(bearer)))
     }
