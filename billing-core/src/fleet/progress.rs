@@ -84,7 +84,7 @@ fn slice_number(now: DateTime<Utc>) -> i64 {
 }
 
 /// Estimates the time at which `left` more requests are done. The estimate is the later of two: the time that
-/// the quota allows, and the time at the rate so far, which was `answers` since `begun`.
+/// the quota allows, and the time at the rate so far, which was `answers` since `started_at`.
 pub(super) fn estimated_end(
     left: u64,
     throughput: &Throughput,

@@ -349,7 +349,7 @@ fn it_waits_and_is_restored_while_it_does() {
         ("\"version\":2", "\"version\":9,\"more\":1", "version 9"),
         ("billing-core history", "billing-core poll", "no saved"),
         ("api.mypurecloud.com", "api.evil.example", "checksum"),
-        ("\"next\":0", "\"next\":1", "checksum"),
+        ("\"next_index\":0", "\"next_index\":1", "checksum"),
     ] {
         assert!(saved.contains(from), "{from} in {saved}");
         let error = serde_json::from_str::<History>(&saved.replace(from, to)).unwrap_err().to_string();

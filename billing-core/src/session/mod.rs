@@ -10,7 +10,7 @@
 //!              ▼                                                                         │
 //!   no token ─► login in flight ─┬─► token, generation n+1 ──────────────────────────────┘
 //!       ▲                        ├─► refused: every call of the session fails so
-//!       └── backs off ◄──────────┘   (429, 5xx, no answer; five in a row fail whoever waits)
+//!       └── backs off ◄──────────┘   (429, 5xx, no reply; the sixth failure in a row fails all that wait)
 //! ```
 
 mod access;

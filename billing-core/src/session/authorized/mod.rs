@@ -4,7 +4,7 @@
 //! ```text
 //!   inner machine sends ─► session ─┬─ go ──────────► request with token ─► reply ─┬─ 401 ─► session again
 //!            ▲                      ├─ log in ──────► login ─► session again       │
-//!            │                      ├─ somebody is ─► wait ──► session again       │
+//!            │                      ├─ other login ─► wait ─► session again        │
 //!            │                      └─ not yet ─► the inner machine waits          │
 //!            └──────────────────────────── everything else ◄───────────────────────┘
 //! ```
