@@ -1,4 +1,4 @@
-//! Values that are valid once they exist: ids, periods, amounts, timestamps, addresses, secrets.
+//! Validated values: ids, periods, amounts, timestamps, addresses, secrets.
 
 pub(crate) mod amount;
 pub(crate) mod clock;
