@@ -345,7 +345,7 @@ fn it_waits_and_is_restored_while_it_does() {
     for (from, to, why) in [
         ("\"version\":2", "\"version\":9", "version 9"),
         ("\"version\":2", "\"version\":9,\"more\":1", "version 9"),
-        ("billing-core history", "billing-core poll", "no saved"),
+        ("billing-core history", "billing-core poll", "not a saved"),
         ("api.mypurecloud.com", "api.evil.example", "checksum"),
         ("\"next\":0", "\"next\":1", "checksum"),
     ] {

@@ -26,23 +26,24 @@ use crate::values::DocumentUrl;
 use crate::values::clock::{between, saturating_add, saturating_sub};
 use crate::{BaseUrl, Error, ErrorKind, Machine, Operation, Policy, Step};
 
-/// One [`Call`], repeated as the decision table says until it succeeds or fails for good.
+/// One [`Call`], retried by the decision table until it succeeds or fails for good.
 ///
 /// # Bound
-/// Between two answers that the call accepts there are at most 5 transient failures in a row, each followed by at most 2
-/// unreadable answers in a row; every 429 is followed by a wait of at least a second, so that there are at most as many
-/// as the seconds until the deadline. What a session adds, [`Authorized`](crate::Authorized) says.
+/// Between two accepted responses there are at most 5 transient failures in a row, each followed by at most 2
+/// undecodable responses in a row. Every 429 is followed by a wait of at least 1 s, so there are at most as
+/// many 429s as seconds until the deadline. [`Authorized`](crate::Authorized) documents the requests that a
+/// session adds.
 #[derive(Clone, Debug)]
 pub struct Exchange<C>(RetryLoop<C>);
 
 impl<C: Call> Exchange<C> {
-    /// The call, to be made under the address `api`.
+    /// Creates an exchange that sends `call` to the API at `api`.
     pub fn new(call: C, api: BaseUrl, policy: Policy) -> Self {
         Self(RetryLoop::new(call, api, policy))
     }
 }
 
-/// What an exchange is, alone or as a part of another machine.
+/// The retry loop of one call, used by [`Exchange`] and inside the other machines.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RetryLoop<C> {
@@ -53,7 +54,7 @@ pub(crate) struct RetryLoop<C> {
     state: ExchangeState,
 }
 
-/// Everything that changes, and nothing that could not be saved.
+/// The mutable part of a retry loop; all of it can be saved except `last_context`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ExchangeState {
@@ -66,22 +67,22 @@ struct ExchangeState {
     transient_failures: u32,
     decode_failures: u32,
     throttles: u32,
-    /// What the last failure left, for the error if there is no time to repeat it.
+    /// The context of the last failure, for the error if no time is left for a retry.
     #[serde(skip)]
     last_context: ErrorContext,
 }
 
-/// What comes next for a machine that has not ended.
+/// The next action of a machine that has not ended.
 pub(crate) enum NextAction {
     Send(Box<Request>),
     Wait(DateTime<Utc>),
 }
 
-/// A reply, taken in.
+/// The outcome of a reply that is not an error.
 pub(crate) enum Handled<T> {
-    /// The call's answer, and the server's hint when to ask again.
+    /// The parsed response, the time from `Retry-After`, and the context of the response.
     Accepted(T, Option<DateTime<Utc>>, ErrorContext),
-    /// The request is to be repeated.
+    /// A failure after which the request is sent again.
     Retry,
 }
 
@@ -102,25 +103,26 @@ impl<C: Call> RetryLoop<C> {
         Self { call, api, policy, state }
     }
 
-    /// The same with another policy; its time counts anew.
+    /// Replaces the policy; the timeout counts anew from the next step.
     pub(crate) fn with_policy(mut self, policy: Policy) -> Self {
         self.state.deadline = None;
         Self { policy, ..self }
     }
 
-    /// Another call as the next part of the same operation: under the same deadline, and counted with it.
+    /// Creates the retry loop of the next call of the same operation: it keeps the start, the deadline and
+    /// the number of requests.
     pub(crate) fn followed_by_call<D: Call>(&self, call: D) -> RetryLoop<D> {
         let ExchangeState { started, deadline, requests, .. } = self.state;
         let next = RetryLoop::new(call, self.api.clone(), self.policy.clone());
         RetryLoop { state: ExchangeState { started, deadline, requests, ..next.state }, ..next }
     }
 
-    /// When it began: at its first step.
+    /// Returns the time of the first step.
     pub(crate) fn started(&self) -> Option<DateTime<Utc>> {
         self.state.started
     }
 
-    /// How long it still has at `now`.
+    /// Returns the time from `now` to the deadline.
     pub(crate) fn time_left(&self, now: DateTime<Utc>) -> Duration {
         self.state.deadline.map_or(Duration::MAX, |deadline| between(now, deadline))
     }
@@ -129,16 +131,16 @@ impl<C: Call> RetryLoop<C> {
         self.call.operation()
     }
 
-    pub(crate) fn error(&self, kind: ErrorKind, evidence: ErrorContext) -> Error {
-        Error::new(kind, self.call.operation(), evidence).with_attempts(self.state.requests)
+    pub(crate) fn error(&self, kind: ErrorKind, context: ErrorContext) -> Error {
+        Error::new(kind, self.call.operation(), context).with_attempts(self.state.requests)
     }
 
-    /// Goes on at `now`.
+    /// Returns the next action at `now`: send the request, or wait.
     pub(crate) fn advance(&mut self, now: DateTime<Utc>) -> Result<NextAction, Error> {
         self.state.started.get_or_insert(now);
         let deadline = *self.state.deadline.get_or_insert(self.policy.deadline_from(now));
         let wake = self.state.wake_at.filter(|wake| *wake > now);
-        // Another policy can leave less time than what is waited for.
+        // After `with_policy` the deadline can be earlier than the end of the current wait.
         if wake.unwrap_or(now) >= deadline {
             return Err(self.no_time_error(&self.state.wait_reason, ErrorKind::DeadlineExceeded(deadline)));
         }
@@ -146,7 +148,7 @@ impl<C: Call> RetryLoop<C> {
             return Ok(NextAction::Wait(wake));
         }
         let http = self.call.request(&self.api).map_err(|_| {
-            let reason = "the arguments are too long for an address";
+            let reason = "the arguments are too long for a URI";
             self.error(ErrorKind::InvalidRequest(reason), ErrorContext::default())
         })?;
         let attempt = self.policy.attempt_timeout.unwrap_or_else(|| self.call.attempt_timeout());
@@ -155,26 +157,25 @@ impl<C: Call> RetryLoop<C> {
         Ok(NextAction::Send(Box::new(request)))
     }
 
-    /// Takes the reply to the last request in. `floor` is the shortest wait before any other request.
+    /// Processes the reply to the last request. `floor` is the shortest wait before any retry.
     pub(crate) fn handle_reply(
         &mut self,
         received: ReceivedReply,
         floor: Duration,
         now: DateTime<Utc>,
     ) -> Result<Handled<C::Output>, Error> {
-        let ReceivedReply { reply, retry_after: hint, not_before, extra_requests: others, sent_token: token } =
-            received;
-        self.state.requests = self.state.requests.saturating_add(1).saturating_add(others);
-        let judgement = decide(&self.call, &reply);
+        let ReceivedReply { reply, retry_after: hint, not_before, extra_requests, sent_token } = received;
+        self.state.requests = self.state.requests.saturating_add(1).saturating_add(extra_requests);
+        let decision = decide(&self.call, &reply);
         let mut secrets = self.call.document().map(DocumentUrl::secrets).unwrap_or_default();
-        secrets.extend(token);
+        secrets.extend(sent_token);
         let secrets: Vec<_> = secrets.iter().collect();
-        let evidence = match reply {
-            // What is accepted is no evidence of a failure; its body is not searched for one.
-            Ok(response) if matches!(judgement, Decision::Accepted(_)) => {
+        let context = match reply {
+            // An accepted body reports no failure, so it is not searched for a message.
+            Ok(response) if matches!(decision, Decision::Accepted(_)) => {
                 ErrorContext::from_head(&response, &secrets)
             }
-            // It should have been a secret, and could be one nearly.
+            // A secret response that failed to parse may still contain the secret: keep only its head.
             Ok(response) if self.call.is_secret() && self.call.accepts(response.status()) => {
                 ErrorContext::from_head(&response, &secrets)
             }
@@ -182,25 +183,26 @@ impl<C: Call> RetryLoop<C> {
             Err(error) => ErrorContext::from_transport_error(error, &secrets),
         };
         let (n, seed, policy) = (self.state.requests, self.policy.seed, &self.policy);
-        let (wait, hint, waiting, timing) = match judgement {
+        // `wait` is our own minimum; the server's hint can only lengthen it.
+        let (wait, hint, waiting, timing) = match decision {
             Decision::Accepted(value) => {
                 self.reset_failures();
-                return Ok(Handled::Accepted(value, hint, evidence));
+                return Ok(Handled::Accepted(value, hint, context));
             }
-            Decision::Final(kind) => return Err(self.error(kind, evidence)),
-            Decision::Transient(trouble, kind) => {
+            Decision::Final(kind) => return Err(self.error(kind, context)),
+            Decision::Transient(cause, kind) => {
                 let k = self.state.transient_failures;
                 if k >= policy.retry.max_retries {
-                    return Err(self.error(kind, evidence));
+                    return Err(self.error(kind, context));
                 }
                 self.state.transient_failures += 1;
                 self.state.decode_failures = 0;
-                (policy.retry.wait(k, seed, n), hint, WaitReason::Retry(trouble), WakeReason::Backoff)
+                (policy.retry.wait(k, seed, n), hint, WaitReason::Retry(cause), WakeReason::Backoff)
             }
             Decision::Undecodable(error) => {
                 let k = self.state.decode_failures;
                 if k >= policy.max_decode_retries {
-                    return Err(self.error(ErrorKind::Decode(error.redacted(&secrets)), evidence));
+                    return Err(self.error(ErrorKind::Decode(error.redacted(&secrets)), context));
                 }
                 self.state.decode_failures += 1;
                 (
@@ -211,12 +213,15 @@ impl<C: Call> RetryLoop<C> {
                 )
             }
             Decision::Throttled => {
+                // A 429 is not counted as a failure: the deadline bounds their number, not `max_retries`.
                 let k = self.state.throttles;
                 self.state.throttles = k.saturating_add(1);
                 match (not_before, hint) {
-                    (Some(NotBefore { until, server_time: asked }), _) => {
+                    // The session's time counts for every request with the token, and already includes the
+                    // hint.
+                    (Some(NotBefore { until, server_time }), _) => {
                         let wait = between(now, until).max(MIN_THROTTLE_WAIT);
-                        (wait, asked, WaitReason::Throttled, WakeReason::Session)
+                        (wait, server_time, WaitReason::Throttled, WakeReason::Session)
                     }
                     (None, Some(hint)) => {
                         (MIN_THROTTLE_WAIT, Some(hint), WaitReason::Throttled, WakeReason::Backoff)
@@ -225,27 +230,28 @@ impl<C: Call> RetryLoop<C> {
                 }
             }
         };
-        self.state.last_context = evidence;
+        self.state.last_context = context;
         self.schedule(saturating_add(now, wait.max(floor)), hint, (waiting, timing), now)?;
         Ok(Handled::Retry)
     }
 
-    /// Takes back a request that was not sent because it has to wait.
+    /// Records that the request was not sent, and waits as `hold` says.
     pub(crate) fn handle_hold(&mut self, hold: Hold, now: DateTime<Utc>) -> Result<NextAction, Error> {
-        if let Some(evidence) = hold.context {
-            self.state.last_context = evidence;
+        if let Some(context) = hold.context {
+            self.state.last_context = context;
         }
-        let NotBefore { until, server_time: asked } = hold.not_before;
-        self.schedule(until, asked, (hold.wait_reason, WakeReason::Session), now)?;
+        let NotBefore { until, server_time } = hold.not_before;
+        self.schedule(until, server_time, (hold.wait_reason, WakeReason::Session), now)?;
         self.advance(now)
     }
 
-    /// Keeps what the last answer said, for the error if there is no time for another.
-    pub(crate) fn set_context(&mut self, evidence: ErrorContext) {
-        self.state.last_context = evidence;
+    /// Stores the context of the last response, for the error if no time is left for another request.
+    pub(crate) fn set_context(&mut self, context: ErrorContext) {
+        self.state.last_context = context;
     }
 
-    /// Waits until `due`, and no less than until the server's `hint`, if there is time for it.
+    /// Waits until `due`, or until the server's `hint` if that is later. Fails if the hint exceeds
+    /// `max_server_wait` or the wait does not end before the deadline.
     pub(crate) fn schedule(
         &mut self,
         due: DateTime<Utc>,
@@ -254,12 +260,12 @@ impl<C: Call> RetryLoop<C> {
         now: DateTime<Utc>,
     ) -> Result<(), Error> {
         let deadline = self.state.deadline.unwrap_or(DateTime::<Utc>::MAX_UTC);
-        let patience = saturating_add(now, self.policy.max_server_wait);
-        if let Some(hint) = hint.filter(|hint| *hint > patience || *hint >= deadline) {
+        let max_server_wait = saturating_add(now, self.policy.max_server_wait);
+        if let Some(hint) = hint.filter(|hint| *hint > max_server_wait || *hint >= deadline) {
             return Err(self.no_time_error(&waiting, ErrorKind::Deferred(hint)));
         }
         let wake = hint.map_or(due, |hint| hint.max(due));
-        // At the deadline itself nothing is sent any more.
+        // A request at the deadline would have no time left, so it is not sent.
         if wake >= deadline {
             return Err(self.no_time_error(&waiting, ErrorKind::DeadlineExceeded(deadline)));
         }
@@ -269,7 +275,8 @@ impl<C: Call> RetryLoop<C> {
         Ok(())
     }
 
-    /// The error of one who has no time for what is waited for. What a login is in the way of is not what fails.
+    /// Builds the error for a wait that does not fit before the deadline. If the wait is for a login, the
+    /// error names the login as the operation.
     fn no_time_error(&self, waiting: &WaitReason, kind: ErrorKind) -> Error {
         let operation = if *waiting == WaitReason::Login { LOGIN } else { self.call.operation() };
         Error::new(kind, operation, self.state.last_context.clone()).with_attempts(self.state.requests)
@@ -288,7 +295,7 @@ impl<C: Call> RetryLoop<C> {
         }
     }
 
-    /// Forgets the failures before an answer that was accepted.
+    /// Resets the failure counters after an accepted response.
     fn reset_failures(&mut self) {
         self.state.transient_failures = 0;
         self.state.decode_failures = 0;
@@ -296,21 +303,23 @@ impl<C: Call> RetryLoop<C> {
         self.state.last_context = ErrorContext::default();
     }
 
-    /// Goes on after a wait. Nothing is ever due later than the longest wait that this machine asks for; if it seems so,
-    /// the clock was set back while the machine was parked, and all its times move back with it.
+    /// Advances after a wait. No wake time is later than the longest wait that this machine asks for. If one
+    /// is, the clock was set back while the machine was parked, and all its times move back by the
+    /// difference.
     pub(crate) fn resume(&mut self, now: DateTime<Utc>) -> Result<NextAction, Error> {
-        let Policy { max_server_wait: patience, poll: polls, retry: retries, .. } = &self.policy;
+        let Policy { max_server_wait, poll: polls, retry: retries, .. } = &self.policy;
+        // Twice, because the jitter adds up to 100 % to a poll's wait.
         let own = [
             polls.min_wait.saturating_mul(2),
             polls.max_wait.saturating_mul(2),
             retries.max_delay,
             MAX_OWN_WAIT,
         ];
-        let longest = own.into_iter().fold(patience.saturating_add(MAX_SESSION_MARGIN), Duration::max);
+        let longest = own.into_iter().fold(max_server_wait.saturating_add(MAX_SESSION_MARGIN), Duration::max);
         let jump = between(saturating_add(now, longest), self.state.wake_at.unwrap_or(now));
         if !jump.is_zero() {
-            let ExchangeState { started, deadline, wake_at: wake, .. } = &mut self.state;
-            for time in [started, deadline, wake].into_iter().flatten() {
+            let ExchangeState { started, deadline, wake_at, .. } = &mut self.state;
+            for time in [started, deadline, wake_at].into_iter().flatten() {
                 *time = saturating_sub(*time, jump);
             }
         }
@@ -365,11 +374,12 @@ pub(crate) fn into_step<M: Machine>(next: Result<NextAction, Error>, machine: M)
     }
 }
 
-/// After a 429 at least this, even where the server says "at once": it is what bounds their number.
+/// The shortest wait after a 429, even if the server asks for less: it bounds the number of 429s.
 const MIN_THROTTLE_WAIT: Duration = Duration::from_secs(1);
-/// How much later than the server's hint a session may want to go on.
+/// The longest time that a session may add to the server's hint.
 const MAX_SESSION_MARGIN: Duration = Duration::from_secs(1);
-/// The longest wait that is our own idea: after a 429 without headers.
+/// An upper bound on waits of our own: at most 60 s after a 429 without headers, at most 120 s by an adaptive
+/// schedule.
 const MAX_OWN_WAIT: Duration = Duration::from_secs(120);
 const FORMAT: Format = Format { name: "billing-core exchange", version: 1 };
 
