@@ -45,29 +45,29 @@
 
 mod adaptive;
 mod adaptive_schedule;
+mod attempt;
 mod schedule;
 mod timings;
 
 use std::time::Duration;
 
-use bytes::Bytes;
 use chrono::{DateTime, Utc};
-use http::{Response, StatusCode};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::calls::{Call, WithRaw, forward_call};
+use crate::calls::{Call, WithRaw};
 use crate::error::ErrorContext;
 use crate::error::redaction::redacted_line;
 use crate::machine::checkpoint::Format;
-use crate::machine::exchange::{Handled, RetryLoop, into_step};
 use crate::machine::progress::{Progress, WaitReason};
+use crate::machine::retry_loop::{Handled, RetryLoop, into_step};
 use crate::machine::{Hold, ReceivedReply, sealed};
 use crate::model::ReportStatus;
 use crate::values::clock::{between, millis, saturating_add, truncate_to_millis};
 use crate::values::secret::Secret;
-use crate::{BaseUrl, DecodeError, Error, ErrorKind, Machine, Policy, Step};
+use crate::{BaseUrl, Error, ErrorKind, Machine, Policy, Step};
 
+use self::attempt::{PollAnswer, PollAttempt};
 pub use adaptive::{AdaptivePoll, Timed};
 pub use adaptive_schedule::AdaptiveSchedule;
 pub(crate) use schedule::MIN_POLL_INTERVAL;
@@ -256,43 +256,6 @@ fn redact_status(status: ReportStatus, token: Option<&Secret>) -> ReportStatus {
 struct SavedPoll<E, P> {
     exchange: E,
     polls: P,
-}
-
-/// A call for one poll: the original call, but a report that is not complete is accepted too.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub(crate) struct PollAttempt<C>(pub(crate) C);
-
-/// The response to one poll.
-pub(crate) enum PollAnswer<T> {
-    /// The complete report.
-    Complete(T),
-    /// A report that is not complete, with its status, or `None` after a 202.
-    Pending(Option<ReportStatus>),
-}
-
-#[warn(clippy::missing_trait_methods)]
-impl<C: Call<Output: Report>> Call for PollAttempt<C> {
-    type Output = PollAnswer<C::Output>;
-
-    forward_call!(0, own accepts);
-
-    fn parse(&self, response: &Response<Bytes>) -> Result<Self::Output, DecodeError> {
-        if response.status() == StatusCode::ACCEPTED {
-            return Ok(PollAnswer::Pending(None));
-        }
-        let report = self.0.parse(response)?;
-        match report.status() {
-            Some(ReportStatus::Complete) => Ok(PollAnswer::Complete(report)),
-            Some(status) => Ok(PollAnswer::Pending(Some(status.clone()))),
-            // Rule D3: a report is complete only if it says so.
-            None => Err(DecodeError::new("status", "the report has no status")),
-        }
-    }
-
-    fn accepts(&self, status: StatusCode) -> bool {
-        status == StatusCode::ACCEPTED || self.0.accepts(status)
-    }
 }
 
 /// The number of responses in a row with an unknown status that ends a poll with an error.

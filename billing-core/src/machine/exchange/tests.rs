@@ -3,10 +3,13 @@ use std::rc::Rc;
 
 use super::*;
 use crate::TransportErrorKind as Kind;
+use crate::machine::retry_loop::{MAX_OWN_WAIT, MAX_SESSION_MARGIN};
 use crate::testing::{
     IN_PROGRESS, exchange, poll, reply, run_in_virtual_time, run_script, start_time, transport_failure,
 };
+use crate::values::clock::{between, saturating_add};
 use crate::{Authorized, Credentials, Environment, Session};
+use crate::{Error, ErrorKind};
 
 const OVERVIEW: &str = r#"{"currency":"EUR"}"#;
 

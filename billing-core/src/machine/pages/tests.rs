@@ -1,6 +1,8 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
+use http::Uri;
+
 use super::*;
 use crate::testing::{reply, run_in_virtual_time};
 use crate::{Authorized, Credentials, Environment, Operation, Session};
