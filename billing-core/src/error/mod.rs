@@ -1,4 +1,4 @@
-//! Errors, grouped by who can fix them, with the data that support asks for.
+//! Errors: their kind, their origin and the data that support asks for.
 
 mod context;
 mod decode;
@@ -18,10 +18,11 @@ pub(crate) use context::ErrorContext;
 pub use decode::DecodeError;
 pub(crate) use saved::SavedError;
 
-/// The failure of an operation, with the data that the support of Genesys Cloud asks for (rule D11).
+/// An error of an operation, with the data that Genesys Cloud's support asks for.
 ///
-/// `Display` is one line: the operation, the failure, the message of the server with its code and correlation id, and the number
-/// of requests. It contains no secret, and text from the server contains no control characters.
+/// `Display` prints one line: the operation, the kind of failure, the server's message, its code and
+/// correlation id, and the number of requests. It prints no secret, and text from the server without control
+/// characters.
 #[derive(Clone)]
 pub struct Error(Arc<ErrorInner>);
 
@@ -33,42 +34,44 @@ struct ErrorInner {
     context: ErrorContext,
 }
 
-/// What happened, split by whose fault it is; see [`ErrorKind::fault`].
+/// A kind of failure; [`ErrorKind::fault`] returns its origin.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ErrorKind {
     /// 401: the access token was refused, and a new login did not help or was not possible.
     Unauthorized,
-    /// The login service refused the credentials. Every call of the session fails with this error.
+    /// A refusal of the client's credentials by the login service. Every call of the session ends with it.
     LoginRefused,
     /// 403: the credentials are valid but lack a permission; see [`Operation::permissions`].
     Forbidden,
-    /// 404: the organisation, billing period, contract or invoice does not exist, or the credentials may not see it.
+    /// 404: the requested object, such as an organisation, its billing period, a contract or an invoice, does
+    /// not exist or is not visible to the credentials.
     NotFound,
-    /// Another 4xx: the server refused the request.
+    /// Another 4xx: the server rejected the request.
     Rejected,
-    /// The request was not sent, because it is invalid or must not be sent.
+    /// A request that was not sent because it is invalid or not allowed.
     InvalidRequest(&'static str),
-    /// A 5xx that is final, or that outlasted the retries.
+    /// A 5xx that is not retried, or that remained after all retries.
     Server,
-    /// A status that the operation does not define: an unexpected 2xx, or a redirect, which is never followed. For a document: the
-    /// host refused a URL that the API had just given.
+    /// A status that the operation does not expect: another 2xx, a redirect (never followed), or a refusal of
+    /// a new document address by the document's host.
     UnexpectedStatus,
-    /// The answer could not be decoded. The error says where.
+    /// A response that cannot be parsed, with the location of the error.
     Decode(DecodeError),
-    /// A link in an answer is not allowed: it leads back to an earlier page, or to another host.
+    /// A link that must not be followed: a next page link to an earlier page or to another host, or a
+    /// document address on this machine where the API is elsewhere.
     BadLink(&'static str),
-    /// The report kept a status that is neither `InProgress` nor `Complete`.
+    /// A report status that is neither `InProgress` nor `Complete`, received three times in a row.
     UnknownStatus(String),
-    /// No answer arrived; the failure is final or outlasted the retries.
+    /// A transport error that is not retried, or that remained after all retries.
     Transport(TransportErrorKind),
-    /// The operation cannot finish before its deadline.
+    /// The deadline, before which the operation could not be finished.
     DeadlineExceeded(DateTime<Utc>),
-    /// The server asks for no request before this time. Retry then; a saved poll can be resumed.
+    /// The time before which the server wants no request. A saved poll can be resumed then.
     Deferred(DateTime<Utc>),
 }
 
-/// The origin of an error: who can fix it.
+/// The origin of an error: the party that can fix it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorOrigin {
@@ -130,7 +133,7 @@ impl Error {
         &self.0.kind
     }
 
-    /// Whose fault it is.
+    /// Returns the origin of the error.
     pub fn origin(&self) -> ErrorOrigin {
         self.0.kind.fault()
     }
@@ -140,37 +143,39 @@ impl Error {
         self.0.operation
     }
 
-    /// Returns the HTTP status of the last answer, if there was one.
+    /// Returns the HTTP status of the last response, if there was one.
     pub fn status(&self) -> Option<StatusCode> {
         self.0.context.status
     }
 
-    /// Returns the error code of the server, such as `not.found` or `too.many.requests`; for the login service, its `error`.
+    /// Returns the server's error code, such as `not.found` or `too.many.requests`; for the login service,
+    /// its `error`.
     pub fn code(&self) -> Option<&str> {
         self.0.context.code.as_deref()
     }
 
-    /// Returns the message of the server.
+    /// Returns the server's error message.
     pub fn server_message(&self) -> Option<&str> {
         self.0.context.message.as_deref()
     }
 
-    /// Returns the id under which support finds the request: `ININ-Correlation-Id`, or `contextId` of the body.
+    /// Returns the correlation id, under which support finds the exchange: `ININ-Correlation-Id`, or
+    /// `contextId` of the body.
     pub fn correlation_id(&self) -> Option<&str> {
         self.0.context.correlation_id.as_deref()
     }
 
-    /// Returns the number of requests sent for the operation, including logins and retries.
+    /// Returns the number of requests sent for the operation, logins and retries included.
     pub fn attempts(&self) -> u32 {
         self.0.attempts
     }
 
-    /// Returns the start of the body of the last answer, as text.
+    /// Returns the start of the body of the last response, as text.
     pub fn body_start(&self) -> Option<&str> {
         self.0.context.body_start.as_deref()
     }
 
-    /// Returns the time at which a retry makes sense, if the server named one.
+    /// Returns the time for another attempt, if the server gave one.
     pub fn retry_at(&self) -> Option<DateTime<Utc>> {
         match self.0.kind {
             ErrorKind::Deferred(until) => Some(until),
@@ -178,7 +183,7 @@ impl Error {
         }
     }
 
-    /// Returns the error of the transport, if the last attempt had no answer.
+    /// Returns the transport error, if the last attempt got no response.
     pub fn transport(&self) -> Option<&TransportError> {
         self.0.context.transport.as_ref()
     }
@@ -197,7 +202,7 @@ impl fmt::Display for Error {
             ErrorKind::Rejected => f.write_str("the request was refused")?,
             ErrorKind::InvalidRequest(reason) => f.write_str(reason)?,
             ErrorKind::Server => f.write_str("the server failed")?,
-            ErrorKind::UnexpectedStatus => f.write_str("an answer that this operation has no meaning for")?,
+            ErrorKind::UnexpectedStatus => f.write_str("the server answered with an unexpected status")?,
             ErrorKind::Decode(error) => write!(f, "the answer cannot be read, {error}")?,
             ErrorKind::BadLink(reason) => f.write_str(reason)?,
             ErrorKind::UnknownStatus(raw) => {

@@ -55,8 +55,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::calls::{LOGIN, TrusteeOverviewCall, WithBody, WithRaw};
 use crate::machine::checkpoint::Format;
-use crate::machine::exchange::{Handled, NextAction, RetryLoop};
 use crate::machine::progress::Progress;
+use crate::machine::retry_loop::{Handled, NextAction, RetryLoop};
 use crate::machine::{Hold, ReceivedReply, sealed};
 use crate::model::TrusteeOverview;
 use crate::{BaseUrl, Error, ErrorKind, Machine, OrgId, PeriodIndex, Policy, Sent, Step};

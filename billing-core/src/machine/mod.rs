@@ -1,6 +1,6 @@
-//! The trait [`Machine`]: one operation, driven by requests, replies and time.
+//! State machines: one for each operation, run by a driver.
 //!
-//! A driver steps a machine with the current time. The machine answers with a request to send, a time to wait for, or its result:
+//! Each step takes the current time and returns a request to perform, a time to wait for, or the result:
 //!
 //! ```text
 //!              ┌──────────────────────────── receive(reply, now) ───────────────────────────┐
@@ -10,8 +10,8 @@
 //!              └─► Step::Done(result)
 //! ```
 //!
-//! Every step consumes its input. So a reply can be delivered once, and only to the machine that sent the request, and nothing
-//! can be stepped after the end. The loop of a driver is the same for every machine:
+//! Every step consumes the machine. A reply can be handed over once, and only to the machine that sent the
+//! request; after the result there is nothing left to step. The driver's loop is the same for every machine:
 //!
 //! ```
 //! use billing_core::{Machine, Reply, Request, Step};
@@ -48,11 +48,13 @@ pub(crate) mod download_counter;
 pub(crate) mod event;
 pub mod exchange;
 pub(crate) mod jitter;
+mod next_page;
 pub mod pages;
 pub(crate) mod policy;
 pub(crate) mod progress;
 mod request;
 pub(crate) mod retry_after;
+pub(crate) mod retry_loop;
 pub(crate) mod sealed;
 mod transport_error;
 
@@ -67,7 +69,8 @@ pub use download::{Document, Download};
 pub use download_counter::{BodyTarget, DownloadCounter};
 pub use event::{Event, ResponseInfo};
 pub use exchange::Exchange;
-pub use pages::{NextPage, Page, PageStep, Pages};
+pub use next_page::{NextPage, Page};
+pub use pages::{PageStep, Pages};
 pub use policy::{Policy, RetrySchedule};
 pub use progress::{Progress, RetryCause, WaitReason, WakeReason};
 pub use request::Request;
@@ -76,12 +79,13 @@ pub use transport_error::{TransportError, TransportErrorKind};
 
 /// An operation in progress. The [module documentation](self) shows how to drive it.
 ///
-/// The trait is sealed: machines of this crate pass data between them that the trait does not show.
+/// Implemented only by the machines of this crate, because they exchange more with each other than this trait
+/// shows.
 pub trait Machine: sealed::MachineInternals {
-    /// The result of a successful operation.
+    /// The value of a successful operation.
     type Output;
 
-    /// Advances the machine at the time `now`. The call consumes the machine:
+    /// Advances the machine at the time `now` and consumes it:
     ///
     /// ```compile_fail,E0382
     /// # fn misuse<M: billing_core::Machine>(machine: M, now: chrono::DateTime<chrono::Utc>) {
@@ -90,31 +94,33 @@ pub trait Machine: sealed::MachineInternals {
     /// # }
     /// ```
     ///
-    /// Stepping a machine too early is harmless: it answers with the same wait again.
+    /// Stepping a machine before the end of its wait is harmless: it returns [`Step::Wait`] again.
     ///
-    /// `now` should come from a clock that does not jump, such as the wall time at the start plus monotonic time since. A jump
-    /// forward looks like time that passed: waits and the deadline may be over. After a jump backward the machine waits at most
-    /// as long as its longest wait, and its [session](crate::Session) moves its own times back as well. If the clock is set back
-    /// while a request is in flight, the deadline is later by the same amount.
+    /// `now` should come from a clock that does not jump, such as wall time at the start plus monotonic time
+    /// since. A forward jump counts as elapsed time: waits and the deadline may end early. After a backward
+    /// jump, a wait lasts no longer than the longest wait that the machine can ask for, and its
+    /// [session](crate::Session) shifts its times as well; but if the clock is set back while a request is in
+    /// flight, the deadline moves later by the same amount.
     fn step(self, now: DateTime<Utc>) -> Step<Self>;
 
-    /// Returns the progress of the operation, for displays and logs.
+    /// Returns a snapshot of the operation, for progress displays and logs.
     fn progress(&self) -> Progress;
 }
 
-/// The next action of a driver.
+/// The next action of a driver, as a machine returns it.
 #[derive(Debug)]
 #[must_use = "a step that is dropped ends the operation without its outcome"]
 pub enum Step<M: Machine> {
-    /// Send this request, then pass the reply to [`Sent::receive`].
+    /// A request to perform; the reply goes to [`Sent::receive`].
     Send(Box<Request>, Sent<M>),
-    /// Wait until this time, then call [`Machine::step`].
+    /// A wait until this time; then call [`Machine::step`].
     Wait(DateTime<Utc>, M),
-    /// The operation has ended with this result.
+    /// The result of the operation. Nothing follows it.
     Done(Result<M::Output, Error>),
 }
 
-/// A machine with a request in flight. It is not `Clone`: each request has one reply. Misuse does not compile:
+/// A machine with a request in flight. It is not `Clone`: one request takes one reply. Code that breaks this
+/// does not compile:
 ///
 /// ```compile_fail,E0382
 /// # fn misuse<M: billing_core::Machine>(sent: billing_core::Sent<M>, now: chrono::DateTime<chrono::Utc>) {
@@ -134,7 +140,7 @@ pub enum Step<M: Machine> {
 pub struct Sent<M>(M);
 
 impl<M: Machine> Sent<M> {
-    /// Advances the machine with the reply to its request, received at the time `now`.
+    /// Advances the machine with the reply, at the time `now`.
     pub fn receive(self, reply: Reply, now: DateTime<Utc>) -> Step<M> {
         let retry_after = reply.as_ref().ok().and_then(|response| retry_after(response.headers(), now));
         self.0.on_reply(
@@ -143,12 +149,13 @@ impl<M: Machine> Sent<M> {
         )
     }
 
-    /// Returns the progress of the operation.
+    /// Returns a snapshot of the operation, for progress displays and logs.
     pub fn progress(&self) -> Progress {
         self.0.progress()
     }
 
-    /// Crate-private: cloning a machine with a request in flight could send the request twice.
+    /// Returns the machine. Crate-private: cloning a machine with a request in flight could send the request
+    /// twice.
     pub(crate) fn inner(&self) -> &M {
         &self.0
     }
@@ -157,20 +164,22 @@ impl<M: Machine> Sent<M> {
         Self(machine)
     }
 
+    /// Advances the machine with a reply to which a session has added its data.
     pub(crate) fn receive_with(self, received: ReceivedReply, now: DateTime<Utc>) -> Step<M> {
         self.0.on_reply(received, now)
     }
 
-    /// Takes the request back: it was not sent and must wait until the time in `hold`.
+    /// Takes the request back: it was not sent, and cannot be sent before `hold.not_before`.
     pub(crate) fn postpone(self, hold: Hold, now: DateTime<Utc>) -> Step<M> {
         self.0.on_hold(hold, now)
     }
 
-    /// Returns the machine as if the request had not been sent.
+    /// Takes the request back, as if the machine had not been stepped.
     pub(crate) fn into_unsent(self) -> M {
         self.0
     }
 }
 
-/// The reply to a request: a response with its whole decoded body (see [`BodyReader`]), or the reason why there is none.
+/// The reply to a request: a response with its whole body, decoded (see [`BodyReader`]), or the reason why
+/// there is none.
 pub type Reply = Result<http::Response<Bytes>, TransportError>;

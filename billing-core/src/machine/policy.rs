@@ -1,4 +1,5 @@
-//! The policy of an operation: timeouts, retries and bounds, all configurable within rules D4 and D5.
+//! Policies: timeouts, retries and size limits. All are configurable, within the bounds that rules D4 and D5
+//! need.
 
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use crate::machine::jitter::{draw, saturating_millis};
 use crate::poll::PollSchedule;
 use crate::values::clock::{millis, saturating_add};
 
-/// Timeouts, retries and bounds of one operation. [`Policy::default`] fits Genesys Cloud.
+/// The timeouts, schedules and limits of an operation. [`Policy::default`] is made for Genesys Cloud.
 ///
 /// ```
 /// use billing_core::Policy;
@@ -20,30 +21,31 @@ use crate::values::clock::{millis, saturating_add};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Policy {
-    /// The time limit of the whole operation, from its first step. Default: 15 minutes.
+    /// The longest duration of the whole operation, from its first step. 15 minutes.
     #[serde(with = "millis")]
     pub timeout: Duration,
-    /// A deadline on the clock in addition to [`Policy::timeout`]; the earlier one applies. Use it if several operations must end
-    /// together.
+    /// A fixed deadline beside [`Policy::timeout`]; the earlier one holds. For a command that must end as a
+    /// whole.
     pub deadline: Option<DateTime<Utc>>,
-    /// The time limit of one attempt, from connecting to the last byte. `None` means the limit of the operation: 30 s, for the
-    /// overview 60 s, for a document 120 s.
+    /// The longest duration of one attempt, from connecting to the last byte; `None` for the operation's own
+    /// limit (30 s, for the overview 60 s, for a document 120 s).
     pub attempt_timeout: Option<Duration>,
-    /// How large a body may be after decompression, in bytes. 64 MiB. What is made of one fills at most eight times as much
-    /// memory and 32 MiB, whatever the server puts into it; a [`PackedReport`](crate::model::PackedReport) next to nothing.
+    /// The largest body after decompression, in bytes. 64 MiB. A parsed value fills at most eight times as
+    /// much memory plus 32 MiB, whatever the server sends; a [`PackedReport`](crate::model::PackedReport)
+    /// needs almost no additional memory.
     pub max_body: usize,
-    /// The schedule for polls of a report.
+    /// The schedule of polls for a report in progress.
     pub poll: PollSchedule,
-    /// The schedule for retries after a transient failure.
+    /// The schedule of retries after transient failures.
     pub retry: RetrySchedule,
-    /// The number of retries in a row after an answer that cannot be decoded. Default: 2.
+    /// The largest number of retries in a row after responses that cannot be parsed. 2.
     pub max_decode_retries: u32,
-    /// The longest wait that the server may ask for. A longer one ends the operation with
-    /// [`ErrorKind::Deferred`](crate::ErrorKind::Deferred). Default: 120 s.
+    /// The longest wait that the server may ask for; a longer one ends the operation with
+    /// [`ErrorKind::Deferred`](crate::ErrorKind::Deferred). 120 s.
     #[serde(with = "millis")]
     pub max_server_wait: Duration,
-    /// The seed of the jitter. Equal seeds and equal answers give equal requests at equal times (rule D8), so drivers draw a new
-    /// seed for each operation.
+    /// The seed of the jitter. The same seed and the same replies give the same requests at the same times,
+    /// so drivers draw a seed for each operation.
     pub seed: u64,
 }
 
@@ -64,27 +66,27 @@ impl Default for Policy {
 }
 
 impl Policy {
-    /// Returns the deadline of an operation that starts at `now`.
+    /// Returns the deadline of an operation that begins at `now`.
     pub(crate) fn deadline_from(&self, now: DateTime<Utc>) -> DateTime<Utc> {
         let overall = saturating_add(now, self.timeout);
         self.deadline.map_or(overall, |deadline| deadline.min(overall))
     }
 }
 
-/// The schedule of retries. The wait after the `k`th transient failure in a row is random between zero and
-/// `min(max_delay, initial_delay·factor^k)`. This "full jitter" spreads many clients best.
+/// The schedule of retries. Before retry `k`, counted from 0, the wait is random between 0 and
+/// `min(max_delay, initial_delay · factor^k)`: "full jitter", which spreads the requests of many clients.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RetrySchedule {
-    /// The upper bound of the first wait. Default: 0.5 s.
+    /// The upper bound of the first wait. 0.5 s.
     #[serde(with = "millis")]
     pub initial_delay: Duration,
-    /// The factor by which the bound grows with each failure. Default: 2.
+    /// The factor by which the bound grows with each failure. 2.
     pub factor: u32,
-    /// The upper bound of every wait. Default: 20 s.
+    /// The largest upper bound of a wait. 20 s.
     #[serde(with = "millis")]
     pub max_delay: Duration,
-    /// The number of retries in a row. Default: 5.
+    /// The largest number of retries in a row after transient failures. 5.
     pub max_retries: u32,
 }
 
@@ -100,8 +102,8 @@ impl Default for RetrySchedule {
 }
 
 impl RetrySchedule {
-    /// Returns the wait after failure `k` in a row, counted from 0. `n` is the number of the request, so that equal failures of
-    /// one operation have different waits.
+    /// Returns the wait after failure `k` in a row, counted from 0. `n` is the number of the request, so that
+    /// the waits of one operation differ.
     pub(crate) fn wait(&self, k: u32, seed: u64, n: u32) -> Duration {
         let bound = self.initial_delay.saturating_mul(self.factor.saturating_pow(k)).min(self.max_delay);
         saturating_millis(draw(seed, n, bound.as_millis()))

@@ -1,4 +1,4 @@
-//! The progress of an operation that has not ended.
+//! Progress of a running operation.
 
 use std::fmt;
 
@@ -9,30 +9,31 @@ use serde::{Deserialize, Serialize};
 use crate::model::ReportStatus;
 use crate::{Operation, TransportErrorKind};
 
-/// A snapshot of the progress of a machine. It contains no part of an answer and no secret.
+/// A snapshot of a running machine. It holds no response data and no secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Progress {
     /// The operation.
     pub operation: Operation,
-    /// The number of requests sent so far, including retries.
+    /// The number of requests sent, retries included.
     pub requests: u32,
-    /// The number of answers so far that said `InProgress`; 0 for operations that are not polled.
+    /// The number of responses that reported the report as not complete; 0 for operations that are not
+    /// polled.
     pub pending_answers: u32,
-    /// The reason why it waits.
+    /// The reason for the current wait.
     pub wait_reason: WaitReason,
-    /// The time at which it continues.
+    /// The end of the current wait.
     pub wake_at: Option<DateTime<Utc>>,
-    /// The reason for that time.
+    /// The reason for the time in `wake_at`.
     pub wake_reason: WakeReason,
-    /// The time of its first step.
+    /// The time of the first step.
     pub started: Option<DateTime<Utc>>,
-    /// The time at which it gives up.
+    /// The deadline of the operation.
     pub deadline: Option<DateTime<Utc>>,
 }
 
 impl Progress {
-    /// Returns one sentence with the reason for the wait, the time at which the machine continues, and the reason for that time.
+    /// Returns a sentence with the reason for the wait, its end and the reason for that time.
     pub fn explain(&self) -> String {
         match self.wake_at {
             Some(until) => {
@@ -48,59 +49,59 @@ impl Progress {
     }
 }
 
-/// The reason for the time at which an operation continues.
+/// The rule that determined the end of a wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum WakeReason {
-    /// It continues at once.
+    /// No wait is needed.
     Immediate,
     /// The configured schedule.
     Schedule,
-    /// The adaptive schedule.
+    /// The schedule learned from earlier reports.
     Adaptive {
-        /// The number of reports that it was computed from.
+        /// The number of reports that it was learned from.
         reports: u32,
     },
     /// The configured schedule, because the adaptive one would miss the deadline.
     ScheduleForDeadline,
     /// The backoff after a failure.
     Backoff,
-    /// The server named the time.
+    /// The server's `Retry-After`.
     ServerHint,
-    /// The session named the time, for all operations that share its token.
+    /// The session's limits, for all operations that share the token.
     Session,
 }
 
-/// The reason why an operation waits.
+/// The reason for a wait.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum WaitReason {
-    /// The operation has not started.
+    /// The operation has not begun.
     NotStarted,
-    /// The server is still building the report. The value is the status as the server sent it, unknown ones included; `None` if
-    /// it answered 202.
+    /// The report is not complete. The value is the status from the server, which may be unknown to this
+    /// crate; `None` after a 202.
     ReportPending(Option<ReportStatus>),
-    /// A transient failure; the same request will be sent again.
+    /// A retry of the same request after a transient failure.
     Retry(RetryCause),
-    /// The server answered 429: no request with this token may go out yet.
+    /// A 429 from the server: no request with this token may be sent yet.
     Throttled,
-    /// The rate limit of the current window is used up.
+    /// The quota of the current window is used up.
     QuotaExhausted,
-    /// The server sends no rate-limit headers, so requests are spaced.
+    /// The spacing of requests, because the server announces no quota.
     Spacing,
-    /// A login is in flight, or the login service asked to wait.
+    /// A login in progress, or a wait that the login service asked for.
     Login,
 }
 
-/// The failure of an attempt that will be retried.
+/// The cause of a retry.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum RetryCause {
-    /// The server answered with this status.
+    /// A response with this status.
     Status(u16),
-    /// The answer could not be decoded.
+    /// A response that could not be parsed.
     Undecodable,
-    /// No answer arrived.
+    /// A transport error, with its message.
     Transport(String),
 }
 

@@ -1,4 +1,4 @@
-//! A request that a machine wants sent, with its deadline and bounds.
+//! Requests that a machine asks a driver to perform, with deadline and limits.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -14,12 +14,12 @@ use crate::values::DocumentUrl;
 use crate::values::clock::between;
 use crate::values::environment::is_loopback;
 
-/// A request to send, with its deadline and the bound on its body.
+/// A request that a machine asks a driver to perform.
 ///
 /// `Debug` shows no secret: headers with credentials are marked sensitive, and the URL of a document is left out.
 #[derive(Clone)]
 pub struct Request {
-    /// Shared by the copy that is sent and the copy that is kept for a retry.
+    /// Shared between the request in flight and the copy kept for a retry.
     http: Arc<http::Request<Bytes>>,
     operation: Operation,
     attempt_timeout: Duration,
@@ -39,23 +39,25 @@ impl Request {
         Self { http: Arc::new(http), operation, attempt_timeout: attempt, deadline, max_body, document: None }
     }
 
-    /// Marks the request as the download of `document`, if there is one.
+    /// Sets the document that the request fetches.
     pub(crate) fn with_document(self, document: Option<&DocumentUrl>) -> Self {
         Self { document: document.cloned(), ..self }
     }
 
-    /// Returns method, absolute URI, headers and body. Headers with credentials are marked sensitive, so that `Debug` hides them.
-    /// The URI of a document is a secret that `Debug` does not hide here; use [`Request::redacted_target`] to display the target.
+    /// Returns the method, absolute URI, headers and body. Headers with credentials are marked sensitive, so
+    /// that `Debug` hides them. The URI of a document is a secret that `Debug` does not hide here; use
+    /// [`Request::redacted_target`] to show the target.
     pub fn http(&self) -> &http::Request<Bytes> {
         &self.http
     }
 
-    /// Converts into the HTTP request.
+    /// Returns the HTTP request, owned.
     pub fn into_http(self) -> http::Request<Bytes> {
         Arc::unwrap_or_clone(self.http)
     }
 
-    /// Returns the target for display: path and query; for a document, whose URL is a secret, only scheme and host.
+    /// Returns the target for display: path and query, or for a document, whose address is a secret, scheme
+    /// and host.
     pub fn redacted_target(&self) -> Cow<'_, str> {
         match &self.document {
             Some(document) => document.to_string().into(),
@@ -63,31 +65,31 @@ impl Request {
         }
     }
 
-    /// Returns the URL of the document if the request downloads one. Its host is not a configured one, and the request carries no
+    /// Returns the document that the request fetches, if any: from a host that nobody configured, and without
     /// credentials.
     pub fn document(&self) -> Option<&DocumentUrl> {
         self.document.as_ref()
     }
 
-    /// Returns true if the request goes to a loopback address in plain http. Such a request must not go through a proxy, which
-    /// would see its credentials.
+    /// Returns true if the request goes to this machine by plain http. This is allowed because nobody else
+    /// can read it, so no proxy may be used.
     pub fn is_plain_loopback(&self) -> bool {
         let uri = self.http.uri();
         uri.scheme() == Some(&Scheme::HTTP) && uri.host().is_some_and(is_loopback)
     }
 
-    /// Returns the operation that the request belongs to.
+    /// Returns the operation of the request.
     pub fn operation(&self) -> Operation {
         self.operation
     }
 
-    /// Returns the time limit for this attempt, from `now` to the last byte of the body: the limit of one attempt, or the time left
-    /// until the deadline of the operation if that is shorter.
+    /// Returns the longest duration from `now` to the last byte of the response: the limit of one attempt, or
+    /// the time to the operation's deadline if that is less.
     pub fn timeout(&self, now: DateTime<Utc>) -> Duration {
         self.attempt_timeout.min(between(now, self.deadline))
     }
 
-    /// Returns the bound on the body in bytes, after decompression.
+    /// Returns the largest body after decompression, in bytes.
     pub fn max_body(&self) -> usize {
         self.max_body
     }

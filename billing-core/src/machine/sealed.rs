@@ -1,4 +1,4 @@
-//! The internal side of [`Machine`](super::Machine): data that nested machines pass to each other.
+//! Internal protocol between nested machines.
 
 #![expect(unnameable_types, reason = "sealed: machines are written in this crate only")]
 
@@ -9,17 +9,17 @@ use crate::Secret;
 use crate::error::ErrorContext;
 use crate::machine::progress::WaitReason;
 
-/// A reply on its way through nested machines, with data that the outer machines add.
+/// A reply that is passed through nested machines, with data from the outer ones.
 #[derive(Debug)]
 pub struct ReceivedReply {
     pub(crate) reply: Reply,
-    /// When the server asks to be called again, read once from `Retry-After` for everyone on the way.
+    /// The time from `Retry-After`, parsed once for all machines.
     pub(crate) retry_after: Option<DateTime<Utc>>,
-    /// The time of the next request after a 429, if a session tracks the quota.
+    /// The session's time for the next request after a 429, if a session is used.
     pub(crate) not_before: Option<NotBefore>,
-    /// The number of further requests sent for this one: logins, and repeats after a 401.
+    /// The number of additional requests sent for this one: logins, and the repeat after a 401.
     pub(crate) extra_requests: u32,
-    /// The token of the request, so that it can be removed from errors.
+    /// The token of the request, which an error must not repeat.
     pub(crate) sent_token: Option<Secret>,
 }
 
@@ -27,22 +27,23 @@ pub struct ReceivedReply {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct NotBefore {
     pub(crate) until: DateTime<Utc>,
-    /// The time that the server named, if any. `until` may be slightly later.
+    /// The time from the server, if it gave one; `until` may be a little later.
     pub(crate) server_time: Option<DateTime<Utc>>,
 }
 
 impl NotBefore {
+    /// Returns all its times, to shift them after a jump of the clock.
     pub(crate) fn times_mut(&mut self) -> impl Iterator<Item = &mut DateTime<Utc>> {
         std::iter::once(&mut self.until).chain(&mut self.server_time)
     }
 }
 
-/// A request that has to wait before it can be sent.
+/// The reason and the end of a wait before a request is sent.
 #[derive(Clone, Debug)]
 pub struct Hold {
     pub(crate) not_before: NotBefore,
     pub(crate) wait_reason: WaitReason,
-    /// The last response of the server, if there was one.
+    /// The context of the server's last response, if there was one.
     pub(crate) context: Option<ErrorContext>,
 }
 

@@ -1,4 +1,4 @@
-//! Errors of a transport: a request that got no complete response.
+//! Transport errors: failures of requests without a complete response.
 
 use std::fmt;
 use std::sync::Arc;
@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::Secret;
 use crate::error::redaction::contains_secret;
 
-/// An error of the transport: a request that got no complete response.
+/// An error of the transport: the request got no complete response.
 #[derive(Clone, Debug)]
 pub struct TransportError {
     kind: TransportErrorKind,
@@ -15,12 +15,13 @@ pub struct TransportError {
 }
 
 impl TransportError {
-    /// Builds an error with a message.
+    /// Creates an error of this kind with the message `text`.
     pub fn new(kind: TransportErrorKind, text: impl Into<String>) -> Self {
         Self { kind, message: text.into().into(), source: None }
     }
 
-    /// Builds an error from an error of the HTTP library. The message contains the whole chain of causes.
+    /// Creates an error of this kind from an error of the HTTP library. Its message includes the messages of
+    /// all causes.
     pub fn from_source(
         kind: TransportErrorKind,
         source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
@@ -38,7 +39,7 @@ impl TransportError {
         Self { kind, message: text.into(), source: Some(source) }
     }
 
-    /// Builds the error of a sink that failed to write a document.
+    /// Creates the error for a failed write to the caller's sink.
     pub fn from_sink_error(error: std::io::Error) -> Self {
         Self::from_source(TransportErrorKind::Sink, error)
     }
@@ -48,15 +49,15 @@ impl TransportError {
         self.kind
     }
 
-    /// Returns the error unchanged, or only its kind if the message or a cause contains one of `secrets`.
+    /// Returns the error unchanged, or only its kind if a message in its chain contains a secret.
     pub(crate) fn redacted(self, secrets: &[&Secret]) -> Self {
-        let tells = |text: &str| secrets.iter().any(|secret| contains_secret(text, secret));
+        let leaks = |text: &str| secrets.iter().any(|secret| contains_secret(text, secret));
         let mut chain = std::iter::successors(
             self.source.as_ref().map(|source| &**source as &(dyn std::error::Error + 'static)),
             |error| error.source(),
         );
-        match tells(&self.message) || chain.any(|error| tells(&format!("{error} {error:?}"))) {
-            true => Self::new(self.kind, "the reason holds what is not to be shown"),
+        match leaks(&self.message) || chain.any(|error| leaks(&format!("{error} {error:?}"))) {
+            true => Self::new(self.kind, "the message contains a secret and is not shown"),
             false => self,
         }
     }
@@ -74,37 +75,38 @@ impl std::error::Error for TransportError {
     }
 }
 
-/// The kinds of failure that a transport reports. The core decides whether to retry.
+/// A kind of transport failure. The core decides whether to retry it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum TransportErrorKind {
     /// The host name was not found.
     Dns,
-    /// The connection failed.
+    /// No connection could be established.
     Connect,
-    /// The time limit for connecting or for the attempt expired.
+    /// The time limit of connecting or of the attempt was exceeded.
     Timeout,
-    /// The connection closed before the head of a response was complete.
+    /// The connection ended before the head of the response was complete.
     Reset,
     /// The body of the response ended early, or its compression is corrupt.
     Truncated,
-    /// The response is not valid HTTP.
+    /// The response is not valid HTTP, or has an encoding that the request did not accept.
     Malformed,
     /// The TLS handshake failed, or the certificate is not trusted.
     Tls,
-    /// The request's address or a header cannot be sent.
+    /// The request's URI or a header is invalid and cannot be sent.
     InvalidRequest,
-    /// The body exceeds its bound.
+    /// The body exceeds its limit.
     TooLarge {
-        /// The bound, in bytes.
+        /// The limit in bytes.
         limit: usize,
     },
-    /// The sink of the caller failed to write the document.
+    /// Writing the document to the caller's sink failed.
     Sink,
 }
 
 impl TransportErrorKind {
-    /// Returns the kind for an I/O error that occurred before the head of a response, or `None` if its kind alone is not enough.
+    /// Returns the kind for an I/O error before the head of a response, or `None` if the I/O kind is not
+    /// specific enough.
     pub fn from_io_error_kind(error: std::io::ErrorKind) -> Option<Self> {
         use std::io::ErrorKind as Io;
         match error {
@@ -187,7 +189,7 @@ mod tests {
         assert_eq!(words.len(), all.len());
     }
 
-    /// An error around another, as HTTP libraries nest them.
+    /// An error that wraps another, as HTTP libraries nest them.
     #[derive(Debug)]
     struct Outer(&'static str, IoError);
 
