@@ -54,20 +54,20 @@ pub(crate) struct Options {
     pub(crate) sandbox: bool,
 
     /// How the result is written
-    #[arg(long, value_enum, default_value_t = Format::Table, global = true)]
-    pub(crate) format: Format,
+    #[arg(long, value_enum, default_value_t = OutputFormat::Table, global = true)]
+    pub(crate) format: OutputFormat,
 
     /// Write to this file, whole or not at all; `-` is standard output
     #[arg(short, long, value_name = "FILE", global = true)]
     pub(crate) output: Option<PathBuf>,
 
     /// How long the whole command may take: 90s, 15m, 1h30m [default: 15m, of `fleet` 12h]
-    #[arg(long, value_name = "DURATION", value_parser = duration, global = true)]
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration, global = true)]
     pub(crate) timeout: Option<Duration>,
 
     /// How large an answer may be, unpacked, and all of a list or a history: 64MiB, 500MB, 2GiB. What `usage` gets is held in
     /// memory as a whole
-    #[arg(long, value_name = "SIZE", default_value = "64MiB", value_parser = size, global = true)]
+    #[arg(long, value_name = "SIZE", default_value = "64MiB", value_parser = parse_size, global = true)]
     pub(crate) max_body: usize,
 
     /// Neither use nor keep how long reports took before, which times the polls (in the user's cache directory)
@@ -83,36 +83,36 @@ pub(crate) struct Options {
     pub(crate) quiet: bool,
 
     /// When to use colour; NO_COLOR is respected
-    #[arg(long, value_enum, default_value_t = Color::Auto, value_name = "WHEN", global = true)]
-    pub(crate) color: Color,
+    #[arg(long, value_enum, default_value_t = ColorWhen::Auto, value_name = "WHEN", global = true)]
+    pub(crate) color: ColorWhen,
 }
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// The billable-usage report of one's own organisation, polled until it is complete
-    Usage(Usage),
+    Usage(UsageArgs),
     /// What an organisation that trusts ours committed to, used and owes in a billing period
     #[command(after_help = overview_help())]
-    Overview(Overview),
+    Overview(OverviewArgs),
     /// The billing periods of an organisation that trusts ours, newest first, with their totals and the trend
-    History(History),
+    History(HistoryArgs),
     /// Billing periods of an organisation side by side, with the differences
-    Compare(Compare),
+    Compare(CompareArgs),
     /// The overviews of all organisations that trust ours, or of those in a file, paced by the quota
-    Fleet(Fleet),
+    Fleet(FleetArgs),
     /// The organisations that trust ours
     Trustors,
     /// The contracts (a preview operation of the vendor's, as all of contracts and invoices are)
-    Contracts(Contracts),
+    Contracts(ContractsArgs),
     /// One contract: its billing periods and what was agreed
     Contract {
         /// Its id, as `contracts` lists it
         id: String,
     },
     /// One billing period of a contract: charges and wallets
-    Period(ContractPeriod),
+    Period(ContractPeriodArgs),
     /// The invoices
-    Invoices(Invoices),
+    Invoices(InvoicesArgs),
     /// The lines of an invoice
     InvoiceLines {
         /// Its id, as `invoices` lists it
@@ -135,7 +135,7 @@ pub(crate) enum Command {
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct Usage {
+pub(crate) struct UsageArgs {
     /// The first day: 2026-10-01 (midnight UTC) or 2026-10-01T00:00:00+02:00
     #[arg(long, value_name = "DATE")]
     pub(crate) start: String,
@@ -146,7 +146,7 @@ pub(crate) struct Usage {
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct Overview {
+pub(crate) struct OverviewArgs {
     /// The id of the organisation, the trustor
     pub(crate) org: String,
 
@@ -155,24 +155,24 @@ pub(crate) struct Overview {
     pub(crate) period: String,
 
     #[command(flatten)]
-    pub(crate) on_overage: OnOverage,
+    pub(crate) on_overage: OverageArgs,
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct History {
+pub(crate) struct HistoryArgs {
     /// The id of the organisation, the trustor
     pub(crate) org: String,
 
     #[command(flatten)]
-    pub(crate) reach: Reach,
+    pub(crate) periods: PeriodArgs,
 
     #[command(flatten)]
-    pub(crate) on_overage: OnOverage,
+    pub(crate) on_overage: OverageArgs,
 }
 
 /// How far back to go; the latest 12 periods if nothing is said.
 #[derive(Debug, Args)]
-pub(crate) struct Reach {
+pub(crate) struct PeriodArgs {
     /// So many periods, from the latest on [default: 12]
     #[arg(long, value_name = "N", conflicts_with_all = ["year", "from"], allow_negative_numbers = true)]
     pub(crate) periods: Option<String>,
@@ -191,7 +191,7 @@ pub(crate) struct Reach {
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct Compare {
+pub(crate) struct CompareArgs {
     /// The id of the organisation, the trustor
     pub(crate) org: String,
 
@@ -206,11 +206,11 @@ pub(crate) struct Compare {
     pub(crate) periods: Vec<String>,
 
     #[command(flatten)]
-    pub(crate) on_overage: OnOverage,
+    pub(crate) on_overage: OverageArgs,
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct Fleet {
+pub(crate) struct FleetArgs {
     /// The organisations in this file, in place of all that trust ours: an id a line, after a comma, a semicolon or a tab a
     /// name; a first line may name the columns, as in what `trustors --format csv` prints. `-` is standard input
     #[arg(long, value_name = "FILE")]
@@ -225,13 +225,13 @@ pub(crate) struct Fleet {
     pub(crate) resume: Option<PathBuf>,
 
     #[command(flatten)]
-    pub(crate) on_overage: OnOverage,
+    pub(crate) on_overage: OverageArgs,
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct Contracts {
+pub(crate) struct ContractsArgs {
     #[command(flatten)]
-    pub(crate) dates: Dates,
+    pub(crate) dates: DateArgs,
 
     /// Those in that state: Active or Inactive
     #[arg(long)]
@@ -243,7 +243,7 @@ pub(crate) struct Contracts {
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct ContractPeriod {
+pub(crate) struct ContractPeriodArgs {
     /// The id of the contract, as `contracts` lists it
     pub(crate) contract: String,
 
@@ -251,13 +251,13 @@ pub(crate) struct ContractPeriod {
     pub(crate) period: String,
 
     #[command(flatten)]
-    pub(crate) on_overage: OnOverage,
+    pub(crate) on_overage: OverageArgs,
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct Invoices {
+pub(crate) struct InvoicesArgs {
     #[command(flatten)]
-    pub(crate) dates: Dates,
+    pub(crate) dates: DateArgs,
 
     /// Those in that state: Paid or Unpaid
     #[arg(long)]
@@ -266,7 +266,7 @@ pub(crate) struct Invoices {
 
 /// A range of days, open where nothing is said.
 #[derive(Debug, Args)]
-pub(crate) struct Dates {
+pub(crate) struct DateArgs {
     /// From this day on: 2026-10-01
     #[arg(long, value_name = "DATE")]
     pub(crate) from: Option<String>,
@@ -278,14 +278,14 @@ pub(crate) struct Dates {
 
 /// What to do about overage.
 #[derive(Debug, Args)]
-pub(crate) struct OnOverage {
+pub(crate) struct OverageArgs {
     /// Exit with status 10 if anything was used beyond what was agreed, after printing everything
     #[arg(long)]
     pub(crate) fail_on_overage: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Format {
+pub(crate) enum OutputFormat {
     /// For people
     Table,
     /// The API's own body; of an overview with `statement` at its end, and `asked` where it does not say whose it is
@@ -301,7 +301,7 @@ pub(crate) enum Format {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Color {
+pub(crate) enum ColorWhen {
     /// On a terminal
     Auto,
     /// Everywhere
@@ -312,14 +312,14 @@ pub(crate) enum Color {
 
 impl Options {
     pub(crate) fn timeout(&self) -> Duration {
-        self.timeout.unwrap_or(USUAL_TIMEOUT)
+        self.timeout.unwrap_or(DEFAULT_TIMEOUT)
     }
 
     pub(crate) fn verbosity(&self) -> Verbosity {
         match (self.quiet, self.verbose) {
             (true, _) => Verbosity::Quiet,
             (false, 0) => Verbosity::Normal,
-            (false, 1) => Verbosity::Exchanges,
+            (false, 1) => Verbosity::Requests,
             (false, 2) => Verbosity::Settings,
             (false, _) => Verbosity::Headers,
         }
@@ -327,10 +327,10 @@ impl Options {
 }
 
 /// Reads the line. What is not to be run, such as `--help` and a wrong line, is answered here.
-pub(crate) fn read() -> Result<CommandLine, ExitCode> {
+pub(crate) fn parse() -> Result<CommandLine, ExitCode> {
     let read = CommandLine::try_parse().map(|mut line| {
         if let Command::Fleet(_) = line.command {
-            line.options.timeout.get_or_insert(LONG_TIMEOUT);
+            line.options.timeout.get_or_insert(FLEET_TIMEOUT);
         }
         line
     });
@@ -343,19 +343,22 @@ pub(crate) fn read() -> Result<CommandLine, ExitCode> {
             ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(WRONG_USAGE))
         }
         _ => {
-            log::line(&one_line(&error, std::env::args_os()));
+            log::write_line(&one_line_error(&error, std::env::args_os()));
             ExitCode::from(WRONG_USAGE)
         }
     })
 }
 
 /// The program as clap sees it, for completions and the manual page.
-pub(crate) fn definition() -> clap::Command {
+pub(crate) fn command() -> clap::Command {
     CommandLine::command()
 }
 
 /// What clap says over several lines, in one: without the usage, with the tips, and with where to read on.
-fn one_line(error: &clap::Error, line: impl IntoIterator<Item = impl Into<OsString> + Clone>) -> String {
+fn one_line_error(
+    error: &clap::Error,
+    line: impl IntoIterator<Item = impl Into<OsString> + Clone>,
+) -> String {
     let said: Vec<String> = error
         .render()
         .to_string()
@@ -365,13 +368,13 @@ fn one_line(error: &clap::Error, line: impl IntoIterator<Item = impl Into<OsStri
         .filter(|part| !part.is_empty())
         .collect();
     // The error does not say which command it is of; a second look that does not mind errors does.
-    let matches = definition().ignore_errors(true).try_get_matches_from(line);
+    let matches = command().ignore_errors(true).try_get_matches_from(line);
     let command = matches.iter().find_map(|matches| matches.subcommand_name());
     let command = command.map(|name| format!(" {name}")).unwrap_or_default();
     format!("{}; see 'genesys-billing{command} --help'", printable(&said.join("; ")))
 }
 
-fn size(text: &str) -> Result<usize, String> {
+fn parse_size(text: &str) -> Result<usize, String> {
     let unit_at = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (number, unit) = text.split_at(unit_at);
     let unit = UNITS.iter().find(|(name, _)| unit.eq_ignore_ascii_case(name));
@@ -389,12 +392,12 @@ const UNITS: [(&str, usize); 6] = [
     ("GB", 1_000_000_000),
 ];
 
-fn duration(text: &str) -> Result<Duration, String> {
+fn parse_duration(text: &str) -> Result<Duration, String> {
     let duration = humantime::parse_duration(text).map_err(|_| "write 90s, 15m or 1h30m".to_owned())?;
     if duration.is_zero() {
         return Err("nothing can be done in no time: write 90s, 15m or 1h30m".into());
     }
-    if duration > A_YEAR {
+    if duration > MAX_TIMEOUT {
         return Err("more than a year is too long: write 90s, 15m or 1h30m".into());
     }
     Ok(duration)
@@ -406,10 +409,10 @@ fn overview_help() -> String {
     )
 }
 
-const USUAL_TIMEOUT: Duration = Duration::from_secs(15 * 60);
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(15 * 60);
 /// Thousands of organisations take longer than that at the usual quota.
-const LONG_TIMEOUT: Duration = Duration::from_secs(12 * 3600);
-const A_YEAR: Duration = Duration::from_secs(366 * 24 * 3600);
+const FLEET_TIMEOUT: Duration = Duration::from_secs(12 * 3600);
+const MAX_TIMEOUT: Duration = Duration::from_secs(366 * 24 * 3600);
 
 const AFTER_HELP: &str = "\
 A month's close: who trusts us, what each committed to, used and owes, how one of them came to that, what changed, and what \
@@ -438,7 +441,7 @@ mod tests {
 
     #[test]
     fn the_definition_is_sound() {
-        definition().debug_assert();
+        command().debug_assert();
     }
 
     #[test]
@@ -449,17 +452,17 @@ mod tests {
             "x --sandbox usage --start a --end b --format=csv",
         ] {
             let line = parse(line).unwrap();
-            assert!(line.options.sandbox && line.options.format == Format::Csv);
+            assert!(line.options.sandbox && line.options.format == OutputFormat::Csv);
         }
     }
 
     #[test]
     fn durations_are_those_of_people_and_bounded() {
         for (text, seconds) in [("90s", 90), ("15m", 900), ("1h30m", 5400), ("2h 5s", 7205)] {
-            assert_eq!(duration(text), Ok(Duration::from_secs(seconds)));
+            assert_eq!(parse_duration(text), Ok(Duration::from_secs(seconds)));
         }
         for text in ["", "90", "0s", "-5s", "soon", "2years", "99999999999999999999h"] {
-            assert!(duration(text).unwrap_err().contains("1h30m"), "{text}");
+            assert!(parse_duration(text).unwrap_err().contains("1h30m"), "{text}");
         }
     }
 
@@ -467,10 +470,10 @@ mod tests {
     fn sizes_have_units() {
         for (text, bytes) in [("64MiB", 64 << 20), ("1kib", 1024), ("500MB", 500_000_000), ("2GiB", 2 << 30)]
         {
-            assert_eq!(size(text), Ok(bytes));
+            assert_eq!(parse_size(text), Ok(bytes));
         }
         for text in ["", "64", "MiB", "0MiB", "-1MiB", "1.5GiB", "64 MiB", "1TiB", "99999999999999GiB"] {
-            assert!(size(text).unwrap_err().contains("64MiB"), "{text}");
+            assert!(parse_size(text).unwrap_err().contains("64MiB"), "{text}");
         }
         assert_eq!(parse("x regions").unwrap().options.max_body, billing_core::Policy::default().max_body);
     }
@@ -491,7 +494,7 @@ mod tests {
             ("x completions cmd", " completions"),
             ("x help nonsense", ""),
         ] {
-            let said = one_line(&parse(line).unwrap_err(), line.split(' '));
+            let said = one_line_error(&parse(line).unwrap_err(), line.split(' '));
             assert!(said.starts_with("error: ") && !said.contains('\n'), "{said}");
             let help = format!("; see 'genesys-billing{command} --help'");
             assert!(said.ends_with(&help), "{line}: {said}");

@@ -21,22 +21,22 @@ pub(crate) enum Failure {
     /// The operation failed.
     Api(Error),
     /// The sandbox has no such organisation; these are there.
-    NoSuchSandboxOrg { error: Error, known: Vec<String> },
+    UnknownSandboxOrg { error: Error, known: Vec<String> },
     /// Each answer is small enough, and all of them together are not.
-    TooMuch { operation: Operation, read: String, limit: usize },
+    TooLargeInTotal { operation: Operation, items_read: String, limit: usize },
     /// The failure concerns one billing period of several that were asked for.
-    OfPeriod { index: PeriodIndex, failure: Box<Self> },
+    InPeriod { index: PeriodIndex, failure: Box<Self> },
     /// The answer came, and cannot be shown as asked.
-    Unshowable(String),
+    CannotRender(String),
     /// The answer came, and cannot be written.
     Output { to: Destination, error: io::Error },
     /// What was found cannot be written to the journal.
     Journal { path: PathBuf, error: io::Error },
     /// A run over many organisations came to an early end, by something that concerns them all. `rest`: what became of what was
     /// found.
-    Stopped { stopped: Aborted, rest: String },
+    Aborted { stopped: Aborted, outcome: String },
     /// Everything that came is printed, but not all of it came.
-    Partly(String),
+    Partial(String),
     /// Everything is printed, and there is overage in it, of which `--fail-on-overage` wants to be told.
     Overage(String),
 }
@@ -47,29 +47,29 @@ impl Failure {
         match self {
             Self::Usage(_) => WRONG_USAGE,
             Self::NotLoggedIn(_) => NOT_LOGGED_IN,
-            Self::Api(error) | Self::NoSuchSandboxOrg { error, .. } => status_of(error.kind()),
-            Self::TooMuch { limit, .. } => {
-                status_of(&ErrorKind::Transport(TransportErrorKind::TooLarge { limit: *limit }))
+            Self::Api(error) | Self::UnknownSandboxOrg { error, .. } => exit_status_of(error.kind()),
+            Self::TooLargeInTotal { limit, .. } => {
+                exit_status_of(&ErrorKind::Transport(TransportErrorKind::TooLarge { limit: *limit }))
             }
-            Self::OfPeriod { failure, .. } => failure.exit_status(),
-            Self::Unshowable(_) | Self::Output { .. } | Self::Journal { .. } => OTHER,
-            Self::Stopped { stopped, .. } => status_of(stopped.error.kind()),
-            Self::Partly(_) => 9,
+            Self::InPeriod { failure, .. } => failure.exit_status(),
+            Self::CannotRender(_) | Self::Output { .. } | Self::Journal { .. } => OTHER_FAILURE,
+            Self::Aborted { stopped, .. } => exit_status_of(stopped.error.kind()),
+            Self::Partial(_) => 9,
             Self::Overage(_) => 10,
         }
     }
 
     /// The same, with the billing period that it is about.
-    pub(crate) fn about(self, index: PeriodIndex) -> Self {
-        Self::OfPeriod { index, failure: Box::new(self) }
+    pub(crate) fn in_period(self, index: PeriodIndex) -> Self {
+        Self::InPeriod { index, failure: Box::new(self) }
     }
 
     /// What else is known of it, for `-v`.
     pub(crate) fn details(&self) -> Vec<String> {
         let error = match self {
-            Self::Api(error) | Self::NoSuchSandboxOrg { error, .. } => error,
-            Self::Stopped { stopped, .. } => &stopped.error,
-            Self::OfPeriod { failure, .. } => return failure.details(),
+            Self::Api(error) | Self::UnknownSandboxOrg { error, .. } => error,
+            Self::Aborted { stopped, .. } => &stopped.error,
+            Self::InPeriod { failure, .. } => return failure.details(),
             _ => return Vec::new(),
         };
         let mut details = vec![format!("operation {}", error.operation().id())];
@@ -100,32 +100,34 @@ impl fmt::Display for Failure {
         match self {
             Self::Usage(sentence)
             | Self::NotLoggedIn(sentence)
-            | Self::Unshowable(sentence)
-            | Self::Partly(sentence)
+            | Self::CannotRender(sentence)
+            | Self::Partial(sentence)
             | Self::Overage(sentence) => f.write_str(sentence),
             Self::Api(error) => write!(f, "{error}. {}", advice(error)),
-            Self::NoSuchSandboxOrg { error, known } => {
+            Self::UnknownSandboxOrg { error, known } => {
                 write!(f, "{error}. The sandbox has these organisations and others: {}", known.join(", "))
             }
-            Self::TooMuch { operation, read, limit } => write!(
+            Self::TooLargeInTotal { operation, items_read, limit } => write!(
                 f,
-                "{operation}: {}: {read} are larger than {limit} bytes. {LESS}",
+                "{operation}: {}: {items_read} are larger than {limit} bytes. {REDUCE_SIZE_ADVICE}",
                 TransportErrorKind::TooLarge { limit: *limit }
             ),
-            Self::OfPeriod { index, failure } => write!(f, "of period {index}, {failure}"),
+            Self::InPeriod { index, failure } => write!(f, "of period {index}, {failure}"),
             Self::Journal { path, error } => write!(
                 f,
                 "the journal {} cannot be written: {error}. Make room and go on with --resume: what it has is good",
                 path.display()
             ),
-            Self::Stopped { stopped, rest } => write!(f, "{stopped}. {}. {rest}", advice(&stopped.error)),
+            Self::Aborted { stopped, outcome } => {
+                write!(f, "{stopped}. {}. {outcome}", advice(&stopped.error))
+            }
             Self::Output { to, error } => match to {
                 Destination::File(path) => write!(
                     f,
                     "{} cannot be written: {error}. What was there before is as it was; try another place with --output",
                     path.display()
                 ),
-                Destination::Special(path) => {
+                Destination::Device(path) => {
                     write!(
                         f,
                         "{} cannot be written: {error}. Try another place with --output",
@@ -159,7 +161,7 @@ impl From<InvalidInput> for Failure {
 }
 
 /// The exit status of an operation that failed.
-fn status_of(kind: &ErrorKind) -> u8 {
+fn exit_status_of(kind: &ErrorKind) -> u8 {
     match kind {
         ErrorKind::Unauthorized | ErrorKind::LoginRefused => NOT_LOGGED_IN,
         ErrorKind::Forbidden => 4,
@@ -169,7 +171,7 @@ fn status_of(kind: &ErrorKind) -> u8 {
         // By whose fault it is, which a kind that is new to us says as well.
         other => match other.fault() {
             ErrorOrigin::Server | ErrorOrigin::Network => 8,
-            _ => OTHER,
+            _ => OTHER_FAILURE,
         },
     }
 }
@@ -223,7 +225,7 @@ fn advice(error: &Error) -> String {
             TransportErrorKind::Tls => {
                 "Check --api-url, and that this machine trusts the certificate of the server or proxy".into()
             }
-            TransportErrorKind::TooLarge { .. } => LESS.into(),
+            TransportErrorKind::TooLarge { .. } => REDUCE_SIZE_ADVICE.into(),
             TransportErrorKind::Sink => "What was there before is as it was; try another place with --output".into(),
             _ => "Check the connection and the proxy, and try again".into(),
         },
@@ -233,9 +235,9 @@ fn advice(error: &Error) -> String {
 }
 
 /// What to do about an answer that is too large.
-const LESS: &str = "Allow more with --max-body, or ask for a shorter period";
+const REDUCE_SIZE_ADVICE: &str = "Allow more with --max-body, or ask for a shorter period";
 
-const OTHER: u8 = 1;
+const OTHER_FAILURE: u8 = 1;
 pub(crate) const WRONG_USAGE: u8 = 2;
 const NOT_LOGGED_IN: u8 = 3;
 
@@ -272,7 +274,7 @@ mod tests {
             (ErrorKind::Deferred(later), 6),
         ];
         for (kind, status) in kinds {
-            assert_eq!(status_of(&kind), status, "{kind:?}");
+            assert_eq!(exit_status_of(&kind), status, "{kind:?}");
         }
     }
 
@@ -280,8 +282,8 @@ mod tests {
     fn what_was_never_sent_has_its_status_too() {
         assert_eq!(Failure::Usage(String::new()).exit_status(), 2);
         assert_eq!(Failure::NotLoggedIn(String::new()).exit_status(), 3);
-        assert_eq!(Failure::Unshowable(String::new()).exit_status(), 1);
-        assert_eq!(Failure::Partly(String::new()).exit_status(), 9);
+        assert_eq!(Failure::CannotRender(String::new()).exit_status(), 1);
+        assert_eq!(Failure::Partial(String::new()).exit_status(), 9);
         assert_eq!(Failure::Overage(String::new()).exit_status(), 10);
         let full = Failure::Output {
             to: Destination::File("/tmp/report.csv".into()),

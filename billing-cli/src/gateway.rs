@@ -9,17 +9,17 @@ use crate::failure::Failure;
 use crate::profile::Profile;
 
 /// Where one setting, such as `host` of the proxy, is looked up, and what it is called there.
-pub(crate) struct Keys<'a> {
-    pub(crate) text: &'a dyn Fn(&str) -> Result<Option<Secret>, Failure>,
-    pub(crate) name: &'a dyn Fn(&str) -> String,
+pub(crate) struct SettingSource<'a> {
+    pub(crate) get: &'a dyn Fn(&str) -> Result<Option<Secret>, Failure>,
+    pub(crate) full_name: &'a dyn Fn(&str) -> String,
 }
 
 /// The address of a proxy, with its password in it.
-pub(crate) fn proxy(keys: &Keys<'_>) -> Result<Option<Secret>, Failure> {
-    let Some(Authority { protocol, host, user, password }) = authority(keys, "http")? else {
+pub(crate) fn proxy_url(keys: &SettingSource<'_>) -> Result<Option<Secret>, Failure> {
+    let Some(ProxyAuthority { protocol, host, user, password }) = authority(keys, "http")? else {
         return Ok(None);
     };
-    let (user, password) = (user.as_ref().map(encoded), password.as_ref().map(encoded));
+    let (user, password) = (user.as_ref().map(percent_encoded), password.as_ref().map(percent_encoded));
     // Put together at once, as a text that grows leaves pieces of it behind.
     let url = match (&user, &password) {
         (Some(user), Some(password)) => {
@@ -42,23 +42,23 @@ pub(crate) struct Gateway {
 
 /// `paths`: the path prefixes by the names that the vendor gives them, `api` and `login`.
 pub(crate) fn gateway(
-    keys: &Keys<'_>,
+    keys: &SettingSource<'_>,
     paths: Option<Vec<(String, String)>>,
 ) -> Result<Option<Gateway>, Failure> {
-    let Some(Authority { protocol, host, user, .. }) = authority(keys, "https")? else {
+    let Some(ProxyAuthority { protocol, host, user, .. }) = authority(keys, "https")? else {
         return Ok(None);
     };
     let mut warnings = Vec::new();
     if user.is_some() {
         warnings.push(format!(
             "{} is not supported and is ignored: this program sends a gateway no credentials of its own",
-            (keys.name)("username")
+            (keys.full_name)("username")
         ));
     }
     if paths.is_none() {
         warnings.push(format!(
             "{} is of a form that is not understood and is ignored: use --api-url and --login-url",
-            (keys.name)("pathparams")
+            (keys.full_name)("pathparams")
         ));
     }
     let (mut api, mut login) = (String::new(), String::new());
@@ -77,11 +77,11 @@ pub(crate) fn gateway(
 }
 
 /// The gateway of a profile has its paths in a list.
-pub(crate) fn paths_of(profile: &Profile) -> Option<Vec<(String, String)>> {
-    profile.pairs("gateway_pathparams", "pathname", "pathvalue")
+pub(crate) fn gateway_paths(profile: &Profile) -> Option<Vec<(String, String)>> {
+    profile.name_value_pairs("gateway_pathparams", "pathname", "pathvalue")
 }
 
-struct Authority {
+struct ProxyAuthority {
     protocol: String,
     /// With the port.
     host: String,
@@ -89,15 +89,14 @@ struct Authority {
     password: Option<Secret>,
 }
 
-fn authority(keys: &Keys<'_>, default_protocol: &str) -> Result<Option<Authority>, Failure> {
-    let get =
-        |key: &str| -> Result<_, Failure> { Ok((keys.text)(key)?.map(|text| text.expose().to_owned())) };
+fn authority(keys: &SettingSource<'_>, default_protocol: &str) -> Result<Option<ProxyAuthority>, Failure> {
+    let get = |key: &str| -> Result<_, Failure> { Ok((keys.get)(key)?.map(|text| text.expose().to_owned())) };
     let (protocol, host, port) = (get("protocol")?, get("host")?, get("port")?);
     let Some(host) = host else {
         return match protocol.is_some() || port.is_some() {
             true => Err(Failure::Usage(format!(
                 "{} is missing, though others of its settings are there: set it, or remove them",
-                (keys.name)("host")
+                (keys.full_name)("host")
             ))),
             false => Ok(None),
         };
@@ -108,22 +107,22 @@ fn authority(keys: &Keys<'_>, default_protocol: &str) -> Result<Option<Authority
             Err(_) => {
                 return Err(Failure::Usage(format!(
                     "{} is {port:?}, which is no port: write a number up to 65535",
-                    (keys.name)("port")
+                    (keys.full_name)("port")
                 )));
             }
         },
         None => host,
     };
-    Ok(Some(Authority {
+    Ok(Some(ProxyAuthority {
         protocol: protocol.map_or_else(|| default_protocol.to_owned(), |p| p.to_lowercase()),
         host,
-        user: (keys.text)("username")?,
-        password: (keys.text)("password")?,
+        user: (keys.get)("username")?,
+        password: (keys.get)("password")?,
     }))
 }
 
 /// Everything but RFC 3986's unreserved characters percent-encoded.
-fn encoded(text: &Secret) -> Secret {
+fn percent_encoded(text: &Secret) -> Secret {
     let text = text.expose();
     let room = String::with_capacity(3 * text.len());
     let encoded = text.bytes().fold(room, |mut encoded, byte| {
@@ -142,11 +141,11 @@ fn encoded(text: &Secret) -> Secret {
 mod tests {
     use super::*;
 
-    fn with<T>(settings: &[(&str, &str)], f: impl Fn(&Keys<'_>) -> T) -> T {
+    fn with<T>(settings: &[(&str, &str)], f: impl Fn(&SettingSource<'_>) -> T) -> T {
         let text = |key: &str| -> Result<Option<Secret>, Failure> {
             Ok(settings.iter().find(|(k, _)| *k == key).map(|(_, v)| Secret::from(*v)))
         };
-        f(&Keys { text: &text, name: &|key| format!("proxy_{key}") })
+        f(&SettingSource { get: &text, full_name: &|key| format!("proxy_{key}") })
     }
 
     #[test]
@@ -158,13 +157,13 @@ mod tests {
             ("username", "me"),
             ("password", "p@ss:/word"),
         ];
-        let url = |settings: &[_]| with(settings, proxy).unwrap().map(|url| url.expose().to_owned());
+        let url = |settings: &[_]| with(settings, proxy_url).unwrap().map(|url| url.expose().to_owned());
         assert_eq!(url(&full).as_deref(), Some("http://me:p%40ss%3A%2Fword@proxy.example.com:3128"));
         assert_eq!(url(&full[1..4]).as_deref(), Some("http://me@proxy.example.com:3128"));
         assert_eq!(url(&[("host", "h"), ("password", "p")]).as_deref(), Some("http://h"));
         assert_eq!(url(&[]), None);
         for wrong in [&[("port", "1")][..], &[("host", "h"), ("port", "x")]] {
-            let error = with(wrong, proxy).unwrap_err();
+            let error = with(wrong, proxy_url).unwrap_err();
             assert!(error.exit_status() == 2 && error.to_string().contains("proxy_"), "{error}");
         }
     }

@@ -21,27 +21,27 @@ pub(crate) struct JournalFile {
 }
 
 /// A journal as it was found. Nothing of the file is changed before a run begins it or goes on with it.
-pub(crate) enum Opened {
+pub(crate) enum OpenedJournal {
     /// Nothing was begun yet.
     New(NewJournal),
     /// A run to go on with.
-    Old(OldJournal),
+    Existing(ExistingJournal),
 }
 
 /// A file that has nothing in it.
 pub(crate) struct NewJournal(LockedFile);
 
 /// A run that was stopped.
-pub(crate) struct OldJournal {
+pub(crate) struct ExistingJournal {
     /// What it was to find out.
     pub(crate) assignment: FleetPlan,
     /// How much it has found.
-    pub(crate) known: usize,
+    pub(crate) results: usize,
     place: LockedFile,
 }
 
 /// Opens the file, or makes it, and reads it through.
-pub(crate) fn open(path: &Path) -> Result<Opened, Failure> {
+pub(crate) fn open(path: &Path) -> Result<OpenedJournal, Failure> {
     let place = LockedFile::open(path)?;
     let (mut assignment, mut known) = (None, 0);
     place.read(|entry| {
@@ -52,24 +52,24 @@ pub(crate) fn open(path: &Path) -> Result<Opened, Failure> {
         Ok(())
     })?;
     Ok(match assignment {
-        Some(assignment) => Opened::Old(OldJournal { assignment, known, place }),
-        None => Opened::New(NewJournal(place)),
+        Some(assignment) => OpenedJournal::Existing(ExistingJournal { assignment, results: known, place }),
+        None => OpenedJournal::New(NewJournal(place)),
     })
 }
 
 impl NewJournal {
     /// Begins it.
-    pub(crate) fn begin(self, assignment: &FleetPlan) -> Result<JournalFile, Failure> {
+    pub(crate) fn start(self, assignment: &FleetPlan) -> Result<JournalFile, Failure> {
         let (journal, first) = Journal::create(assignment);
-        let mut begun = JournalFile { place: self.0.written_from(0)?, journal };
+        let mut begun = JournalFile { place: self.0.truncated_to(0)?, journal };
         begun.write(&first)?;
         Ok(begun)
     }
 }
 
-impl OldJournal {
+impl ExistingJournal {
     /// Goes on with it. `on` is told what it has, one by one, as all of it may be more than the memory is to hold.
-    pub(crate) fn go_on(
+    pub(crate) fn resume(
         self,
         mut on: impl FnMut(&PeriodResult) -> Result<(), Failure>,
     ) -> Result<JournalFile, Failure> {
@@ -80,7 +80,7 @@ impl OldJournal {
         let Some((journal, good)) = end else {
             return Err(self.refused("it was changed while it was read"));
         };
-        Ok(JournalFile { place: self.place.written_from(good)?, journal })
+        Ok(JournalFile { place: self.place.truncated_to(good)?, journal })
     }
 
     /// Why it is not gone on with.
@@ -98,7 +98,7 @@ impl JournalFile {
         }
     }
 
-    pub(crate) fn how_to_go_on(&self) -> String {
+    pub(crate) fn resume_hint(&self) -> String {
         format!("What was found is in {}: the same command goes on from there", self.place.path.display())
     }
 
@@ -118,18 +118,18 @@ struct LockedFile {
 impl LockedFile {
     fn open(path: &Path) -> Result<Self, Failure> {
         if path.metadata().is_ok_and(|there| !there.is_file()) {
-            return Err(refused(path, "it is no file"));
+            return Err(refusal(path, "it is no file"));
         }
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true);
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
         let file =
-            options.open(path).map_err(|error| refused(path, &format!("it cannot be opened, {error}")))?;
+            options.open(path).map_err(|error| refusal(path, &format!("it cannot be opened, {error}")))?;
         match file.try_lock() {
             Ok(()) => Ok(Self { path: path.to_owned(), file }),
-            Err(TryLockError::WouldBlock) => Err(refused(path, "another run is writing it")),
-            Err(TryLockError::Error(error)) => Err(refused(path, &format!("it cannot be locked, {error}"))),
+            Err(TryLockError::WouldBlock) => Err(refusal(path, "another run is writing it")),
+            Err(TryLockError::Error(error)) => Err(refusal(path, &format!("it cannot be locked, {error}"))),
         }
     }
 
@@ -152,7 +152,7 @@ impl LockedFile {
     }
 
     /// Its owner's, and without the line that was being written when the run was killed; what comes next goes after the rest.
-    fn written_from(mut self, good: u64) -> Result<Self, Failure> {
+    fn truncated_to(mut self, good: u64) -> Result<Self, Failure> {
         let prepared = make_private(&self.file)
             .and_then(|()| self.file.set_len(good))
             .and_then(|()| self.file.seek(SeekFrom::Start(good)));
@@ -161,11 +161,11 @@ impl LockedFile {
     }
 
     fn refused(&self, why: &str) -> Failure {
-        refused(&self.path, why)
+        refusal(&self.path, why)
     }
 }
 
-fn refused(path: &Path, why: &str) -> Failure {
+fn refusal(path: &Path, why: &str) -> Failure {
     Failure::Usage(format!("--resume {}: {why}", path.display()))
 }
 
@@ -205,25 +205,25 @@ mod tests {
         let path = folder.path().join("journal");
         std::fs::write(&path, "").unwrap();
         open_to_others(&path);
-        let Opened::New(new) = open(&path).unwrap() else { panic!("there is nothing yet") };
+        let OpenedJournal::New(new) = open(&path).unwrap() else { panic!("there is nothing yet") };
         assert!(is_open_to_others(&path), "it is not ours before it is begun");
-        drop(new.begin(&assignment()).unwrap());
+        drop(new.start(&assignment()).unwrap());
         assert!(!is_open_to_others(&path));
         let whole = std::fs::read(&path).unwrap();
         // Killed while it wrote the next line.
         let torn = [&whole[..], b"{\"organization\":\"a"].concat();
         std::fs::write(&path, &torn).unwrap();
         open_to_others(&path);
-        let Opened::Old(old) = open(&path).unwrap() else { panic!("it was begun") };
-        assert_eq!((&old.assignment, old.known), (&assignment(), 0));
+        let OpenedJournal::Existing(old) = open(&path).unwrap() else { panic!("it was begun") };
+        assert_eq!((&old.assignment, old.results), (&assignment(), 0));
         assert_eq!(std::fs::read(&path).unwrap(), torn, "it is not gone on with yet");
-        drop(old.go_on(|_| panic!("nothing was found")).unwrap());
+        drop(old.resume(|_| panic!("nothing was found")).unwrap());
         assert_eq!(std::fs::read(&path).unwrap(), whole, "the torn line is gone");
         assert!(!is_open_to_others(&path));
         // Killed while it wrote the first one.
         std::fs::write(&path, &whole[..10]).unwrap();
-        let Opened::New(new) = open(&path).unwrap() else { panic!("nothing was begun") };
-        drop(new.begin(&assignment()).unwrap());
+        let OpenedJournal::New(new) = open(&path).unwrap() else { panic!("nothing was begun") };
+        drop(new.start(&assignment()).unwrap());
         assert_eq!(std::fs::read(&path).unwrap(), whole);
     }
 
@@ -250,14 +250,14 @@ mod tests {
     fn one_run_writes_at_a_time() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("journal");
-        let Ok(Opened::New(new)) = open(&path) else { panic!("there is nothing yet") };
+        let Ok(OpenedJournal::New(new)) = open(&path) else { panic!("there is nothing yet") };
         let refuses =
             || open(&path).is_err_and(|refused| refused.to_string().ends_with("another run is writing it"));
         assert!(refuses(), "it is open");
-        let written = new.begin(&assignment()).unwrap();
+        let written = new.start(&assignment()).unwrap();
         assert!(refuses(), "it is written");
         drop(written);
-        assert!(matches!(open(&path), Ok(Opened::Old(_))));
+        assert!(matches!(open(&path), Ok(OpenedJournal::Existing(_))));
     }
 
     #[cfg(unix)]

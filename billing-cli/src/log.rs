@@ -15,7 +15,7 @@ pub(crate) enum Verbosity {
     /// Errors, warnings, and progress on a terminal.
     Normal,
     /// `-v`: each exchange and each wait.
-    Exchanges,
+    Requests,
     /// `-vv`: also where it is going and as whom.
     Settings,
     /// `-vvv`: also the headers that are no secret.
@@ -23,65 +23,65 @@ pub(crate) enum Verbosity {
 }
 
 /// One line. Standard error may be closed, and then there is nobody to tell.
-pub(crate) fn line(text: &str) {
+pub(crate) fn write_line(text: &str) {
     let _ = writeln!(std::io::stderr(), "{text}");
 }
 
 /// What is amiss without stopping anything.
 pub(crate) fn warning(text: &str, verbosity: Verbosity) {
     if verbosity >= Verbosity::Normal {
-        line(&format!("warning: {}", printable(text)));
+        write_line(&format!("warning: {}", printable(text)));
     }
 }
 
 /// One of several things that failed, while the rest goes on: said however quiet it is to be, because the exit status tells of
 /// it and nothing else might.
-pub(crate) fn trouble(text: &str) {
-    line(&format!("error: {}", printable(text)));
+pub(crate) fn error(text: &str) {
+    write_line(&format!("error: {}", printable(text)));
 }
 
 /// What is good to know.
 pub(crate) fn note(text: &str, verbosity: Verbosity) {
     if verbosity >= Verbosity::Normal {
-        line(&format!("note: {}", printable(text)));
+        write_line(&format!("note: {}", printable(text)));
     }
 }
 
 /// What somebody who looks closely wants to know, with `-v`.
 pub(crate) fn detail(text: &str, verbosity: Verbosity) {
-    if verbosity >= Verbosity::Exchanges {
-        line(&printable(text));
+    if verbosity >= Verbosity::Requests {
+        write_line(&printable(text));
     }
 }
 
 /// Where it is going, with `-vv`.
 pub(crate) fn setting(text: &str, verbosity: Verbosity) {
     if verbosity >= Verbosity::Settings {
-        line(&printable(text));
+        write_line(&printable(text));
     }
 }
 
 /// One line for an error, and with `-v` what else is known of it.
 pub(crate) fn failure(failure: &Failure, verbosity: Verbosity) {
-    line(&format!("error: {}", printable(&failure.to_string())));
-    if verbosity >= Verbosity::Exchanges {
+    write_line(&format!("error: {}", printable(&failure.to_string())));
+    if verbosity >= Verbosity::Requests {
         for detail in failure.details() {
-            line(&format!("  {}", printable(&detail)));
+            write_line(&format!("  {}", printable(&detail)));
         }
     }
 }
 
 /// What happens while a request is on its way, with `-v`.
 pub(crate) fn event(event: &Event<'_>, verbosity: Verbosity) {
-    if verbosity < Verbosity::Exchanges {
+    if verbosity < Verbosity::Requests {
         return;
     }
-    for said in lines_of(event, verbosity) {
-        line(&printable(&said));
+    for said in event_lines(event, verbosity) {
+        write_line(&printable(&said));
     }
 }
 
-fn lines_of(event: &Event<'_>, verbosity: Verbosity) -> Vec<String> {
+fn event_lines(event: &Event<'_>, verbosity: Verbosity) -> Vec<String> {
     match event {
         Event::Sending(request) if verbosity >= Verbosity::Headers => request
             .http()

@@ -16,7 +16,7 @@ pub(crate) enum Destination {
     /// A file that is replaced in one step, so that a failure leaves what was there before.
     File(PathBuf),
     /// Something that is written to as it stands: a device, a pipe.
-    Special(PathBuf),
+    Device(PathBuf),
 }
 
 impl Destination {
@@ -35,13 +35,13 @@ impl Destination {
                     .map_err(|error| refuse(&format!("no file can be made beside it, {}", error.kind())))?;
                 Ok(Self::File(file))
             }
-            Ok(_) => Ok(Self::Special(path.to_owned())),
+            Ok(_) => Ok(Self::Device(path.to_owned())),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 if path.file_name().is_none() {
                     return Err(refuse("it names no file"));
                 }
                 // The kind alone: its own text names the temporary file.
-                let file = behind(path);
+                let file = resolve_link(path);
                 Self::can_create_beside(&file).map_err(|error| match error.kind() {
                     io::ErrorKind::NotFound => refuse("there is no such folder; make it, or name another"),
                     kind => refuse(&format!("no file can be made there, {kind}")),
@@ -56,45 +56,45 @@ impl Destination {
         match self {
             Self::Stdout => io::stdout().is_terminal(),
             Self::File(_) => false,
-            Self::Special(path) => is_terminal(path),
+            Self::Device(path) => is_terminal(path),
         }
     }
 
     /// Writes the whole result.
     pub(crate) fn write(&self, content: &[u8]) -> Result<(), Failure> {
-        self.stream(|to| to.write_all(content))
+        self.write_with(|to| to.write_all(content))
     }
 
     /// Writes a result that is made while it is written. What goes to standard output may be the beginning of one whose end
     /// then fails; a file is written whole or not at all.
-    pub(crate) fn stream(
+    pub(crate) fn write_with(
         &self,
         content: impl FnOnce(&mut dyn Write) -> io::Result<()>,
     ) -> Result<(), Failure> {
         let written = match self {
-            Self::Stdout => match write_to(&mut io::stdout().lock(), content) {
+            Self::Stdout => match write_buffered(&mut io::stdout().lock(), content) {
                 // Whoever reads has seen enough, as `head` has.
                 Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
                 written => written,
             },
             Self::File(path) => replace(path, content),
-            Self::Special(path) => {
+            Self::Device(path) => {
                 let file = fs::OpenOptions::new().write(true).open(path);
-                file.and_then(|mut file| write_to(&mut file, content))
+                file.and_then(|mut file| write_buffered(&mut file, content))
             }
         };
-        written.map_err(|error| self.failed(error))
+        written.map_err(|error| self.write_failure(error))
     }
 
     /// Writes a result that may have to be begun anew: `fill` opens a file that is empty each time, and the last one counts.
-    pub(crate) fn fill<T>(
+    pub(crate) fn write_retryable<T>(
         &self,
         fill: impl FnOnce(&mut dyn FnMut() -> io::Result<fs::File>) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
-        let failed = |error| self.failed(error);
+        let failed = |error| self.write_failure(error);
         let mut temporary = match self {
-            Self::File(path) => Temporary::beside(path).map_err(failed)?,
-            Self::Special(_) | Self::Stdout => Temporary::anywhere().map_err(failed)?,
+            Self::File(path) => TemporaryFile::create_beside(path).map_err(failed)?,
+            Self::Device(_) | Self::Stdout => TemporaryFile::create_in_temp_dir().map_err(failed)?,
         };
         let file = temporary.file().try_clone().map_err(failed)?;
         let filled = fill(&mut || {
@@ -109,21 +109,21 @@ impl Destination {
             other => other,
         })?;
         match self {
-            Self::File(path) => temporary.put_in_place(path).map_err(failed)?,
-            Self::Special(_) | Self::Stdout => {
+            Self::File(path) => temporary.replace(path).map_err(failed)?,
+            Self::Device(_) | Self::Stdout => {
                 temporary.file().rewind().map_err(failed)?;
-                self.stream(|to| io::copy(temporary.file(), to).map(drop))?;
+                self.write_with(|to| io::copy(temporary.file(), to).map(drop))?;
             }
         }
         Ok(filled)
     }
 
-    fn failed(&self, error: io::Error) -> Failure {
+    fn write_failure(&self, error: io::Error) -> Failure {
         Failure::Output { to: self.clone(), error }
     }
 
     fn can_create_beside(path: &Path) -> io::Result<()> {
-        Temporary::beside(path).map(drop)
+        TemporaryFile::create_beside(path).map(drop)
     }
 }
 
@@ -131,8 +131,8 @@ impl Destination {
 pub(crate) fn is_same_file(one: &Path, other: &Path) -> bool {
     let place = |path: &Path| match path.canonicalize() {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let file = behind(path);
-            let folder = folder(&file).canonicalize();
+            let file = resolve_link(path);
+            let folder = parent_dir(&file).canonicalize();
             folder.ok().zip(file.file_name()).map_or(file.clone(), |(folder, name)| folder.join(name))
         }
         canonical => canonical.unwrap_or_else(|_| path.to_owned()),
@@ -155,9 +155,9 @@ fn is_terminal(_: &Path) -> bool {
 
 /// The file that a link leads to which is not there yet; a path that is no link is the file itself. Links that lead in a circle
 /// are no such thing: the system has refused them before.
-fn behind(path: &Path) -> PathBuf {
+fn resolve_link(path: &Path) -> PathBuf {
     match (fs::read_link(path), path.parent()) {
-        (Ok(to), Some(folder)) => behind(&folder.join(to)),
+        (Ok(to), Some(folder)) => resolve_link(&folder.join(to)),
         _ => path.to_owned(),
     }
 }
@@ -165,22 +165,22 @@ fn behind(path: &Path) -> PathBuf {
 /// Writes a new file and puts it in the place of the old one in one step. A file of ours keeps its permissions: whoever opened
 /// it to others meant to.
 fn replace(path: &Path, content: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
-    let mut temporary = Temporary::beside(path)?;
-    write_to(temporary.file(), content)?;
-    temporary.put_in_place(path)
+    let mut temporary = TemporaryFile::create_beside(path)?;
+    write_buffered(temporary.file(), content)?;
+    temporary.replace(path)
 }
 
 /// The same for a file of the program's own, which is its owner's alone whatever it was before.
 pub(crate) fn replace_private(path: &Path, content: &[u8]) -> io::Result<()> {
-    let mut temporary = Temporary::beside(path)?;
-    write_to(temporary.file(), |to| to.write_all(content))?;
+    let mut temporary = TemporaryFile::create_beside(path)?;
+    write_buffered(temporary.file(), |to| to.write_all(content))?;
     temporary.rename(path)
 }
 
 /// Gives a new file the permissions of the old one, unless that is somebody else's: they may have laid it there, open to all,
 /// to read what will be written.
 #[cfg(unix)]
-fn permit_as(old: &fs::Metadata, file: &fs::File) -> io::Result<()> {
+fn copy_permissions(old: &fs::Metadata, file: &fs::File) -> io::Result<()> {
     use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
     let new = file.metadata()?;
     if old.uid() != new.uid() {
@@ -195,45 +195,48 @@ fn permit_as(old: &fs::Metadata, file: &fs::File) -> io::Result<()> {
 }
 
 #[cfg(not(unix))]
-fn permit_as(old: &fs::Metadata, file: &fs::File) -> io::Result<()> {
+fn copy_permissions(old: &fs::Metadata, file: &fs::File) -> io::Result<()> {
     file.set_permissions(old.permissions())
 }
 
-fn folder(path: &Path) -> &Path {
+fn parent_dir(path: &Path) -> &Path {
     match path.parent() {
         Some(folder) if folder != Path::new("") => folder,
         _ => Path::new("."),
     }
 }
 
-fn write_to(to: &mut impl Write, content: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
-    let mut buffered = BufWriter::with_capacity(BUFFER, to);
+fn write_buffered(
+    to: &mut impl Write,
+    content: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> io::Result<()> {
+    let mut buffered = BufWriter::with_capacity(BUFFER_BYTES, to);
     content(&mut buffered)?;
     buffered.flush()
 }
 
-const BUFFER: usize = 1 << 16;
+const BUFFER_BYTES: usize = 1 << 16;
 
 /// A temporary file that an interruption removes as well. Only its owner can read it: what it holds is business figures.
-struct Temporary(Option<(fs::File, TempPath)>);
+struct TemporaryFile(Option<(fs::File, TempPath)>);
 
-impl Temporary {
-    fn beside(path: &Path) -> io::Result<Self> {
-        let mut registered = interrupt::temporary();
-        let file = NamedTempFile::with_prefix_in(".genesys-billing-", folder(path))?;
+impl TemporaryFile {
+    fn create_beside(path: &Path) -> io::Result<Self> {
+        let mut registered = interrupt::lock_temporary_file();
+        let file = NamedTempFile::with_prefix_in(".genesys-billing-", parent_dir(path))?;
         *registered = Some(file.path().to_owned());
         drop(registered);
         Ok(Self(Some(file.into_parts())))
     }
 
-    fn anywhere() -> io::Result<Self> {
-        Self::beside(&std::env::temp_dir().join("x"))
+    fn create_in_temp_dir() -> io::Result<Self> {
+        Self::create_beside(&std::env::temp_dir().join("x"))
     }
 
     /// In the place of the old one, with its permissions.
-    fn put_in_place(mut self, path: &Path) -> io::Result<()> {
+    fn replace(mut self, path: &Path) -> io::Result<()> {
         if let Ok(old) = fs::metadata(path) {
-            permit_as(&old, self.file())?;
+            copy_permissions(&old, self.file())?;
         }
         self.file().sync_all()?;
         self.rename(path)
@@ -247,7 +250,7 @@ impl Temporary {
     }
 
     fn rename(mut self, path: &Path) -> io::Result<()> {
-        let mut registered = interrupt::temporary();
+        let mut registered = interrupt::lock_temporary_file();
         let Some((_, temporary)) = self.0.take() else { return Ok(()) };
         let renamed = temporary.persist(path).map_err(|error| error.error);
         *registered = None;
@@ -255,10 +258,10 @@ impl Temporary {
     }
 }
 
-impl Drop for Temporary {
+impl Drop for TemporaryFile {
     fn drop(&mut self) {
         if let Some(parts) = self.0.take() {
-            let mut registered = interrupt::temporary();
+            let mut registered = interrupt::lock_temporary_file();
             drop(parts);
             *registered = None;
         }
@@ -332,8 +335,8 @@ mod tests {
         let path = folder.path().join("report.csv");
         let destination = Destination::open(Some(&path)).unwrap();
         destination.write(b"old").unwrap();
-        let failure = destination.stream(|to| {
-            to.write_all(&[b'x'; 3 * BUFFER])?;
+        let failure = destination.write_with(|to| {
+            to.write_all(&[b'x'; 3 * BUFFER_BYTES])?;
             Err(io::Error::from(io::ErrorKind::StorageFull))
         });
         assert!(matches!(failure, Err(Failure::Output { to: Destination::File(_), .. })), "{failure:?}");
@@ -346,13 +349,13 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("invoice.pdf");
         let destination = Destination::open(Some(&path)).unwrap();
-        let filled = destination.fill(|open| {
+        let filled = destination.write_retryable(|open| {
             open().unwrap().write_all(b"a longer beginning that is lost").unwrap();
             open().unwrap().write_all(b"whole").unwrap();
             Ok(5)
         });
         assert_eq!((filled.unwrap(), fs::read_to_string(&path).unwrap().as_str()), (5, "whole"));
-        let failed: Result<(), _> = destination.fill(|open| {
+        let failed: Result<(), _> = destination.write_retryable(|open| {
             open().unwrap().write_all(b"half").unwrap();
             Err(Failure::Usage(String::new()))
         });
@@ -405,7 +408,7 @@ mod tests {
     fn a_device_is_a_terminal_if_it_is_one() {
         let special = |path: &Path| {
             let destination = Destination::open(Some(path)).unwrap();
-            assert!(matches!(destination, Destination::Special(_)), "{}", path.display());
+            assert!(matches!(destination, Destination::Device(_)), "{}", path.display());
             destination.is_terminal()
         };
         // Opened, it is a terminal that nobody else has.
@@ -438,7 +441,7 @@ mod tests {
         assert_eq!(fs::read_to_string(&file).unwrap(), "made");
 
         let null = Destination::open(Some(Path::new("/dev/null"))).unwrap();
-        assert!(matches!(null, Destination::Special(_)));
+        assert!(matches!(null, Destination::Device(_)));
         null.write(b"gone").unwrap();
         #[cfg(target_os = "linux")]
         let full = Destination::open(Some(Path::new("/dev/full"))).unwrap().write(b"lost").unwrap_err();

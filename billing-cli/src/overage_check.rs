@@ -45,23 +45,24 @@ impl OverageCheck {
     /// Warns of the rows whose overage is unknown, and fails if any row is over.
     pub(crate) fn finish(self, verbosity: Verbosity) -> Option<Failure> {
         if !self.unknown.is_empty() {
-            log::warning(&format!("overage is unknown for {}", listed(&self.unknown)), verbosity);
+            log::warning(&format!("overage is unknown for {}", row_list(&self.unknown)), verbosity);
         }
-        (!self.over.is_empty()).then(|| Failure::Overage(format!("overage found in {}", listed(&self.over))))
+        (!self.over.is_empty())
+            .then(|| Failure::Overage(format!("overage found in {}", row_list(&self.over))))
     }
 }
 
 /// `3 rows: a, b, c`, and of many the first.
-fn listed(rows: &[String]) -> String {
-    let named: Vec<&str> = rows.iter().take(NAMED).map(String::as_str).collect();
-    let more = match rows.len().saturating_sub(NAMED) {
+fn row_list(rows: &[String]) -> String {
+    let named: Vec<&str> = rows.iter().take(MAX_NAMED_ROWS).map(String::as_str).collect();
+    let more = match rows.len().saturating_sub(MAX_NAMED_ROWS) {
         0 => String::new(),
         more => format!(" and {more} more"),
     };
     format!("{}: {}{more}", count(rows.len(), "row", "rows"), named.join(", "))
 }
 
-const NAMED: usize = 5;
+const MAX_NAMED_ROWS: usize = 5;
 
 #[cfg(test)]
 mod tests {

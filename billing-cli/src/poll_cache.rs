@@ -14,31 +14,31 @@ use crate::log::{self, Verbosity};
 use crate::output;
 
 /// The file, or none where nothing is to be kept.
-pub(crate) struct Memory {
+pub(crate) struct PollCache {
     file: Option<PathBuf>,
     verbosity: Verbosity,
 }
 
-impl Memory {
+impl PollCache {
     pub(crate) fn new(options: &Options) -> Self {
-        let folder = || folder(|name| std::env::var_os(name), std::env::home_dir());
-        let file = (!options.no_poll_cache).then(folder).flatten().map(|folder| folder.join(FILE));
+        let folder = || cache_dir(|name| std::env::var_os(name), std::env::home_dir());
+        let file = (!options.no_poll_cache).then(folder).flatten().map(|folder| folder.join(FILE_NAME));
         Self { file, verbosity: options.verbosity() }
     }
 
     /// What is known from the runs before.
-    pub(crate) fn recall(&self) -> PollTimings {
+    pub(crate) fn load(&self) -> PollTimings {
         self.file.as_deref().map(|file| self.read(file)).unwrap_or_default()
     }
 
     /// Adds what this run has seen. Of two runs that end at the same moment one may be forgotten; the file is whole.
-    pub(crate) fn keep(&self, completion: Option<PollTiming>) {
+    pub(crate) fn save(&self, completion: Option<PollTiming>) {
         let (Some(file), Some(completion)) = (self.file.as_deref(), completion) else { return };
         // Others may have ended since this run began.
-        let mut completions = self.recall();
+        let mut completions = self.load();
         completions.add(completion);
         if let Err(error) = write(file, &completions) {
-            self.note(file, &format!("cannot be written, {error}"));
+            self.log_problem(file, &format!("cannot be written, {error}"));
         }
     }
 
@@ -47,39 +47,39 @@ impl Memory {
             Ok(completions) => completions,
             Err(error) if error.kind() == io::ErrorKind::NotFound => PollTimings::default(),
             Err(error) => {
-                self.note(file, &format!("is not used and will be replaced: {error}"));
+                self.log_problem(file, &format!("is not used and will be replaced: {error}"));
                 PollTimings::default()
             }
         }
     }
 
-    fn note(&self, file: &Path, what: &str) {
+    fn log_problem(&self, file: &Path, what: &str) {
         log::detail(&format!("the history of earlier reports, {}, {what}", file.display()), self.verbosity);
     }
 }
 
 fn read(file: &Path) -> io::Result<PollTimings> {
-    let no_history = |why: String| io::Error::new(io::ErrorKind::InvalidData, why);
+    let invalid = |why: String| io::Error::new(io::ErrorKind::InvalidData, why);
     if !fs::metadata(file)?.is_file() {
-        return Err(no_history("it is no file".to_owned()));
+        return Err(invalid("it is no file".to_owned()));
     }
     let mut text = String::new();
-    File::open(file)?.take(LONGEST).read_to_string(&mut text)?;
-    serde_json::from_str(&text).map_err(|error| no_history(error.to_string()))
+    File::open(file)?.take(MAX_FILE_BYTES).read_to_string(&mut text)?;
+    serde_json::from_str(&text).map_err(|error| invalid(error.to_string()))
 }
 
 /// Whole or not at all, and for its owner alone.
 fn write(file: &Path, completions: &PollTimings) -> io::Result<()> {
     let content = serde_json::to_vec(completions)?;
     if let Some(folder) = file.parent() {
-        folder.parent().map(make).transpose()?;
-        make(folder)?;
+        folder.parent().map(create_private_dir).transpose()?;
+        create_private_dir(folder)?;
     }
     output::replace_private(file, &content)
 }
 
 /// Makes a folder for its owner alone, if there is none; but not the home directory of somebody who has none.
-fn make(folder: &Path) -> io::Result<()> {
+fn create_private_dir(folder: &Path) -> io::Result<()> {
     let mut builder = fs::DirBuilder::new();
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
@@ -87,7 +87,7 @@ fn make(folder: &Path) -> io::Result<()> {
 }
 
 /// Where this program keeps what it could do without.
-fn folder(variable: impl Fn(&str) -> Option<OsString>, home: Option<PathBuf>) -> Option<PathBuf> {
+fn cache_dir(variable: impl Fn(&str) -> Option<OsString>, home: Option<PathBuf>) -> Option<PathBuf> {
     // A relative path means nothing, say the XDG rules, and an empty one is none.
     let absolute = |name| variable(name).map(PathBuf::from).filter(|path| path.is_absolute());
     let caches = match cfg!(windows) {
@@ -98,9 +98,9 @@ fn folder(variable: impl Fn(&str) -> Option<OsString>, home: Option<PathBuf>) ->
     caches.map(|caches| caches.join("genesys-billing"))
 }
 
-const FILE: &str = "poll-timings.json";
+const FILE_NAME: &str = "poll-timings.json";
 /// In bytes: many times what is ever written.
-const LONGEST: u64 = 64 << 10;
+const MAX_FILE_BYTES: u64 = 64 << 10;
 
 #[cfg(test)]
 mod tests {
@@ -110,8 +110,8 @@ mod tests {
 
     use super::*;
 
-    fn memory(file: &Path) -> Memory {
-        Memory { file: Some(file.to_owned()), verbosity: Verbosity::Quiet }
+    fn memory(file: &Path) -> PollCache {
+        PollCache { file: Some(file.to_owned()), verbosity: Verbosity::Quiet }
     }
 
     fn seen(second: i64) -> Option<PollTiming> {
@@ -122,13 +122,13 @@ mod tests {
     #[test]
     fn what_is_kept_is_recalled() {
         let home = tempfile::tempdir().unwrap();
-        let file = home.path().join(".cache/genesys-billing").join(FILE);
-        assert!(memory(&file).recall().is_empty());
-        memory(&file).keep(None);
+        let file = home.path().join(".cache/genesys-billing").join(FILE_NAME);
+        assert!(memory(&file).load().is_empty());
+        memory(&file).save(None);
         assert!(!home.path().join(".cache").exists(), "nothing to keep, nothing made");
-        (0..3).for_each(|second| memory(&file).keep(seen(second)));
+        (0..3).for_each(|second| memory(&file).save(seen(second)));
         assert_eq!(
-            memory(&file).recall().iter().copied().collect::<Vec<_>>(),
+            memory(&file).load().iter().copied().collect::<Vec<_>>(),
             [0, 1, 2].map(|s| seen(s).unwrap())
         );
         let folder = file.parent().unwrap();
@@ -139,7 +139,7 @@ mod tests {
             let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
             assert_eq!((mode(folder), mode(&file)), (0o700, 0o600));
             fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
-            memory(&file).keep(seen(4));
+            memory(&file).save(seen(4));
             assert_eq!(mode(&file), 0o600, "whatever it was before");
         }
     }
@@ -147,22 +147,22 @@ mod tests {
     #[test]
     fn what_is_broken_or_foreign_is_replaced() {
         let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("genesys-billing").join(FILE);
-        memory(&file).keep(seen(0));
+        let file = folder.path().join("genesys-billing").join(FILE_NAME);
+        memory(&file).save(seen(0));
         let whole = fs::read_to_string(&file).unwrap();
         let long = whole.replace("[{", &format!("[{}{{", " ".repeat(1 << 17)));
         for broken in [&whole[..40], "", "\u{0}", "[1]", &whole.replace("version\":", "version\":9"), &long] {
             fs::write(&file, broken).unwrap();
-            assert!(memory(&file).recall().is_empty(), "{broken}");
-            memory(&file).keep(seen(1));
-            assert_eq!(memory(&file).recall().len(), 1);
+            assert!(memory(&file).load().is_empty(), "{broken}");
+            memory(&file).save(seen(1));
+            assert_eq!(memory(&file).load().len(), 1);
         }
         fs::write(&file, [0xff, 0xfe]).unwrap();
-        assert!(memory(&file).recall().is_empty());
+        assert!(memory(&file).load().is_empty());
         fs::remove_file(&file).unwrap();
         fs::create_dir(&file).unwrap();
-        assert!(memory(&file).recall().is_empty());
-        memory(&file).keep(seen(1));
+        assert!(memory(&file).load().is_empty());
+        memory(&file).save(seen(1));
         assert!(file.is_dir(), "a folder is left alone");
     }
 
@@ -170,7 +170,7 @@ mod tests {
     fn nobodys_home_is_made() {
         let folder = tempfile::tempdir().unwrap();
         let home = folder.path().join("nobody");
-        memory(&home.join(".cache/genesys-billing").join(FILE)).keep(seen(0));
+        memory(&home.join(".cache/genesys-billing").join(FILE_NAME)).save(seen(0));
         assert!(!home.exists());
     }
 
@@ -178,8 +178,10 @@ mod tests {
     #[test]
     fn the_cache_directory_is_the_users() {
         let at = |xdg: Option<&str>, home: Option<&str>| {
-            let folder =
-                folder(|name| xdg.filter(|_| name == "XDG_CACHE_HOME").map(Into::into), home.map(Into::into));
+            let folder = cache_dir(
+                |name| xdg.filter(|_| name == "XDG_CACHE_HOME").map(Into::into),
+                home.map(Into::into),
+            );
             folder.map(|folder| folder.display().to_string())
         };
         let home = Some("/home/u");

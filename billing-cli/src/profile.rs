@@ -12,7 +12,7 @@ use toml::{Table, Value};
 pub struct Profile {
     /// Its name.
     pub name: String,
-    settings: Settings,
+    settings: WipedTable,
 }
 
 /// What a profile cannot be used for, in a sentence that names the way out.
@@ -35,7 +35,7 @@ impl Profile {
             };
         };
         match std::fs::read_to_string(file) {
-            Ok(text) => Self::find(Secret::new(text).expose(), &file.display().to_string(), name),
+            Ok(text) => Self::parse(Secret::new(text).expose(), &file.display().to_string(), name),
             Err(error) if error.kind() == io::ErrorKind::NotFound => match name {
                 Some(name) => Err(ProfileError(format!(
                     "there is no profile {name:?}, because there is no file {}",
@@ -48,8 +48,8 @@ impl Profile {
     }
 
     /// Finds the profile in the text of the file, which is called `place` in errors.
-    pub fn find(text: &str, place: &str, name: Option<&str>) -> Result<Option<Self>, ProfileError> {
-        let parsed = text.parse().map(Settings);
+    pub fn parse(text: &str, place: &str, name: Option<&str>) -> Result<Option<Self>, ProfileError> {
+        let parsed = text.parse().map(WipedTable);
         let mut file = parsed.map_err(|error: toml::de::Error| {
             // Not the error's own text: it quotes the line, and a secret may stand there.
             let start = error.span().map_or(0, |span| span.start);
@@ -59,7 +59,7 @@ impl Profile {
         let wanted = name.unwrap_or(DEFAULT);
         match (file.0.remove(wanted), name) {
             (Some(Value::Table(table)), _) => {
-                Ok(Some(Self { name: wanted.to_owned(), settings: Settings(table) }))
+                Ok(Some(Self { name: wanted.to_owned(), settings: WipedTable(table) }))
             }
             (Some(_), _) => Err(ProfileError(format!(
                 "{place} holds no table [{wanted}], but a value of that name: write [{wanted}]"
@@ -82,7 +82,7 @@ impl Profile {
     }
 
     /// The text of a key, which may be a secret; `None` where it is missing or empty.
-    pub fn text(&self, key: &str) -> Result<Option<Secret>, ProfileError> {
+    pub fn get(&self, key: &str) -> Result<Option<Secret>, ProfileError> {
         match self.settings.0.get(key) {
             None => Ok(None),
             Some(Value::String(text)) => {
@@ -98,7 +98,7 @@ impl Profile {
 
     /// The pairs of a list of tables such as `[[DEFAULT_REGION.gateway_pathparams]]`, or of one table, by the names of their
     /// two keys. `None` where its form is another.
-    pub fn pairs(&self, key: &str, name: &str, value: &str) -> Option<Vec<(String, String)>> {
+    pub fn name_value_pairs(&self, key: &str, name: &str, value: &str) -> Option<Vec<(String, String)>> {
         let of = |table: &Table| {
             let text = |key: &str| table.get(key).and_then(Value::as_str).map(str::to_owned);
             Some((text(name)?, text(value)?))
@@ -120,20 +120,20 @@ impl fmt::Debug for Profile {
 }
 
 /// A table whose texts, some of which are secrets, are overwritten when it is dropped.
-struct Settings(Table);
+struct WipedTable(Table);
 
-impl Drop for Settings {
+impl Drop for WipedTable {
     fn drop(&mut self) {
-        self.0.iter_mut().for_each(|(_, value)| overwrite(value));
+        self.0.iter_mut().for_each(|(_, value)| wipe(value));
     }
 }
 
-fn overwrite(value: &mut Value) {
+fn wipe(value: &mut Value) {
     match value {
         // What a secret has taken over it overwrites.
         Value::String(text) => drop(Secret::new(mem::take(text))),
-        Value::Array(values) => values.iter_mut().for_each(overwrite),
-        Value::Table(table) => table.iter_mut().for_each(|(_, value)| overwrite(value)),
+        Value::Array(values) => values.iter_mut().for_each(wipe),
+        Value::Table(table) => table.iter_mut().for_each(|(_, value)| wipe(value)),
         _ => {}
     }
 }
@@ -153,31 +153,32 @@ mod tests {
 
     #[test]
     fn tables_are_found_by_name() {
-        let default = Profile::find(FILE, "file", None).unwrap().unwrap();
-        assert_eq!(default.text("client_credentials").unwrap(), Some("id".into()));
-        assert_eq!(default.text("proxy_port").unwrap(), Some("3128".into()));
-        assert_eq!(default.text("client_secret").unwrap(), None);
-        let partner = Profile::find(FILE, "file", Some("partner")).unwrap().unwrap();
-        assert_eq!(partner.text("access_token").unwrap(), Some("t".into()));
-        assert!(Profile::find("", "file", None).unwrap().is_none());
-        let error = Profile::find(FILE, "file", Some("x")).unwrap_err().to_string();
+        let default = Profile::parse(FILE, "file", None).unwrap().unwrap();
+        assert_eq!(default.get("client_credentials").unwrap(), Some("id".into()));
+        assert_eq!(default.get("proxy_port").unwrap(), Some("3128".into()));
+        assert_eq!(default.get("client_secret").unwrap(), None);
+        let partner = Profile::parse(FILE, "file", Some("partner")).unwrap().unwrap();
+        assert_eq!(partner.get("access_token").unwrap(), Some("t".into()));
+        assert!(Profile::parse("", "file", None).unwrap().is_none());
+        let error = Profile::parse(FILE, "file", Some("x")).unwrap_err().to_string();
         assert!(error.contains("DEFAULT, partner"), "{error}");
     }
 
     #[test]
     fn a_broken_file_is_named_by_its_line_and_not_quoted() {
         for text in ["[DEFAULT]\nclient_secret = \"hunter2\nx = 1", "[DEFAULT]\nclient_secret = hunter2"] {
-            let error = Profile::find(text, "file", None).unwrap_err().to_string();
+            let error = Profile::parse(text, "file", None).unwrap_err().to_string();
             assert!(error.contains("line 2") && !error.contains("hunter2"), "{error}");
         }
     }
 
     #[test]
     fn a_secret_in_the_place_of_a_key_is_not_shown() {
-        let profile = Profile::find("[DEFAULT]\nhunter2 = \"client_secret\"", "file", None).unwrap().unwrap();
+        let profile =
+            Profile::parse("[DEFAULT]\nhunter2 = \"client_secret\"", "file", None).unwrap().unwrap();
         assert_eq!(format!("{profile:?}"), "Profile { name: \"DEFAULT\", keys: 1 }");
         let error =
-            Profile::find("[DEFAULT]\nhunter2 = 1\nhunter2 = 2", "file", None).unwrap_err().to_string();
+            Profile::parse("[DEFAULT]\nhunter2 = 1\nhunter2 = 2", "file", None).unwrap_err().to_string();
         assert!(error.contains("line 3") && !error.contains("hunter2"), "{error}");
     }
 }

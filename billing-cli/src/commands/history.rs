@@ -7,33 +7,33 @@ use billing_core::history::{
 };
 use billing_core::{InvalidInput, OrgId, PeriodIndex, PeriodSelection, Statement, Trend};
 
-use super::{CommandOutput, Found, print, with_field, with_statement};
-use crate::args::{self, History, Options};
+use super::{CommandData, CommandOutput, render_data, with_extra_field, with_statement};
+use crate::args::{self, HistoryArgs, Options};
 use crate::backend::Backend;
 use crate::failure::Failure;
-use crate::format::document::{Document, Note, Tone, first_day};
+use crate::format::document::{Document, Emphasis, Note, first_day};
 use crate::format::json;
 use crate::log;
-use crate::organizations::Named;
+use crate::organizations::QueriedOrg;
 use crate::output::Destination;
 use crate::overage_check::OverageCheck;
 use crate::text::count;
 use crate::views;
 
 pub(crate) fn run(
-    command: &History,
+    command: &HistoryArgs,
     options: &Options,
     destination: &Destination,
 ) -> Result<CommandOutput, Failure> {
     let org: OrgId = command.org.parse()?;
-    let reach = reach(&command.reach)?;
+    let reach = period_selection(&command.periods)?;
     let verbosity = options.verbosity();
     let mut backend = Backend::new(options)?;
     let findings = backend.history(&org, reach, verbosity)?;
-    let walked = Walked::new(&org, findings);
-    for (remark, is_failure) in &walked.remarks {
+    let walked = HistoryData::new(&org, findings);
+    for (remark, is_failure) in &walked.problems {
         match is_failure {
-            true => log::trouble(remark),
+            true => log::error(remark),
             false => log::warning(remark, verbosity),
         }
     }
@@ -47,21 +47,21 @@ pub(crate) fn run(
             check.add(Some(&of), statement);
         }
     }
-    let printed = print(&walked, options, destination)?;
+    let printed = render_data(&walked, options, destination)?;
     let overage = check.finish(verbosity);
     let failure = if walked.failed > 0 {
         let failed = count(walked.failed, "billing period", "billing periods");
         let overage = overage.map(|overage| format!("; {overage}")).unwrap_or_default();
-        Some(Failure::Partly(format!("{failed} of {org} could not be read; the rest is printed{overage}")))
+        Some(Failure::Partial(format!("{failed} of {org} could not be read; the rest is printed{overage}")))
     } else {
         overage
     };
-    Ok(CommandOutput { printed, failure })
+    Ok(CommandOutput { bytes: printed, failure })
 }
 
 /// The latest year's worth, if nothing is said.
-fn reach(said: &args::Reach) -> Result<PeriodSelection, Failure> {
-    let wrong = |what: &str, text: &str, instead: &str| {
+fn period_selection(said: &args::PeriodArgs) -> Result<PeriodSelection, Failure> {
+    let invalid = |what: &str, text: &str, instead: &str| {
         Failure::Usage(format!("--{what} {text:?} cannot be meant: {instead}"))
     };
     if let (Some(from), Some(to)) = (&said.from, &said.to) {
@@ -76,50 +76,50 @@ fn reach(said: &args::Reach) -> Result<PeriodSelection, Failure> {
         // 26 is the year 26, which nobody means.
         let whole = Some(year).filter(|year| year.len() == 4);
         let reach = whole.and_then(|year| PeriodSelection::year(year.parse().ok()?).ok());
-        return reach.ok_or_else(|| wrong("year", year, "write 2026"));
+        return reach.ok_or_else(|| invalid("year", year, "write 2026"));
     }
-    let periods = said.periods.as_deref().unwrap_or(USUAL);
+    let periods = said.periods.as_deref().unwrap_or(DEFAULT_PERIODS);
     let n: NonZeroU32 =
-        periods.parse().map_err(|_| wrong("periods", periods, "write how many, from 1 on"))?;
+        periods.parse().map_err(|_| invalid("periods", periods, "write how many, from 1 on"))?;
     Ok(PeriodSelection::Latest(n))
 }
 
 /// What a walk has found.
-struct Walked {
-    asked: Named,
+struct HistoryData {
+    asked: QueriedOrg,
     /// The newest first.
     periods: Vec<(BillingPeriod, Statement)>,
     failed: usize,
     /// The indexes that could not be read.
     unreadable: Vec<PeriodIndex>,
     /// What else there is to say, and whether it is that something failed.
-    remarks: Vec<(String, bool)>,
+    problems: Vec<(String, bool)>,
 }
 
-impl Walked {
+impl HistoryData {
     fn new(org: &OrgId, findings: Vec<PeriodResult>) -> Self {
         let mut walked = Self {
             asked: org.clone().into(),
             periods: Vec::new(),
             failed: 0,
             unreadable: Vec::new(),
-            remarks: Vec::new(),
+            problems: Vec::new(),
         };
         for PeriodResult { index, outcome: found, stop_reason: ended, .. } in findings {
             match found {
-                PeriodOutcome::Period(period) => walked.take(*period),
+                PeriodOutcome::Period(period) => walked.add_period(*period),
                 PeriodOutcome::Undated(period) => {
                     let undated = format!(
                         "the period with index {index} was sent without the dates that would tell whether it is one of these"
                     );
-                    walked.remarks.push((undated, false));
-                    walked.take(*period);
+                    walked.problems.push((undated, false));
+                    walked.add_period(*period);
                 }
                 PeriodOutcome::Failed(error) => {
                     walked.failed += 1;
                     walked.unreadable.push(index);
                     let unread = format!("the period with index {index} could not be read: {error}");
-                    walked.remarks.push((unread, true));
+                    walked.problems.push((unread, true));
                 }
                 _ => {}
             }
@@ -130,14 +130,14 @@ impl Walked {
             ) = ended
             {
                 walked.failed += usize::from(ended != StopReason::TooManyFailures);
-                walked.remarks.push((ended.to_string(), true));
+                walked.problems.push((ended.to_string(), true));
             }
         }
         sort_latest_first(&mut walked.periods, |(period, _)| PeriodDates::from_overview(&period.overview));
         walked
     }
 
-    fn take(&mut self, period: BillingPeriod) {
+    fn add_period(&mut self, period: BillingPeriod) {
         let statement = Statement::new(&period.overview);
         self.periods.push((period, statement));
     }
@@ -155,27 +155,28 @@ impl Walked {
         let changes = trend.changes.iter().rev().map(Some).chain([None]);
         let object = |((period, statement), change): (&(BillingPeriod, Statement), _)| {
             let stated = with_statement(&self.asked, &period.overview, &period.body, statement)?;
-            with_field(&period.overview, &stated, "change", &change)
+            with_extra_field(&period.overview, &stated, "change", &change)
         };
         self.periods.iter().zip(changes).map(object).collect()
     }
 }
 
-impl Found for Walked {
+impl CommandData for HistoryData {
     fn document(&self) -> Document {
         let periods: Vec<_> =
             self.periods.iter().map(|(period, statement)| (&period.overview, statement)).collect();
-        let remarks = self.remarks.iter().map(|(remark, _)| Note::new(Tone::Alarm, remark.clone())).collect();
+        let remarks =
+            self.problems.iter().map(|(remark, _)| Note::new(Emphasis::Warning, remark.clone())).collect();
         views::history(&self.asked, &periods, &self.trend(), remarks)
     }
 
     fn json(&self) -> Result<String, Failure> {
-        Ok(json::array(&self.objects()?))
+        Ok(json::join_array(&self.objects()?))
     }
 
     fn ndjson(&self) -> Result<String, Failure> {
-        Ok(json::lines(&self.objects()?))
+        Ok(json::join_lines(&self.objects()?))
     }
 }
 
-const USUAL: &str = "12";
+const DEFAULT_PERIODS: &str = "12";

@@ -5,19 +5,19 @@ use billing_core::calls::{InvoiceDocumentCall, InvoiceLinesCall, InvoicesCall};
 use billing_core::values::PageSize;
 
 use super::list;
-use crate::args::{Invoices, Options};
+use crate::args::{InvoicesArgs, Options};
 use crate::backend::Backend;
 use crate::failure::Failure;
 use crate::output::Destination;
 use crate::views;
 
 pub(crate) fn list(
-    command: &Invoices,
+    command: &InvoicesArgs,
     options: &Options,
     destination: &Destination,
 ) -> Result<Vec<u8>, Failure> {
-    let mut call = InvoicesCall::new().page_size(PageSize::new(list::LARGEST)?);
-    if let Some(range) = list::dates(&command.dates)? {
+    let mut call = InvoicesCall::new().page_size(PageSize::new(list::MAX_PAGE_SIZE)?);
+    if let Some(range) = list::date_range(&command.dates)? {
         call = call.dates(range);
     }
     if let Some(status) = &command.status {
@@ -28,7 +28,7 @@ pub(crate) fn list(
 
 pub(crate) fn lines(id: &str, options: &Options, destination: &Destination) -> Result<Vec<u8>, Failure> {
     let id: InvoiceId = id.parse()?;
-    let call = InvoiceLinesCall::new(id.clone()).page_size(PageSize::new(list::LARGEST)?);
+    let call = InvoiceLinesCall::new(id.clone()).page_size(PageSize::new(list::MAX_PAGE_SIZE)?);
     list::run(call, |lines| views::invoice_lines(&id, lines), options, destination)
 }
 
@@ -42,5 +42,5 @@ pub(crate) fn document(id: &str, options: &Options, destination: &Destination) -
         return Err(Failure::Usage(why.to_owned()));
     }
     let mut backend = Backend::new(options)?;
-    destination.fill(|open| backend.download(call, open, options.verbosity()))
+    destination.write_retryable(|open| backend.download(call, open, options.verbosity()))
 }

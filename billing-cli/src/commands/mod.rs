@@ -16,23 +16,23 @@ use billing_core::Statement;
 use billing_core::model::TrusteeOverview;
 use serde::Serialize;
 
-use crate::args::{Command, CommandLine, Format, Options};
+use crate::args::{Command, CommandLine, Options, OutputFormat};
 use crate::failure::Failure;
 use crate::format;
 use crate::format::document::Document;
-use crate::format::grid::{Look, terminal_width};
-use crate::format::paint::Paint;
+use crate::format::grid::{TableStyle, terminal_width};
+use crate::format::paint::UseColor;
 use crate::interrupt;
-use crate::organizations::Named;
+use crate::organizations::QueriedOrg;
 use crate::output::Destination;
-use crate::progress::Writing;
+use crate::progress::WritingBar;
 
 /// Does what the line asks for.
 pub(crate) fn run(line: CommandLine) -> Result<(), Failure> {
     interrupt::install();
     let options = &line.options;
     let destination = Destination::open(options.output.as_deref())?;
-    wants_a_file(options, &destination)?;
+    require_output_file(options, &destination)?;
     let outcome = match &line.command {
         // Its result can be large, and is written while it is made.
         Command::Usage(command) => return usage::run(command, options, &destination),
@@ -43,7 +43,7 @@ pub(crate) fn run(line: CommandLine) -> Result<(), Failure> {
         Command::Fleet(command) => return fleet::run(command, options, &destination),
         Command::Trustors => trustors::run(options, &destination)?.into(),
         Command::Contracts(command) => contracts::list(command, options, &destination)?.into(),
-        Command::Contract { id } => contracts::one(id, options, &destination)?.into(),
+        Command::Contract { id } => contracts::show(id, options, &destination)?.into(),
         Command::Period(command) => contracts::period(command, options, &destination)?,
         Command::Invoices(command) => invoices::list(command, options, &destination)?.into(),
         Command::InvoiceLines { id } => invoices::lines(id, options, &destination)?.into(),
@@ -52,30 +52,30 @@ pub(crate) fn run(line: CommandLine) -> Result<(), Failure> {
         Command::Completions { shell } => shell::completions(*shell).into(),
         Command::Man => shell::man().into(),
     };
-    deliver(&destination, options, || Ok(outcome.printed))?;
+    write_output(&destination, options, || Ok(outcome.bytes))?;
     outcome.failure.map_or(Ok(()), Err)
 }
 
 /// What a command leaves.
 struct CommandOutput {
-    printed: Vec<u8>,
+    bytes: Vec<u8>,
     /// With what the program ends although, and after, everything there is was printed.
     failure: Option<Failure>,
 }
 
 impl From<Vec<u8>> for CommandOutput {
     fn from(printed: Vec<u8>) -> Self {
-        Self { printed, failure: None }
+        Self { bytes: printed, failure: None }
     }
 }
 
 /// Writes what `make` makes, with a word on the terminal while that takes its time.
-fn deliver(
+fn write_output(
     destination: &Destination,
     options: &Options,
     make: impl FnOnce() -> Result<Vec<u8>, Failure>,
 ) -> Result<(), Failure> {
-    let mut writing = Some(Writing::new(options.verbosity()));
+    let mut writing = Some(WritingBar::new(options.verbosity()));
     let made = make()?;
     if *destination == Destination::Stdout || destination.is_terminal() {
         // It may be the same terminal.
@@ -85,10 +85,10 @@ fn deliver(
 }
 
 /// A workbook on a terminal is of no use to anybody.
-fn wants_a_file(options: &Options, destination: &Destination) -> Result<(), Failure> {
+fn require_output_file(options: &Options, destination: &Destination) -> Result<(), Failure> {
     let name = match options.format {
-        Format::Xlsx => "xlsx",
-        Format::Html => "html",
+        OutputFormat::Xlsx => "xlsx",
+        OutputFormat::Html => "html",
         _ => return Ok(()),
     };
     match &options.output {
@@ -103,7 +103,7 @@ fn wants_a_file(options: &Options, destination: &Destination) -> Result<(), Fail
 }
 
 /// What a command found, in the shapes from which every format is made.
-trait Found {
+trait CommandData {
     /// For people and spreadsheets.
     fn document(&self) -> Document;
 
@@ -117,44 +117,52 @@ trait Found {
 }
 
 /// What was found, as the options want it.
-fn print(found: &impl Found, options: &Options, destination: &Destination) -> Result<Vec<u8>, Failure> {
+fn render_data(
+    found: &impl CommandData,
+    options: &Options,
+    destination: &Destination,
+) -> Result<Vec<u8>, Failure> {
     match options.format {
-        Format::Json => Ok(json(&found.json()?, destination)),
-        Format::Ndjson => Ok(json(&found.ndjson()?, destination)),
-        _ => render(&found.document(), options, destination),
+        OutputFormat::Json => Ok(json_bytes(&found.json()?, destination)),
+        OutputFormat::Ndjson => Ok(json_bytes(&found.ndjson()?, destination)),
+        _ => render_document(&found.document(), options, destination),
     }
 }
 
 /// A document, as the options want it; as a table, where they want what is no document.
-fn render(document: &Document, options: &Options, destination: &Destination) -> Result<Vec<u8>, Failure> {
+fn render_document(
+    document: &Document,
+    options: &Options,
+    destination: &Destination,
+) -> Result<Vec<u8>, Failure> {
     Ok(match options.format {
-        Format::Table | Format::Json | Format::Ndjson => {
-            format::table::render(document, look(options, destination)).into_bytes()
+        OutputFormat::Table | OutputFormat::Json | OutputFormat::Ndjson => {
+            format::table::render(document, table_style(options, destination)).into_bytes()
         }
-        Format::Csv => format::csv::render(document, destination.is_terminal()),
-        Format::Html => format::html::render(document).into_bytes(),
-        Format::Xlsx => format::xlsx::render(document)
-            .map_err(|error| Failure::Unshowable(format!("the workbook cannot be made: {error}")))?,
+        OutputFormat::Csv => format::csv::render(document, destination.is_terminal()),
+        OutputFormat::Html => format::html::render(document).into_bytes(),
+        OutputFormat::Xlsx => format::xlsx::render(document)
+            .map_err(|error| Failure::CannotRender(format!("the workbook cannot be made: {error}")))?,
     })
 }
 
 /// An overview in JSON, with what its statement says in a field of its own, and where it does not say whose it is, in another
 /// whom we have asked about.
 fn with_statement(
-    asked: &Named,
+    asked: &QueriedOrg,
     overview: &TrusteeOverview,
     body: &[u8],
     statement: &Statement,
 ) -> Result<String, Failure> {
-    let stated = with_field(overview, body_text(body)?, "statement", statement)?;
-    match asked.adds_to(overview) {
-        true => with_field(overview, &stated, "asked", asked),
+    let stated = with_extra_field(overview, body_text(body)?, "statement", statement)?;
+    match asked.is_missing_in(overview) {
+        true => with_extra_field(overview, &stated, "asked", asked),
         false => Ok(stated),
     }
 }
 
 /// The JSON of an overview with a field that is ours. Should the server come to send one of that name, both are kept.
-fn with_field(
+fn with_extra_field(
     overview: &TrusteeOverview,
     json: &str,
     name: &str,
@@ -168,19 +176,19 @@ fn with_field(
             name.get(1..).unwrap_or_default()
         ),
     };
-    format::json::with_field(json, &ours, value).map_err(|error| unreadable(&error))
+    format::json::with_field(json, &ours, value).map_err(|error| cannot_show(&error))
 }
 
 /// How a table looks at its destination.
-fn look(options: &Options, destination: &Destination) -> Look {
+fn table_style(options: &Options, destination: &Destination) -> TableStyle {
     let terminal = destination.is_terminal();
     let variable = |name| std::env::var(name).ok();
-    Look {
+    TableStyle {
         width: terminal.then(|| {
             let told = || variable("COLUMNS")?.parse().ok();
-            terminal_width().or_else(told).unwrap_or(USUAL_WIDTH)
+            terminal_width().or_else(told).unwrap_or(DEFAULT_WIDTH)
         }),
-        paint: Paint::new(
+        color: UseColor::new(
             options.color,
             terminal,
             variable("NO_COLOR").as_deref(),
@@ -190,22 +198,22 @@ fn look(options: &Options, destination: &Destination) -> Look {
 }
 
 /// JSON as it is delivered.
-fn json(text: &str, destination: &Destination) -> Vec<u8> {
+fn json_bytes(text: &str, destination: &Destination) -> Vec<u8> {
     let mut delivered = Vec::with_capacity(text.len() + 1);
-    let written = format::json::deliver(text, destination.is_terminal(), &mut delivered);
+    let written = format::json::write(text, destination.is_terminal(), &mut delivered);
     debug_assert!(written.is_ok(), "into memory");
     delivered
 }
 
 /// The body of an answer as text. The core has read it as JSON, so that it is UTF-8.
 fn body_text(body: &[u8]) -> Result<&str, Failure> {
-    std::str::from_utf8(body).map_err(|_| Failure::Unshowable("the answer is not UTF-8".to_owned()))
+    std::str::from_utf8(body).map_err(|_| Failure::CannotRender("the answer is not UTF-8".to_owned()))
 }
 
 /// JSON that the core has read and that is read once more, for what the models do not keep.
-fn unreadable(error: &serde_json::Error) -> Failure {
-    Failure::Unshowable(format!("the answer cannot be shown in this format, {error}: try --format json"))
+fn cannot_show(error: &serde_json::Error) -> Failure {
+    Failure::CannotRender(format!("the answer cannot be shown in this format, {error}: try --format json"))
 }
 
 /// Of a terminal that does not say.
-const USUAL_WIDTH: u16 = 80;
+const DEFAULT_WIDTH: u16 = 80;

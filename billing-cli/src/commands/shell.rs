@@ -7,7 +7,7 @@ use crate::args;
 
 pub(crate) fn completions(shell: Shell) -> Vec<u8> {
     let mut script = Vec::new();
-    let mut command = args::definition();
+    let mut command = args::command();
     let name = command.get_name().to_owned();
     clap_complete::generate(shell, &mut command, name, &mut script);
     script
@@ -16,7 +16,7 @@ pub(crate) fn completions(shell: Shell) -> Vec<u8> {
 /// One page for the whole program, with the arguments of each command.
 pub(crate) fn man() -> Vec<u8> {
     let mut page = Vec::new();
-    let mut command = args::definition();
+    let mut command = args::command();
     command.build();
     let main = Man::new(command.clone());
     // Into memory: nothing of this can fail.

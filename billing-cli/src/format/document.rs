@@ -29,16 +29,16 @@ pub(crate) struct Fact {
 #[derive(Debug)]
 pub(crate) struct Sheet {
     /// Its name in a workbook, before it is made fit to be one.
-    pub(crate) tab: String,
+    pub(crate) worksheet_name: String,
     pub(crate) title: String,
     /// Of this table alone; a table without any goes by the document's.
     pub(crate) facts: Vec<Fact>,
     /// Which formats show it.
     pub(crate) formats: Formats,
     /// Whether a page shows it only when asked to, on a screen.
-    pub(crate) folded: bool,
+    pub(crate) collapsed: bool,
     /// What CSV repeats at the beginning of each row.
-    pub(crate) context: Vec<(&'static str, String)>,
+    pub(crate) constant_columns: Vec<(&'static str, String)>,
     pub(crate) columns: Vec<Column>,
     pub(crate) groups: Vec<Group>,
     pub(crate) sums: Vec<Sum>,
@@ -53,9 +53,9 @@ pub(crate) struct Column {
     pub(crate) title: Cow<'static, str>,
     pub(crate) kind: ColumnKind,
     /// Those with the highest rank are left out first where there is no room.
-    pub(crate) rank: Option<u8>,
+    pub(crate) drop_rank: Option<u8>,
     /// Whether a page has room for it only under the name in the first column.
-    pub(crate) aside: bool,
+    pub(crate) secondary: bool,
     pub(crate) formats: Formats,
 }
 
@@ -79,7 +79,7 @@ pub(crate) struct Group {
 #[derive(Debug)]
 pub(crate) struct Row {
     /// Whether it only explains a row above.
-    pub(crate) part: bool,
+    pub(crate) is_part: bool,
     pub(crate) cells: Vec<Cell>,
 }
 
@@ -87,7 +87,7 @@ pub(crate) struct Row {
 #[derive(Clone, Debug)]
 pub(crate) struct Cell {
     pub(crate) value: Value,
-    pub(crate) tone: Tone,
+    pub(crate) tone: Emphasis,
 }
 
 /// A value.
@@ -99,7 +99,7 @@ pub(crate) enum Value {
     Unknown,
     Text(String),
     /// In its place, for people, why there is none: `in its total`.
-    Instead(&'static str),
+    Placeholder(&'static str),
     Flag(bool),
     Count(usize),
     /// A quantity as it came.
@@ -117,21 +117,21 @@ pub(crate) enum Value {
     /// By which part of a hundred something changed; shown to a tenth.
     Percent(Decimal),
     Day(NaiveDate),
-    Moment(Timestamp),
+    DateTime(Timestamp),
 }
 
 /// How something stands out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Tone {
+pub(crate) enum Emphasis {
     Plain,
     /// A total.
     Strong,
     /// What was used beyond what was agreed.
-    Over,
+    Overage,
     /// What is amiss.
-    Alarm,
+    Warning,
     /// What only explains.
-    Faint,
+    Muted,
 }
 
 /// What rows come to.
@@ -141,24 +141,24 @@ pub(crate) struct Sum {
     pub(crate) value: Value,
     pub(crate) currency: Option<String>,
     pub(crate) remark: Option<String>,
-    pub(crate) tone: Tone,
+    pub(crate) tone: Emphasis,
     /// What is not in it, and why.
-    pub(crate) left_out: Vec<(String, String)>,
+    pub(crate) excluded: Vec<(String, String)>,
     /// Of which cells it is the sum, where it is one.
-    pub(crate) adds: Option<Adds>,
+    pub(crate) sum_of: Option<SummedColumn>,
 }
 
 /// The cells of a column, or those of them in whose row another column has this text.
 #[derive(Debug)]
-pub(crate) struct Adds {
+pub(crate) struct SummedColumn {
     pub(crate) column: &'static str,
-    pub(crate) only: Option<(&'static str, String)>,
+    pub(crate) filter: Option<(&'static str, String)>,
 }
 
 /// A sentence under a table.
 #[derive(Debug)]
 pub(crate) struct Note {
-    pub(crate) tone: Tone,
+    pub(crate) tone: Emphasis,
     pub(crate) text: String,
 }
 
@@ -167,16 +167,21 @@ pub(crate) struct Note {
 pub(crate) struct Chart {
     pub(crate) title: &'static str,
     pub(crate) label: &'static str,
-    pub(crate) shows: Shows,
+    pub(crate) shows: ChartData,
 }
 
 /// What a chart shows.
 #[derive(Debug)]
-pub(crate) enum Shows {
+pub(crate) enum ChartData {
     /// What was used beside what was agreed, by row and group.
-    Use { used: &'static str, committed: &'static str, included: &'static str, about: [&'static str; 2] },
+    UsageVsAgreed {
+        used: &'static str,
+        committed: &'static str,
+        included: &'static str,
+        about: [&'static str; 2],
+    },
     /// A value by row; `tone`: of what.
-    Values { value: &'static str, unit: Option<String>, tone: Tone },
+    Values { value: &'static str, unit: Option<String>, tone: Emphasis },
     /// A value by period, the newest first in the table and last in the picture, with the part of it that is for overage.
     Periods { value: &'static str, over: &'static str, unit: Option<String> },
 }
@@ -210,7 +215,7 @@ impl Document {
     }
 
     /// The title and the facts over a table: its own, or the document's where it has none.
-    pub(crate) fn head<'a>(&'a self, sheet: &'a Sheet) -> (&'a str, &'a [Fact]) {
+    pub(crate) fn title_and_facts<'a>(&'a self, sheet: &'a Sheet) -> (&'a str, &'a [Fact]) {
         match sheet.facts.is_empty() {
             true => (&self.title, &self.facts),
             false => (&sheet.title, &sheet.facts),
@@ -224,7 +229,7 @@ impl Fact {
     }
 
     /// All in one line: `Billing period 2026-10-01 to 2026-10-31, currency USD`.
-    pub(crate) fn line(facts: &[Self]) -> String {
+    pub(crate) fn join(facts: &[Self]) -> String {
         let mut line = String::new();
         for Self { label, value } in facts {
             if line.is_empty() {
@@ -256,12 +261,12 @@ impl Sheet {
             "two columns of {title:?} have the same key"
         );
         Self {
-            tab: title.clone(),
+            worksheet_name: title.clone(),
             title,
             facts: Vec::new(),
             formats: Formats::ALL,
-            folded: false,
-            context: Vec::new(),
+            collapsed: false,
+            constant_columns: Vec::new(),
             columns,
             groups: Vec::new(),
             sums: Vec::new(),
@@ -275,12 +280,12 @@ impl Sheet {
     }
 
     /// The position of a column.
-    pub(crate) fn at(&self, key: &str) -> Option<usize> {
+    pub(crate) fn column_index(&self, key: &str) -> Option<usize> {
         self.columns.iter().position(|column| column.key == key)
     }
 
     /// The positions of the columns that a format shows.
-    pub(crate) fn shown(&self, format: Formats) -> Vec<usize> {
+    pub(crate) fn visible_columns(&self, format: Formats) -> Vec<usize> {
         let columns = self.columns.iter().enumerate();
         columns.filter(|(_, column)| column.formats.has(format)).map(|(at, _)| at).collect()
     }
@@ -289,7 +294,7 @@ impl Sheet {
 impl Column {
     pub(crate) const fn new(key: &'static str, title: &'static str, kind: ColumnKind) -> Self {
         let (key, title) = (Cow::Borrowed(key), Cow::Borrowed(title));
-        Self { key, title, kind, rank: None, aside: false, formats: Formats::ALL }
+        Self { key, title, kind, drop_rank: None, secondary: false, formats: Formats::ALL }
     }
 
     pub(crate) const fn text(key: &'static str, title: &'static str) -> Self {
@@ -309,18 +314,18 @@ impl Column {
     }
 
     /// A column that is known at run time only.
-    pub(crate) fn made(key: String, title: String, kind: ColumnKind) -> Self {
+    pub(crate) fn dynamic(key: String, title: String, kind: ColumnKind) -> Self {
         Self { key: key.into(), title: title.into(), ..Self::new("", "", kind) }
     }
 
     /// The same column, left out where there is no room.
-    pub(crate) fn rank(self, rank: u8) -> Self {
-        Self { rank: Some(rank), ..self }
+    pub(crate) fn drop_rank(self, drop_rank: u8) -> Self {
+        Self { drop_rank: Some(drop_rank), ..self }
     }
 
     /// The same column, on a page under the name in the first.
     pub(crate) fn aside(self) -> Self {
-        Self { aside: true, ..self }
+        Self { secondary: true, ..self }
     }
 
     /// The same column, in these formats only.
@@ -338,7 +343,7 @@ impl ColumnKind {
 
 impl Row {
     pub(crate) fn new(cells: Vec<Cell>) -> Self {
-        Self { part: false, cells }
+        Self { is_part: false, cells }
     }
 
     pub(crate) fn value(&self, at: usize) -> &Value {
@@ -349,18 +354,18 @@ impl Row {
 impl Cell {
     pub(crate) fn new(value: Value) -> Self {
         let tone = match value {
-            Value::Unknown => Tone::Alarm,
-            Value::Instead(_) => Tone::Faint,
+            Value::Unknown => Emphasis::Warning,
+            Value::Placeholder(_) => Emphasis::Muted,
             // What is no number where one should be.
             Value::Quantity(ref amount) | Value::Price(ref amount) if amount.decimal().is_none() => {
-                Tone::Alarm
+                Emphasis::Warning
             }
-            _ => Tone::Plain,
+            _ => Emphasis::Plain,
         };
         Self { value, tone }
     }
 
-    pub(crate) fn tone(self, tone: Tone) -> Self {
+    pub(crate) fn tone(self, tone: Emphasis) -> Self {
         Self { tone, ..self }
     }
 
@@ -374,7 +379,7 @@ impl Cell {
 
     /// A name that should be there.
     pub(crate) fn name(name: Option<&str>) -> Self {
-        Self::new(name.map_or(Value::Instead(NO_NAME), |name| Value::Text(name.to_owned())))
+        Self::new(name.map_or(Value::Placeholder(NO_NAME), |name| Value::Text(name.to_owned())))
     }
 
     pub(crate) fn optional_text(text: Option<&str>) -> Self {
@@ -427,7 +432,7 @@ impl Cell {
 
     /// The same cell, standing out as overage if it is over.
     pub(crate) fn over_if(self, is_over: bool) -> Self {
-        if is_over { self.tone(Tone::Over) } else { self }
+        if is_over { self.tone(Emphasis::Overage) } else { self }
     }
 
     pub(crate) fn money(amount: Option<Decimal>, currency: Option<&str>) -> Self {
@@ -442,7 +447,7 @@ impl Cell {
     pub(crate) fn period_start(start: Option<Timestamp>) -> Self {
         Self::new(start.map_or(Value::Unknown, |start| match start.is_start_of_day() {
             true => Value::Day(start.date()),
-            false => Value::Moment(start),
+            false => Value::DateTime(start),
         }))
     }
 
@@ -450,19 +455,19 @@ impl Cell {
     pub(crate) fn period_end(end: Option<Timestamp>) -> Self {
         Self::new(end.map_or(Value::Unknown, |end| match end.is_end_of_day() {
             true => Value::Day(end.last_day()),
-            false => Value::Moment(end),
+            false => Value::DateTime(end),
         }))
     }
 
     pub(crate) fn moment(moment: Option<Timestamp>) -> Self {
-        Self::new(moment.map_or(Value::Empty, Value::Moment))
+        Self::new(moment.map_or(Value::Empty, Value::DateTime))
     }
 
     /// As people read it: `2` for a quantity of `2.000`, `1006.50` for an amount in dollars.
-    pub(crate) fn shown(&self, kind: ColumnKind) -> String {
+    pub(crate) fn display_text(&self, kind: ColumnKind) -> String {
         match (&self.value, kind) {
             (Value::Unknown, ColumnKind::Number) => "?".to_owned(),
-            (value, _) => value.shown(),
+            (value, _) => value.display_text(),
         }
     }
 }
@@ -477,12 +482,12 @@ impl Value {
     }
 
     /// As people read it.
-    pub(crate) fn shown(&self) -> String {
+    pub(crate) fn display_text(&self) -> String {
         match self {
             Self::Empty => String::new(),
             Self::Unknown => "unknown".to_owned(),
             Self::Text(text) => text.clone(),
-            Self::Instead(words) => (*words).to_owned(),
+            Self::Placeholder(words) => (*words).to_owned(),
             Self::Flag(flag) => if *flag { "yes" } else { "no" }.to_owned(),
             Self::Count(count) => count.to_string(),
             Self::Quantity(amount) => match amount.decimal() {
@@ -499,14 +504,14 @@ impl Value {
             Self::MoneyDelta(delta, digits) => signed(rounded_to(*delta, *digits)),
             Self::Percent(percent) => format!("{} %", signed(rounded_to(*percent, 1))),
             Self::Day(day) => day.to_string(),
-            Self::Moment(moment) => moment.to_string(),
+            Self::DateTime(moment) => moment.to_string(),
         }
     }
 
     /// As programs read it: the text that came, or the exact value; nothing where it is not known.
     pub(crate) fn exact_text(&self) -> Cow<'_, str> {
         match self {
-            Self::Empty | Self::Unknown | Self::Instead(_) => Cow::Borrowed(""),
+            Self::Empty | Self::Unknown | Self::Placeholder(_) => Cow::Borrowed(""),
             Self::Text(text) => Cow::Borrowed(text),
             Self::Quantity(amount) | Self::Price(amount) => Cow::Borrowed(amount.text()),
             Self::Flag(flag) => Cow::Borrowed(if *flag { "true" } else { "false" }),
@@ -514,7 +519,7 @@ impl Value {
             | Self::Percent(decimal)
             | Self::Delta(decimal)
             | Self::MoneyDelta(decimal, _) => Cow::Owned(decimal.to_string()),
-            other => Cow::Owned(other.shown()),
+            other => Cow::Owned(other.display_text()),
         }
     }
 
@@ -540,15 +545,15 @@ impl Sum {
             value,
             currency: None,
             remark: None,
-            tone: Tone::Plain,
-            left_out: Vec::new(),
-            adds: None,
+            tone: Emphasis::Plain,
+            excluded: Vec::new(),
+            sum_of: None,
         }
     }
 }
 
 impl Note {
-    pub(crate) fn new(tone: Tone, text: impl Into<String>) -> Self {
+    pub(crate) fn new(tone: Emphasis, text: impl Into<String>) -> Self {
         Self { tone, text: text.into() }
     }
 }
@@ -571,7 +576,7 @@ pub(crate) fn last_day(end: Option<Timestamp>) -> String {
 fn bound(cell: Cell) -> String {
     match cell.value {
         Value::Unknown => "(unknown)".to_owned(),
-        value => value.shown(),
+        value => value.display_text(),
     }
 }
 
@@ -590,8 +595,8 @@ mod tests {
     #[test]
     fn facts_make_a_line() {
         let facts = [Fact::new("Billing period", "a to b"), Fact::new("Currency", "USD")];
-        assert_eq!(Fact::line(&facts), "Billing period a to b, currency USD");
-        assert_eq!(Fact::line(&[]), "");
+        assert_eq!(Fact::join(&facts), "Billing period a to b, currency USD");
+        assert_eq!(Fact::join(&[]), "");
     }
 
     #[test]
@@ -612,12 +617,12 @@ mod tests {
             (Value::Percent(Decimal::new(1225, 2)), "+12.3 %", "12.25"),
             (Value::Delta(Decimal::new(-30, 1)), "-3", "-3.0"),
             (Value::money_delta(Decimal::ONE, Some("USD")), "+1.00", "1"),
-            (Value::Instead("in its total"), "in its total", ""),
+            (Value::Placeholder("in its total"), "in its total", ""),
             (Value::Flag(true), "yes", "true"),
         ] {
-            assert_eq!((value.shown().as_str(), &*value.exact_text()), (shown, exact));
+            assert_eq!((value.display_text().as_str(), &*value.exact_text()), (shown, exact));
         }
-        assert_eq!(Cell::quantity(None).shown(ColumnKind::Number), "?");
-        assert_eq!(Cell::money(None, None).shown(ColumnKind::Money), "unknown");
+        assert_eq!(Cell::quantity(None).display_text(ColumnKind::Number), "?");
+        assert_eq!(Cell::money(None, None).display_text(ColumnKind::Money), "unknown");
     }
 }

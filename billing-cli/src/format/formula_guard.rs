@@ -11,27 +11,27 @@ pub fn guarded(cell: &str) -> Cow<'_, str> {
         true => Cow::Owned(cell.replace(steers, "\u{fffd}")),
         false => Cow::Borrowed(cell),
     };
-    if is_negative_number(&cell) || formulas(&cell).next().is_none() {
+    if is_negative_number(&cell) || formula_starts(&cell).next().is_none() {
         return cell;
     }
     let (mut marked, mut from) = (String::with_capacity(cell.len() + 8), 0);
-    for (at, _) in formulas(&cell) {
+    for (at, _) in formula_starts(&cell) {
         marked += &cell[from..at];
-        marked.push(MARK);
+        marked.push(TEXT_PREFIX);
         from = at;
     }
     Cow::Owned(marked + &cell[from..])
 }
 
 /// A cell without what made it harmless.
-pub fn plain(cell: &str) -> Cow<'_, str> {
-    let marked = || formulas(cell).filter(|(_, marked)| *marked);
+pub fn unguarded(cell: &str) -> Cow<'_, str> {
+    let marked = || formula_starts(cell).filter(|(_, marked)| *marked);
     if marked().next().is_none() {
         return Cow::Borrowed(cell);
     }
     let (mut plain, mut from) = (String::with_capacity(cell.len()), 0);
     for (at, _) in marked() {
-        plain += &cell[from..at - MARK.len_utf8()];
+        plain += &cell[from..at - TEXT_PREFIX.len_utf8()];
         from = at;
     }
     Cow::Owned(plain + &cell[from..])
@@ -39,7 +39,7 @@ pub fn plain(cell: &str) -> Cow<'_, str> {
 
 /// Where in a cell a formula could begin, and whether it has a mark before it already: at the beginning of the cell and after
 /// what others separate cells and rows by, be there blanks or quotes before it or not.
-fn formulas(cell: &str) -> impl Iterator<Item = (usize, bool)> {
+fn formula_starts(cell: &str) -> impl Iterator<Item = (usize, bool)> {
     enum FormulaScan {
         Begin,
         Marked,
@@ -51,7 +51,7 @@ fn formulas(cell: &str) -> impl Iterator<Item = (usize, bool)> {
         *place = match (before, c) {
             (_, ';' | '|' | '\t' | '\n' | '\r') => FormulaScan::Begin,
             // One more goes before those that are there, so that no name is read as another.
-            (FormulaScan::Begin | FormulaScan::Marked, MARK) => FormulaScan::Marked,
+            (FormulaScan::Begin | FormulaScan::Marked, TEXT_PREFIX) => FormulaScan::Marked,
             // The full-width forms count as the narrow ones in some languages.
             (FormulaScan::Begin | FormulaScan::Marked, '=' | '+' | '-' | '@' | '＝' | '＋' | '－' | '＠') =>
             {
@@ -66,7 +66,7 @@ fn formulas(cell: &str) -> impl Iterator<Item = (usize, bool)> {
 }
 
 /// What makes text of a cell.
-const MARK: char = '\'';
+const TEXT_PREFIX: char = '\'';
 
 pub(super) fn is_negative_number(cell: &str) -> bool {
     let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
@@ -87,7 +87,7 @@ mod tests {
             ["=1+1", "+1", "@SUM(A1)", "-1+cmd|'/C calc'!A0", "--1", "-", "-1.", "-1e5", "＝1", "'=1", "'-7"]
         {
             assert_eq!(guarded(cell), format!("'{cell}"));
-            assert_eq!(plain(&guarded(cell)), cell);
+            assert_eq!(unguarded(&guarded(cell)), cell);
         }
         for cell in [
             "-1",
@@ -103,7 +103,7 @@ mod tests {
             "'a",
         ] {
             assert_eq!(guarded(cell), cell);
-            assert_eq!(plain(cell), cell);
+            assert_eq!(unguarded(cell), cell);
         }
         assert_eq!(guarded("=\u{1b}[2J"), "'=\u{fffd}[2J");
     }
@@ -122,7 +122,7 @@ mod tests {
             ("-1;2", "'-1;2"),
         ] {
             assert_eq!(guarded(cell), harmless_cell);
-            assert_eq!(plain(harmless_cell), cell);
+            assert_eq!(unguarded(harmless_cell), cell);
         }
     }
 }

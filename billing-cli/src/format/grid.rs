@@ -4,15 +4,15 @@
 use comfy_table::presets::NOTHING;
 use comfy_table::{Attribute, CellAlignment, Color, ColumnConstraint, Table, Width};
 
-use super::paint::{Ink, Paint};
+use super::paint::{TextStyle, UseColor};
 use crate::text::printable;
 
 /// Where a table is shown.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Look {
+pub(crate) struct TableStyle {
     /// How many columns the terminal has; `None` where the result goes elsewhere.
     pub(crate) width: Option<u16>,
-    pub(crate) paint: Paint,
+    pub(crate) color: UseColor,
 }
 
 /// A column.
@@ -20,13 +20,13 @@ pub(crate) struct Look {
 pub(crate) struct GridColumn {
     title: String,
     numbers: bool,
-    rank: Option<u8>,
+    drop_rank: Option<u8>,
 }
 
 impl GridColumn {
-    /// `rank`: left out where there is no room, those with the highest rank first.
-    pub(crate) fn new(title: &str, numbers: bool, rank: Option<u8>) -> Self {
-        Self { title: printable(title).into_owned(), numbers, rank }
+    /// `drop_rank`: left out where there is no room, those with the highest drop_rank first.
+    pub(crate) fn new(title: &str, numbers: bool, drop_rank: Option<u8>) -> Self {
+        Self { title: printable(title).into_owned(), numbers, drop_rank }
     }
 }
 
@@ -34,16 +34,16 @@ impl GridColumn {
 #[derive(Clone, Debug)]
 pub(crate) struct GridCell {
     text: String,
-    ink: Ink,
+    ink: TextStyle,
 }
 
 impl GridCell {
-    pub(crate) fn new(text: &str, ink: Ink) -> Self {
+    pub(crate) fn new(text: &str, ink: TextStyle) -> Self {
         Self { text: printable(text).into_owned(), ink }
     }
 
     pub(crate) fn plain(text: &str) -> Self {
-        Self::new(text, Ink::Plain)
+        Self::new(text, TextStyle::Plain)
     }
 
     pub(crate) fn empty() -> Self {
@@ -63,7 +63,7 @@ pub(crate) struct Grid {
 impl Grid {
     pub(crate) fn new(columns: &[GridColumn]) -> Self {
         let mut titles = bare_table();
-        titles.add_row(columns.iter().map(|column| GridCell::new(&column.title, Ink::Faint)));
+        titles.add_row(columns.iter().map(|column| GridCell::new(&column.title, TextStyle::Faint)));
         Self {
             columns: columns.to_vec(),
             filled: vec![false; columns.len()],
@@ -94,38 +94,38 @@ impl Grid {
     }
 
     /// The lines, in the width of the terminal where there is one and that can be.
-    pub(crate) fn render(self, look: Look) -> String {
+    pub(crate) fn render(self, look: TableStyle) -> String {
         let mut widths = self.natural_widths();
-        let left_out = self.fit(&mut widths, look.width.map_or(usize::MAX, usize::from));
+        let left_out = self.fit_to(&mut widths, look.width.map_or(usize::MAX, usize::from));
         let Self { columns, blocks, .. } = self;
         let mut text = String::new();
         for block in blocks {
             match block {
                 Block::Heading(heading) => {
                     text.push('\n');
-                    text += &paragraph(&heading, 0, Ink::Strong, look);
+                    text += &paragraph(&heading, 0, TextStyle::Strong, look);
                 }
                 Block::Rows { indent, mut table } => {
                     for (shown, (at, column)) in table.column_iter_mut().zip(columns.iter().enumerate()) {
                         let before = if at == 0 { indent } else { GAP };
                         shown.set_padding((before, 0));
                         shown.set_constraint(match widths.get(at) {
-                            Some(Some(width)) if at == 0 => exactly(*width),
-                            Some(Some(width)) => exactly(width.saturating_add(GAP.into())),
+                            Some(Some(width)) if at == 0 => fixed_width(*width),
+                            Some(Some(width)) => fixed_width(width.saturating_add(GAP.into())),
                             _ => ColumnConstraint::Hidden,
                         });
                         if column.numbers {
                             shown.set_cell_alignment(CellAlignment::Right);
                         }
                     }
-                    text += &lines(*table, look.paint);
+                    text += &render_table(*table, look.color);
                 }
             }
         }
         if !left_out.is_empty() {
             text.push('\n');
             let note = format!("Not shown in this width: {}.", left_out.join(", "));
-            text += &paragraph(&note, 0, Ink::Faint, look);
+            text += &paragraph(&note, 0, TextStyle::Faint, look);
         }
         text
     }
@@ -146,20 +146,20 @@ impl Grid {
     }
 
     /// Narrows the first column and takes others away until all fit; the titles of those that were taken.
-    fn fit(&self, widths: &mut [Option<usize>], limit: usize) -> Vec<String> {
+    fn fit_to(&self, widths: &mut [Option<usize>], limit: usize) -> Vec<String> {
         let all = widths.to_vec();
         let wanted = all.first().copied().flatten().unwrap_or_default();
         let first = loop {
             let others: usize = widths.iter().skip(1).flatten().map(|width| width + usize::from(GAP)).sum();
             let room = limit.saturating_sub(others);
-            if room >= wanted.min(LEAST_FIRST) {
+            if room >= wanted.min(MIN_FIRST_WIDTH) {
                 break wanted.min(room);
             }
             let shown = self.columns.iter().zip(widths.iter_mut()).filter(|(_, width)| width.is_some());
-            let ranked = shown.filter(|(column, _)| column.rank.is_some());
-            match ranked.max_by_key(|(column, _)| column.rank) {
+            let ranked = shown.filter(|(column, _)| column.drop_rank.is_some());
+            match ranked.max_by_key(|(column, _)| column.drop_rank) {
                 Some((_, width)) => *width = None,
-                None => break wanted.min(room.max(LEAST_FIRST)),
+                None => break wanted.min(room.max(MIN_FIRST_WIDTH)),
             }
         };
         if let Some(width) = widths.first_mut() {
@@ -176,16 +176,16 @@ impl Grid {
 }
 
 /// Text in lines that fit, each set in by `indent`.
-pub(crate) fn paragraph(text: &str, indent: u16, ink: Ink, look: Look) -> String {
+pub(crate) fn paragraph(text: &str, indent: u16, ink: TextStyle, look: TableStyle) -> String {
     let mut table = bare_table();
     table.add_row([GridCell::new(text, ink)]);
     if let Some(column) = table.column_mut(0) {
         column.set_padding((indent, 0));
         if let Some(limit) = look.width {
-            column.set_constraint(exactly(limit.into()));
+            column.set_constraint(fixed_width(limit.into()));
         }
     }
-    lines(table, look.paint)
+    render_table(table, look.color)
 }
 
 /// How many columns the terminal has that the program writes to.
@@ -206,10 +206,10 @@ impl From<GridCell> for comfy_table::Cell {
     fn from(GridCell { text, ink }: GridCell) -> Self {
         let cell = Self::new_owned(text);
         match ink {
-            Ink::Plain => cell,
-            Ink::Strong => cell.add_attribute(Attribute::Bold),
-            Ink::Alarm => cell.add_attribute(Attribute::Bold).fg(Color::DarkRed),
-            Ink::Faint => cell.add_attribute(Attribute::Dim),
+            TextStyle::Plain => cell,
+            TextStyle::Strong => cell.add_attribute(Attribute::Bold),
+            TextStyle::Alarm => cell.add_attribute(Attribute::Bold).fg(Color::DarkRed),
+            TextStyle::Faint => cell.add_attribute(Attribute::Dim),
         }
     }
 }
@@ -221,11 +221,11 @@ fn bare_table() -> Table {
     table
 }
 
-fn exactly(width: usize) -> ColumnConstraint {
+fn fixed_width(width: usize) -> ColumnConstraint {
     ColumnConstraint::Absolute(Width::Fixed(u16::try_from(width).unwrap_or(u16::MAX)))
 }
 
-fn lines(mut table: Table, paint: Paint) -> String {
+fn render_table(mut table: Table, paint: UseColor) -> String {
     if paint.is_on() {
         // Otherwise NO_COLOR, of which `paint` knows, would count against `--color always`.
         crossterm::style::force_color_output(true);
@@ -236,7 +236,7 @@ fn lines(mut table: Table, paint: Paint) -> String {
 
 const GAP: u16 = 2;
 /// Before the first column gets less than this, others are left out.
-const LEAST_FIRST: usize = 20;
+const MIN_FIRST_WIDTH: usize = 20;
 
 #[cfg(test)]
 mod tests {
@@ -259,7 +259,7 @@ mod tests {
                 vec![
                     GridCell::plain(name),
                     GridCell::plain("GC-1"),
-                    GridCell::new("! 7", Ink::Alarm),
+                    GridCell::new("! 7", TextStyle::Alarm),
                     GridCell::plain(charge),
                 ],
             );
@@ -267,12 +267,12 @@ mod tests {
         grid
     }
 
-    fn look(width: Option<u16>, color: args::Color) -> Look {
-        Look { width, paint: Paint::new(color, false, None, None) }
+    fn look(width: Option<u16>, color: args::ColorWhen) -> TableStyle {
+        TableStyle { width, color: UseColor::new(color, false, None, None) }
     }
 
-    fn plain(width: Option<u16>) -> Look {
-        look(width, args::Color::Never)
+    fn plain(width: Option<u16>) -> TableStyle {
+        look(width, args::ColorWhen::Never)
     }
 
     fn columns(line: &str) -> u16 {
@@ -307,7 +307,7 @@ mod tests {
 
     #[test]
     fn colour_changes_no_alignment() {
-        let painted = grid().render(look(None, args::Color::Always));
+        let painted = grid().render(look(None, args::ColorWhen::Always));
         assert!(painted.contains("\x1b[38;5;1m\x1b[1m! 7\x1b[0m"));
         let mut bare = painted;
         for code in ["\x1b[0m", "\x1b[1m", "\x1b[38;5;1m", "\x1b[2m"] {

@@ -10,4 +10,4 @@ pub(crate) mod paint;
 pub(crate) mod table;
 pub(crate) mod xlsx;
 
-pub(crate) use formula_guard::{guarded, plain};
+pub(crate) use formula_guard::{guarded, unguarded};

@@ -13,7 +13,7 @@ mod usage;
 
 pub(crate) use compare::comparison;
 pub(crate) use contracts::{contract, contract_period, contracts};
-pub(crate) use fleet::{MOST_SHEETS, details, fleet, no_details, organization};
+pub(crate) use fleet::{MAX_SHEETS, details, empty_details, fleet, organization};
 pub(crate) use history::history;
 pub(crate) use invoices::{invoice_lines, invoices};
 pub(crate) use overview::overview;

@@ -9,8 +9,8 @@ pub(crate) fn regions(regions: &[(Region, String, String)]) -> Document {
     let columns = vec![
         Column::text("region", "Region"),
         Column::text("domain", "Domain"),
-        Column::text("api", "API").rank(1),
-        Column::text("login", "Login").rank(2),
+        Column::text("api", "API").drop_rank(1),
+        Column::text("login", "Login").drop_rank(2),
     ];
     let rows = regions.iter().map(|(region, api, login)| {
         Row::new([region.name(), region.domain(), api, login].map(Cell::text).into())

@@ -3,8 +3,8 @@
 use billing_core::model::{Usage, UsageReport};
 
 use crate::format::document::{
-    Cell, Chart, Column, Document, Fact, Formats, Group, NO_NAME, Note, Row, Sheet, Shows, Tone, Value,
-    first_day,
+    Cell, Chart, ChartData, Column, Document, Emphasis, Fact, Formats, Group, NO_NAME, Note, Row, Sheet,
+    Value, first_day,
 };
 use crate::text::count;
 
@@ -37,7 +37,7 @@ fn usages(report: &UsageReport) -> Sheet {
         charts: vec![Chart {
             title: "Resources by usage",
             label: "usage",
-            shows: Shows::Values { value: "resources", unit: None, tone: Tone::Plain },
+            shows: ChartData::Values { value: "resources", unit: None, tone: Emphasis::Plain },
         }],
         ..Sheet::new("Usages", columns)
     }
@@ -60,7 +60,7 @@ fn resources(report: &UsageReport) -> Sheet {
 fn group(usage: &Usage) -> Group {
     let (name, resources) = (usage.name.as_deref().unwrap_or(NO_NAME), usage.resources());
     let total = usage.total_usage.as_ref();
-    let said = total.map(|total| format!("total usage {}", Value::Quantity(total.clone()).shown()));
+    let said = total.map(|total| format!("total usage {}", Value::Quantity(total.clone()).display_text()));
     let listed =
         (!resources.is_empty() || said.is_none()).then(|| count(resources.len(), "resource", "resources"));
     let what: Vec<String> = listed.into_iter().chain(said).collect();
@@ -79,5 +79,5 @@ fn counted(report: &UsageReport) -> Note {
     let resources = report.usages().iter().map(|usage| usage.resources().len()).sum();
     let (resources, usages) =
         (count(resources, "resource", "resources"), count(report.usages().len(), "usage", "usages"));
-    Note::new(Tone::Strong, format!("{resources} in {usages}"))
+    Note::new(Emphasis::Strong, format!("{resources} in {usages}"))
 }

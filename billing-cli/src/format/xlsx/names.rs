@@ -8,14 +8,14 @@ use crate::text::printable;
 pub(super) fn unique<'a>(wanted: impl Iterator<Item = &'a str>) -> Vec<String> {
     let mut taken = BTreeSet::new();
     let name = |wanted: &str| {
-        let allowed = allowed(wanted);
-        let mut name = cut(&allowed, LONGEST);
+        let allowed = without_forbidden(wanted);
+        let mut name = cut(&allowed, MAX_NAME_UNITS);
         let mut n = 1_u32;
         // So many sheets that the numbers run out there are none.
-        while is_reserved(&name) || !taken.insert(folded(&name)) {
+        while is_reserved(&name) || !taken.insert(normalized(&name)) {
             n += 1;
             let suffix = format!(" ({n})");
-            name = format!("{}{suffix}", cut(&allowed, LONGEST - suffix.len()));
+            name = format!("{}{suffix}", cut(&allowed, MAX_NAME_UNITS - suffix.len()));
         }
         name
     };
@@ -23,12 +23,12 @@ pub(super) fn unique<'a>(wanted: impl Iterator<Item = &'a str>) -> Vec<String> {
 }
 
 /// Without the characters that a name may not have, or not at its ends.
-fn allowed(wanted: &str) -> String {
+fn without_forbidden(wanted: &str) -> String {
     let replaced: String = printable(wanted)
         .chars()
         .map(|c| if FORBIDDEN.contains(&c) || ('\u{fffe}'..='\u{ffff}').contains(&c) { '_' } else { c })
         .collect();
-    let trimmed = replaced.trim_matches(at_no_end);
+    let trimmed = replaced.trim_matches(is_trimmed);
     if trimmed.is_empty() { "Sheet".to_owned() } else { trimmed.to_owned() }
 }
 
@@ -39,23 +39,23 @@ fn cut(name: &str, units: usize) -> String {
         length += c.len_utf16();
         length <= units
     });
-    kept.collect::<String>().trim_end_matches(at_no_end).to_owned()
+    kept.collect::<String>().trim_end_matches(is_trimmed).to_owned()
 }
 
-fn at_no_end(c: char) -> bool {
+fn is_trimmed(c: char) -> bool {
     c == '\'' || c.is_whitespace()
 }
 
 fn is_reserved(name: &str) -> bool {
-    folded(name) == "history"
+    normalized(name) == "history"
 }
 
 /// What is equal for names that spreadsheets take for the same.
-fn folded(name: &str) -> String {
+fn normalized(name: &str) -> String {
     name.to_uppercase().to_lowercase()
 }
 
-const LONGEST: usize = 31;
+const MAX_NAME_UNITS: usize = 31;
 const FORBIDDEN: [char; 7] = ['[', ']', ':', '*', '?', '/', '\\'];
 
 #[cfg(test)]
