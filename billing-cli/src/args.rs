@@ -45,40 +45,39 @@ pub(crate) struct Options {
     #[arg(long, value_name = "URL", global = true)]
     pub(crate) login_url: Option<String>,
 
-    /// A profile of ~/.gc/config.toml, which the vendor's command line writes [default: DEFAULT]
+    /// A profile of ~/.gc/config.toml, the file of Genesys Cloud's own CLI [default: DEFAULT]
     #[arg(long, value_name = "NAME", global = true)]
     pub(crate) profile: Option<String>,
 
-    /// A built-in simulated organisation: no account, no network, the same answers every time
+    /// Use the built-in simulated organisation: no account, no network, the same results every time
     #[arg(long, global = true)]
     pub(crate) sandbox: bool,
 
-    /// How the result is written
+    /// Output format
     #[arg(long, value_enum, default_value_t = OutputFormat::Table, global = true)]
     pub(crate) format: OutputFormat,
 
-    /// Write to this file, whole or not at all; `-` is standard output
+    /// Write to this file, in one step: a failed run leaves the old file. `-` is standard output
     #[arg(short, long, value_name = "FILE", global = true)]
     pub(crate) output: Option<PathBuf>,
 
-    /// How long the whole command may take: 90s, 15m, 1h30m [default: 15m, of `fleet` 12h]
+    /// Time limit of the whole command: 90s, 15m, 1h30m [default: 15m; `fleet`: 12h]
     #[arg(long, value_name = "DURATION", value_parser = parse_duration, global = true)]
     pub(crate) timeout: Option<Duration>,
 
-    /// How large an answer may be, unpacked, and all of a list or a history: 64MiB, 500MB, 2GiB. What `usage` gets is held in
-    /// memory as a whole
+    /// Size limit of a response after decompression, and of all pages of a list or periods of a history together: 64MiB, 500MB, 2GiB. `usage` holds the whole report in memory
     #[arg(long, value_name = "SIZE", default_value = "64MiB", value_parser = parse_size, global = true)]
     pub(crate) max_body: usize,
 
-    /// Neither use nor keep how long reports took before, which times the polls (in the user's cache directory)
+    /// Do not read or write the poll cache. It records how long earlier reports took and is used to time the polls
     #[arg(long, global = true)]
     pub(crate) no_poll_cache: bool,
 
-    /// Say more on standard error; up to three times
+    /// Log more to standard error; can be given up to three times
     #[arg(short, long, action = clap::ArgAction::Count, global = true)]
     pub(crate) verbose: u8,
 
-    /// Say nothing on standard error but errors
+    /// Print only errors to standard error
     #[arg(short, long, conflicts_with = "verbose", global = true)]
     pub(crate) quiet: bool,
 
@@ -89,24 +88,24 @@ pub(crate) struct Options {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// The billable-usage report of one's own organisation, polled until it is complete
+    /// The billable usage report of your own organisation, polled until it is complete
     Usage(UsageArgs),
-    /// What an organisation that trusts ours committed to, used and owes in a billing period
+    /// The billing overview of a trustor organisation: commitments, usage and charges of a billing period
     #[command(after_help = overview_help())]
     Overview(OverviewArgs),
-    /// The billing periods of an organisation that trusts ours, newest first, with their totals and the trend
+    /// The billing periods of a trustor organisation, newest first, with totals and trend
     History(HistoryArgs),
     /// Billing periods of an organisation side by side, with the differences
     Compare(CompareArgs),
-    /// The overviews of all organisations that trust ours, or of those in a file, paced by the quota
+    /// The billing overviews of all trustor organisations, or of those listed in a file
     Fleet(FleetArgs),
-    /// The organisations that trust ours
+    /// The trustor organisations: those that trust your organisation
     Trustors,
-    /// The contracts (a preview operation of the vendor's, as all of contracts and invoices are)
+    /// The contracts. All contract and invoice commands use preview operations of the API, which may change
     Contracts(ContractsArgs),
-    /// One contract: its billing periods and what was agreed
+    /// One contract: its billing periods and plans
     Contract {
-        /// Its id, as `contracts` lists it
+        /// The contract id, as listed by `contracts`
         id: String,
     },
     /// One billing period of a contract: charges and wallets
@@ -115,22 +114,22 @@ pub(crate) enum Command {
     Invoices(InvoicesArgs),
     /// The lines of an invoice
     InvoiceLines {
-        /// Its id, as `invoices` lists it
+        /// The invoice id, as listed by `invoices`
         id: String,
     },
-    /// The document of an invoice, downloaded to the file that --output names
+    /// Download the document of an invoice to the file named by --output
     InvoiceDocument {
-        /// Its id, as `invoices` lists it
+        /// The invoice id, as listed by `invoices`
         id: String,
     },
     /// The regions and their hosts
     Regions,
-    /// A completion script
+    /// Print a shell completion script
     Completions {
-        /// The shell that it is for
+        /// The shell to complete for
         shell: Shell,
     },
-    /// The manual page, to be read with `man -l -`
+    /// Print the manual page; read it with `man -l -`
     Man,
 }
 
@@ -140,17 +139,17 @@ pub(crate) struct UsageArgs {
     #[arg(long, value_name = "DATE")]
     pub(crate) start: String,
 
-    /// The day after the last, in the same forms
+    /// The day after the last day, in the same formats
     #[arg(long, value_name = "DATE")]
     pub(crate) end: String,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct OverviewArgs {
-    /// The id of the organisation, the trustor
+    /// The id of the trustor organisation
     pub(crate) org: String,
 
-    /// Which billing period: 0 is the latest, 1 the one before it
+    /// The billing period: 0 is the latest, 1 the one before
     #[arg(long, value_name = "N", default_value = "0", allow_negative_numbers = true)]
     pub(crate) period: String,
 
@@ -160,7 +159,7 @@ pub(crate) struct OverviewArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct HistoryArgs {
-    /// The id of the organisation, the trustor
+    /// The id of the trustor organisation
     pub(crate) org: String,
 
     #[command(flatten)]
@@ -173,26 +172,26 @@ pub(crate) struct HistoryArgs {
 /// How far back to go; the latest 12 periods if nothing is said.
 #[derive(Debug, Args)]
 pub(crate) struct PeriodArgs {
-    /// So many periods, from the latest on [default: 12]
+    /// The latest N periods [default: 12]
     #[arg(long, value_name = "N", conflicts_with_all = ["year", "from"], allow_negative_numbers = true)]
     pub(crate) periods: Option<String>,
 
-    /// The periods of which any part lies in that calendar year
+    /// The periods that overlap this calendar year
     #[arg(long, value_name = "Y", conflicts_with = "from", allow_negative_numbers = true)]
     pub(crate) year: Option<String>,
 
-    /// The periods of which any part lies on or after this day
+    /// The periods that overlap the days from this one
     #[arg(long, value_name = "DATE", requires = "to")]
     pub(crate) from: Option<String>,
 
-    /// and on or before this one
+    /// to this one, inclusive
     #[arg(long, value_name = "DATE", requires = "from")]
     pub(crate) to: Option<String>,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct CompareArgs {
-    /// The id of the organisation, the trustor
+    /// The id of the trustor organisation
     pub(crate) org: String,
 
     /// Two to four billing periods, 0 being the latest: 0,1 or 0,12
@@ -211,16 +210,15 @@ pub(crate) struct CompareArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct FleetArgs {
-    /// The organisations in this file, in place of all that trust ours: an id a line, after a comma, a semicolon or a tab a
-    /// name; a first line may name the columns, as in what `trustors --format csv` prints. `-` is standard input
+    /// Read the organisations from this file instead of listing all trustors: CSV with an id and an optional name per line, separated by commas, semicolons or tabs. A header line is allowed; the output of `trustors --format csv` is accepted. `-` is standard input
     #[arg(long, value_name = "FILE")]
     pub(crate) orgs: Option<PathBuf>,
 
-    /// Which billing period: 0 is the latest, 1 the one before it
+    /// The billing period: 0 is the latest, 1 the one before
     #[arg(long, value_name = "N", default_value = "0", allow_negative_numbers = true)]
     pub(crate) period: String,
 
-    /// Keep what was found in this file as it comes, and go on where a run stopped that kept it there
+    /// Record results in this journal file, and resume the run that an existing journal holds
     #[arg(long, value_name = "FILE")]
     pub(crate) resume: Option<PathBuf>,
 
@@ -233,11 +231,11 @@ pub(crate) struct ContractsArgs {
     #[command(flatten)]
     pub(crate) dates: DateArgs,
 
-    /// Those in that state: Active or Inactive
+    /// Only contracts with this status: Active or Inactive
     #[arg(long)]
     pub(crate) status: Option<String>,
 
-    /// The one with this number
+    /// Only the contract with this number
     #[arg(long, value_name = "NUMBER")]
     pub(crate) number: Option<String>,
 }
@@ -259,7 +257,7 @@ pub(crate) struct InvoicesArgs {
     #[command(flatten)]
     pub(crate) dates: DateArgs,
 
-    /// Those in that state: Paid or Unpaid
+    /// Only invoices with this payment status: Paid or Unpaid
     #[arg(long)]
     pub(crate) status: Option<String>,
 }
@@ -279,34 +277,34 @@ pub(crate) struct DateArgs {
 /// What to do about overage.
 #[derive(Debug, Args)]
 pub(crate) struct OverageArgs {
-    /// Exit with status 10 if anything was used beyond what was agreed, after printing everything
+    /// After printing the result, exit with status 10 if it contains overage
     #[arg(long)]
     pub(crate) fail_on_overage: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum OutputFormat {
-    /// For people
+    /// A table for reading
     Table,
-    /// The API's own body; of an overview with `statement` at its end, and `asked` where it does not say whose it is
+    /// The API's response body. Overviews have a field `statement` added, and a field `asked` if the response does not name its organisation
     Json,
-    /// A line of JSON for each thing
+    /// One JSON object per line
     Ndjson,
-    /// For spreadsheets, a row each
+    /// One row per item, for spreadsheets
     Csv,
-    /// A workbook with charts; wants --output
+    /// An Excel workbook with charts; requires --output
     Xlsx,
-    /// One page with charts, which needs nothing else; wants --output
+    /// A self-contained HTML page with charts; requires --output
     Html,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ColorWhen {
-    /// On a terminal
+    /// If the output is a terminal
     Auto,
-    /// Everywhere
+    /// Always
     Always,
-    /// Nowhere
+    /// Never
     Never,
 }
 
@@ -380,7 +378,7 @@ fn parse_size(text: &str) -> Result<usize, String> {
     let unit = UNITS.iter().find(|(name, _)| unit.eq_ignore_ascii_case(name));
     let number = number.parse::<usize>().ok().filter(|number| *number > 0);
     let size = unit.zip(number).and_then(|((_, unit), number)| number.checked_mul(*unit));
-    size.ok_or_else(|| "write 64MiB, 500MB or 2GiB".to_owned())
+    size.ok_or_else(|| "not a size: write for example 64MiB, 500MB or 2GiB".to_owned())
 }
 
 const UNITS: [(&str, usize); 6] = [
@@ -393,19 +391,20 @@ const UNITS: [(&str, usize); 6] = [
 ];
 
 fn parse_duration(text: &str) -> Result<Duration, String> {
-    let duration = humantime::parse_duration(text).map_err(|_| "write 90s, 15m or 1h30m".to_owned())?;
+    let duration = humantime::parse_duration(text)
+        .map_err(|_| "not a duration: write for example 90s, 15m or 1h30m".to_owned())?;
     if duration.is_zero() {
-        return Err("nothing can be done in no time: write 90s, 15m or 1h30m".into());
+        return Err("must be more than zero: write for example 90s, 15m or 1h30m".into());
     }
     if duration > MAX_TIMEOUT {
-        return Err("more than a year is too long: write 90s, 15m or 1h30m".into());
+        return Err("must be at most 366 days: write for example 90s, 15m or 1h30m".into());
     }
     Ok(duration)
 }
 
 fn overview_help() -> String {
     format!(
-        "With --sandbox, try the organisation {ORG_ID}; an id that it does not have gets the list of those it has."
+        "With --sandbox, try the organisation {ORG_ID}. An unknown id prints the ids that the sandbox has."
     )
 }
 
@@ -415,21 +414,16 @@ const FLEET_TIMEOUT: Duration = Duration::from_secs(12 * 3600);
 const MAX_TIMEOUT: Duration = Duration::from_secs(366 * 24 * 3600);
 
 const AFTER_HELP: &str = "\
-A month's close: who trusts us, what each committed to, used and owes, how one of them came to that, what changed, and what \
-was invoiced. With --sandbox it can be tried.
+Month-end close: list the trustors, fetch all overviews, look at one organisation's history, compare two periods, and list the invoices. All five also run with --sandbox.
   genesys-billing trustors
   genesys-billing fleet --period 1 --resume journal --format xlsx -o close.xlsx
   genesys-billing history ORG --format html -o history.html
   genesys-billing compare ORG --periods 2,1
   genesys-billing invoices --from 2026-10-01 --to 2026-10-31
 
-Credentials come from GENESYSCLOUD_ACCESS_TOKEN, or GENESYSCLOUD_OAUTHCLIENT_ID with GENESYSCLOUD_OAUTHCLIENT_SECRET, \
-or a profile of ~/.gc/config.toml; never from an argument. Flags go before the environment, the environment before the \
-profile.
+Credentials come from GENESYSCLOUD_ACCESS_TOKEN, or GENESYSCLOUD_OAUTHCLIENT_ID and GENESYSCLOUD_OAUTHCLIENT_SECRET, or a profile of ~/.gc/config.toml; never from an argument. Options override the environment, and the environment overrides the profile.
 
-Exit status: 0 done, 1 other failure, 2 wrong usage, 3 not logged in or refused, 4 not permitted, 5 not found, \
-6 told to come back later, 7 out of time, 8 network or server failing, 9 some of many failed (the rest is printed), \
-10 overage found, with --fail-on-overage, 130 interrupted.";
+Exit status: 0 success, 1 other failure, 2 usage error, 3 not logged in or login refused, 4 not permitted, 5 not found, 6 retry later (the server asked for a longer wait), 7 timeout, 8 network or server failure, 9 partial failure (the rest is printed), 10 overage found (with --fail-on-overage), 130 interrupted.";
 
 #[cfg(test)]
 mod tests {

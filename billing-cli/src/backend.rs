@@ -51,7 +51,7 @@ impl Backend {
         let verbosity = options.verbosity();
         if options.sandbox {
             config::check_flags(options)?;
-            log::note("simulated figures of the sandbox, of no real organisation", verbosity);
+            log::note("the sandbox's figures are simulated and belong to no real organisation", verbosity);
             return Ok(Self::Sandbox(Box::new(SandboxBackend::new(options))));
         }
         let connection = config::connection(options)?;

@@ -50,7 +50,7 @@ impl EnvVars<'_> {
             Ok(value) => Ok(Some(value.expose().trim()).filter(|value| !value.is_empty()).map(Secret::new)),
             Err(VarError::NotPresent) => Ok(None),
             Err(VarError::NotUnicode(_)) => {
-                Err(Failure::Usage(format!("{name} is not UTF-8: set it anew, or unset it")))
+                Err(Failure::Usage(format!("{name} is not valid UTF-8: correct it or unset it")))
             }
         }
     }
@@ -95,14 +95,13 @@ fn resolve(
     let (credentials, origin) = find_credentials(variables, profile)?;
     if let (Some(profile), false) = (&options.profile, origin.starts_with("the profile")) {
         warnings.push(format!(
-            "the credentials are those of {origin}, not those of the profile {profile:?}: the environment goes before \
-             the profile, unset it to use the profile's"
+            "the credentials come from {origin}, not from the profile {profile:?}: the environment overrides the profile. Unset its variables to use the profile's credentials"
         ));
     }
     origins.push(format!("credentials from {origin}"));
     let proxy = find_proxy(variables, profile, &mut warnings)?;
     if proxy.is_some() {
-        origins.push("through the configured proxy".to_owned());
+        origins.push("using the configured proxy".to_owned());
     }
     Ok(Connection { environment, credentials, proxy, warnings, setting_origins: origins })
 }
@@ -163,12 +162,14 @@ fn find_credentials(
         && matches!(profile.get("grant_type")?.as_ref().map(Secret::expose), Some("2" | "3"))
     {
         return Err(Failure::NotLoggedIn(format!(
-            "{origin} logs in through a browser, which this program does not: {HOW_TO_LOG_IN}"
+            "{origin} logs in through a browser, which this program does not support. {HOW_TO_LOG_IN}"
         )));
     }
     match credentials_from(token, id, secret, names, &origin) {
         Some(made) => Ok((made?, origin)),
-        None => Err(Failure::NotLoggedIn(format!("no credentials, and none in {origin}. {HOW_TO_LOG_IN}"))),
+        None => Err(Failure::NotLoggedIn(format!(
+            "no credentials in the environment or in {origin}. {HOW_TO_LOG_IN}"
+        ))),
     }
 }
 
@@ -181,7 +182,7 @@ fn credentials_from(
 ) -> Option<Result<Credentials, Failure>> {
     let half = |there: &str, missing: &str| {
         Some(Err(Failure::NotLoggedIn(format!(
-            "{origin} has {there} without {missing}: set both, or neither"
+            "{origin} sets {there} but not {missing}: set both or neither"
         ))))
     };
     let made = match (token, id, secret) {
@@ -253,7 +254,7 @@ const CLIENT_ID: &str = "GENESYSCLOUD_OAUTHCLIENT_ID";
 const CLIENT_SECRET: &str = "GENESYSCLOUD_OAUTHCLIENT_SECRET";
 
 const HOW_TO_LOG_IN: &str = "Set GENESYSCLOUD_ACCESS_TOKEN, or GENESYSCLOUD_OAUTHCLIENT_ID and GENESYSCLOUD_OAUTHCLIENT_SECRET, \
-                    or have a profile in ~/.gc/config.toml (--profile); or try it without an account with --sandbox";
+                    or add a profile to ~/.gc/config.toml (--profile). To try the program without an account, use --sandbox";
 
 #[cfg(test)]
 mod tests {
@@ -350,7 +351,7 @@ mod tests {
     #[test]
     fn a_profile_that_does_not_count_is_said() {
         let connection = with("--profile DEFAULT", &[TOKEN], Some("access_token = \"x\"")).unwrap();
-        assert!(connection.warnings[0].contains("the environment goes before"), "{:?}", connection.warnings);
+        assert!(connection.warnings[0].contains("the environment overrides"), "{:?}", connection.warnings);
         assert!(with("--profile DEFAULT", &[], Some("access_token = \"x\"")).unwrap().warnings.is_empty());
     }
 

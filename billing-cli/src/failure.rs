@@ -84,11 +84,11 @@ impl Failure {
         }
         details.push(format!("requests {}", error.attempts()));
         if let Some(start) = error.body_start() {
-            details.push(format!("the answer begins: {start}"));
+            details.push(format!("response body starts with: {start}"));
         }
         let mut source = std::error::Error::source(error);
         while let Some(cause) = source {
-            details.push(format!("because: {cause}"));
+            details.push(format!("cause: {cause}"));
             source = cause.source();
         }
         details
@@ -105,17 +105,17 @@ impl fmt::Display for Failure {
             | Self::Overage(sentence) => f.write_str(sentence),
             Self::Api(error) => write!(f, "{error}. {}", advice(error)),
             Self::UnknownSandboxOrg { error, known } => {
-                write!(f, "{error}. The sandbox has these organisations and others: {}", known.join(", "))
+                write!(f, "{error}. Organisations of the sandbox include: {}", known.join(", "))
             }
             Self::TooLargeInTotal { operation, items_read, limit } => write!(
                 f,
-                "{operation}: {}: {items_read} are larger than {limit} bytes. {REDUCE_SIZE_ADVICE}",
+                "{operation}: {}: {items_read} together exceed {limit} bytes. {REDUCE_SIZE_ADVICE}",
                 TransportErrorKind::TooLarge { limit: *limit }
             ),
-            Self::InPeriod { index, failure } => write!(f, "of period {index}, {failure}"),
+            Self::InPeriod { index, failure } => write!(f, "billing period {index}: {failure}"),
             Self::Journal { path, error } => write!(
                 f,
-                "the journal {} cannot be written: {error}. Make room and go on with --resume: what it has is good",
+                "cannot write the journal {}: {error}. Free disk space and resume with --resume; the results recorded so far are intact",
                 path.display()
             ),
             Self::Aborted { stopped, outcome } => {
@@ -124,18 +124,14 @@ impl fmt::Display for Failure {
             Self::Output { to, error } => match to {
                 Destination::File(path) => write!(
                     f,
-                    "{} cannot be written: {error}. What was there before is as it was; try another place with --output",
+                    "cannot write {}: {error}. An existing file was not changed. Use --output to write elsewhere",
                     path.display()
                 ),
                 Destination::Device(path) => {
-                    write!(
-                        f,
-                        "{} cannot be written: {error}. Try another place with --output",
-                        path.display()
-                    )
+                    write!(f, "cannot write {}: {error}. Use --output to write elsewhere", path.display())
                 }
                 Destination::Stdout => {
-                    write!(f, "standard output cannot be written: {error}. Write to a file with --output")
+                    write!(f, "cannot write to standard output: {error}. Use --output to write to a file")
                 }
             },
         }
@@ -180,15 +176,14 @@ fn exit_status_of(kind: &ErrorKind) -> u8 {
 fn advice(error: &Error) -> String {
     match error.kind() {
         ErrorKind::Unauthorized => {
-            "Get a new access token, or give a client id and secret, with which a new one is got by itself".into()
+            "Get a new access token, or set a client id and secret so that the program gets tokens itself".into()
         }
         ErrorKind::LoginRefused => {
-            "Check the client id and secret, and that --region is the organisation's: an OAuth client is known in its \
-             own region only"
+            "Check the client id and secret, and that --region is the region of the organisation: an OAuth client exists only in its own region"
                 .into()
         }
         ErrorKind::Forbidden => match error.operation().permissions() {
-            [] => "Ask an administrator for the permission that it names".into(),
+            [] => "Ask an administrator for the permission named in the message".into(),
             [one] => format!("Ask an administrator to give the OAuth client or user the permission {one}"),
             several => format!(
                 "Ask an administrator to give the OAuth client or user one of the permissions {}",
@@ -197,45 +192,43 @@ fn advice(error: &Error) -> String {
         },
         ErrorKind::NotFound => match error.operation().id() {
             "get_billing_trusteebillingoverview_trustor_org_id" => {
-                "Check the id, that the organisation trusts ours, as `trustors` lists them, and that it has that billing \
-                 period, as `history` shows them"
+                "Check the id. `trustors` lists the organisations that trust yours, and `history` the billing periods of one"
             }
-            "get_billing_contract" => "Check the id: `contracts` lists the contracts of our own organisation",
+            "get_billing_contract" => "Check the id: `contracts` lists the contracts of your organisation",
             "get_billing_contract_billingperiod" => {
-                "Check both ids: `contracts` lists the contracts of our own organisation, `contract` the billing periods \
-                 of one"
+                "Check both ids: `contracts` lists the contracts of your organisation, and `contract` the billing periods of one"
             }
             "get_billing_contracts_invoice_lines" | "get_billing_contracts_invoice_document" => {
-                "Check the id: `invoices` lists the invoices of our own organisation"
+                "Check the id: `invoices` lists the invoices of your organisation"
             }
-            "download_document" => "Run the same command again, which gets a new address for it",
-            _ => "Check --region and --api-url: no id was asked for",
+            "download_document" => "Run the command again to get a new download link",
+            _ => "Check --region and --api-url: the request contained no id",
         }
         .into(),
         ErrorKind::Decode(_) if error.operation().is_preview() => {
-            "Look for a newer version of this program; the other commands are as good as before".into()
+            "Check for a newer version of this program. Other commands are not affected".into()
         }
-        ErrorKind::Rejected => "Check what was asked for against what the server says".into(),
+        ErrorKind::Rejected => "Check the arguments against the server's message".into(),
         ErrorKind::Deferred(until) => {
             format!("Run the same command again after {}", until.format("%Y-%m-%d %H:%M:%S UTC"))
         }
-        ErrorKind::DeadlineExceeded(_) => "Allow it more time with --timeout, or try again later".into(),
+        ErrorKind::DeadlineExceeded(_) => "Raise --timeout, or try again later".into(),
         ErrorKind::Transport(kind) => match kind {
-            TransportErrorKind::Dns => "Check --region or --api-url, and the connection".into(),
+            TransportErrorKind::Dns => "Check --region, --api-url and the network connection".into(),
             TransportErrorKind::Tls => {
-                "Check --api-url, and that this machine trusts the certificate of the server or proxy".into()
+                "Check --api-url, and that this machine trusts the certificate of the server or the proxy".into()
             }
             TransportErrorKind::TooLarge { .. } => REDUCE_SIZE_ADVICE.into(),
-            TransportErrorKind::Sink => "What was there before is as it was; try another place with --output".into(),
-            _ => "Check the connection and the proxy, and try again".into(),
+            TransportErrorKind::Sink => "An existing file was not changed. Use --output to write elsewhere".into(),
+            _ => "Check the network connection and the proxy, and try again".into(),
         },
         ErrorKind::InvalidRequest(_) => "Check --region, --api-url and --login-url".into(),
-        _ => "Try again later; if it stays so, give Genesys Cloud's support the correlation id (-v shows more)".into(),
+        _ => "Try again later. If it persists, send the correlation id to Genesys Cloud support (-v shows details)".into(),
     }
 }
 
 /// What to do about an answer that is too large.
-const REDUCE_SIZE_ADVICE: &str = "Allow more with --max-body, or ask for a shorter period";
+const REDUCE_SIZE_ADVICE: &str = "Raise --max-body, or request a shorter period";
 
 const OTHER_FAILURE: u8 = 1;
 pub(crate) const WRONG_USAGE: u8 = 2;

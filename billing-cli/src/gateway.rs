@@ -51,13 +51,13 @@ pub(crate) fn gateway(
     let mut warnings = Vec::new();
     if user.is_some() {
         warnings.push(format!(
-            "{} is not supported and is ignored: this program sends a gateway no credentials of its own",
+            "{} is ignored: this program sends no credentials to a gateway",
             (keys.full_name)("username")
         ));
     }
     if paths.is_none() {
         warnings.push(format!(
-            "{} is of a form that is not understood and is ignored: use --api-url and --login-url",
+            "{} is ignored, because its format is not supported: use --api-url and --login-url",
             (keys.full_name)("pathparams")
         ));
     }
@@ -67,9 +67,8 @@ pub(crate) fn gateway(
         match name.trim().to_lowercase().as_str() {
             "api" => api = prefix,
             "login" | "auth" => login = prefix,
-            _ => warnings.push(format!(
-                "the path {name:?} of the gateway is not supported and is ignored: `api` and `login` are"
-            )),
+            _ => warnings
+                .push(format!("the gateway path {name:?} is ignored: only `api` and `login` are supported")),
         }
     }
     let base = |prefix: &str| format!("{protocol}://{host}{}", prefix.trim_end_matches('/'));
@@ -95,7 +94,7 @@ fn authority(keys: &SettingSource<'_>, default_protocol: &str) -> Result<Option<
     let Some(host) = host else {
         return match protocol.is_some() || port.is_some() {
             true => Err(Failure::Usage(format!(
-                "{} is missing, though others of its settings are there: set it, or remove them",
+                "{} is missing, but related settings are set: set it or remove them",
                 (keys.full_name)("host")
             ))),
             false => Ok(None),
@@ -106,7 +105,7 @@ fn authority(keys: &SettingSource<'_>, default_protocol: &str) -> Result<Option<
             Ok(port) => format!("{host}:{port}"),
             Err(_) => {
                 return Err(Failure::Usage(format!(
-                    "{} is {port:?}, which is no port: write a number up to 65535",
+                    "{} is {port:?}, which is not a port: write a number from 0 to 65535",
                     (keys.full_name)("port")
                 )));
             }

@@ -78,7 +78,7 @@ impl ExistingJournal {
             JournalEntry::Result(finding) => on(&finding),
         })?;
         let Some((journal, good)) = end else {
-            return Err(self.refused("it was changed while it was read"));
+            return Err(self.refused("it was changed while it was being read"));
         };
         Ok(JournalFile { place: self.place.truncated_to(good)?, journal })
     }
@@ -99,7 +99,10 @@ impl JournalFile {
     }
 
     pub(crate) fn resume_hint(&self) -> String {
-        format!("What was found is in {}: the same command goes on from there", self.place.path.display())
+        format!(
+            "The results so far are in {}: run the same command again to resume",
+            self.place.path.display()
+        )
     }
 
     fn write(&mut self, line: &str) -> Result<(), Failure> {
@@ -118,18 +121,17 @@ struct LockedFile {
 impl LockedFile {
     fn open(path: &Path) -> Result<Self, Failure> {
         if path.metadata().is_ok_and(|there| !there.is_file()) {
-            return Err(refusal(path, "it is no file"));
+            return Err(refusal(path, "it is not a regular file"));
         }
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true);
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let file =
-            options.open(path).map_err(|error| refusal(path, &format!("it cannot be opened, {error}")))?;
+        let file = options.open(path).map_err(|error| refusal(path, &format!("cannot open it: {error}")))?;
         match file.try_lock() {
             Ok(()) => Ok(Self { path: path.to_owned(), file }),
-            Err(TryLockError::WouldBlock) => Err(refusal(path, "another run is writing it")),
-            Err(TryLockError::Error(error)) => Err(refusal(path, &format!("it cannot be locked, {error}"))),
+            Err(TryLockError::WouldBlock) => Err(refusal(path, "another run is using it")),
+            Err(TryLockError::Error(error)) => Err(refusal(path, &format!("cannot lock it: {error}"))),
         }
     }
 
@@ -138,7 +140,7 @@ impl LockedFile {
         &self,
         mut on: impl FnMut(JournalEntry) -> Result<(), Failure>,
     ) -> Result<Option<(Journal, u64)>, Failure> {
-        let unreadable = |error| self.refused(&format!("it cannot be read, {error}"));
+        let unreadable = |error| self.refused(&format!("cannot read it: {error}"));
         let (mut reader, mut lines, mut line) =
             (JournalReader::default(), BufReader::new(&self.file), Vec::new());
         lines.rewind().map_err(unreadable)?;
@@ -156,7 +158,7 @@ impl LockedFile {
         let prepared = make_private(&self.file)
             .and_then(|()| self.file.set_len(good))
             .and_then(|()| self.file.seek(SeekFrom::Start(good)));
-        prepared.map_err(|error| self.refused(&format!("it cannot be written, {error}")))?;
+        prepared.map_err(|error| self.refused(&format!("cannot write it: {error}")))?;
         Ok(self)
     }
 
@@ -252,7 +254,7 @@ mod tests {
         let path = folder.path().join("journal");
         let Ok(OpenedJournal::New(new)) = open(&path) else { panic!("there is nothing yet") };
         let refuses =
-            || open(&path).is_err_and(|refused| refused.to_string().ends_with("another run is writing it"));
+            || open(&path).is_err_and(|refused| refused.to_string().ends_with("another run is using it"));
         assert!(refuses(), "it is open");
         let written = new.start(&assignment()).unwrap();
         assert!(refuses(), "it is written");

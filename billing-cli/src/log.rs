@@ -90,7 +90,7 @@ fn event_lines(event: &Event<'_>, verbosity: Verbosity) -> Vec<String> {
             .map(|(name, value)| {
                 let shown = match value.to_str() {
                     Ok(text) if !value.is_sensitive() => text,
-                    _ => "[not shown]",
+                    _ => "[redacted]",
                 };
                 format!("> {name}: {shown}")
             })

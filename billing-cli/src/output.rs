@@ -27,24 +27,27 @@ impl Destination {
         };
         let refuse = |why: &str| Failure::Usage(format!("--output {}: {why}", path.display()));
         match fs::metadata(path) {
-            Ok(there) if there.is_dir() => Err(refuse("it is a directory; name a file in it")),
+            Ok(there) if there.is_dir() => Err(refuse("it is a directory: name a file in it")),
             // Through a link to the file behind it, so that the link stays one.
             Ok(there) if there.is_file() => {
                 let file = path.canonicalize().map_err(|error| refuse(&error.to_string()))?;
-                Self::can_create_beside(&file)
-                    .map_err(|error| refuse(&format!("no file can be made beside it, {}", error.kind())))?;
+                Self::can_create_beside(&file).map_err(|error| {
+                    refuse(&format!("cannot create a temporary file in its directory: {}", error.kind()))
+                })?;
                 Ok(Self::File(file))
             }
             Ok(_) => Ok(Self::Device(path.to_owned())),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 if path.file_name().is_none() {
-                    return Err(refuse("it names no file"));
+                    return Err(refuse("it does not name a file"));
                 }
                 // The kind alone: its own text names the temporary file.
                 let file = resolve_link(path);
                 Self::can_create_beside(&file).map_err(|error| match error.kind() {
-                    io::ErrorKind::NotFound => refuse("there is no such folder; make it, or name another"),
-                    kind => refuse(&format!("no file can be made there, {kind}")),
+                    io::ErrorKind::NotFound => {
+                        refuse("its directory does not exist: create it or name another")
+                    }
+                    kind => refuse(&format!("cannot create a file there: {kind}")),
                 })?;
                 Ok(Self::File(file))
             }
@@ -446,7 +449,7 @@ mod tests {
         #[cfg(target_os = "linux")]
         let full = Destination::open(Some(Path::new("/dev/full"))).unwrap().write(b"lost").unwrap_err();
         #[cfg(target_os = "linux")]
-        assert!(!full.to_string().contains("as it was"), "{full}");
+        assert!(!full.to_string().contains("was not changed"), "{full}");
         assert!(!fs::metadata("/dev/null").unwrap().is_file());
     }
 }

@@ -29,7 +29,7 @@ impl OverageCheck {
         }
         self.unknown.extend(statement.lines_of_unknown_overage().map(|line| name(&line.name)));
         if !statement.has_rows_list() {
-            self.unknown.push(format!("{of}no list of rows was sent"));
+            self.unknown.push(format!("{of}the server sent no rows"));
         }
     }
 
@@ -101,7 +101,7 @@ mod tests {
     fn no_list_at_all_is_unknown() {
         let mut check = OverageCheck::default();
         check.add(None, &Statement::new(&serde_json::from_str("{}").unwrap()));
-        assert_eq!(check.unknown, ["no list of rows was sent"]);
+        assert_eq!(check.unknown, ["the server sent no rows"]);
         let mut check = OverageCheck::default();
         check.add(None, &statement("[]"));
         assert!(check.unknown.is_empty() && check.over.is_empty());

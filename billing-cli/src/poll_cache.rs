@@ -38,7 +38,7 @@ impl PollCache {
         let mut completions = self.load();
         completions.add(completion);
         if let Err(error) = write(file, &completions) {
-            self.log_problem(file, &format!("cannot be written, {error}"));
+            self.log_problem(file, &format!("cannot be written: {error}"));
         }
     }
 
@@ -47,21 +47,21 @@ impl PollCache {
             Ok(completions) => completions,
             Err(error) if error.kind() == io::ErrorKind::NotFound => PollTimings::default(),
             Err(error) => {
-                self.log_problem(file, &format!("is not used and will be replaced: {error}"));
+                self.log_problem(file, &format!("is invalid and will be replaced: {error}"));
                 PollTimings::default()
             }
         }
     }
 
     fn log_problem(&self, file: &Path, what: &str) {
-        log::detail(&format!("the history of earlier reports, {}, {what}", file.display()), self.verbosity);
+        log::detail(&format!("the poll cache {} {what}", file.display()), self.verbosity);
     }
 }
 
 fn read(file: &Path) -> io::Result<PollTimings> {
     let invalid = |why: String| io::Error::new(io::ErrorKind::InvalidData, why);
     if !fs::metadata(file)?.is_file() {
-        return Err(invalid("it is no file".to_owned()));
+        return Err(invalid("it is not a regular file".to_owned()));
     }
     let mut text = String::new();
     File::open(file)?.take(MAX_FILE_BYTES).read_to_string(&mut text)?;

@@ -29,7 +29,7 @@ impl Profile {
         let Some(file) = file else {
             return match name {
                 Some(name) => Err(ProfileError(format!(
-                    "there is no profile {name:?}, because this account has no home directory: set HOME"
+                    "cannot read profile {name:?}: this account has no home directory. Set HOME"
                 ))),
                 None => Ok(None),
             };
@@ -38,7 +38,7 @@ impl Profile {
             Ok(text) => Self::parse(Secret::new(text).expose(), &file.display().to_string(), name),
             Err(error) if error.kind() == io::ErrorKind::NotFound => match name {
                 Some(name) => Err(ProfileError(format!(
-                    "there is no profile {name:?}, because there is no file {}",
+                    "cannot read profile {name:?}: there is no file {}",
                     file.display()
                 ))),
                 None => Ok(None),
@@ -54,7 +54,7 @@ impl Profile {
             // Not the error's own text: it quotes the line, and a secret may stand there.
             let start = error.span().map_or(0, |span| span.start);
             let line = text.bytes().take(start).filter(|byte| *byte == b'\n').count() + 1;
-            ProfileError(format!("{place} is not valid TOML in line {line}: {}", error.message()))
+            ProfileError(format!("{place} is not valid TOML, line {line}: {}", error.message()))
         })?;
         let wanted = name.unwrap_or(DEFAULT);
         match (file.0.remove(wanted), name) {
@@ -62,7 +62,7 @@ impl Profile {
                 Ok(Some(Self { name: wanted.to_owned(), settings: WipedTable(table) }))
             }
             (Some(_), _) => Err(ProfileError(format!(
-                "{place} holds no table [{wanted}], but a value of that name: write [{wanted}]"
+                "{place}: {wanted} is a value, not a table: write it as a table [{wanted}]"
             ))),
             (None, None) => Ok(None),
             (None, Some(name)) => {
@@ -73,7 +73,7 @@ impl Profile {
                     .map(|(name, _)| name.as_str())
                     .collect();
                 let there = match there.is_empty() {
-                    true => "it has none".to_owned(),
+                    true => "it has no profiles".to_owned(),
                     false => format!("it has {}", there.join(", ")),
                 };
                 Err(ProfileError(format!("{place} has no profile {name:?}: {there}")))
@@ -90,7 +90,7 @@ impl Profile {
             }
             Some(Value::Integer(number)) => Ok(Some(number.to_string().into())),
             Some(_) => Err(ProfileError(format!(
-                "{key} of the profile {:?} is neither a text nor a number: put it in quotes",
+                "{key} in the profile {:?} is neither a string nor a number: put it in quotes",
                 self.name
             ))),
         }

@@ -42,7 +42,7 @@ impl RequestBar {
         match event {
             Event::Sending(_) => {
                 requests.set(requests.get() + 1);
-                self.bar.set_message(format!("{operation}: {read}asking (request {})", requests.get()));
+                self.bar.set_message(format!("{operation}: {read}sending request {}", requests.get()));
             }
             Event::Waiting(progress) => {
                 self.bar
@@ -114,7 +114,7 @@ fn fleet_message(progress: &FleetProgress) -> String {
             (0, minutes) => format!("{minutes} min"),
             (hours, minutes) => format!("{hours} h {} min", minutes % 60),
         };
-        parts.push(format!("ends {}, in {left}", finishes.format(form)));
+        parts.push(format!("ends at {}, in {left}", finishes.format(form)));
     }
     parts.extend(progress.wait_reason.as_ref().map(|(waiting, _)| waiting.to_string()));
     parts.join("; ")

@@ -25,13 +25,15 @@ pub(crate) fn run(
     for text in &command.periods {
         let index: PeriodIndex = text.parse()?;
         if indexes.contains(&index) {
-            return Err(Failure::Usage(format!("--periods names {index} twice: name different periods")));
+            return Err(Failure::Usage(format!(
+                "--periods names period {index} twice: name different periods"
+            )));
         }
         indexes.push(index);
     }
     if !(2..=4).contains(&indexes.len()) {
         return Err(Failure::Usage(format!(
-            "--periods names {}, and a comparison takes two to four: write --periods 0,1",
+            "--periods names {}, but a comparison needs two to four: write for example --periods 0,1",
             count(indexes.len(), "billing period", "billing periods")
         )));
     }

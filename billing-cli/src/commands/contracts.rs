@@ -28,7 +28,7 @@ pub(crate) fn list(
     if let Some(number) = &command.number {
         call = call.external_number(number).map_err(|_| {
             Failure::Usage(format!(
-                "--number {number:?} is no number of a contract: write one that `contracts` lists"
+                "--number {number:?} is not a contract number: use one listed by `contracts`"
             ))
         })?;
     }

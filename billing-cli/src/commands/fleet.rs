@@ -33,7 +33,8 @@ pub(crate) fn run(command: &FleetArgs, options: &Options, destination: &Destinat
         && is_same_file(journal, result)
     {
         return Err(Failure::Usage(
-            "--resume and --output name the same file: the journal is not the result".into(),
+            "--resume and --output name the same file: use different files for the journal and the result"
+                .into(),
         ));
     }
     let read = |path: &PathBuf| organizations::read_list(path, options.verbosity());
@@ -123,7 +124,7 @@ impl FleetTask {
             log::error(&format!("{label}: {why}"));
         }
         if assignment.organizations().is_empty() && lost.is_empty() {
-            log::note("there is no organisation that trusts ours", options.verbosity());
+            log::note("no organisation trusts your organisation", options.verbosity());
         }
         Ok(Self { assignment, names, unusable: lost, journal: opened })
     }
@@ -135,21 +136,17 @@ fn check_journal_age(old: &ExistingJournal, backend: &Backend, options: &Options
     let age = old.assignment.age(backend.now());
     if age == PlanAge::Stale {
         return Err(old.refused(&format!(
-            "its run was begun on {begun}, and by now the server may mean another period by the same index: remove it, or \
-             name another"
+            "its run started on {begun}, more than 7 days ago, and the same index may now mean another billing period: remove the file or name another"
         )));
     }
     if age == PlanAge::Old {
         let said = format!(
-            "the run was begun on {begun}: look at the dates of the periods, they may not all be alike"
+            "the run started on {begun}, more than a day ago: check the dates of the periods, which may differ between organisations"
         );
         log::warning(&said, options.verbosity());
     }
     let all = count(old.assignment.organizations().len(), "organisation", "organisations");
-    log::note(
-        &format!("going on with the run of {begun}: {} of {all} known", old.results),
-        options.verbosity(),
-    );
+    log::note(&format!("resuming the run of {begun}: {} of {all} done", old.results), options.verbosity());
     Ok(())
 }
 
@@ -167,7 +164,7 @@ fn list_trustors(
     let mut named = Vec::new();
     for trustor in on {
         let name = trustor.organization.as_ref().and_then(|organization| organization.name.clone());
-        let id = trustor.organization_id().ok_or_else(|| "the list has no id of it".to_owned());
+        let id = trustor.organization_id().ok_or_else(|| "the list of trustors has no id for it".to_owned());
         match id.and_then(|id| id.parse().map_err(|error: InvalidInput| error.to_string())) {
             Ok(id) => named.push(QueriedOrg { id, name }),
             Err(why) => lost.push((name.unwrap_or_else(|| "an organisation without a name".to_owned()), why)),
@@ -263,7 +260,7 @@ impl<'a> FleetReport<'a> {
         Ok(result.err().map(|stopped| {
             let how_to_go_on = match &journal {
                 Some(journal) => journal.resume_hint(),
-                None => "With --resume FILE, a run can be gone on with".to_owned(),
+                None => "Use --resume FILE to be able to resume a run".to_owned(),
             };
             EarlyStop { stopped, resume_hint: how_to_go_on }
         }))
@@ -282,7 +279,7 @@ impl<'a> FleetReport<'a> {
                 return self.add_period(id, period, to);
             }
             PeriodOutcome::Failed(error) => error.to_string(),
-            _ => "there is no such billing period".to_owned(),
+            _ => "it has no such billing period".to_owned(),
         };
         let label = match self.names.get(&id.normalized()) {
             Some(name) => format!("{id} ({name})"),
@@ -378,15 +375,15 @@ impl<'a> FleetReport<'a> {
         if let Some(EarlyStop { stopped, resume_hint: how_to_go_on }) = early {
             let result = match destination {
                 Destination::File(path) => {
-                    format!("{} is not written, as it would not be whole", path.display())
+                    format!("{} was not written, because the result is incomplete", path.display())
                 }
-                _ if self.read_count == 0 => "Nothing is printed".to_owned(),
-                _ => format!("What is printed is incomplete: {} of {of}", self.read_count),
+                _ if self.read_count == 0 => "Nothing was printed".to_owned(),
+                _ => format!("The printed result is incomplete: {} of {of}", self.read_count),
             };
             return Some(Failure::Aborted { stopped, outcome: format!("{result}{overage}. {how_to_go_on}") });
         }
         let failed = self.failed.len();
-        let rest = if failed < self.total { "; the rest is printed" } else { "" };
+        let rest = if failed < self.total { "; the rest was printed" } else { "" };
         Some(Failure::Partial(format!("{failed} of {of} could not be read{rest}{overage}")))
     }
 }

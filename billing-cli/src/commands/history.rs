@@ -38,7 +38,7 @@ pub(crate) fn run(
         }
     }
     if walked.periods.is_empty() {
-        log::note(&format!("{reach}: there is none"), verbosity);
+        log::note(&format!("{reach}: there are no such billing periods"), verbosity);
     }
     let mut check = OverageCheck::default();
     if command.on_overage.fail_on_overage {
@@ -52,7 +52,7 @@ pub(crate) fn run(
     let failure = if walked.failed > 0 {
         let failed = count(walked.failed, "billing period", "billing periods");
         let overage = overage.map(|overage| format!("; {overage}")).unwrap_or_default();
-        Some(Failure::Partial(format!("{failed} of {org} could not be read; the rest is printed{overage}")))
+        Some(Failure::Partial(format!("{failed} of {org} could not be read; the rest was printed{overage}")))
     } else {
         overage
     };
@@ -62,7 +62,7 @@ pub(crate) fn run(
 /// The latest year's worth, if nothing is said.
 fn period_selection(said: &args::PeriodArgs) -> Result<PeriodSelection, Failure> {
     let invalid = |what: &str, text: &str, instead: &str| {
-        Failure::Usage(format!("--{what} {text:?} cannot be meant: {instead}"))
+        Failure::Usage(format!("--{what} {text:?} is invalid: {instead}"))
     };
     if let (Some(from), Some(to)) = (&said.from, &said.to) {
         return PeriodSelection::from_user(from, to).map_err(|error| match error {
@@ -76,11 +76,11 @@ fn period_selection(said: &args::PeriodArgs) -> Result<PeriodSelection, Failure>
         // 26 is the year 26, which nobody means.
         let whole = Some(year).filter(|year| year.len() == 4);
         let reach = whole.and_then(|year| PeriodSelection::year(year.parse().ok()?).ok());
-        return reach.ok_or_else(|| invalid("year", year, "write 2026"));
+        return reach.ok_or_else(|| invalid("year", year, "write a year of four digits, for example 2026"));
     }
     let periods = said.periods.as_deref().unwrap_or(DEFAULT_PERIODS);
     let n: NonZeroU32 =
-        periods.parse().map_err(|_| invalid("periods", periods, "write how many, from 1 on"))?;
+        periods.parse().map_err(|_| invalid("periods", periods, "write a number of periods, 1 or more"))?;
     Ok(PeriodSelection::Latest(n))
 }
 
@@ -110,7 +110,7 @@ impl HistoryData {
                 PeriodOutcome::Period(period) => walked.add_period(*period),
                 PeriodOutcome::Undated(period) => {
                     let undated = format!(
-                        "the period with index {index} was sent without the dates that would tell whether it is one of these"
+                        "the period with index {index} has no dates, so it is unknown whether it is in the requested range; it is included"
                     );
                     walked.problems.push((undated, false));
                     walked.add_period(*period);

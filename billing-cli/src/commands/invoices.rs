@@ -37,8 +37,7 @@ pub(crate) fn document(id: &str, options: &Options, destination: &Destination) -
     let call = InvoiceDocumentCall::new(id.parse()?);
     let to_screen = destination.is_terminal();
     if options.output.is_none() || to_screen {
-        let why =
-            "a document is nothing to be read on a terminal: add --output FILE.pdf, or --output - for a pipe";
+        let why = "an invoice document cannot be shown on a terminal: add --output FILE.pdf, or --output - for a pipe";
         return Err(Failure::Usage(why.to_owned()));
     }
     let mut backend = Backend::new(options)?;

@@ -93,10 +93,10 @@ fn require_output_file(options: &Options, destination: &Destination) -> Result<(
     };
     match &options.output {
         None => Err(Failure::Usage(format!(
-            "--format {name} makes a file and wants its name: add --output FILE.{name}, or --output - for a pipe"
+            "--format {name} needs an output file: add --output FILE.{name}, or --output - for a pipe"
         ))),
         Some(_) if destination.is_terminal() => Err(Failure::Usage(format!(
-            "--format {name} is nothing for a terminal: add --output FILE.{name}"
+            "--format {name} cannot be shown on a terminal: add --output FILE.{name}"
         ))),
         Some(_) => Ok(()),
     }
@@ -110,7 +110,7 @@ trait CommandData {
     /// The server's own body, or an array of them.
     fn json(&self) -> Result<String, Failure>;
 
-    /// A line of JSON for each thing.
+    /// One JSON object per line.
     fn ndjson(&self) -> Result<String, Failure> {
         Ok(format::json::compact(&self.json()?).into_owned())
     }
@@ -142,7 +142,7 @@ fn render_document(
         OutputFormat::Csv => format::csv::render(document, destination.is_terminal()),
         OutputFormat::Html => format::html::render(document).into_bytes(),
         OutputFormat::Xlsx => format::xlsx::render(document)
-            .map_err(|error| Failure::CannotRender(format!("the workbook cannot be made: {error}")))?,
+            .map_err(|error| Failure::CannotRender(format!("cannot create the workbook: {error}")))?,
     })
 }
 
@@ -207,12 +207,12 @@ fn json_bytes(text: &str, destination: &Destination) -> Vec<u8> {
 
 /// The body of an answer as text. The core has read it as JSON, so that it is UTF-8.
 fn body_text(body: &[u8]) -> Result<&str, Failure> {
-    std::str::from_utf8(body).map_err(|_| Failure::CannotRender("the answer is not UTF-8".to_owned()))
+    std::str::from_utf8(body).map_err(|_| Failure::CannotRender("the response is not UTF-8".to_owned()))
 }
 
 /// JSON that the core has read and that is read once more, for what the models do not keep.
 fn cannot_show(error: &serde_json::Error) -> Failure {
-    Failure::CannotRender(format!("the answer cannot be shown in this format, {error}: try --format json"))
+    Failure::CannotRender(format!("cannot show the response in this format: {error}. Try --format json"))
 }
 
 /// Of a terminal that does not say.

@@ -250,7 +250,7 @@ mod tests {
         assert_eq!(rows[1], "o1,'@Org,,,USD,devices,use,a,,device,,,3.00,1,1,1,0.005,1.0,1.005,false,,");
         assert_eq!(
             rows[2],
-            "o1,'@Org,,,USD,devices,use,b,,device,,,3,,0,,,,,false,no prepayQuantity was sent,"
+            "o1,'@Org,,,USD,devices,use,b,,device,,,3,,0,,,,,false,the server sent no prepayQuantity,"
         );
         assert_eq!(rows[3], "o1,'@Org,,,USD,fair use,allowance,a,,fair-use,,,,,1,,,,,,,");
     }

@@ -98,7 +98,7 @@ pub(crate) enum Value {
     /// It is not known, which is not zero.
     Unknown,
     Text(String),
-    /// In its place, for people, why there is none: `in its total`.
+    /// In its place, for people, why there is none: `in rollup`.
     Placeholder(&'static str),
     Flag(bool),
     Count(usize),
@@ -617,7 +617,7 @@ mod tests {
             (Value::Percent(Decimal::new(1225, 2)), "+12.3 %", "12.25"),
             (Value::Delta(Decimal::new(-30, 1)), "-3", "-3.0"),
             (Value::money_delta(Decimal::ONE, Some("USD")), "+1.00", "1"),
-            (Value::Placeholder("in its total"), "in its total", ""),
+            (Value::Placeholder("in rollup"), "in rollup", ""),
             (Value::Flag(true), "yes", "true"),
         ] {
             assert_eq!((value.display_text().as_str(), &*value.exact_text()), (shown, exact));

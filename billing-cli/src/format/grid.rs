@@ -124,7 +124,7 @@ impl Grid {
         }
         if !left_out.is_empty() {
             text.push('\n');
-            let note = format!("Not shown in this width: {}.", left_out.join(", "));
+            let note = format!("Columns hidden, the terminal is too narrow: {}.", left_out.join(", "));
             text += &paragraph(&note, 0, TextStyle::Faint, look);
         }
         text
@@ -301,7 +301,10 @@ mod tests {
             assert!(text.contains("1234.50"));
         }
         let narrow = grid().render(plain(Some(30)));
-        assert!(narrow.replace('\n', " ").contains("Not shown in this width: Part, Used."), "{narrow}");
+        assert!(
+            narrow.replace('\n', " ").contains("Columns hidden, the terminal is too narrow: Part, Used."),
+            "{narrow}"
+        );
         assert!(!narrow.contains("GC-1"));
     }
 

@@ -107,7 +107,7 @@ impl TextPage {
             return;
         }
         let rows = count(sum.excluded.len(), "row", "rows");
-        self.indented(2, TextStyle::Alarm, &format!("! It leaves out {rows}, whose charge is unknown:"));
+        self.indented(2, TextStyle::Alarm, &format!("! This total excludes {rows} with unknown charges:"));
         for (name, why) in &sum.excluded {
             self.indented(4, TextStyle::Plain, &format!("{name}: {why}"));
         }
@@ -161,14 +161,14 @@ mod tests {
             "USERS",
             "! 3 ",
             "1006.50",
-            "in its total",
+            "in rollup",
             "Total: 1011.50 USD",
-            "It leaves out 1 row",
+            "This total excludes 1 row",
             "usageQuantity is \"n/a\"",
-            "Monthly minimum: 2000.00 USD; whether the total reaches it is unknown",
-            "Overage in the total: 256.50 USD; 1 row is over what was agreed, as far as it is known",
-            "Third party: 12.35 USD; billed by others, not in the total",
-            "FAIR USE ON NO ROW",
+            "Monthly minimum: 2000.00 USD; it is unknown whether the total reaches the minimum",
+            "Overage in the total: 256.50 USD; 1 row is above the agreed quantity, of the known charges",
+            "Third party: 12.35 USD; billed by third parties, not in the total",
+            "FAIR USE, NOT APPLIED",
             "Tax and telco usage are not included.",
         ] {
             assert!(text.contains(said), "{said}\n{text}");

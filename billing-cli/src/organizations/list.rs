@@ -28,9 +28,7 @@ pub fn parse(text: &str) -> Result<OrgList, String> {
     let delimiter = delimiter.unwrap_or(b',');
     let text = lines.join("\n");
     if let Some(line) = first_bad_quote(&text, delimiter.into()) {
-        return Err(format!(
-            "line {line}: the quotes are not those of CSV: write \"Acme\" or \"5\"\" pipes\""
-        ));
+        return Err(format!("line {line}: invalid CSV quoting: write \"Acme\" or \"5\"\" pipes\""));
     }
     let mut reader = ReaderBuilder::new()
         .has_headers(false)
@@ -189,7 +187,7 @@ mod tests {
             ("o-1,A\n\no-2,\"a \"b\" c\"\n", 3),
         ] {
             let why = parse(text).unwrap_err();
-            assert!(why.starts_with(&format!("line {line}: the quotes")), "{text:?}: {why}");
+            assert!(why.starts_with(&format!("line {line}: invalid CSV quoting")), "{text:?}: {why}");
         }
         let read = parse("# say \"hi\no-1,5\" pipes\no-2,\"B\" \no-3,\"\"\"\"\n").unwrap().organizations;
         let names: Vec<_> = read.iter().map(|named| named.name.as_deref().unwrap()).collect();

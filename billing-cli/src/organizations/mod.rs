@@ -63,14 +63,14 @@ pub(crate) fn read_list(path: &Path, verbosity: Verbosity) -> Result<Vec<Queried
     };
     let refuse = |why: &str| Failure::Usage(format!("--orgs {}: {why}", path.display()));
     read.map_err(|error| match error.kind() {
-        io::ErrorKind::InvalidData => refuse("it is not UTF-8: save it as CSV in UTF-8"),
-        _ => refuse(&format!("it cannot be read, {error}")),
+        io::ErrorKind::InvalidData => refuse("it is not UTF-8: save it as CSV with UTF-8 encoding"),
+        _ => refuse(&format!("cannot read it: {error}")),
     })?;
     let OrgList { organizations: named, disabled: off } = list::parse(&text).map_err(|why| refuse(&why))?;
     if named.is_empty() {
         return Err(refuse(match off {
-            0 => "it names no organisation",
-            _ => "it names no organisation whose trust is enabled",
+            0 => "it contains no organisation",
+            _ => "it contains no organisation whose trust is enabled",
         }));
     }
     note_disabled(off, verbosity);
@@ -81,7 +81,7 @@ pub(crate) fn read_list(path: &Path, verbosity: Verbosity) -> Result<Vec<Queried
 pub(crate) fn note_disabled(off: usize, verbosity: Verbosity) {
     if off > 0 {
         let off = count(off, "organisation is", "organisations are");
-        log::note(&format!("{off} left out, as the trust is not enabled"), verbosity);
+        log::note(&format!("{off} skipped, because the trust is not enabled"), verbosity);
     }
 }
 
@@ -172,6 +172,9 @@ pub(crate) mod tests {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(&file, b"o-1;K\xf6nig\n").unwrap();
         let refused = read_list(file.path(), Verbosity::Quiet).unwrap_err();
-        assert!(refused.exit_status() == 2 && refused.to_string().ends_with("in UTF-8"), "{refused}");
+        assert!(
+            refused.exit_status() == 2 && refused.to_string().ends_with("with UTF-8 encoding"),
+            "{refused}"
+        );
     }
 }

@@ -98,7 +98,7 @@ fn totals(comparison: &Comparison) -> Sheet {
     let mut notes = Vec::new();
     for (period, called) in trend.periods.iter().zip(period_labels(&trend.periods)) {
         for (name, why) in excluded_rows(&period.total) {
-            let text = format!("{called} leaves out {name}: {why}");
+            let text = format!("The total of {called} excludes {name}: {why}");
             notes.push(Note::new(Emphasis::Warning, text));
         }
     }
@@ -217,7 +217,7 @@ impl Measure {
                     Cell::new(difference.percent.map_or(Value::Placeholder("–"), Value::Percent)),
                 ),
                 (Some(Change::Incomparable), _) => {
-                    (Cell::new(Value::Placeholder("other unit")), Cell::empty())
+                    (Cell::new(Value::Placeholder("different unit")), Cell::empty())
                 }
                 (Some(_), _) => (Cell::new(Value::Unknown), Cell::empty()),
             };

@@ -50,7 +50,7 @@ pub(crate) fn contracts(contracts: &[Contract]) -> Document {
     Document { title: "Contracts".to_owned(), facts: Vec::new(), sheets: vec![sheet] }
 }
 
-/// One contract: its billing periods and what was agreed.
+/// One contract: its billing periods and plans.
 pub(crate) fn contract(contract: &Contract) -> Document {
     let number = contract.external_number.as_deref().or(contract.id.as_deref()).unwrap_or(NO_NAME);
     let day = |day: Option<billing_core::Date>| day.map_or_else(|| "?".to_owned(), |day| day.to_string());
@@ -179,7 +179,7 @@ fn charges(charges: &[PeriodCharge]) -> Sheet {
         Column::money("overageCharge", "Overage charge"),
         Column::text("overageCurrency", "Currency").drop_rank(7),
         Column::number("convertedTokenCount", "Tokens").drop_rank(9),
-        Column::number("tokenConversionRate", "Tokens a unit").drop_rank(10),
+        Column::number("tokenConversionRate", "Tokens per unit").drop_rank(10),
     ];
     let rows = charges.iter().map(|charge| {
         let product = charge.product.as_ref();
@@ -208,7 +208,7 @@ fn charges(charges: &[PeriodCharge]) -> Sheet {
         sums: by_currency("Overage charges", amounts, ("overageCharge", "overageCurrency")),
         notes: vec![Note::new(Emphasis::Strong, count(charges.len(), "charge", "charges"))],
         charts: vec![Chart {
-            title: "Usage against what was agreed",
+            title: "Usage compared with the agreed quantity",
             label: "name",
             shows: ChartData::UsageVsAgreed {
                 used: "actualQuantity",
@@ -230,7 +230,7 @@ fn wallets(wallets: &[Wallet]) -> Sheet {
         Column::text("organizations", "Organisations").drop_rank(10).aside(),
         Column::number("startingBalance", "Start").drop_rank(2),
         Column::number("balanceIncrease", "Added").drop_rank(5),
-        Column::number("balanceDecrease", "Taken away").drop_rank(6),
+        Column::number("balanceDecrease", "Removed").drop_rank(6),
         Column::number("balanceConsumption", "Used").drop_rank(1),
         Column::number("endingBalance", "End"),
         Column::number("balanceOverage", "Overage"),
@@ -266,11 +266,7 @@ fn wallets(wallets: &[Wallet]) -> Sheet {
     });
     Sheet {
         groups: vec![Group { heading: None, rows: rows.collect() }],
-        sums: by_currency(
-            "Overage of the wallets",
-            amounts,
-            ("balanceOverageCharge", "balanceOverageCurrency"),
-        ),
+        sums: by_currency("Wallet overage", amounts, ("balanceOverageCharge", "balanceOverageCurrency")),
         notes: vec![Note::new(Emphasis::Strong, count(wallets.len(), "wallet", "wallets"))],
         ..Sheet::new("Wallets", columns)
     }
@@ -312,9 +308,12 @@ mod tests {
         .unwrap();
         let paint = UseColor::new(ColorWhen::Never, true, None, None);
         let table = table::render(&contracts(&[contract]), TableStyle { width: Some(80), color: paint });
-        for said in
-            ["Q-100482", "db1fa071-6cbe-4a54-bf31-1d4c37eeaf64", "Inactive", "Not shown in this width"]
-        {
+        for said in [
+            "Q-100482",
+            "db1fa071-6cbe-4a54-bf31-1d4c37eeaf64",
+            "Inactive",
+            "Columns hidden, the terminal is too narrow",
+        ] {
             assert!(table.contains(said), "{said}\n{table}");
         }
     }

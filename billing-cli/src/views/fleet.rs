@@ -60,9 +60,7 @@ pub(crate) fn fleet(
         0 => (count(organizations.len(), "organisation", "organisations"), Vec::new()),
         _ => {
             let of = count(of, "organisation", "organisations");
-            let stopped = format!(
-                "! This is incomplete: the run was stopped before its end, and {missing} of {of} are missing"
-            );
+            let stopped = format!("! Incomplete: the run stopped early, and {missing} of {of} are missing");
             (format!("{} of {of}", organizations.len()), vec![Note::new(Emphasis::Warning, stopped)])
         }
     };
@@ -88,28 +86,25 @@ fn summary(
         Column::date("billingPeriodEndDate", "Ends").drop_rank(6),
         Column::text("currency", "Currency").drop_rank(1),
         Column::money("total", "Total"),
-        Column::money("overageCharge", "Of it overage"),
+        Column::money("overageCharge", "Overage"),
         Column::money("thirdParty", "Third party").drop_rank(7),
         Column::money("minimum", "Minimum").drop_rank(8),
-        Column::number("rowsOver", "Rows over").drop_rank(4),
+        Column::number("rowsOver", "Rows with overage").drop_rank(4),
         Column::number("unknown", "Unknown charges").drop_rank(3),
     ];
     let several = totals.len() > 1;
     let sums = totals.iter().flat_map(|total| {
         let mut remarks = vec![count(total.statements, "organisation", "organisations")];
         if total.excluded > 0 {
-            remarks.push(format!(
-                "it leaves out {} whose charge is unknown",
-                count(total.excluded, "row", "rows")
-            ));
+            remarks.push(format!("excludes {} with unknown charges", count(total.excluded, "row", "rows")));
         }
         if total.excluded_statements > 0 {
-            remarks.push(format!("of {} nothing is known", total.excluded_statements));
+            remarks.push(format!("no total for {}", total.excluded_statements));
         }
         let payable = total.payable.filter(|payable| Some(*payable) != total.amount).map(|payable| Sum {
             currency: total.currency.clone(),
             ..Sum::new(
-                "With the minimum where it applies",
+                "Payable, with minimum commitments applied",
                 Value::money(Some(payable), total.currency.as_deref()),
             )
         });

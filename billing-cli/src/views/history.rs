@@ -47,7 +47,7 @@ fn totals(periods: &[(&TrusteeOverview, &Statement)], trend: &Trend, remarks: Ve
         Column::money("total", "Total"),
         Column::money("change", "Δ").drop_rank(3),
         Column::number("changePercent", "Δ %").drop_rank(1),
-        Column::money("overageCharge", "Of it overage").drop_rank(2),
+        Column::money("overageCharge", "Overage").drop_rank(2),
         Column::money("thirdParty", "Third party").drop_rank(7),
         Column::money("minimum", "Minimum").drop_rank(6),
         Column::number("unknown", "Unknown charges").drop_rank(8),
@@ -104,7 +104,7 @@ pub(super) fn change_cells(change: &Change, currency: Option<&str>) -> (Cell, Ce
             // Where the earlier one is zero there is no percentage.
             Cell::new(difference.percent.map_or(Value::Placeholder("–"), Value::Percent)),
         ),
-        Change::Incomparable => (Cell::new(Value::Placeholder("other currency")), Cell::empty()),
+        Change::Incomparable => (Cell::new(Value::Placeholder("different currency")), Cell::empty()),
         _ => (Cell::new(Value::Unknown), Cell::empty()),
     }
 }

@@ -47,7 +47,7 @@ pub(crate) fn invoices(invoices: &[Invoice]) -> Document {
     let mut sums = by_currency("Total", amounts(|_| true), keys);
     let unpaid = amounts(|invoice| invoice.payment_status == Some(PaymentStatus::Unpaid));
     // What they come to stands in no column of its own.
-    sums.extend(by_currency("Of it unpaid", unpaid, keys).into_iter().map(|sum| Sum {
+    sums.extend(by_currency("Unpaid", unpaid, keys).into_iter().map(|sum| Sum {
         sum_of: None,
         tone: Emphasis::Plain,
         ..sum

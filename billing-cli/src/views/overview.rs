@@ -108,7 +108,7 @@ fn row(section: &str, line: &Line, currency: Option<&str>) -> Row {
     let part = line.charge == Charge::InRollup;
     let unless_part = |cell: Cell| if part { Cell::empty() } else { cell };
     let (charge, remark) = match &line.charge {
-        Charge::InRollup => (Cell::new(Value::Placeholder("in its total")), Some(IN_ROLLUP.to_owned())),
+        Charge::InRollup => (Cell::new(Value::Placeholder("in rollup")), Some(IN_ROLLUP.to_owned())),
         Charge::Unknown(why) => (Cell::new(Value::Unknown), Some(why.to_string())),
         charge => (Cell::money(charge.amount(), currency), None),
     };
@@ -181,10 +181,10 @@ fn sums(statement: &Statement) -> Vec<Sum> {
     if let Some(minimum) = &statement.minimum {
         let (tone, remark) = match minimum.status {
             MinimumStatus::Applies => {
-                (Emphasis::Warning, "the total is under it, so the minimum is what will be charged")
+                (Emphasis::Warning, "the total is below the minimum, so the minimum is charged")
             }
-            MinimumStatus::Reached => (Emphasis::Plain, "the total reaches it"),
-            _ => (Emphasis::Warning, "whether the total reaches it is unknown"),
+            MinimumStatus::Reached => (Emphasis::Plain, "the total reaches the minimum"),
+            _ => (Emphasis::Warning, "it is unknown whether the total reaches the minimum"),
         };
         let value = match minimum.amount.decimal() {
             Some(amount) => money(Some(amount)),
@@ -194,7 +194,7 @@ fn sums(statement: &Statement) -> Vec<Sum> {
     }
     if statement.lines().any(|line| line.third_party) {
         sums.push(Sum {
-            remark: Some("billed by others, not in the total".to_owned()),
+            remark: Some("billed by third parties, not in the total".to_owned()),
             excluded: excluded_rows(&statement.third_party),
             sum_of: Some(of_lines("yes")),
             ..sum("Third party", money(statement.third_party.amount))
@@ -224,8 +224,8 @@ fn rows_over(statement: &Statement, is_complete: bool) -> String {
         0 => String::new(),
         by_others => format!(" ({by_others} of them billed by others)"),
     };
-    let incomplete = if is_complete { "" } else { ", as far as it is known" };
-    format!("{} over what was agreed{by_others}{incomplete}", count(over, "row is", "rows are"))
+    let incomplete = if is_complete { "" } else { ", of the known charges" };
+    format!("{} above the agreed quantity{by_others}{incomplete}", count(over, "row is", "rows are"))
 }
 
 /// Each section in one row.
@@ -234,7 +234,7 @@ fn sections(statement: &Statement) -> Sheet {
     let columns = vec![
         Column::text("section", "Section"),
         Column::number("rows", "Rows"),
-        Column::number("rowsOver", "Rows over"),
+        Column::number("rowsOver", "Rows with overage"),
         Column::money("overageCharge", "Charge for overage"),
         Column::money("charge", "Charge"),
         Column::number("unknown", "Unknown charges"),
@@ -263,7 +263,7 @@ fn sections(statement: &Statement) -> Sheet {
         }],
         notes: vec![Note::new(
             Emphasis::Muted,
-            "Charges are without what third parties bill; their rows are counted.",
+            "Charges exclude third-party rows; the row counts include them.",
         )],
         charts: vec![Chart {
             title: "Overage by section",
@@ -279,5 +279,5 @@ fn sections(statement: &Statement) -> Sheet {
 }
 
 const FAIR_USE: &str = "FAIR USE (allowances, no charge)";
-const UNAPPLIED_FAIR_USE: &str = "FAIR USE ON NO ROW (allowances that found nothing to apply to)";
-const IN_ROLLUP: &str = "it is charged with its total (rollup)";
+const UNAPPLIED_FAIR_USE: &str = "FAIR USE, NOT APPLIED (allowances that match no row)";
+const IN_ROLLUP: &str = "charged in its rollup row";

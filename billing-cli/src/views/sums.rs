@@ -15,7 +15,7 @@ pub(super) fn by_currency<'a>(
     let sums = sums_by_currency(rows);
     let alone = sums.len() == 1;
     let sum = |CurrencySum { currency, amount, excluded, .. }: CurrencySum<Option<&str>>| Sum {
-        remark: currency.is_none().then(|| "in a currency that was not sent".to_owned()),
+        remark: currency.is_none().then(|| "the server sent no currency".to_owned()),
         tone: Emphasis::Strong,
         excluded: excluded
             .into_iter()

@@ -1,4 +1,4 @@
-//! The organisations that trust ours.
+//! The trustor organisations: those that trust your organisation.
 
 use billing_core::model::Trustor;
 
@@ -30,5 +30,5 @@ pub(crate) fn trustors(trustors: &[Trustor]) -> Document {
         notes: vec![Note::new(Emphasis::Strong, format!("{counted}{off}"))],
         ..Sheet::new("Trustors", columns)
     };
-    Document { title: "Organisations that trust ours".to_owned(), facts: Vec::new(), sheets: vec![sheet] }
+    Document { title: "Organisations that trust yours".to_owned(), facts: Vec::new(), sheets: vec![sheet] }
 }

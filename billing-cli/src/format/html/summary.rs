@@ -60,8 +60,8 @@ fn exclusions(sum: &Sum) -> Markup {
             div class="notice" { "\n"
                 p {
                     strong {
-                        (printable(&sum.label)) " leaves out " (count(sum.excluded.len(), "row", "rows"))
-                        ", whose charge is unknown:"
+                        (printable(&sum.label)) " excludes " (count(sum.excluded.len(), "row", "rows"))
+                        " with unknown charges:"
                     }
                 } "\n"
                 ul { "\n"

@@ -9,7 +9,7 @@ use crate::text::printable;
 /// Writes the table of a sheet. `title_id` is the id of the heading that names it.
 pub(super) fn table(sheet: &Sheet, title_id: &str) -> Markup {
     if sheet.rows().next().is_none() && sheet.groups.iter().all(|group| group.heading.is_none()) {
-        return html! { p class="faint" { "There is nothing to list." } "\n" };
+        return html! { p class="faint" { "No rows." } "\n" };
     }
     let columns = VisibleColumns::of(sheet);
     html! {

@@ -91,10 +91,10 @@ fn figures_and_the_rows_they_leave_out_are_on_the_page() {
     );
     for said in [
         "1,006,500.00 <small>USD</small>",
-        "Total leaves out 1 row, whose charge is unknown",
+        "Total excludes 1 row with unknown charges",
         "<strong>Lost</strong>: usageQuantity is &quot;n/a&quot;",
         "Tax and telco usage are not included.",
-        "whether the total reaches it is unknown",
+        "it is unknown whether the total reaches the minimum",
         "<th scope=\"col\" class=\"number\">Charge</th>",
         "<th scope=\"row\" class=\"words plain\">CX 2<span class=\"aside\">GC-2 · seat</span></th>",
         "<span class=\"unseen\">over: </span>▲\u{a0}3,000",
@@ -129,7 +129,7 @@ fn charts_take_any_value() {
             assert!(!page_with_chart(&nothing, periods).contains("<svg"), "{nothing:?}");
         }
     }
-    assert!(page_with_chart(&[], false).contains("There is nothing to list."));
+    assert!(page_with_chart(&[], false).contains("No rows."));
     assert!(page_with_chart(&vec![huge; 100], false).contains("and 40 more, in the table"));
 }
 

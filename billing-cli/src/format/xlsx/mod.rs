@@ -168,7 +168,7 @@ impl<'a> WorksheetPart<'a> {
             row += 1;
             if !sum.excluded.is_empty() {
                 let rows = count(sum.excluded.len(), "row", "rows");
-                let said = format!("It leaves out {rows}, whose charge is unknown:");
+                let said = format!("This total excludes {rows} with unknown charges:");
                 to.write_string_with_format(row, 0, said, &styles.text(Emphasis::Warning, false))?;
                 row += 1;
             }
@@ -494,7 +494,7 @@ const EXCEL_DIGITS: u32 = 15;
 const MAX_COLUMN_WIDTH: usize = 48;
 const A4: u8 = 9;
 const DATE_FORMAT: &str = "yyyy-mm-dd";
-const TOO_MANY_DIGITS_NOTE: &str = "This number has more digits than the 15 that a spreadsheet keeps. It is written as text, exactly, and no formula adds it.";
+const TOO_MANY_DIGITS_NOTE: &str = "This number has more than the 15 digits that a spreadsheet keeps. It is written as exact text and excluded from formulas.";
 
 #[cfg(test)]
 mod tests {
@@ -572,7 +572,7 @@ mod tests {
         assert_eq!(formulas.len(), 2, "{formulas:?}");
         assert!(formulas.iter().all(|formula| formula.starts_with("SUMIFS(")), "{formulas:?}");
         let notes = part(&bytes, "xl/comments1.xml");
-        assert!(notes.contains("more digits than the 15"), "{notes}");
+        assert!(notes.contains("more than the 15 digits"), "{notes}");
         for file in
             ["xl/sharedStrings.xml", "xl/workbook.xml", "xl/worksheets/sheet1.xml", "xl/charts/chart1.xml"]
         {

@@ -74,7 +74,7 @@ fn legend(chart: &Chart) -> Markup {
             ChartData::Periods { .. } => {
                 span class="legend" {
                     span class="key used" {} "total "
-                    span class="key beyond" {} "of it for overage"
+                    span class="key beyond" {} "overage part"
                 }
             }
         }

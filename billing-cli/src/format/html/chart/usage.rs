@@ -98,7 +98,7 @@ fn description(rows: &[UsageRow]) -> String {
         over => count(over, "is", "are"),
     };
     format!(
-        "What was used in parts of what was committed to and included, for {}; {over} over it. The table has all figures.",
+        "Usage as a percentage of the committed and included quantity, for {}; {over} above 100 %. The table has all figures.",
         count(rows.len(), "row", "rows"),
     )
 }
@@ -172,7 +172,7 @@ impl UsageRow {
                 (format!("{quantities} · {percent}"), percent)
             }
             None => (
-                format!("{mark}{}, nothing agreed", short_quantity(self.used)),
+                format!("{mark}{}, no commitment", short_quantity(self.used)),
                 format!("{mark}{}", rounded_text(self.used)),
             ),
         }
