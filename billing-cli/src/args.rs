@@ -169,7 +169,7 @@ pub(crate) struct HistoryArgs {
     pub(crate) on_overage: OverageArgs,
 }
 
-/// How far back to go; the latest 12 periods if nothing is said.
+/// The periods to fetch: the latest 12 if no option is given.
 #[derive(Debug, Args)]
 pub(crate) struct PeriodArgs {
     /// The latest N periods [default: 12]
@@ -262,19 +262,19 @@ pub(crate) struct InvoicesArgs {
     pub(crate) status: Option<String>,
 }
 
-/// A range of days, open where nothing is said.
+/// The date range of a list; a missing bound leaves it open.
 #[derive(Debug, Args)]
 pub(crate) struct DateArgs {
-    /// From this day on: 2026-10-01
+    /// The first day: 2026-10-01
     #[arg(long, value_name = "DATE")]
     pub(crate) from: Option<String>,
 
-    /// Up to this day
+    /// The last day
     #[arg(long, value_name = "DATE")]
     pub(crate) to: Option<String>,
 }
 
-/// What to do about overage.
+/// The option that turns overage into an exit status.
 #[derive(Debug, Args)]
 pub(crate) struct OverageArgs {
     /// After printing the result, exit with status 10 if it contains overage
@@ -324,7 +324,7 @@ impl Options {
     }
 }
 
-/// Reads the line. What is not to be run, such as `--help` and a wrong line, is answered here.
+/// Parses the arguments. Prints help and usage errors itself and returns the exit status for them.
 pub(crate) fn parse() -> Result<CommandLine, ExitCode> {
     let read = CommandLine::try_parse().map(|mut line| {
         if let Command::Fleet(_) = line.command {
@@ -336,7 +336,7 @@ pub(crate) fn parse() -> Result<CommandLine, ExitCode> {
         ErrorKind::DisplayHelp
         | ErrorKind::DisplayVersion
         | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
-            // Fails where nobody reads on, and then there is nobody to tell.
+            // Printing fails if standard output is closed; there is nobody left to report that to.
             let _ = error.print();
             ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(WRONG_USAGE))
         }
@@ -347,12 +347,13 @@ pub(crate) fn parse() -> Result<CommandLine, ExitCode> {
     })
 }
 
-/// The program as clap sees it, for completions and the manual page.
+/// Returns the definition of the command line, for completions and the manual page.
 pub(crate) fn command() -> clap::Command {
     CommandLine::command()
 }
 
-/// What clap says over several lines, in one: without the usage, with the tips, and with where to read on.
+/// Condenses clap's error of several lines into one: without the usage, with the tips and a pointer to the
+/// help.
 fn one_line_error(
     error: &clap::Error,
     line: impl IntoIterator<Item = impl Into<OsString> + Clone>,
@@ -365,7 +366,7 @@ fn one_line_error(
         .map(|part| part.split_whitespace().collect::<Vec<_>>().join(" "))
         .filter(|part| !part.is_empty())
         .collect();
-    // The error does not say which command it is of; a second look that does not mind errors does.
+    // The error does not name its subcommand, so parse the arguments again and ignore errors.
     let matches = command().ignore_errors(true).try_get_matches_from(line);
     let command = matches.iter().find_map(|matches| matches.subcommand_name());
     let command = command.map(|name| format!(" {name}")).unwrap_or_default();
@@ -409,7 +410,7 @@ fn overview_help() -> String {
 }
 
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(15 * 60);
-/// Thousands of organisations take longer than that at the usual quota.
+/// Thousands of organisations take longer than the default at the usual quota.
 const FLEET_TIMEOUT: Duration = Duration::from_secs(12 * 3600);
 const MAX_TIMEOUT: Duration = Duration::from_secs(366 * 24 * 3600);
 

@@ -1,4 +1,4 @@
-//! Who answers: Genesys Cloud, or the sandbox in its place.
+//! The backend of a command: Genesys Cloud or the built-in sandbox.
 
 use std::cell::RefCell;
 use std::fs::File;
@@ -31,13 +31,13 @@ use crate::poll_cache::PollCache;
 use crate::progress::RequestBar;
 use crate::text::count;
 
-/// One of the two, set up.
+/// A configured backend.
 pub(crate) enum Backend {
     Cloud(Client, PollCache),
     Sandbox(Box<SandboxBackend>),
 }
 
-/// The sandbox in virtual time: no wait takes any.
+/// The sandbox in virtual time: waits take no real time.
 pub(crate) struct SandboxBackend {
     sandbox: Sandbox,
     session: Rc<RefCell<Session>>,
@@ -46,7 +46,7 @@ pub(crate) struct SandboxBackend {
 }
 
 impl Backend {
-    /// What the options ask for. Nothing is sent yet.
+    /// Builds the backend that the options select. Sends no request.
     pub(crate) fn new(options: &Options) -> Result<Self, Failure> {
         let verbosity = options.verbosity();
         if options.sandbox {
@@ -63,7 +63,7 @@ impl Backend {
         }
         let mut builder = Client::builder(connection.environment, connection.credentials)
             .policy(policy(options, SystemTime::now().into()))
-            // Companies look into TLS, and their own roots are in the system's store.
+            // Use the system's certificate store: companies that inspect TLS install their own roots there.
             .roots(TlsRoots::Platform);
         if let Some(proxy) = connection.proxy {
             builder = builder.proxy(proxy.expose());
@@ -72,7 +72,7 @@ impl Backend {
         Ok(Self::Cloud(client, PollCache::new(options)))
     }
 
-    /// Asks for a report until it is complete.
+    /// Requests a usage report and polls it until it is complete.
     pub(crate) fn poll<C: Call<Output: Report>>(
         &mut self,
         call: C,
@@ -95,7 +95,8 @@ impl Backend {
         self.run(Exchange::new(call, self.api_url(), self.policy()), verbosity)
     }
 
-    /// Begins to ask for the periods of many organisations. Nothing is sent before it is run.
+    /// Creates a run over the billing periods of many organisations. No request is sent before the run
+    /// starts.
     pub(crate) fn fleet(&mut self, assignment: &FleetPlan) -> FleetRun<'_> {
         match self {
             Self::Cloud(client, _) => FleetRun::Cloud(client.fleet(assignment)),
@@ -106,7 +107,7 @@ impl Backend {
         }
     }
 
-    /// Fetches a document into what `open` opens, which may be done more than once.
+    /// Downloads a document to the target that `open` opens. A retry calls `open` again.
     pub(crate) fn download<C: Call<Output = DocumentUrl> + Clone>(
         &mut self,
         call: C,
@@ -127,7 +128,7 @@ impl Backend {
         written.map_err(|error| Failure::Output { to: Destination::Stdout, error })
     }
 
-    /// What time it is to the server that is asked.
+    /// Returns the current time by the server's clock.
     pub(crate) fn now(&self) -> DateTime<Utc> {
         match self {
             Self::Cloud(..) => SystemTime::now().into(),
@@ -135,7 +136,7 @@ impl Backend {
         }
     }
 
-    /// Reads a list to its end, page by page.
+    /// Reads all pages of a list.
     pub(crate) fn list<C: Call<Output: Page> + Clone>(
         &mut self,
         call: C,
@@ -173,9 +174,9 @@ impl Backend {
         Ok(findings)
     }
 
-    /// What to say of an error that concerns one organisation.
+    /// Returns the failure for an error that concerns one organisation.
     pub(crate) fn failure_for(&self, error: Error, organization: &OrgId) -> Failure {
-        // Of an organisation that it has, only the period can be missing.
+        // The sandbox has this organisation, so only the billing period can be missing.
         match self.sandbox_organizations_instead_of(organization) {
             Some(known) if *error.kind() == ErrorKind::NotFound => {
                 Failure::UnknownSandboxOrg { error, known }
@@ -184,7 +185,7 @@ impl Backend {
         }
     }
 
-    /// Where it asks.
+    /// Returns the base URL of the API.
     pub(crate) fn api_url(&self) -> BaseUrl {
         match self {
             Self::Cloud(client, _) => client.environment().api().clone(),
@@ -192,7 +193,7 @@ impl Backend {
         }
     }
 
-    /// That of one operation.
+    /// Returns the time limits of one operation.
     fn policy(&self) -> Policy {
         match self {
             Self::Cloud(client, _) => client.policy_with_new_seed(),
@@ -200,8 +201,8 @@ impl Backend {
         }
     }
 
-    /// Some organisations that there are in place of `org`, by id and name, where the sandbox has none of that id; of the
-    /// cloud only the server knows.
+    /// Returns the id and name of some sandbox organisations if the sandbox does not have `org`. Returns
+    /// `None` for Genesys Cloud, where only the server knows its organisations.
     fn sandbox_organizations_instead_of(&self, org: &OrgId) -> Option<Vec<String>> {
         let Self::Sandbox(simulated) = self else { return None };
         let sandbox = &simulated.sandbox;
@@ -219,7 +220,8 @@ impl Backend {
         })
     }
 
-    /// What begins with `first` and is kept until all of it is there.
+    /// Returns a reader of items that are fetched one by one, beginning with `first`, and held until all have
+    /// arrived.
     fn item_reader<M: Machine>(
         &self,
         first: &M,
@@ -239,7 +241,7 @@ impl Backend {
         }
     }
 
-    /// Runs one machine of several that are shown as one.
+    /// Runs the machine of one item.
     fn run_item<M: Machine>(&mut self, machine: M, parts: &mut ItemReader) -> Result<M::Output, Error> {
         let ItemReader { progress, verbosity, last_body_bytes: latest, .. } = parts;
         self.run_logged(machine, |event| {
@@ -266,22 +268,23 @@ impl Backend {
     }
 }
 
-/// Answers that come one after the other and are kept: shown as one thing, and bounded as one is.
+/// A reader of consecutive responses that are held in memory. They share one progress line and one size
+/// limit.
 struct ItemReader {
     progress: RequestBar,
     verbosity: Verbosity,
     operation: Operation,
-    /// What one of them is called, and what several are.
+    /// The noun for an item, in singular and plural.
     noun: (&'static str, &'static str),
     items: usize,
-    /// The bodies of all of them, and that of the answer which came last.
+    /// The body sizes of all items and of the last response, in bytes.
     bytes: usize,
     last_body_bytes: usize,
     max_bytes: usize,
 }
 
 impl ItemReader {
-    /// The answer that came last is one of them.
+    /// Counts the last response as an item.
     fn count_item(&mut self) -> Result<(), Failure> {
         self.items += 1;
         self.bytes = self.bytes.saturating_add(self.last_body_bytes);
@@ -305,7 +308,7 @@ pub(crate) enum FleetRun<'a> {
 }
 
 impl FleetRun<'_> {
-    /// Takes in what is known already: it is not asked for again.
+    /// Restores a result from the journal, so that the run does not request it again.
     pub(crate) fn restore(&mut self, finding: &PeriodResult) {
         match self {
             Self::Cloud(fleet) => fleet.restore(finding),
@@ -313,7 +316,8 @@ impl FleetRun<'_> {
         }
     }
 
-    /// Runs it. `on` is told of each finding and of the progress, and says whether to go on.
+    /// Runs until all organisations are done. Passes each result and the progress to `on`, which can stop the
+    /// run.
     pub(crate) fn run(
         self,
         verbosity: Verbosity,
@@ -333,13 +337,13 @@ impl SandboxBackend {
     fn new(options: &Options) -> Self {
         let sandbox = Sandbox::new(SANDBOX_SEED);
         let session = Session::new(sandbox.environment(), sandbox.credentials());
-        // The same instant every time, for the same answers every time.
+        // A fixed start time makes the results reproducible.
         let now = DateTime::from_timestamp(SANDBOX_START_SECONDS, 0).unwrap_or_default();
         Self { session: Rc::new(RefCell::new(session)), policy: policy(options, now), sandbox, now }
     }
 }
 
-/// The whole command within its time from `now` on.
+/// Returns the policy that limits the whole command to its timeout, counted from `now`.
 fn policy(options: &Options, now: DateTime<Utc>) -> Policy {
     Policy {
         timeout: options.timeout(),
@@ -381,7 +385,7 @@ mod tests {
         let credentials = Credentials::client("id", "secret").unwrap();
         let client = || Client::new(Environment::default(), credentials.clone()).unwrap();
         let [one, other] = [(); 2].map(|()| Backend::Cloud(client(), PollCache::new(&options)));
-        // Drawn at random: that two of four are the same happens once in 10¹⁸ runs.
+        // The values are random: two of four are equal once in 10¹⁸ runs.
         let seeds = [&one, &one, &other, &other].map(|backend| backend.policy().seed);
         assert_eq!(BTreeSet::from(seeds).len(), 4, "{seeds:?}");
         let sandbox = Backend::Sandbox(Box::new(SandboxBackend::new(&options)));

@@ -1,4 +1,4 @@
-//! Where to ask and as whom: flags go before the environment, the environment before the profile.
+//! Addresses and credentials. Options override the environment, and the environment overrides the profile.
 
 use std::env::VarError;
 use std::path::PathBuf;
@@ -10,20 +10,20 @@ use crate::failure::Failure;
 use crate::gateway::{Gateway, SettingSource, gateway, gateway_paths, proxy_url};
 use crate::profile::Profile;
 
-/// All that a client needs to be told.
+/// The settings of a client.
 #[derive(Debug)]
 pub(crate) struct Connection {
     pub(crate) environment: Environment,
     pub(crate) credentials: Credentials,
-    /// A proxy's address, which may hold a password; `None` to go by `HTTPS_PROXY` and its like.
+    /// The URL of a proxy, which may contain a password. `None` uses `HTTPS_PROXY` and related variables.
     pub(crate) proxy: Option<Secret>,
-    /// What is configured and does not take effect.
+    /// Warnings about settings that have no effect.
     pub(crate) warnings: Vec<String>,
-    /// Where each setting came from, without the settings that are secret.
+    /// The origin of each setting, without secret values.
     pub(crate) setting_origins: Vec<String>,
 }
 
-/// Reads flags, environment and profile.
+/// Reads options, environment and profile.
 pub(crate) fn connection(options: &Options) -> Result<Connection, Failure> {
     let file = std::env::home_dir()
         .filter(|home| !home.as_os_str().is_empty())
@@ -32,7 +32,7 @@ pub(crate) fn connection(options: &Options) -> Result<Connection, Failure> {
     resolve(options, &EnvVars(&|name| std::env::var(name)), profile.as_ref())
 }
 
-/// Looks at the flags that name addresses, for commands that do not need them but should not take nonsense.
+/// Validates the address options, for commands that send no request.
 pub(crate) fn check_flags(options: &Options) -> Result<(), InvalidInput> {
     options.region.as_deref().map(str::parse::<Region>).transpose()?;
     options.api_url.as_deref().map(str::parse::<BaseUrl>).transpose()?;
@@ -40,11 +40,11 @@ pub(crate) fn check_flags(options: &Options) -> Result<(), InvalidInput> {
     Ok(())
 }
 
-/// The process environment, or what stands for it in a test.
+/// The environment variables of the process, or a substitute in tests.
 struct EnvVars<'a>(&'a dyn Fn(&str) -> Result<String, VarError>);
 
 impl EnvVars<'_> {
-    /// The value of a variable, which may be a secret; empty is as good as unset.
+    /// Returns the value of a variable, which may be a secret. An empty variable counts as unset.
     fn get(&self, name: &str) -> Result<Option<Secret>, Failure> {
         match (self.0)(name).map(Secret::new) {
             Ok(value) => Ok(Some(value.expose().trim()).filter(|value| !value.is_empty()).map(Secret::new)),
@@ -106,7 +106,7 @@ fn resolve(
     Ok(Connection { environment, credentials, proxy, warnings, setting_origins: origins })
 }
 
-/// The first of flag, environment and profile that has a value, and what it is called.
+/// Returns the first value of option, environment and profile, with its name.
 fn first_setting(
     flag: Option<&str>,
     variables: &EnvVars<'_>,
@@ -139,8 +139,8 @@ fn base_url(
     Ok(Some((url, origin)))
 }
 
-/// An access token goes before a client, as it is the more particular; half a client is an error and not a reason to log
-/// in as somebody else.
+/// Returns the credentials of one origin. An access token has priority over an OAuth client. Half a client is
+/// an error, because another origin could log in as somebody else.
 fn find_credentials(
     variables: &EnvVars<'_>,
     profile: Option<&Profile>,
@@ -235,13 +235,14 @@ fn find_gateway(
     Ok(found)
 }
 
-/// Terraform puts `AUTH_` before the name and the password.
+/// Terraform puts `AUTH_` before the user name and the password.
 fn terraform_name(prefix: &str, key: &str) -> String {
     let auth = if matches!(key, "username" | "password") { "AUTH_" } else { "" };
     format!("{prefix}{auth}{}", key.to_uppercase())
 }
 
-/// What is wrong with a value, and where it stands, as it need not be on the line that was typed.
+/// Returns the failure for an invalid value. Names its origin, because the value may not be on the command
+/// line.
 fn invalid(error: &InvalidInput, origin: &str) -> Failure {
     Failure::Usage(format!("{error} (from {origin})"))
 }

@@ -1,4 +1,4 @@
-//! Failures: one line in plain words, and the exit status.
+//! Failures: a message in plain words and an exit status.
 
 use std::fmt;
 use std::io;
@@ -11,38 +11,38 @@ use billing_core::{Error, ErrorKind, InvalidInput, Operation, PeriodIndex, Trans
 use crate::output::Destination;
 use crate::profile::ProfileError;
 
-/// Why a command did not do what it was asked to.
+/// The reason why a command failed.
 #[derive(Debug)]
 pub(crate) enum Failure {
-    /// The line, the environment or the profile cannot be meant as they are. Nothing was sent.
+    /// Invalid arguments, environment or profile. No request was sent.
     Usage(String),
-    /// There are no credentials to log in with. Nothing was sent.
+    /// No credentials to log in with. No request was sent.
     NotLoggedIn(String),
-    /// The operation failed.
+    /// A failed operation.
     Api(Error),
-    /// The sandbox has no such organisation; these are there.
+    /// An organisation that the sandbox does not have, with some that it has.
     UnknownSandboxOrg { error: Error, known: Vec<String> },
-    /// Each answer is small enough, and all of them together are not.
+    /// Responses that exceed the size limit together, but not individually.
     TooLargeInTotal { operation: Operation, items_read: String, limit: usize },
-    /// The failure concerns one billing period of several that were asked for.
+    /// A failure of one billing period of several.
     InPeriod { index: PeriodIndex, failure: Box<Self> },
-    /// The answer came, and cannot be shown as asked.
+    /// A response that cannot be shown in the requested format.
     CannotRender(String),
-    /// The answer came, and cannot be written.
+    /// A result that could not be written.
     Output { to: Destination, error: io::Error },
-    /// What was found cannot be written to the journal.
+    /// A result that could not be written to the journal.
     Journal { path: PathBuf, error: io::Error },
-    /// A run over many organisations came to an early end, by something that concerns them all. `rest`: what became of what was
-    /// found.
+    /// A run over many organisations that was aborted by an error that concerns all of them. `outcome` says
+    /// what happened to the results.
     Aborted { stopped: Aborted, outcome: String },
-    /// Everything that came is printed, but not all of it came.
+    /// A partial failure: the available results were printed.
     Partial(String),
-    /// Everything is printed, and there is overage in it, of which `--fail-on-overage` wants to be told.
+    /// Overage in the printed result, with `--fail-on-overage`.
     Overage(String),
 }
 
 impl Failure {
-    /// The exit status that the contract of the program names.
+    /// Returns the exit status of the failure.
     pub(crate) fn exit_status(&self) -> u8 {
         match self {
             Self::Usage(_) => WRONG_USAGE,
@@ -59,12 +59,12 @@ impl Failure {
         }
     }
 
-    /// The same, with the billing period that it is about.
+    /// Adds the billing period that the failure concerns.
     pub(crate) fn in_period(self, index: PeriodIndex) -> Self {
         Self::InPeriod { index, failure: Box::new(self) }
     }
 
-    /// What else is known of it, for `-v`.
+    /// Returns further details, for `-v`.
     pub(crate) fn details(&self) -> Vec<String> {
         let error = match self {
             Self::Api(error) | Self::UnknownSandboxOrg { error, .. } => error,
@@ -156,7 +156,7 @@ impl From<InvalidInput> for Failure {
     }
 }
 
-/// The exit status of an operation that failed.
+/// Returns the exit status of a failed operation.
 fn exit_status_of(kind: &ErrorKind) -> u8 {
     match kind {
         ErrorKind::Unauthorized | ErrorKind::LoginRefused => NOT_LOGGED_IN,
@@ -164,7 +164,7 @@ fn exit_status_of(kind: &ErrorKind) -> u8 {
         ErrorKind::NotFound => 5,
         ErrorKind::Deferred(_) => 6,
         ErrorKind::DeadlineExceeded(_) => 7,
-        // By whose fault it is, which a kind that is new to us says as well.
+        // Use the origin of the error, which is known even for error kinds added later.
         other => match other.fault() {
             ErrorOrigin::Server | ErrorOrigin::Network => 8,
             _ => OTHER_FAILURE,
@@ -172,7 +172,7 @@ fn exit_status_of(kind: &ErrorKind) -> u8 {
     }
 }
 
-/// What to do about it.
+/// Returns advice on how to fix an error.
 fn advice(error: &Error) -> String {
     match error.kind() {
         ErrorKind::Unauthorized => {
@@ -227,7 +227,7 @@ fn advice(error: &Error) -> String {
     }
 }
 
-/// What to do about an answer that is too large.
+/// The advice for a response that is too large.
 const REDUCE_SIZE_ADVICE: &str = "Raise --max-body, or request a shorter period";
 
 const OTHER_FAILURE: u8 = 1;

@@ -1,8 +1,10 @@
-//! The file behind `--resume`: what a run over many organisations has found, so that another goes on where it was stopped.
+//! The journal file of `--resume`: the results of a run over many organisations, so that a later run can
+//! resume.
 //!
-//! Each line is written whole by one write and is on the disk before the next is. So whatever ends a run, a lost power supply
-//! too, leaves at most its last line without an end, which is asked for again. While it is open the file is locked: the lines
-//! of two runs would spoil it. It is its owner's alone, whatever it was before: it holds the figures of customers.
+//! Each line is written with one write and synced to disk before the next. After a crash or a power failure
+//! at most the last line is incomplete, and its organisation is requested again. The file is locked while it
+//! is open, because lines of two runs must not mix. It is made private to its owner, because it contains
+//! business figures of customers.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, BufRead, BufReader, Seek, SeekFrom, Write};
@@ -14,33 +16,33 @@ use billing_core::history::PeriodResult;
 
 use crate::failure::Failure;
 
-/// A journal that is being written.
+/// A journal open for writing.
 pub(crate) struct JournalFile {
     place: LockedFile,
     journal: Journal,
 }
 
-/// A journal as it was found. Nothing of the file is changed before a run begins it or goes on with it.
+/// A journal as found on disk. The file is not changed before a run starts or resumes it.
 pub(crate) enum OpenedJournal {
-    /// Nothing was begun yet.
+    /// A journal without a run.
     New(NewJournal),
-    /// A run to go on with.
+    /// A journal with a run to resume.
     Existing(ExistingJournal),
 }
 
-/// A file that has nothing in it.
+/// An empty journal file.
 pub(crate) struct NewJournal(LockedFile);
 
-/// A run that was stopped.
+/// A journal of an interrupted run.
 pub(crate) struct ExistingJournal {
-    /// What it was to find out.
+    /// The plan of the run.
     pub(crate) assignment: FleetPlan,
-    /// How much it has found.
+    /// The number of recorded results.
     pub(crate) results: usize,
     place: LockedFile,
 }
 
-/// Opens the file, or makes it, and reads it through.
+/// Opens or creates the file and reads it completely.
 pub(crate) fn open(path: &Path) -> Result<OpenedJournal, Failure> {
     let place = LockedFile::open(path)?;
     let (mut assignment, mut known) = (None, 0);
@@ -58,7 +60,7 @@ pub(crate) fn open(path: &Path) -> Result<OpenedJournal, Failure> {
 }
 
 impl NewJournal {
-    /// Begins it.
+    /// Writes the plan and starts the journal.
     pub(crate) fn start(self, assignment: &FleetPlan) -> Result<JournalFile, Failure> {
         let (journal, first) = Journal::create(assignment);
         let mut begun = JournalFile { place: self.0.truncated_to(0)?, journal };
@@ -68,7 +70,8 @@ impl NewJournal {
 }
 
 impl ExistingJournal {
-    /// Goes on with it. `on` is told what it has, one by one, as all of it may be more than the memory is to hold.
+    /// Resumes the journal. Passes the recorded results to `on` one by one, because all of them may not fit
+    /// in memory.
     pub(crate) fn resume(
         self,
         mut on: impl FnMut(&PeriodResult) -> Result<(), Failure>,
@@ -83,14 +86,14 @@ impl ExistingJournal {
         Ok(JournalFile { place: self.place.truncated_to(good)?, journal })
     }
 
-    /// Why it is not gone on with.
+    /// Returns the failure for a journal that cannot be resumed.
     pub(crate) fn refused(&self, why: &str) -> Failure {
         self.place.refused(why)
     }
 }
 
 impl JournalFile {
-    /// Adds what was found, unless it is to be asked for again.
+    /// Records a result, unless the organisation has to be requested again.
     pub(crate) fn record(&mut self, finding: &PeriodResult) -> Result<(), Failure> {
         match self.journal.line_for(finding) {
             Some(line) => self.write(&line),
@@ -112,7 +115,7 @@ impl JournalFile {
     }
 }
 
-/// The file and its lock.
+/// The path with the locked file.
 struct LockedFile {
     path: PathBuf,
     file: File,
@@ -135,7 +138,7 @@ impl LockedFile {
         }
     }
 
-    /// Reads it from its beginning and tells `on` of each entry. Returns what the reader ends with.
+    /// Reads the file from the start and passes each entry to `on`. Returns the final state of the reader.
     fn read(
         &self,
         mut on: impl FnMut(JournalEntry) -> Result<(), Failure>,
@@ -153,7 +156,7 @@ impl LockedFile {
         Ok(reader.finish())
     }
 
-    /// Its owner's, and without the line that was being written when the run was killed; what comes next goes after the rest.
+    /// Makes the file private and removes an incomplete last line. The next write appends.
     fn truncated_to(mut self, good: u64) -> Result<Self, Failure> {
         let prepared = make_private(&self.file)
             .and_then(|()| self.file.set_len(good))
@@ -212,7 +215,7 @@ mod tests {
         drop(new.start(&assignment()).unwrap());
         assert!(!is_open_to_others(&path));
         let whole = std::fs::read(&path).unwrap();
-        // Killed while it wrote the next line.
+        // The process was killed while writing the next line.
         let torn = [&whole[..], b"{\"organization\":\"a"].concat();
         std::fs::write(&path, &torn).unwrap();
         open_to_others(&path);
@@ -222,7 +225,7 @@ mod tests {
         drop(old.resume(|_| panic!("nothing was found")).unwrap());
         assert_eq!(std::fs::read(&path).unwrap(), whole, "the torn line is gone");
         assert!(!is_open_to_others(&path));
-        // Killed while it wrote the first one.
+        // The process was killed while writing the first line.
         std::fs::write(&path, &whole[..10]).unwrap();
         let OpenedJournal::New(new) = open(&path).unwrap() else { panic!("nothing was begun") };
         drop(new.start(&assignment()).unwrap());

@@ -1,4 +1,5 @@
-//! What is said on standard error: errors, warnings, and with `-v` what goes on. Nothing in it is a secret.
+//! Messages on standard error: errors, warnings, and with `-v` details of the requests. They contain no
+//! secrets.
 
 use std::io::Write;
 
@@ -7,61 +8,61 @@ use billing_core::Event;
 use crate::failure::Failure;
 use crate::text::printable;
 
-/// How much is said.
+/// The verbosity of the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Verbosity {
-    /// Errors alone.
+    /// Errors only.
     Quiet,
     /// Errors, warnings, and progress on a terminal.
     Normal,
-    /// `-v`: each exchange and each wait.
+    /// `-v`: each request and each wait.
     Requests,
-    /// `-vv`: also where it is going and as whom.
+    /// `-vv`: also the addresses and the origin of the credentials.
     Settings,
-    /// `-vvv`: also the headers that are no secret.
+    /// `-vvv`: also the headers that are not secret.
     Headers,
 }
 
-/// One line. Standard error may be closed, and then there is nobody to tell.
+/// Writes one line. Ignores errors, because a closed standard error leaves nowhere to report them.
 pub(crate) fn write_line(text: &str) {
     let _ = writeln!(std::io::stderr(), "{text}");
 }
 
-/// What is amiss without stopping anything.
+/// Writes a warning: a problem that does not stop the command.
 pub(crate) fn warning(text: &str, verbosity: Verbosity) {
     if verbosity >= Verbosity::Normal {
         write_line(&format!("warning: {}", printable(text)));
     }
 }
 
-/// One of several things that failed, while the rest goes on: said however quiet it is to be, because the exit status tells of
-/// it and nothing else might.
+/// Writes one of several failures. `--quiet` does not hide it, because the exit status alone would not name
+/// it.
 pub(crate) fn error(text: &str) {
     write_line(&format!("error: {}", printable(text)));
 }
 
-/// What is good to know.
+/// Writes a note.
 pub(crate) fn note(text: &str, verbosity: Verbosity) {
     if verbosity >= Verbosity::Normal {
         write_line(&format!("note: {}", printable(text)));
     }
 }
 
-/// What somebody who looks closely wants to know, with `-v`.
+/// Writes a detail, with `-v`.
 pub(crate) fn detail(text: &str, verbosity: Verbosity) {
     if verbosity >= Verbosity::Requests {
         write_line(&printable(text));
     }
 }
 
-/// Where it is going, with `-vv`.
+/// Writes a setting, with `-vv`.
 pub(crate) fn setting(text: &str, verbosity: Verbosity) {
     if verbosity >= Verbosity::Settings {
         write_line(&printable(text));
     }
 }
 
-/// One line for an error, and with `-v` what else is known of it.
+/// Writes a failure on one line, and its details with `-v`.
 pub(crate) fn failure(failure: &Failure, verbosity: Verbosity) {
     write_line(&format!("error: {}", printable(&failure.to_string())));
     if verbosity >= Verbosity::Requests {
@@ -71,7 +72,7 @@ pub(crate) fn failure(failure: &Failure, verbosity: Verbosity) {
     }
 }
 
-/// What happens while a request is on its way, with `-v`.
+/// Writes an event of a request, with `-v`.
 pub(crate) fn event(event: &Event<'_>, verbosity: Verbosity) {
     if verbosity < Verbosity::Requests {
         return;
@@ -121,7 +122,8 @@ fn event_lines(event: &Event<'_>, verbosity: Verbosity) -> Vec<String> {
     }
 }
 
-/// Of a response: named one by one, because new ones might be secrets, as `Set-Cookie` is.
+/// The response headers that are logged. This is an allowlist, because unknown headers can be secret, as
+/// `Set-Cookie` is.
 const SHOWN_HEADERS: [&str; 10] = [
     "cache-control",
     "content-encoding",

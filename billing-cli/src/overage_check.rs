@@ -1,4 +1,4 @@
-//! `--fail-on-overage`: which rows are over what was agreed, and of which that is not known.
+//! The option `--fail-on-overage`: collects rows with overage and rows whose overage is unknown.
 
 use billing_core::Statement;
 use billing_core::statement::is_over;
@@ -9,7 +9,7 @@ use crate::format::document::NO_NAME;
 use crate::log::{self, Verbosity};
 use crate::text::count;
 
-/// The rows that were found so far.
+/// The rows found so far.
 #[derive(Debug, Default)]
 pub(crate) struct OverageCheck {
     over: Vec<String>,
@@ -17,8 +17,8 @@ pub(crate) struct OverageCheck {
 }
 
 impl OverageCheck {
-    /// Adds the rows of a statement, third-party rows too: they cost the customer as well. `of`: whose it is, where there are
-    /// several.
+    /// Adds the rows of a statement, including third-party rows, because the customer pays for them too. `of`
+    /// names the organisation or period if there are several.
     pub(crate) fn add(&mut self, of: Option<&str>, statement: &Statement) {
         let of = of.map(|of| format!("{of}: ")).unwrap_or_default();
         let name = |name: &Option<String>| format!("{of}{}", name.as_deref().unwrap_or(NO_NAME));
@@ -33,7 +33,7 @@ impl OverageCheck {
         }
     }
 
-    /// Adds an overage that the server computed itself, as in a billing period of a contract.
+    /// Adds an overage that the server computed, as in a billing period of a contract.
     pub(crate) fn add_overage(&mut self, name: &str, overage: Option<Decimal>) {
         match overage {
             Some(over) if is_over(overage) => self.over.push(format!("{name} by {}", over.normalize())),
@@ -42,7 +42,7 @@ impl OverageCheck {
         }
     }
 
-    /// Warns of the rows whose overage is unknown, and fails if any row is over.
+    /// Warns about rows with unknown overage, and fails if any row has overage.
     pub(crate) fn finish(self, verbosity: Verbosity) -> Option<Failure> {
         if !self.unknown.is_empty() {
             log::warning(&format!("overage is unknown for {}", row_list(&self.unknown)), verbosity);
@@ -52,7 +52,7 @@ impl OverageCheck {
     }
 }
 
-/// `3 rows: a, b, c`, and of many the first.
+/// Returns `3 rows: a, b, c`; names only the first rows of a long list.
 fn row_list(rows: &[String]) -> String {
     let named: Vec<&str> = rows.iter().take(MAX_NAMED_ROWS).map(String::as_str).collect();
     let more = match rows.len().saturating_sub(MAX_NAMED_ROWS) {
@@ -82,7 +82,7 @@ mod tests {
 
         let mut check = OverageCheck::default();
         let row = r#"{"name":"CX","unitOfMeasureType":"seat","usageQuantity":"3.50","prepayQuantity":"1","isThirdParty":true}"#;
-        // A part is charged with its total, and counted with it.
+        // A part of a rollup is charged and counted with its rollup.
         let parts = r#"{"name":"t","grouping":"rollup","usageQuantity":"0","prepayQuantity":"0"},
             {"name":"p","grouping":"rollup-usage","usageQuantity":"9"}"#;
         for org in ["A", "B", "C"] {

@@ -1,6 +1,7 @@
-//! What is kept from run to run: how long reports took, in the user's cache directory. Polls are timed by it.
+//! The poll cache: the durations of earlier reports, in the user's cache directory. They are used to time the
+//! polls.
 //!
-//! Nothing that goes wrong with it is an error: without it polls are as they are the first time.
+//! Cache problems are never errors: without the cache, polls are timed as in a first run.
 
 use std::ffi::OsString;
 use std::fs::{self, File};
@@ -13,7 +14,7 @@ use crate::args::Options;
 use crate::log::{self, Verbosity};
 use crate::output;
 
-/// The file, or none where nothing is to be kept.
+/// The path of the file, or `None` if the cache is disabled.
 pub(crate) struct PollCache {
     file: Option<PathBuf>,
     verbosity: Verbosity,
@@ -26,15 +27,16 @@ impl PollCache {
         Self { file, verbosity: options.verbosity() }
     }
 
-    /// What is known from the runs before.
+    /// Loads the timings of earlier runs.
     pub(crate) fn load(&self) -> PollTimings {
         self.file.as_deref().map(|file| self.read(file)).unwrap_or_default()
     }
 
-    /// Adds what this run has seen. Of two runs that end at the same moment one may be forgotten; the file is whole.
+    /// Adds the timing of this run. If two runs end at the same moment, one timing may be lost, but the file
+    /// stays valid.
     pub(crate) fn save(&self, completion: Option<PollTiming>) {
         let (Some(file), Some(completion)) = (self.file.as_deref(), completion) else { return };
-        // Others may have ended since this run began.
+        // Read the file again: other runs may have written it meanwhile.
         let mut completions = self.load();
         completions.add(completion);
         if let Err(error) = write(file, &completions) {
@@ -68,7 +70,7 @@ fn read(file: &Path) -> io::Result<PollTimings> {
     serde_json::from_str(&text).map_err(|error| invalid(error.to_string()))
 }
 
-/// Whole or not at all, and for its owner alone.
+/// Replaces the file in one step, readable by its owner only.
 fn write(file: &Path, completions: &PollTimings) -> io::Result<()> {
     let content = serde_json::to_vec(completions)?;
     if let Some(folder) = file.parent() {
@@ -78,7 +80,7 @@ fn write(file: &Path, completions: &PollTimings) -> io::Result<()> {
     output::replace_private(file, &content)
 }
 
-/// Makes a folder for its owner alone, if there is none; but not the home directory of somebody who has none.
+/// Creates a private directory, but not a missing home directory.
 fn create_private_dir(folder: &Path) -> io::Result<()> {
     let mut builder = fs::DirBuilder::new();
     #[cfg(unix)]
@@ -86,9 +88,9 @@ fn create_private_dir(folder: &Path) -> io::Result<()> {
     builder.create(folder).or_else(|error| if folder.is_dir() { Ok(()) } else { Err(error) })
 }
 
-/// Where this program keeps what it could do without.
+/// Returns the cache directory of the program.
 fn cache_dir(variable: impl Fn(&str) -> Option<OsString>, home: Option<PathBuf>) -> Option<PathBuf> {
-    // A relative path means nothing, say the XDG rules, and an empty one is none.
+    // The XDG specification says to ignore relative and empty paths.
     let absolute = |name| variable(name).map(PathBuf::from).filter(|path| path.is_absolute());
     let caches = match cfg!(windows) {
         true => absolute("LOCALAPPDATA"),
@@ -99,7 +101,7 @@ fn cache_dir(variable: impl Fn(&str) -> Option<OsString>, home: Option<PathBuf>)
 }
 
 const FILE_NAME: &str = "poll-timings.json";
-/// In bytes: many times what is ever written.
+/// The size limit of the file in bytes, far above the size of a valid file.
 const MAX_FILE_BYTES: u64 = 64 << 10;
 
 #[cfg(test)]

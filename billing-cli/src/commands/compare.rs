@@ -1,4 +1,4 @@
-//! `compare`: billing periods of an organisation side by side.
+//! The command `compare`: billing periods of an organisation side by side.
 
 use billing_core::calls::{TrusteeOverviewCall, WithBody, WithRaw};
 use billing_core::model::TrusteeOverview;
@@ -59,7 +59,7 @@ pub(crate) fn run(
     Ok(CommandOutput { bytes: printed, failure: check.finish(options.verbosity()) })
 }
 
-/// Overviews, and what they are beside each other.
+/// The overviews and their comparison.
 struct ComparisonData {
     org: OrgId,
     name: Option<String>,
@@ -72,7 +72,7 @@ impl CommandData for ComparisonData {
         views::comparison(&self.org, self.name.as_deref(), &self.comparison)
     }
 
-    /// What the server said, and apart from it what is computed.
+    /// Returns the server's responses and, apart from them, the computed comparison.
     fn json(&self) -> Result<String, Failure> {
         let bodies: Result<Vec<&str>, _> =
             self.answers.iter().map(|answer| body_text(&answer.body)).collect();
@@ -81,7 +81,7 @@ impl CommandData for ComparisonData {
             .map_err(|error| cannot_show(&error))
     }
 
-    /// A line for each row.
+    /// Returns one JSON line per compared row.
     fn ndjson(&self) -> Result<String, Failure> {
         let rows: Result<Vec<String>, _> = self.comparison.rows.iter().map(serde_json::to_string).collect();
         Ok(json::join_lines(&rows.map_err(|error| cannot_show(&error))?))

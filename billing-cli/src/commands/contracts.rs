@@ -1,4 +1,4 @@
-//! `contracts`, `contract` and `period`: who has agreed to what, and what became of it.
+//! The commands `contracts`, `contract` and `period`: contracts, their billing periods and their charges.
 
 use billing_core::Amount;
 use billing_core::calls::{Call, ContractCall, ContractPeriodCall, ContractsCall, WithBody, WithRaw};
@@ -63,7 +63,7 @@ pub(crate) fn period(
     Ok(CommandOutput { bytes: printed, failure: check.finish(options.verbosity()) })
 }
 
-/// The answer to a call, with the document that is made of it.
+/// A response with the function that builds its document.
 struct ResponseData<T> {
     answer: WithRaw<T>,
     shown: fn(&T) -> Document,

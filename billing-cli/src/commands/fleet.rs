@@ -1,4 +1,4 @@
-//! `fleet`: the overviews of all organisations that trust ours, or of those in a file.
+//! The command `fleet`: the overviews of all trustor organisations, or of those listed in a file.
 
 use std::collections::HashMap;
 use std::io::{self, Write};
@@ -48,7 +48,7 @@ pub(crate) fn run(command: &FleetArgs, options: &Options, destination: &Destinat
         let written = destination.write_with(|to| match run.run(task, &mut backend, Some(to)) {
             Ok(None) => Ok(()),
             Err(Failure::Output { error, .. }) => Err(error),
-            // A file is not put in its place for a run that did not come to its end.
+            // Do not replace the output file with the result of an aborted run.
             other => {
                 ended = other;
                 Err(io::ErrorKind::Other.into())
@@ -63,7 +63,8 @@ pub(crate) fn run(command: &FleetArgs, options: &Options, destination: &Destinat
         }
     } else {
         let early = run.run(task, &mut backend, None)?;
-        // What was found in hours is not thrown away; but a file is written whole or not at all.
+        // Print the results of a long run even if it was aborted. An output file is replaced only by a
+        // complete result.
         let in_part = run.read_count > 0 && !matches!(destination, Destination::File(_));
         if early.is_none() || in_part {
             write_output(destination, options, || run.render(destination))?;
@@ -73,25 +74,25 @@ pub(crate) fn run(command: &FleetArgs, options: &Options, destination: &Destinat
     run.failure(early, destination).map_or(Ok(()), Err)
 }
 
-/// What ended a run before its end, and how it can be gone on with.
+/// The error that aborted a run, with advice on how to resume.
 struct EarlyStop {
     stopped: Aborted,
     resume_hint: String,
 }
 
-/// What is to be found out.
+/// The input of a run: its plan, names and journal.
 struct FleetTask {
     assignment: FleetPlan,
-    /// Names by id, from the list of the organisations.
+    /// The names of the organisations by id.
     names: HashMap<String, String>,
-    /// Which are in the list and cannot be asked about, and why.
+    /// Listed organisations that cannot be queried, with the reason.
     unusable: Vec<(String, String)>,
-    /// What of it is known, if a journal is kept.
+    /// The journal of an earlier run or a new one, if one is kept.
     journal: Option<OpenedJournal>,
 }
 
 impl FleetTask {
-    /// The organisations are those that were named, or those of the journal, or all that trust ours.
+    /// Selects the organisations: those of the file, of the journal, or all trustors.
     fn new(
         named: Option<Vec<QueriedOrg>>,
         reach: PeriodSelection,
@@ -130,7 +131,7 @@ impl FleetTask {
     }
 }
 
-/// Looks at how old a journal is: some days later an index may mean another period.
+/// Checks the age of a journal: after some days the same index may mean another billing period.
 fn check_journal_age(old: &ExistingJournal, backend: &Backend, options: &Options) -> Result<(), Failure> {
     let begun = old.assignment.started_at.instant().format("%Y-%m-%d %H:%M UTC");
     let age = old.assignment.age(backend.now());
@@ -150,7 +151,7 @@ fn check_journal_age(old: &ExistingJournal, backend: &Backend, options: &Options
     Ok(())
 }
 
-/// All that trust ours. `lost`: those of them that cannot be asked about, and why.
+/// Lists all trustor organisations. Adds those that cannot be queried to `lost`, with the reason.
 fn list_trustors(
     lost: &mut Vec<(String, String)>,
     backend: &mut Backend,
@@ -173,28 +174,28 @@ fn list_trustors(
     Ok(named)
 }
 
-/// What was found so far, as far as it is needed to print it.
+/// The results of a run so far, reduced to the data that the output format needs.
 struct FleetReport<'a> {
     options: &'a Options,
     names: HashMap<String, String>,
-    /// Where in the list an organisation stands.
+    /// The position of each organisation in the list.
     positions: HashMap<String, usize>,
     collected: Vec<Collected>,
-    /// How many there are, and how many of them could be read.
+    /// The number of organisations, and the number of those that were read.
     total: usize,
     read_count: usize,
     totals: CurrencyTotals,
-    /// Which could not be read, and why.
+    /// Organisations that could not be read, with the reason.
     failed: Vec<(String, String)>,
     check: Option<OverageCheck>,
-    /// Whether what is found is shown on a terminal.
+    /// True if results are written to a terminal.
     on_terminal: bool,
 }
 
-/// What is kept of an organisation until the end.
+/// The data of one organisation that is held until the end of the run.
 enum Collected {
     Nothing,
-    /// What it is in the format that is wanted.
+    /// The result as text in the output format.
     Text(String),
     Row(Row),
     RowWithDetails(Row, Box<Sheet>),
@@ -217,8 +218,8 @@ impl<'a> FleetReport<'a> {
         }
     }
 
-    /// Runs it to its end, or until something concerns all organisations. `to`: where each finding is written as it comes, if
-    /// anywhere.
+    /// Runs until all organisations are done, or until an error concerns all of them. Writes each result to
+    /// `to`, if set, as it arrives.
     fn run(
         &mut self,
         task: FleetTask,
@@ -236,14 +237,14 @@ impl<'a> FleetReport<'a> {
             })?),
         };
         let verbosity = self.options.verbosity();
-        // On a terminal the lines themselves show how it goes on.
+        // On a terminal the printed lines already show the progress.
         let lines_come = self.on_terminal && self.options.format == OutputFormat::Ndjson;
         let bar = FleetBar::new(if lines_come { Verbosity::Quiet } else { verbosity });
         let mut broken = None;
         let result = fleet.run(verbosity, |update| {
             bar.show(&update.progress);
             let Some(finding) = &update.result else { return ControlFlow::Continue(()) };
-            // First what cannot be asked for again without asking twice.
+            // Record the result first: if recording fails, the next run has to request it again.
             let recorded = journal.as_mut().map_or(Ok(()), |journal| journal.record(finding));
             match recorded.and_then(|()| self.add_result(finding, &mut to, |say| bar.suspend(say))) {
                 Ok(()) => ControlFlow::Continue(()),
@@ -266,7 +267,7 @@ impl<'a> FleetReport<'a> {
         }))
     }
 
-    /// Takes in what was found. `aside`: how something is said while a bar is shown.
+    /// Adds a result. Prints messages through `aside`, which hides the progress bar meanwhile.
     fn add_result(
         &mut self,
         finding: &PeriodResult,
@@ -313,7 +314,7 @@ impl<'a> FleetReport<'a> {
                 let line = json::join_lines(&[object]);
                 let written = to.as_mut().map_or(Ok(()), |to| {
                     json::write(&line, self.on_terminal, &mut **to)?;
-                    // Whoever reads is to have it now.
+                    // Flush each line, so that a consumer of the pipe sees it at once.
                     to.flush()
                 });
                 written.map_err(|error| Failure::Output { to: Destination::Stdout, error })?;
@@ -335,7 +336,7 @@ impl<'a> FleetReport<'a> {
         Ok(())
     }
 
-    /// All of it, in the order of the list.
+    /// Renders all results in the order of the list.
     fn render(&mut self, destination: &Destination) -> Result<Vec<u8>, Failure> {
         let (mut texts, mut rows, mut sheets) = (Vec::new(), Vec::new(), Vec::new());
         for kept in std::mem::take(&mut self.collected) {
@@ -364,7 +365,7 @@ impl<'a> FleetReport<'a> {
         }
     }
 
-    /// What the program ends with although everything there is was printed.
+    /// Returns the failure to exit with after everything was printed.
     fn failure(self, early: Option<EarlyStop>, destination: &Destination) -> Option<Failure> {
         let overage = self.check.and_then(|check| check.finish(self.options.verbosity()));
         if early.is_none() && self.failed.is_empty() {

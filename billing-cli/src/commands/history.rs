@@ -1,4 +1,4 @@
-//! `history`: the billing periods of an organisation, one after the other.
+//! The command `history`: the billing periods of an organisation, newest first.
 
 use std::num::NonZeroU32;
 
@@ -59,7 +59,7 @@ pub(crate) fn run(
     Ok(CommandOutput { bytes: printed, failure })
 }
 
-/// The latest year's worth, if nothing is said.
+/// Returns the selected periods; the default is the latest 12.
 fn period_selection(said: &args::PeriodArgs) -> Result<PeriodSelection, Failure> {
     let invalid = |what: &str, text: &str, instead: &str| {
         Failure::Usage(format!("--{what} {text:?} is invalid: {instead}"))
@@ -73,7 +73,7 @@ fn period_selection(said: &args::PeriodArgs) -> Result<PeriodSelection, Failure>
         });
     }
     if let Some(year) = &said.year {
-        // 26 is the year 26, which nobody means.
+        // Reject `--year 26`: it would mean the year 26, which is surely a mistake.
         let whole = Some(year).filter(|year| year.len() == 4);
         let reach = whole.and_then(|year| PeriodSelection::year(year.parse().ok()?).ok());
         return reach.ok_or_else(|| invalid("year", year, "write a year of four digits, for example 2026"));
@@ -84,15 +84,15 @@ fn period_selection(said: &args::PeriodArgs) -> Result<PeriodSelection, Failure>
     Ok(PeriodSelection::Latest(n))
 }
 
-/// What a walk has found.
+/// The result of a walk through the billing periods.
 struct HistoryData {
     asked: QueriedOrg,
-    /// The newest first.
+    /// The billing periods, newest first.
     periods: Vec<(BillingPeriod, Statement)>,
     failed: usize,
-    /// The indexes that could not be read.
+    /// The indexes of the periods that could not be read.
     unreadable: Vec<PeriodIndex>,
-    /// What else there is to say, and whether it is that something failed.
+    /// Messages about the walk; true marks a failure.
     problems: Vec<(String, bool)>,
 }
 
@@ -142,16 +142,16 @@ impl HistoryData {
         self.periods.push((period, statement));
     }
 
-    /// The totals and their changes, which are unknown across a period that could not be read.
+    /// Returns the totals and their changes. A change across a period that could not be read is unknown.
     fn trend(&self) -> Trend {
         let periods = self.periods.iter().map(|(period, statement)| (period.index, statement.clone()));
         Trend::with_gaps(periods, &self.unreadable)
     }
 
-    /// Each period in the server's words, with its statement and how its total changed.
+    /// Returns each period as the server sent it, with its statement and the change of its total.
     fn objects(&self) -> Result<Vec<String>, Failure> {
         let trend = self.trend();
-        // The trend has the earliest first, and no change into that one.
+        // The trend is ordered oldest first and has no change for the first period.
         let changes = trend.changes.iter().rev().map(Some).chain([None]);
         let object = |((period, statement), change): (&(BillingPeriod, Statement), _)| {
             let stated = with_statement(&self.asked, &period.overview, &period.body, statement)?;

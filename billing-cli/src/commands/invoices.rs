@@ -1,4 +1,4 @@
-//! `invoices`, `invoice-lines` and `invoice-document`: what was billed.
+//! The commands `invoices`, `invoice-lines` and `invoice-document`.
 
 use billing_core::InvoiceId;
 use billing_core::calls::{InvoiceDocumentCall, InvoiceLinesCall, InvoicesCall};
@@ -32,7 +32,7 @@ pub(crate) fn lines(id: &str, options: &Options, destination: &Destination) -> R
     list::run(call, |lines| views::invoice_lines(&id, lines), options, destination)
 }
 
-/// The document as it comes, whole or not at all.
+/// Downloads the document of an invoice. A failed download leaves an existing file unchanged.
 pub(crate) fn document(id: &str, options: &Options, destination: &Destination) -> Result<(), Failure> {
     let call = InvoiceDocumentCall::new(id.parse()?);
     let to_screen = destination.is_terminal();

@@ -1,4 +1,4 @@
-//! Lists: page after page to their end, printed as one.
+//! Lists: reads all pages and prints them as one list.
 
 use billing_core::calls::{Call, WithBody, WithRaw};
 use billing_core::machine::Page;
@@ -13,7 +13,7 @@ use crate::format::json;
 use crate::log;
 use crate::output::Destination;
 
-/// Prints the list that `call` begins, as the document that `shown` makes of it.
+/// Reads all pages, beginning with `call`, and prints the document that `shown` builds of them.
 pub(super) fn run<C>(
     call: C,
     shown: impl Fn(&[<C::Output as Page>::Entity]) -> Document,
@@ -35,7 +35,7 @@ where
     render_data(&listed, options, destination)
 }
 
-/// The days of a list.
+/// Returns the date range of a list.
 pub(super) fn date_range(dates: &DateArgs) -> Result<Option<DateRange>, InvalidInput> {
     let day = |text: &Option<String>| text.as_deref().map(str::parse::<Date>).transpose();
     Ok(match (day(&dates.from)?, day(&dates.to)?) {
@@ -47,7 +47,7 @@ pub(super) fn date_range(dates: &DateArgs) -> Result<Option<DateRange>, InvalidI
 }
 
 struct ListData<T, F> {
-    /// Of the pages, as they came.
+    /// The bodies of the pages as received.
     bodies: Vec<String>,
     entities: Vec<T>,
     to_document: F,
@@ -73,5 +73,5 @@ impl<T, F: Fn(&[T]) -> Document> CommandData for ListData<T, F> {
     }
 }
 
-/// As many on a page as the API gives, because every page is read.
+/// The maximum page size of the API: all pages are read, so larger pages save requests.
 pub(super) const MAX_PAGE_SIZE: u16 = 200;

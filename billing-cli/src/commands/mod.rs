@@ -1,4 +1,4 @@
-//! The commands, a file for each.
+//! The commands, one file each.
 
 mod compare;
 mod contracts;
@@ -27,19 +27,19 @@ use crate::organizations::QueriedOrg;
 use crate::output::Destination;
 use crate::progress::WritingBar;
 
-/// Does what the line asks for.
+/// Runs the command.
 pub(crate) fn run(line: CommandLine) -> Result<(), Failure> {
     interrupt::install();
     let options = &line.options;
     let destination = Destination::open(options.output.as_deref())?;
     require_output_file(options, &destination)?;
     let outcome = match &line.command {
-        // Its result can be large, and is written while it is made.
+        // The report can be large, so it is written while it is rendered.
         Command::Usage(command) => return usage::run(command, options, &destination),
         Command::Overview(command) => overview::run(command, options, &destination)?,
         Command::History(command) => history::run(command, options, &destination)?,
         Command::Compare(command) => compare::run(command, options, &destination)?,
-        // Its lines are written as they come.
+        // The results are written as they arrive.
         Command::Fleet(command) => return fleet::run(command, options, &destination),
         Command::Trustors => trustors::run(options, &destination)?.into(),
         Command::Contracts(command) => contracts::list(command, options, &destination)?.into(),
@@ -56,10 +56,10 @@ pub(crate) fn run(line: CommandLine) -> Result<(), Failure> {
     outcome.failure.map_or(Ok(()), Err)
 }
 
-/// What a command leaves.
+/// The output of a command.
 struct CommandOutput {
     bytes: Vec<u8>,
-    /// With what the program ends although, and after, everything there is was printed.
+    /// The failure to exit with after the output was printed.
     failure: Option<Failure>,
 }
 
@@ -69,7 +69,7 @@ impl From<Vec<u8>> for CommandOutput {
     }
 }
 
-/// Writes what `make` makes, with a word on the terminal while that takes its time.
+/// Writes the output of `make`, with a message on the terminal while this takes time.
 fn write_output(
     destination: &Destination,
     options: &Options,
@@ -78,13 +78,13 @@ fn write_output(
     let mut writing = Some(WritingBar::new(options.verbosity()));
     let made = make()?;
     if *destination == Destination::Stdout || destination.is_terminal() {
-        // It may be the same terminal.
+        // Clear the message first: standard output may be the same terminal.
         writing.take();
     }
     destination.write(&made)
 }
 
-/// A workbook on a terminal is of no use to anybody.
+/// Rejects formats that need a file if the output is a terminal or no file is named.
 fn require_output_file(options: &Options, destination: &Destination) -> Result<(), Failure> {
     let name = match options.format {
         OutputFormat::Xlsx => "xlsx",
@@ -102,21 +102,21 @@ fn require_output_file(options: &Options, destination: &Destination) -> Result<(
     }
 }
 
-/// What a command found, in the shapes from which every format is made.
+/// The result of a command, from which each output format is made.
 trait CommandData {
-    /// For people and spreadsheets.
+    /// Returns the document for tables, pages and spreadsheets.
     fn document(&self) -> Document;
 
-    /// The server's own body, or an array of them.
+    /// Returns the server's response body, or an array of them.
     fn json(&self) -> Result<String, Failure>;
 
-    /// One JSON object per line.
+    /// Returns one JSON object per line.
     fn ndjson(&self) -> Result<String, Failure> {
         Ok(format::json::compact(&self.json()?).into_owned())
     }
 }
 
-/// What was found, as the options want it.
+/// Renders a result in the format of the options.
 fn render_data(
     found: &impl CommandData,
     options: &Options,
@@ -129,7 +129,7 @@ fn render_data(
     }
 }
 
-/// A document, as the options want it; as a table, where they want what is no document.
+/// Renders a document in the format of the options; as a table if the format is not a document format.
 fn render_document(
     document: &Document,
     options: &Options,
@@ -146,8 +146,8 @@ fn render_document(
     })
 }
 
-/// An overview in JSON, with what its statement says in a field of its own, and where it does not say whose it is, in another
-/// whom we have asked about.
+/// Adds the statement to the JSON of an overview, and the field `asked` if the response does not name its
+/// organisation.
 fn with_statement(
     asked: &QueriedOrg,
     overview: &TrusteeOverview,
@@ -161,7 +161,8 @@ fn with_statement(
     }
 }
 
-/// The JSON of an overview with a field that is ours. Should the server come to send one of that name, both are kept.
+/// Adds a computed field to the JSON of an overview. If the server sends a field of the same name, both are
+/// kept.
 fn with_extra_field(
     overview: &TrusteeOverview,
     json: &str,
@@ -179,7 +180,7 @@ fn with_extra_field(
     format::json::with_field(json, &ours, value).map_err(|error| cannot_show(&error))
 }
 
-/// How a table looks at its destination.
+/// Returns the width and colour of tables at the destination.
 fn table_style(options: &Options, destination: &Destination) -> TableStyle {
     let terminal = destination.is_terminal();
     let variable = |name| std::env::var(name).ok();
@@ -197,7 +198,7 @@ fn table_style(options: &Options, destination: &Destination) -> TableStyle {
     }
 }
 
-/// JSON as it is delivered.
+/// Returns JSON bytes with a final newline, escaped for a terminal.
 fn json_bytes(text: &str, destination: &Destination) -> Vec<u8> {
     let mut delivered = Vec::with_capacity(text.len() + 1);
     let written = format::json::write(text, destination.is_terminal(), &mut delivered);
@@ -205,15 +206,15 @@ fn json_bytes(text: &str, destination: &Destination) -> Vec<u8> {
     delivered
 }
 
-/// The body of an answer as text. The core has read it as JSON, so that it is UTF-8.
+/// Returns a response body as text. The core has parsed it as JSON, so it is UTF-8.
 fn body_text(body: &[u8]) -> Result<&str, Failure> {
     std::str::from_utf8(body).map_err(|_| Failure::CannotRender("the response is not UTF-8".to_owned()))
 }
 
-/// JSON that the core has read and that is read once more, for what the models do not keep.
+/// Returns the failure for a response that the core could parse and this format cannot show.
 fn cannot_show(error: &serde_json::Error) -> Failure {
     Failure::CannotRender(format!("cannot show the response in this format: {error}. Try --format json"))
 }
 
-/// Of a terminal that does not say.
+/// The width in columns if the terminal does not report one.
 const DEFAULT_WIDTH: u16 = 80;

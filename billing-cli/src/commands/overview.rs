@@ -1,4 +1,4 @@
-//! `overview`: what a trustor committed to, used and owes, and what it comes to.
+//! The command `overview`: the commitments, usage and charges of a trustor, with the computed totals.
 
 use billing_core::calls::{TrusteeOverviewCall, WithBody, WithRaw};
 use billing_core::model::TrusteeOverview;

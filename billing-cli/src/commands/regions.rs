@@ -1,4 +1,4 @@
-//! `regions`: the regions and their hosts, without asking anybody.
+//! The command `regions`: the regions and their hosts. Sends no request.
 
 use billing_core::{Environment, Region};
 use serde::Serialize;
@@ -20,7 +20,7 @@ pub(crate) fn run(options: &Options, destination: &Destination) -> Result<Vec<u8
     render_data(&RegionsData(regions.collect()), options, destination)
 }
 
-/// Each with the addresses of its API and of its login service.
+/// A region with the addresses of its API and its login service.
 struct RegionsData(Vec<(Region, String, String)>);
 
 #[derive(Serialize)]

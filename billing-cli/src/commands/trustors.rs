@@ -1,4 +1,4 @@
-//! `trustors`: the organisations that trust ours.
+//! The command `trustors`: the trustor organisations.
 
 use billing_core::calls::TrustorsCall;
 use billing_core::values::PageSize;

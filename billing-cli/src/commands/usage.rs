@@ -1,4 +1,4 @@
-//! `usage`: the billable-usage report.
+//! The command `usage`: the billable usage report.
 
 use billing_core::Period;
 use billing_core::calls::{BillableUsageCall, PackedBillableUsageCall};
@@ -16,7 +16,8 @@ pub(crate) fn run(command: &UsageArgs, options: &Options, destination: &Destinat
     let mut backend = Backend::new(options)?;
     let terminal = destination.is_terminal();
     match options.format {
-        // What passes the report on takes the memory of its body and no more, and writes the dates as the server did.
+        // JSON and CSV are written from the packed report: this needs only the memory of the body and keeps
+        // dates as the server wrote them.
         OutputFormat::Json | OutputFormat::Ndjson | OutputFormat::Csv => {
             let report = backend.poll(PackedBillableUsageCall(call), options.verbosity())?;
             let body = body_text(report.body())?;
