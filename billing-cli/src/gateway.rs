@@ -1,5 +1,5 @@
-//! Proxies and gateways as the vendor's tools are told of them: by the profile's keys `proxy_…` and `gateway_…`, or by
-//! Terraform's variables `GENESYSCLOUD_PROXY_…` and `GENESYSCLOUD_GATEWAY_…`.
+//! Proxy and gateway settings in the form of the vendor's tools: the profile keys `proxy_…` and `gateway_…`,
+//! or Terraform's variables `GENESYSCLOUD_PROXY_…` and `GENESYSCLOUD_GATEWAY_…`.
 
 use std::fmt::Write;
 
@@ -8,19 +8,19 @@ use billing_core::Secret;
 use crate::failure::Failure;
 use crate::profile::Profile;
 
-/// Where one setting, such as `host` of the proxy, is looked up, and what it is called there.
+/// A source of settings such as `host` of the proxy: the value and the full name of each.
 pub(crate) struct SettingSource<'a> {
     pub(crate) get: &'a dyn Fn(&str) -> Result<Option<Secret>, Failure>,
     pub(crate) full_name: &'a dyn Fn(&str) -> String,
 }
 
-/// The address of a proxy, with its password in it.
+/// Returns the URL of a proxy, including its password.
 pub(crate) fn proxy_url(keys: &SettingSource<'_>) -> Result<Option<Secret>, Failure> {
     let Some(ProxyAuthority { protocol, host, user, password }) = authority(keys, "http")? else {
         return Ok(None);
     };
     let (user, password) = (user.as_ref().map(percent_encoded), password.as_ref().map(percent_encoded));
-    // Put together at once, as a text that grows leaves pieces of it behind.
+    // Build the string in one allocation: a growing string would leave copies of the password in memory.
     let url = match (&user, &password) {
         (Some(user), Some(password)) => {
             [&*protocol, "://", user.expose(), ":", password.expose(), "@", &host].concat()
@@ -31,16 +31,16 @@ pub(crate) fn proxy_url(keys: &SettingSource<'_>) -> Result<Option<Secret>, Fail
     Ok(Some(url.into()))
 }
 
-/// The base addresses of the API and of the login service behind a gateway.
+/// The base URLs of the API and of the login service behind a gateway.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Gateway {
     pub(crate) api: String,
     pub(crate) login: String,
-    /// What is configured and not honoured.
+    /// Warnings about settings that have no effect.
     pub(crate) warnings: Vec<String>,
 }
 
-/// `paths`: the path prefixes by the names that the vendor gives them, `api` and `login`.
+/// Builds the URLs. `paths` has the path prefixes by the vendor's names, `api` and `login`.
 pub(crate) fn gateway(
     keys: &SettingSource<'_>,
     paths: Option<Vec<(String, String)>>,
@@ -75,14 +75,14 @@ pub(crate) fn gateway(
     Ok(Some(Gateway { api: base(&api), login: base(&login), warnings }))
 }
 
-/// The gateway of a profile has its paths in a list.
+/// Returns the gateway paths, which a profile keeps in a list.
 pub(crate) fn gateway_paths(profile: &Profile) -> Option<Vec<(String, String)>> {
     profile.name_value_pairs("gateway_pathparams", "pathname", "pathvalue")
 }
 
 struct ProxyAuthority {
     protocol: String,
-    /// With the port.
+    /// The host with its port.
     host: String,
     user: Option<Secret>,
     password: Option<Secret>,
@@ -120,7 +120,7 @@ fn authority(keys: &SettingSource<'_>, default_protocol: &str) -> Result<Option<
     }))
 }
 
-/// Everything but RFC 3986's unreserved characters percent-encoded.
+/// Percent-encodes everything except the unreserved characters of RFC 3986.
 fn percent_encoded(text: &Secret) -> Secret {
     let text = text.expose();
     let room = String::with_capacity(3 * text.len());
@@ -128,7 +128,7 @@ fn percent_encoded(text: &Secret) -> Secret {
         if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
             encoded.push(char::from(byte));
         } else {
-            // Writing to a `String` does not fail.
+            // Writing to a `String` cannot fail.
             let _ = write!(encoded, "%{byte:02X}");
         }
         encoded

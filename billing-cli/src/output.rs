@@ -1,4 +1,4 @@
-//! Where the result goes: whole or not at all.
+//! The output destination. A file is written in one step.
 
 use std::fs;
 use std::io::{self, BufWriter, IsTerminal, Seek, Write};
@@ -13,14 +13,14 @@ use crate::interrupt;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Destination {
     Stdout,
-    /// A file that is replaced in one step, so that a failure leaves what was there before.
+    /// A file that is replaced in one step, so that a failure leaves the old file.
     File(PathBuf),
-    /// Something that is written to as it stands: a device, a pipe.
+    /// A device or pipe that is written to directly.
     Device(PathBuf),
 }
 
 impl Destination {
-    /// Looks at the place before anything is asked for, so that a wrong one costs nothing.
+    /// Checks the destination before any request is sent, so that a wrong path costs nothing.
     pub(crate) fn open(output: Option<&Path>) -> Result<Self, Failure> {
         let Some(path) = output.filter(|path| *path != Path::new("-")) else {
             return Ok(Self::Stdout);
@@ -28,7 +28,7 @@ impl Destination {
         let refuse = |why: &str| Failure::Usage(format!("--output {}: {why}", path.display()));
         match fs::metadata(path) {
             Ok(there) if there.is_dir() => Err(refuse("it is a directory: name a file in it")),
-            // Through a link to the file behind it, so that the link stays one.
+            // Resolve a link and replace the file it points to, so that the link stays.
             Ok(there) if there.is_file() => {
                 let file = path.canonicalize().map_err(|error| refuse(&error.to_string()))?;
                 Self::can_create_beside(&file).map_err(|error| {
@@ -41,7 +41,7 @@ impl Destination {
                 if path.file_name().is_none() {
                     return Err(refuse("it does not name a file"));
                 }
-                // The kind alone: its own text names the temporary file.
+                // Report the error kind only: the error text names the temporary file.
                 let file = resolve_link(path);
                 Self::can_create_beside(&file).map_err(|error| match error.kind() {
                     io::ErrorKind::NotFound => {
@@ -68,15 +68,15 @@ impl Destination {
         self.write_with(|to| to.write_all(content))
     }
 
-    /// Writes a result that is made while it is written. What goes to standard output may be the beginning of one whose end
-    /// then fails; a file is written whole or not at all.
+    /// Writes a result while it is produced. Standard output may receive a partial result; a file is written
+    /// completely or not at all.
     pub(crate) fn write_with(
         &self,
         content: impl FnOnce(&mut dyn Write) -> io::Result<()>,
     ) -> Result<(), Failure> {
         let written = match self {
             Self::Stdout => match write_buffered(&mut io::stdout().lock(), content) {
-                // Whoever reads has seen enough, as `head` has.
+                // A closed pipe means that the reader has enough, as `head` has.
                 Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
                 written => written,
             },
@@ -89,7 +89,7 @@ impl Destination {
         written.map_err(|error| self.write_failure(error))
     }
 
-    /// Writes a result that may have to be begun anew: `fill` opens a file that is empty each time, and the last one counts.
+    /// Writes a result that may be restarted: `fill` opens an empty file each time, and the last one counts.
     pub(crate) fn write_retryable<T>(
         &self,
         fill: impl FnOnce(&mut dyn FnMut() -> io::Result<fs::File>) -> Result<T, Failure>,
@@ -106,7 +106,7 @@ impl Destination {
             empty.rewind()?;
             Ok(empty)
         })
-        // Only we know where it was to go.
+        // The temporary file does not know its destination, so the error is reported here.
         .map_err(|failure| match failure {
             Failure::Output { error, .. } => failed(error),
             other => other,
@@ -130,7 +130,7 @@ impl Destination {
     }
 }
 
-/// Whether both are one file, whatever they are called and whether it is there yet.
+/// Returns true if both paths name the same file, even through links or before it exists.
 pub(crate) fn is_same_file(one: &Path, other: &Path) -> bool {
     let place = |path: &Path| match path.canonicalize() {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -143,7 +143,7 @@ pub(crate) fn is_same_file(one: &Path, other: &Path) -> bool {
     place(one) == place(other)
 }
 
-/// Whether a device is a terminal. A pipe is not opened for that: its reader would see it end.
+/// Returns true if a device is a terminal. Does not open a pipe, because its reader would see it end.
 #[cfg(unix)]
 fn is_terminal(path: &Path) -> bool {
     use std::os::unix::fs::FileTypeExt;
@@ -156,8 +156,8 @@ fn is_terminal(_: &Path) -> bool {
     false
 }
 
-/// The file that a link leads to which is not there yet; a path that is no link is the file itself. Links that lead in a circle
-/// are no such thing: the system has refused them before.
+/// Returns the target of a link, even if it does not exist yet. Other paths are returned as they are. Link
+/// cycles cannot occur: the system has rejected them before.
 fn resolve_link(path: &Path) -> PathBuf {
     match (fs::read_link(path), path.parent()) {
         (Ok(to), Some(folder)) => resolve_link(&folder.join(to)),
@@ -165,23 +165,23 @@ fn resolve_link(path: &Path) -> PathBuf {
     }
 }
 
-/// Writes a new file and puts it in the place of the old one in one step. A file of ours keeps its permissions: whoever opened
-/// it to others meant to.
+/// Writes a new file and replaces the old one in one step. The permissions of an own file are kept, because
+/// the user chose them.
 fn replace(path: &Path, content: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
     let mut temporary = TemporaryFile::create_beside(path)?;
     write_buffered(temporary.file(), content)?;
     temporary.replace(path)
 }
 
-/// The same for a file of the program's own, which is its owner's alone whatever it was before.
+/// Replaces a file of the program itself, readable by its owner only.
 pub(crate) fn replace_private(path: &Path, content: &[u8]) -> io::Result<()> {
     let mut temporary = TemporaryFile::create_beside(path)?;
     write_buffered(temporary.file(), |to| to.write_all(content))?;
     temporary.rename(path)
 }
 
-/// Gives a new file the permissions of the old one, unless that is somebody else's: they may have laid it there, open to all,
-/// to read what will be written.
+/// Copies the permissions of the old file to the new one, unless the old one belongs to another user, who
+/// could have made it public to read the result.
 #[cfg(unix)]
 fn copy_permissions(old: &fs::Metadata, file: &fs::File) -> io::Result<()> {
     use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
@@ -191,7 +191,7 @@ fn copy_permissions(old: &fs::Metadata, file: &fs::File) -> io::Result<()> {
     }
     let mut permissions = old.permissions();
     if old.gid() != new.gid() && fchown(file, None, Some(old.gid())).is_err() {
-        // It was opened to another group than this would be.
+        // The new file may belong to another group, so drop the group permissions.
         permissions.set_mode(permissions.mode() & !0o070);
     }
     file.set_permissions(permissions)
@@ -220,7 +220,8 @@ fn write_buffered(
 
 const BUFFER_BYTES: usize = 1 << 16;
 
-/// A temporary file that an interruption removes as well. Only its owner can read it: what it holds is business figures.
+/// A temporary file that an interrupt removes too. Only its owner can read it, because it contains business
+/// figures.
 struct TemporaryFile(Option<(fs::File, TempPath)>);
 
 impl TemporaryFile {
@@ -236,7 +237,7 @@ impl TemporaryFile {
         Self::create_beside(&std::env::temp_dir().join("x"))
     }
 
-    /// In the place of the old one, with its permissions.
+    /// Replaces the old file and keeps its permissions.
     fn replace(mut self, path: &Path) -> io::Result<()> {
         if let Ok(old) = fs::metadata(path) {
             copy_permissions(&old, self.file())?;
@@ -318,7 +319,7 @@ mod tests {
             let _ = fs::remove_file(&path);
             fs::write(&path, "old").unwrap();
             fs::set_permissions(&path, fs::Permissions::from_mode(0o666)).unwrap();
-            // Only root can give a file away, and without it there is nothing to be seen here.
+            // Only root can change the owner of a file; other users skip this test.
             chown(&path, uid, gid).ok()?;
             Destination::open(Some(&path)).unwrap().write(b"new").unwrap();
             let there = fs::metadata(&path).unwrap();
@@ -414,7 +415,7 @@ mod tests {
             assert!(matches!(destination, Destination::Device(_)), "{}", path.display());
             destination.is_terminal()
         };
-        // Opened, it is a terminal that nobody else has.
+        // An opened `/dev/ptmx` is a terminal of this process alone.
         assert!(special(Path::new("/dev/ptmx")));
         assert!(!special(Path::new("/dev/null")));
         let folder = tempfile::tempdir().unwrap();
@@ -435,7 +436,7 @@ mod tests {
         assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
         assert_eq!(fs::read_to_string(&file).unwrap(), "new");
 
-        // The same where the file is still to be made.
+        // The destination file does not exist yet.
         fs::remove_file(&file).unwrap();
         let second = folder.path().join("second");
         std::os::unix::fs::symlink("link", &second).unwrap();

@@ -1,4 +1,4 @@
-//! The profiles of `~/.gc/config.toml`, which the vendor's command line writes.
+//! The profiles of `~/.gc/config.toml`, the file of Genesys Cloud's own CLI.
 
 use std::fmt;
 use std::io;
@@ -8,23 +8,23 @@ use std::path::Path;
 use billing_core::Secret;
 use toml::{Table, Value};
 
-/// One table of the file.
+/// A profile: one table of the file.
 pub struct Profile {
-    /// Its name.
+    /// The name of the profile.
     pub name: String,
     settings: WipedTable,
 }
 
-/// What a profile cannot be used for, in a sentence that names the way out.
+/// The reason why a profile cannot be used, with advice.
 #[derive(Debug)]
 pub struct ProfileError(pub String);
 
-/// Which profile is meant if none is named.
+/// The profile that is used if none is named.
 pub const DEFAULT: &str = "DEFAULT";
 
 impl Profile {
-    /// Reads the profile `name` from `file`. Without a name the default one, which need not be there, and neither need
-    /// the file.
+    /// Reads the profile `name` from `file`. Without a name it reads the default profile, and a missing file
+    /// or default profile is not an error.
     pub fn read(file: Option<&Path>, name: Option<&str>) -> Result<Option<Self>, ProfileError> {
         let Some(file) = file else {
             return match name {
@@ -47,11 +47,11 @@ impl Profile {
         }
     }
 
-    /// Finds the profile in the text of the file, which is called `place` in errors.
+    /// Parses the file and returns the profile. Errors call the file `place`.
     pub fn parse(text: &str, place: &str, name: Option<&str>) -> Result<Option<Self>, ProfileError> {
         let parsed = text.parse().map(WipedTable);
         let mut file = parsed.map_err(|error: toml::de::Error| {
-            // Not the error's own text: it quotes the line, and a secret may stand there.
+            // Do not use the full error text: it quotes the line, which may contain a secret.
             let start = error.span().map_or(0, |span| span.start);
             let line = text.bytes().take(start).filter(|byte| *byte == b'\n').count() + 1;
             ProfileError(format!("{place} is not valid TOML, line {line}: {}", error.message()))
@@ -81,7 +81,7 @@ impl Profile {
         }
     }
 
-    /// The text of a key, which may be a secret; `None` where it is missing or empty.
+    /// Returns the value of a key, which may be a secret; `None` if it is missing or empty.
     pub fn get(&self, key: &str) -> Result<Option<Secret>, ProfileError> {
         match self.settings.0.get(key) {
             None => Ok(None),
@@ -96,8 +96,8 @@ impl Profile {
         }
     }
 
-    /// The pairs of a list of tables such as `[[DEFAULT_REGION.gateway_pathparams]]`, or of one table, by the names of their
-    /// two keys. `None` where its form is another.
+    /// Returns the pairs of a list of tables such as `[[DEFAULT_REGION.gateway_pathparams]]`, or of one
+    /// table, by the names of their two keys. Returns `None` if the value has another form.
     pub fn name_value_pairs(&self, key: &str, name: &str, value: &str) -> Option<Vec<(String, String)>> {
         let of = |table: &Table| {
             let text = |key: &str| table.get(key).and_then(Value::as_str).map(str::to_owned);
@@ -113,13 +113,13 @@ impl Profile {
 }
 
 impl fmt::Debug for Profile {
-    /// Without the values, some of which are secrets, and without the keys, as one that is in the wrong place may be too.
+    /// Omits the values and keys: values can be secret, and a secret can be misplaced as a key.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Profile").field("name", &self.name).field("keys", &self.settings.0.len()).finish()
     }
 }
 
-/// A table whose texts, some of which are secrets, are overwritten when it is dropped.
+/// A table whose strings, some of them secret, are overwritten on drop.
 struct WipedTable(Table);
 
 impl Drop for WipedTable {
@@ -130,7 +130,7 @@ impl Drop for WipedTable {
 
 fn wipe(value: &mut Value) {
     match value {
-        // What a secret has taken over it overwrites.
+        // A key can hold a misplaced secret too, so overwrite it as well.
         Value::String(text) => drop(Secret::new(mem::take(text))),
         Value::Array(values) => values.iter_mut().for_each(wipe),
         Value::Table(table) => table.iter_mut().for_each(|(_, value)| wipe(value)),

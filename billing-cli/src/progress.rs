@@ -1,4 +1,4 @@
-//! A line on the terminal that says what is being waited for.
+//! Progress on the terminal.
 
 use std::cell::{Cell, RefCell};
 use std::io::{IsTerminal, stderr};
@@ -12,12 +12,13 @@ use crate::interrupt;
 use crate::log::Verbosity;
 use crate::text::printable;
 
-/// Shown on standard error when that is a terminal and nothing else is written to it; gone when it is dropped.
+/// A progress line on standard error, shown if that is a terminal and nothing else is written to it. It
+/// disappears on drop.
 pub(crate) struct RequestBar {
     bar: ProgressBar,
     operation: Operation,
     requests: Cell<u32>,
-    /// Of what comes in parts, how many there are already.
+    /// The number of items read so far.
     read: RefCell<String>,
 }
 
@@ -28,7 +29,7 @@ impl RequestBar {
         Self { bar, operation, requests: Cell::new(0), read: RefCell::default() }
     }
 
-    /// Says from now on what there is already: `3 pages`.
+    /// Sets the number of items read so far: `3 pages`.
     pub(crate) fn set_read(&self, parts: &str) {
         *self.read.borrow_mut() = format!("{parts} read, ");
     }
@@ -53,7 +54,7 @@ impl RequestBar {
     }
 }
 
-/// A bar for a run over many organisations, under the same conditions.
+/// A progress bar for a run over many organisations, shown under the same conditions.
 pub(crate) struct FleetBar(ProgressBar);
 
 impl FleetBar {
@@ -68,7 +69,7 @@ impl FleetBar {
         self.0.set_message(printable_message(&fleet_message(progress)));
     }
 
-    /// Says something that stays, above the bar.
+    /// Prints a permanent line above the bar.
     pub(crate) fn suspend(&self, say: impl FnOnce()) {
         self.0.suspend(say);
     }
@@ -81,7 +82,7 @@ impl Drop for FleetBar {
     }
 }
 
-/// A word that the result is being made and written, under the same conditions.
+/// A message that the result is being rendered and written, shown under the same conditions.
 pub(crate) struct WritingBar(ProgressBar);
 
 impl WritingBar {
@@ -99,8 +100,8 @@ impl Drop for WritingBar {
     }
 }
 
-/// All of it in the width of a usual terminal, beside the bar: how many are done and failed, how fast, and when it will be
-/// finished; where there is more room, also what all wait for.
+/// Formats the state for a terminal of usual width: organisations done and failed, the speed, and the
+/// expected end. On a wider terminal it adds the reason for the current wait.
 fn fleet_message(progress: &FleetProgress) -> String {
     let FleetProgress { at, organizations, done, incomplete: failed, answers_per_minute: per_minute, .. } =
         progress;
@@ -120,12 +121,12 @@ fn fleet_message(progress: &FleetProgress) -> String {
     parts.join("; ")
 }
 
-/// What a bar says. It may hold what the server said, such as a status that is new to us.
+/// Escapes the message of a bar. It can contain server text, such as an unknown status.
 fn printable_message(text: &str) -> String {
     printable(text).into_owned()
 }
 
-/// A bar by a template, hidden where there is no terminal or something else is said there.
+/// Creates a bar from a template; hidden if there is no terminal or something else is written there.
 fn new_bar(template: &'static str, verbosity: Verbosity) -> ProgressBar {
     let shown = verbosity == Verbosity::Normal && stderr().is_terminal();
     let target = match shown {
@@ -133,7 +134,7 @@ fn new_bar(template: &'static str, verbosity: Verbosity) -> ProgressBar {
         false => ProgressDrawTarget::hidden(),
     };
     let bar = ProgressBar::with_draw_target(None, target);
-    // The template is a constant; should it be wrong, the default shows as well.
+    // The template is constant. If it is invalid, the default is used.
     if let Ok(style) = ProgressStyle::with_template(template) {
         bar.set_style(style);
     }
@@ -194,7 +195,7 @@ mod tests {
             (progress(5000, 2, seconds(0)), "5000 of 5000, 2 failed; 300 a minute"),
         ] {
             assert_eq!(fleet_message(&progress), said);
-            // The bar stands before it.
+            // The bar precedes the text.
             assert!("⠋ ████████ ".chars().count() + said.len() <= 80, "{said}");
         }
     }

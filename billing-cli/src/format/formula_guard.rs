@@ -1,10 +1,10 @@
-//! Cells that no spreadsheet runs.
+//! Escaping of cells that a spreadsheet would evaluate as formulas.
 
 use std::borrow::Cow;
 
-/// A cell that no spreadsheet takes for a formula, nor for several cells of which one is a formula, as those do that separate
-/// by semicolons; without control characters. A plain number stays one, a negative one too; and so do the marks of languages
-/// that are written from right to left, which are part of names.
+/// Escapes text so that no spreadsheet reads it, or a part of it after a semicolon, as a formula. Removes
+/// control characters. Plain numbers, also negative ones, stay numbers, and the marks of right-to-left
+/// scripts stay, because they are part of names.
 pub fn guarded(cell: &str) -> Cow<'_, str> {
     let steers = |c: char| c.is_control() && !matches!(c, '\t' | '\n' | '\r');
     let cell = match cell.contains(steers) {
@@ -23,7 +23,7 @@ pub fn guarded(cell: &str) -> Cow<'_, str> {
     Cow::Owned(marked + &cell[from..])
 }
 
-/// A cell without what made it harmless.
+/// Removes the escaping of [`guarded`].
 pub fn unguarded(cell: &str) -> Cow<'_, str> {
     let marked = || formula_starts(cell).filter(|(_, marked)| *marked);
     if marked().next().is_none() {
@@ -37,8 +37,8 @@ pub fn unguarded(cell: &str) -> Cow<'_, str> {
     Cow::Owned(plain + &cell[from..])
 }
 
-/// Where in a cell a formula could begin, and whether it has a mark before it already: at the beginning of the cell and after
-/// what others separate cells and rows by, be there blanks or quotes before it or not.
+/// The positions in a cell where a formula can begin: the start of the cell, and after a character that some
+/// programs use as cell or row separator, with or without blanks or quotes between.
 fn formula_starts(cell: &str) -> impl Iterator<Item = (usize, bool)> {
     enum FormulaScan {
         Begin,
@@ -50,9 +50,9 @@ fn formula_starts(cell: &str) -> impl Iterator<Item = (usize, bool)> {
         let marked = matches!(before, FormulaScan::Marked);
         *place = match (before, c) {
             (_, ';' | '|' | '\t' | '\n' | '\r') => FormulaScan::Begin,
-            // One more goes before those that are there, so that no name is read as another.
+            // Add one mark to existing marks, so that unescaping restores the original text.
             (FormulaScan::Begin | FormulaScan::Marked, TEXT_PREFIX) => FormulaScan::Marked,
-            // The full-width forms count as the narrow ones in some languages.
+            // Some locales read the full-width forms as the narrow characters.
             (FormulaScan::Begin | FormulaScan::Marked, '=' | '+' | '-' | '@' | '＝' | '＋' | '－' | '＠') =>
             {
                 return Some(Some((at, marked)));
@@ -65,7 +65,7 @@ fn formula_starts(cell: &str) -> impl Iterator<Item = (usize, bool)> {
     cell.char_indices().scan(FormulaScan::Begin, place).flatten()
 }
 
-/// What makes text of a cell.
+/// The character that makes a cell text.
 const TEXT_PREFIX: char = '\'';
 
 pub(super) fn is_negative_number(cell: &str) -> bool {

@@ -1,5 +1,6 @@
-//! Tables and lines that fit the terminal. The table library measures, wraps and aligns; here is decided which columns
-//! give way: the first by wrapping, then the less important ones by being left out, by name.
+//! Tables and lines that fit the terminal. The table library measures, wraps and aligns. This module decides
+//! which columns give way: first the first column wraps, then the least important columns are dropped and
+//! named.
 
 use comfy_table::presets::NOTHING;
 use comfy_table::{Attribute, CellAlignment, Color, ColumnConstraint, Table, Width};
@@ -7,10 +8,10 @@ use comfy_table::{Attribute, CellAlignment, Color, ColumnConstraint, Table, Widt
 use super::paint::{TextStyle, UseColor};
 use crate::text::printable;
 
-/// Where a table is shown.
+/// The width and colour of a table.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct TableStyle {
-    /// How many columns the terminal has; `None` where the result goes elsewhere.
+    /// The width of the terminal in columns; `None` if the output is not a terminal.
     pub(crate) width: Option<u16>,
     pub(crate) color: UseColor,
 }
@@ -24,13 +25,13 @@ pub(crate) struct GridColumn {
 }
 
 impl GridColumn {
-    /// `drop_rank`: left out where there is no room, those with the highest drop_rank first.
+    /// Creates a column. On a narrow terminal, columns with the highest `drop_rank` are dropped first.
     pub(crate) fn new(title: &str, numbers: bool, drop_rank: Option<u8>) -> Self {
         Self { title: printable(title).into_owned(), numbers, drop_rank }
     }
 }
 
-/// A cell. What it shows cannot steer the terminal, wherever it came from.
+/// A cell. Its text is escaped and cannot control the terminal.
 #[derive(Clone, Debug)]
 pub(crate) struct GridCell {
     text: String,
@@ -51,11 +52,11 @@ impl GridCell {
     }
 }
 
-/// Rows under columns.
+/// A table of rows and columns.
 #[derive(Debug)]
 pub(crate) struct Grid {
     columns: Vec<GridColumn>,
-    /// Whether any row has something to show in the column.
+    /// True for each column in which any row has text.
     filled: Vec<bool>,
     blocks: Vec<Block>,
 }
@@ -71,12 +72,12 @@ impl Grid {
         }
     }
 
-    /// A line of its own above the rows that follow.
+    /// Adds a heading above the rows that follow.
     pub(crate) fn heading(&mut self, text: &str) {
         self.blocks.push(Block::Heading(text.to_owned()));
     }
 
-    /// A row: a cell for each column, the first of them set in by `indent`.
+    /// Adds a row with one cell per column. The first cell is indented by `indent`.
     pub(crate) fn row(&mut self, indent: u16, cells: Vec<GridCell>) {
         for (filled, cell) in self.filled.iter_mut().zip(&cells) {
             *filled |= !cell.text.is_empty();
@@ -93,7 +94,7 @@ impl Grid {
         }
     }
 
-    /// The lines, in the width of the terminal where there is one and that can be.
+    /// Renders the lines, within the terminal width if there is one and if possible.
     pub(crate) fn render(self, look: TableStyle) -> String {
         let mut widths = self.natural_widths();
         let left_out = self.fit_to(&mut widths, look.width.map_or(usize::MAX, usize::from));
@@ -130,7 +131,7 @@ impl Grid {
         text
     }
 
-    /// The width that each column would like to have; nothing for one that has nothing to show.
+    /// Returns the preferred width of each column, or zero for an empty column.
     fn natural_widths(&self) -> Vec<Option<usize>> {
         let mut widths: Vec<Option<usize>> =
             self.filled.iter().enumerate().map(|(at, filled)| (*filled || at == 0).then_some(0)).collect();
@@ -145,7 +146,8 @@ impl Grid {
         widths
     }
 
-    /// Narrows the first column and takes others away until all fit; the titles of those that were taken.
+    /// Narrows the first column and drops others until the table fits. Returns the titles of the dropped
+    /// columns.
     fn fit_to(&self, widths: &mut [Option<usize>], limit: usize) -> Vec<String> {
         let all = widths.to_vec();
         let wanted = all.first().copied().flatten().unwrap_or_default();
@@ -175,7 +177,7 @@ impl Grid {
     }
 }
 
-/// Text in lines that fit, each set in by `indent`.
+/// Wraps text to the width and indents each line by `indent`.
 pub(crate) fn paragraph(text: &str, indent: u16, ink: TextStyle, look: TableStyle) -> String {
     let mut table = bare_table();
     table.add_row([GridCell::new(text, ink)]);
@@ -188,14 +190,15 @@ pub(crate) fn paragraph(text: &str, indent: u16, ink: TextStyle, look: TableStyl
     render_table(table, look.color)
 }
 
-/// How many columns the terminal has that the program writes to.
+/// Returns the width of the terminal that the program writes to.
 pub(crate) fn terminal_width() -> Option<u16> {
-    // Some terminals do not know and say 0.
+    // Some terminals report a width of 0.
     Table::new().width().filter(|width| *width > 0)
 }
 
-/// What is laid out together. The library sets in whole columns only, so that what is set in differently is a table of
-/// its own. All get the same widths beforehand, which is also faster than to let the library find them.
+/// Rows that are laid out together. The library indents whole columns only, so rows with a different indent
+/// form a table of their own. All tables get the same widths in advance, which is also faster than letting
+/// the library compute them.
 #[derive(Debug)]
 enum Block {
     Heading(String),
@@ -216,7 +219,7 @@ impl From<GridCell> for comfy_table::Cell {
 
 fn bare_table() -> Table {
     let mut table = Table::new();
-    // Whether it looks for a terminal, its width and its colour is not left to the library.
+    // Do not let the library detect the terminal, its width or colour.
     table.load_style(NOTHING).force_no_tty().style_text_only();
     table
 }
@@ -227,7 +230,7 @@ fn fixed_width(width: usize) -> ColumnConstraint {
 
 fn render_table(mut table: Table, paint: UseColor) -> String {
     if paint.is_on() {
-        // Otherwise NO_COLOR, of which `paint` knows, would count against `--color always`.
+        // Otherwise the library would apply NO_COLOR even with `--color always`.
         crossterm::style::force_color_output(true);
         table.enforce_styling();
     }
@@ -235,7 +238,7 @@ fn render_table(mut table: Table, paint: UseColor) -> String {
 }
 
 const GAP: u16 = 2;
-/// Before the first column gets less than this, others are left out.
+/// The minimum width of the first column; below it, other columns are dropped.
 const MIN_FIRST_WIDTH: usize = 20;
 
 #[cfg(test)]

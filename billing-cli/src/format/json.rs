@@ -1,4 +1,4 @@
-//! JSON, as text: the server's own numbers and the order of its fields stay as they came, byte for byte.
+//! JSON as text: the server's numbers and field order are kept byte for byte.
 
 use std::borrow::Cow;
 use std::io::{self, Write};
@@ -8,7 +8,7 @@ use billing_core::values::is_printable;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-/// `object` with one more field at its end. `object` is the text of a JSON object that has no such field.
+/// Appends a field to `object`, the text of a JSON object that has no such field.
 pub(crate) fn with_field(
     object: &str,
     name: &str,
@@ -21,7 +21,7 @@ pub(crate) fn with_field(
     Ok(format!("{inside}{comma}{name}:{value}}}"))
 }
 
-/// The same JSON in one line, without the white space between its tokens.
+/// Removes the white space between tokens, so that the JSON is on one line.
 pub(crate) fn compact(json: &str) -> Cow<'_, str> {
     if !json.contains(|c: char| c.is_ascii_whitespace()) {
         return Cow::Borrowed(json);
@@ -40,10 +40,10 @@ pub(crate) fn compact(json: &str) -> Cow<'_, str> {
     Cow::Owned(kept.collect())
 }
 
-/// The same JSON without what could steer a terminal. Such characters stand in strings only, where an escape says the
-/// same.
+/// Escapes characters that could control a terminal. They occur only inside strings, where an escape has the
+/// same meaning.
 fn escape_for_terminal(json: &str) -> Cow<'_, str> {
-    // Between tokens JSON has white space of its own.
+    // Between tokens only JSON's own white space can occur.
     let escapes = |c: char| !is_printable(c) && !matches!(c, '\n' | '\r' | '\t');
     if !json.contains(escapes) {
         return Cow::Borrowed(json);
@@ -59,7 +59,7 @@ fn escape_for_terminal(json: &str) -> Cow<'_, str> {
     Cow::Owned(text)
 }
 
-/// The entities of the pages of a list, each as it stands in its page.
+/// Returns the entities of the pages of a list, each as text of its page.
 pub(crate) fn entities<'a>(pages: impl Iterator<Item = &'a str>) -> Result<Vec<&'a str>, serde_json::Error> {
     #[derive(Deserialize)]
     struct RawPage<'a> {
@@ -74,7 +74,7 @@ pub(crate) fn entities<'a>(pages: impl Iterator<Item = &'a str>) -> Result<Vec<&
     Ok(all)
 }
 
-/// An array, an element on each line.
+/// Joins elements to an array with one element per line.
 pub(crate) fn join_array<T: AsRef<str>>(elements: &[T]) -> String {
     let elements: Vec<&str> = elements.iter().map(AsRef::as_ref).collect();
     match elements.is_empty() {
@@ -83,13 +83,13 @@ pub(crate) fn join_array<T: AsRef<str>>(elements: &[T]) -> String {
     }
 }
 
-/// Elements as lines, without the white space between their tokens.
+/// Joins elements to lines, without white space between tokens.
 pub(crate) fn join_lines<T: AsRef<str>>(elements: &[T]) -> String {
     elements.iter().map(|element| compact(element.as_ref()).into_owned() + "\n").collect()
 }
 
-/// A line for each resource: the resource as it stands in the body, after the name and the total of its usage. A usage that
-/// lists no resources has a line too, so that its total is not lost.
+/// Writes one line per resource: the resource as in the body, after the name and total of its usage. A usage
+/// without resources gets a line too, so that its total is not lost.
 pub(crate) fn usage_lines(report: &PackedReport, terminal: bool, mut to: impl Write) -> io::Result<()> {
     for usage in report.usages() {
         let mut head = format!("{{\"usage\":{}", serde_json::to_string(&usage.name())?);
@@ -111,7 +111,7 @@ pub(crate) fn usage_lines(report: &PackedReport, terminal: bool, mut to: impl Wr
     Ok(())
 }
 
-/// JSON as it is delivered: on a terminal without what could steer it, and with a line end.
+/// Writes JSON with a line end, escaped for a terminal if `terminal` is true.
 pub(crate) fn write(json: &str, terminal: bool, mut to: impl Write) -> io::Result<()> {
     to.write_all(terminal_safe(json, terminal).as_bytes())?;
     if json.is_empty() || json.ends_with('\n') { Ok(()) } else { to.write_all(b"\n") }

@@ -1,4 +1,4 @@
-//! How results are rendered.
+//! The renderers of the output formats.
 
 pub(crate) mod csv;
 pub(crate) mod document;

@@ -1,25 +1,26 @@
-//! Colour, where it is wanted.
+//! Coloured text.
 
 use crate::args::ColorWhen;
 
-/// What a piece of text is, for its colour.
+/// The style of a piece of text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum TextStyle {
     Plain,
     /// A heading or a total.
     Strong,
-    /// What costs extra or is amiss.
+    /// Overage or a problem.
     Alarm,
-    /// What only explains.
+    /// Explanatory text.
     Faint,
 }
 
-/// Whether there is colour.
+/// True if colour is used.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct UseColor(bool);
 
 impl UseColor {
-    /// `terminal`: whether the result goes to one. `no_color` and `term` are the variables of those names.
+    /// Decides about colour. `terminal` is true if the output is a terminal. `no_color` and `term` are the
+    /// variables of those names.
     pub(crate) fn new(color: ColorWhen, terminal: bool, no_color: Option<&str>, term: Option<&str>) -> Self {
         Self(match color {
             ColorWhen::Always => true,

@@ -1,11 +1,11 @@
-//! Tables for people.
+//! Tables for the terminal.
 
 use super::document::{self, Document, Emphasis, Fact, Formats, Note, Sheet, Sum};
 use super::grid::{Grid, GridCell, GridColumn, TableStyle, paragraph};
 use super::paint::TextStyle;
 use crate::text::count;
 
-/// The title, the facts, and each table with what it comes to.
+/// Renders the title, the facts, and each table with its sums.
 pub(crate) fn render(document: &Document, look: TableStyle) -> String {
     let mut page = TextPage { text: String::new(), look };
     page.line(TextStyle::Strong, &document.title);
@@ -61,7 +61,7 @@ fn rows(sheet: &Sheet) -> Grid {
 
 fn cell(cell: &document::Cell, kind: document::ColumnKind) -> Option<GridCell> {
     let shown = cell.display_text(kind);
-    // The mark stands out without colour too.
+    // The mark shows overage without colour too.
     let shown = if cell.tone == Emphasis::Overage { format!("! {shown}") } else { shown };
     Some(GridCell::new(&shown, ink(cell.tone)))
 }
@@ -75,7 +75,7 @@ fn ink(tone: Emphasis) -> TextStyle {
     }
 }
 
-/// Text that grows by lines that fit.
+/// A text page built line by line, wrapped to the terminal width.
 struct TextPage {
     text: String,
     look: TableStyle,

@@ -1,4 +1,4 @@
-//! A list of organisations in a file: an id a line, and perhaps a name.
+//! The file format of organisation lists: one id per line, optionally with a name.
 
 use std::borrow::Cow;
 
@@ -6,19 +6,19 @@ use csv::{Position, ReaderBuilder, Trim};
 
 use super::{QueriedOrg, unguarded};
 
-/// What a file names.
+/// The content of a list file.
 #[derive(Debug, Default)]
 pub struct OrgList {
-    /// The organisations, in the order of the file.
+    /// The organisations in file order.
     pub organizations: Vec<QueriedOrg>,
-    /// How many more, whose trust is not enabled.
+    /// The number of skipped organisations whose trust is not enabled.
     pub disabled: usize,
 }
 
-/// CSV by commas, semicolons or tabs: an id a line, and after it a name; `#` begins a comment, and a first line may name the
-/// columns. What `trustors --format csv` prints is read as it was meant.
+/// Parses CSV separated by commas, semicolons or tabs: an id and an optional name per line. `#` starts a
+/// comment, and a first line can name the columns. The output of `trustors --format csv` is accepted.
 pub fn parse(text: &str) -> Result<OrgList, String> {
-    // One sort of line end. Blanks around a line are not part of it; a tab at its beginning is an empty cell.
+    // Normalize line ends. Blanks around a line are removed, but a leading tab is an empty cell.
     let text = text.trim_start_matches('\u{feff}').replace("\r\n", "\n").replace('\r', "\n");
     let lines: Vec<&str> = text.split('\n').map(|line| line.trim_matches(' ')).collect();
     let delimiter = lines
@@ -41,7 +41,7 @@ pub fn parse(text: &str) -> Result<OrgList, String> {
     for record in reader.records() {
         let record = record.map_err(|error| error.to_string())?;
         let mut cells: Vec<&str> = record.iter().collect();
-        // No id has a tab: the delimiter of this line is another.
+        // Ids contain no tabs, so this line uses another delimiter.
         if let [only] = cells[..] {
             cells = only.split('\t').map(str::trim).collect();
         }
@@ -77,7 +77,8 @@ fn is_blank_or_comment(line: &str) -> bool {
     line.trim().is_empty() || line.starts_with('#')
 }
 
-/// The line of a quote that is not closed before the end of its cell, if there is one: it would swallow the lines after it.
+/// Returns the line of the first quote that is not closed at the end of its cell. Such a quote would swallow
+/// the lines after it.
 fn first_bad_quote(text: &str, delimiter: char) -> Option<usize> {
     enum CsvState {
         Line,
@@ -109,14 +110,14 @@ fn first_bad_quote(text: &str, delimiter: char) -> Option<usize> {
     matches!(at, CsvState::Quoted).then_some(opened)
 }
 
-/// The line of a record, before which there may be lines that say nothing.
+/// Returns the line number of a record, which can follow blank lines or comments.
 fn line_number(text: &str, position: Option<&Position>) -> usize {
     let at = position.and_then(|position| usize::try_from(position.byte()).ok()).unwrap_or_default();
     let (before, from) = text.split_at_checked(at).unwrap_or(("", text));
     before.matches('\n').count() + from.split('\n').take_while(|line| is_blank_or_comment(line)).count() + 1
 }
 
-/// Where the cells of a line are.
+/// The positions of the cells in a line.
 #[derive(Clone, Copy)]
 struct ColumnIndexes {
     id: usize,
@@ -125,10 +126,10 @@ struct ColumnIndexes {
 }
 
 impl ColumnIndexes {
-    /// Of a list without a heading.
+    /// The columns of a list without a heading.
     const DEFAULT: Self = Self { id: 0, name: Some(1), enabled: None };
 
-    /// By a heading, in the words of what this program prints.
+    /// Reads the columns from a heading with the column names of this program's output.
     fn from_heading(heading: &[&str]) -> Option<Self> {
         let at = |names: &[&str]| {
             heading.iter().position(|cell| names.iter().any(|name| cell.eq_ignore_ascii_case(name)))
@@ -175,7 +176,7 @@ mod tests {
             let read: Vec<_> = read.iter().map(|n| (n.id.as_str(), n.name.as_deref())).collect();
             assert_eq!(read, [("o-1", Some("A")), ("o-2", Some("B"))], "{text:?}");
         }
-        // A second heading is an id like any other.
+        // A second heading is read as an id.
         assert_eq!(parse("id\no-1\nid\n").unwrap().organizations.len(), 2);
     }
 

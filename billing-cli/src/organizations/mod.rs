@@ -1,4 +1,4 @@
-//! Organisations that are asked about, and files that name them.
+//! Queried organisations, and files that list them.
 
 pub mod list;
 
@@ -16,30 +16,30 @@ use crate::text::count;
 
 use list::OrgList;
 
-/// An organisation that is asked about. The answer need not say whose it is.
+/// An organisation to query. Its response may not name it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct QueriedOrg {
-    /// The id that is asked for.
+    /// The requested id.
     pub id: OrgId,
-    /// What we know of its name before it is asked about.
+    /// The name known before the request.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
 }
 
 impl QueriedOrg {
-    /// What the answer calls it, or else what we do.
+    /// Returns the id in the response, or else the requested id.
     pub(crate) fn id_for<'a>(&'a self, overview: &'a TrusteeOverview) -> &'a str {
         let sent = overview.organization.as_ref().and_then(|organization| organization.id.as_deref());
         sent.unwrap_or(self.id.as_str())
     }
 
-    /// The same of its name, if anybody says one.
+    /// Returns the name in the response, or else the name known before, if any.
     pub(crate) fn name_for<'a>(&'a self, overview: &'a TrusteeOverview) -> Option<&'a str> {
         let sent = overview.organization.as_ref().and_then(|organization| organization.name.as_deref());
         sent.or(self.name.as_deref())
     }
 
-    /// Whether we know something of it that the answer does not say.
+    /// Returns true if the response lacks an id or name that is known here.
     pub(crate) fn is_missing_in(&self, overview: &TrusteeOverview) -> bool {
         let sent = overview.organization.as_ref();
         let says_id = sent.is_some_and(|organization| organization.id.is_some());
@@ -54,7 +54,7 @@ impl From<OrgId> for QueriedOrg {
     }
 }
 
-/// Reads the file; `-` is standard input.
+/// Reads a list file; `-` is standard input.
 pub(crate) fn read_list(path: &Path, verbosity: Verbosity) -> Result<Vec<QueriedOrg>, Failure> {
     let mut text = String::new();
     let read = match path == Path::new("-") {
@@ -77,7 +77,7 @@ pub(crate) fn read_list(path: &Path, verbosity: Verbosity) -> Result<Vec<Queried
     Ok(named)
 }
 
-/// Says of organisations that they are not asked about, as nothing but a refusal would come.
+/// Notes the skipped organisations whose trust is disabled: the server would refuse a request about them.
 pub(crate) fn note_disabled(off: usize, verbosity: Verbosity) {
     if off > 0 {
         let off = count(off, "organisation is", "organisations are");
@@ -94,7 +94,7 @@ pub(crate) mod tests {
     use super::*;
     use crate::{format, views};
 
-    /// Somebody, for documents of an answer that need not say whose it is.
+    /// Returns a sample organisation for documents of responses that do not name theirs.
     pub(crate) fn asked() -> QueriedOrg {
         "asked-1".parse::<OrgId>().unwrap().into()
     }
@@ -147,7 +147,7 @@ pub(crate) mod tests {
         fn no_name_that_trustors_prints_is_read_as_another(
             listed in vec(("[-=+@＝;|,'\"#a1.]{1,8}", "[-=+@＝;|,'\"#a1. \t\n]{0,12}"), 1..4),
         ) {
-            // Blanks around a line are no part of it.
+            // Blanks around a line are ignored.
             let unblanked = |name: &str| {
                 let lines: Vec<&str> = name.split('\n').map(|line| line.trim_matches(' ')).collect();
                 Some(lines.join("\n").trim().to_owned()).filter(|name| !name.is_empty())

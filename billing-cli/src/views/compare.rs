@@ -1,4 +1,4 @@
-//! Billing periods side by side.
+//! The view of billing periods side by side.
 
 use std::collections::BTreeSet;
 
@@ -13,7 +13,7 @@ use crate::format::document::{
     Cell, Column, ColumnKind, Document, Emphasis, Fact, Formats, Group, Note, Row, Sheet, Value, period,
 };
 
-/// What the periods come to, then usage, overage and charges row by row; for spreadsheets all in one row.
+/// Builds the totals of the periods, then usage, overage and charges by row; spreadsheets get all in one row.
 pub(crate) fn comparison(org: &OrgId, name: Option<&str>, comparison: &Comparison) -> Document {
     let periods = &comparison.trend.periods;
     let mut currencies: Vec<&str> = periods.iter().filter_map(|period| period.currency.as_deref()).collect();
@@ -30,13 +30,13 @@ pub(crate) fn comparison(org: &OrgId, name: Option<&str>, comparison: &Compariso
     Document { title: name.unwrap_or(org.as_str()).to_owned(), facts, sheets }
 }
 
-/// What is compared of a row.
+/// A measure of a row that is compared.
 struct Measure {
     key: &'static str,
     title: &'static str,
     kind: ColumnKind,
     figures: fn(&ComparedRow) -> Option<&PeriodFigures>,
-    /// Whether its figures stand out where they are over (B4).
+    /// True if figures are emphasized when the row is over (B4).
     is_overage: bool,
 }
 
@@ -117,7 +117,7 @@ fn totals(comparison: &Comparison) -> Sheet {
     }
 }
 
-/// The rows by section, with some of what is compared. A row that has only zeros of it is left out.
+/// Returns the rows by section with some of the measures. Rows in which these are all zero are omitted.
 fn rows(comparison: &Comparison, title: &'static str, measures: &[&Measure]) -> Sheet {
     let sheets = Formats::SPREADSHEETS;
     let mut columns = vec![
@@ -157,7 +157,7 @@ fn row(comparison: &Comparison, row: &ComparedRow, measures: &[&Measure]) -> Row
     Row { is_part: row.rollup_part, cells }
 }
 
-/// What the periods are called: by the day on which each begins, in full where that does not tell them apart.
+/// Returns the labels of the periods: the start day, or the full dates if start days are equal.
 fn period_labels(periods: &[PeriodTotal]) -> Vec<String> {
     let by_day: Vec<String> = periods.iter().map(period_label).collect();
     if by_day.iter().collect::<BTreeSet<_>>().len() == periods.len() {
@@ -167,7 +167,7 @@ fn period_labels(periods: &[PeriodTotal]) -> Vec<String> {
 }
 
 impl Measure {
-    /// A column for each period, and after each but the first those of its change.
+    /// Returns a column per period and, after each but the first, the columns of its change.
     fn columns(&self, comparison: &Comparison, beside_others: bool) -> Vec<Column> {
         let Self { key, title, kind, .. } = self;
         let mut columns = Vec::new();
@@ -178,7 +178,7 @@ impl Measure {
             };
             columns.push(column("", called, *kind));
             if *kind == ColumnKind::Money {
-                // A row of CSV has nothing else that says it, and it may differ.
+                // CSV rows need this column, because its value can differ by row.
                 let currency = Column::dynamic(format!("currency.{called}"), String::new(), ColumnKind::Text);
                 columns.push(currency.only(Formats::CSV));
             }

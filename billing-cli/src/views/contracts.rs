@@ -1,4 +1,4 @@
-//! Contracts: all of them, one, and one billing period of one.
+//! The views of contracts: the list, one contract, and one billing period.
 
 use billing_core::Amount;
 use billing_core::model::{
@@ -13,11 +13,11 @@ use crate::format::document::{
 };
 use crate::text::count;
 
-/// A row for each contract.
+/// Builds one row per contract.
 pub(crate) fn contracts(contracts: &[Contract]) -> Document {
     let columns = vec![
         Column::text("externalNumber", "Number"),
-        // What the command `contract` wants to be given.
+        // The id is the argument of the command `contract`.
         Column::text("id", "Id"),
         Column::text("status", "Status"),
         Column::text("commercialModel", "Model").drop_rank(5),
@@ -50,7 +50,7 @@ pub(crate) fn contracts(contracts: &[Contract]) -> Document {
     Document { title: "Contracts".to_owned(), facts: Vec::new(), sheets: vec![sheet] }
 }
 
-/// One contract: its billing periods and plans.
+/// Builds one contract: its billing periods and plans.
 pub(crate) fn contract(contract: &Contract) -> Document {
     let number = contract.external_number.as_deref().or(contract.id.as_deref()).unwrap_or(NO_NAME);
     let day = |day: Option<billing_core::Date>| day.map_or_else(|| "?".to_owned(), |day| day.to_string());
@@ -148,7 +148,7 @@ fn item(plan: &Plan, item: &PlanItem) -> Row {
     ])
 }
 
-/// One billing period of a contract: what was used and what it costs, and what became of the balances.
+/// Builds one billing period of a contract: usage, charges and wallet balances.
 pub(crate) fn contract_period(period: &ContractPeriodDetail) -> Document {
     let day = |day: Option<billing_core::Date>| day.map_or_else(|| "?".to_owned(), |day| day.to_string());
     let mut facts =
@@ -284,7 +284,7 @@ pub(super) fn unit<'a>(own: Option<&'a UnitOfMeasure>, product: Option<&'a Produ
     own.or_else(|| product?.unit_of_measure.as_ref()).map(UnitOfMeasure::as_str)
 }
 
-/// The names of organisations, or their ids.
+/// Joins the names of organisations, or their ids if they have no names.
 fn names(organizations: Option<&[NamedEntity]>) -> Option<String> {
     let name = |organization: &NamedEntity| organization.name.clone().or_else(|| organization.id.clone());
     organizations.map(|all| all.iter().filter_map(name).collect::<Vec<_>>().join(", "))

@@ -1,4 +1,4 @@
-//! Many organisations: what each comes to, all of them by currency, and the rows of each.
+//! The view of many organisations: one row each, totals by currency, and the rows of each.
 
 use billing_core::model::TrusteeOverview;
 use billing_core::statement::{CurrencyTotal, NOT_INCLUDED, Statement};
@@ -11,7 +11,7 @@ use crate::format::document::{
 use crate::organizations::QueriedOrg;
 use crate::text::count;
 
-/// One organisation in one row.
+/// Builds the row of one organisation.
 pub(crate) fn organization(asked: &QueriedOrg, overview: &TrusteeOverview, statement: &Statement) -> Row {
     let currency = statement.currency.as_deref();
     let counted = |n: usize, tone| if n > 0 { Cell::new(Value::Count(n)).tone(tone) } else { Cell::empty() };
@@ -32,20 +32,21 @@ pub(crate) fn organization(asked: &QueriedOrg, overview: &TrusteeOverview, state
     ])
 }
 
-/// The rows of an organisation, as a table of its own.
+/// Builds a table of the rows of one organisation.
 pub(crate) fn details(asked: &QueriedOrg, overview: &TrusteeOverview, statement: &Statement) -> Sheet {
     let formats = Formats::SPREADSHEETS.and(Formats::HTML);
     Sheet { collapsed: true, formats, ..rows(Some(asked), overview, statement) }
 }
 
-/// The same of no organisation: the columns, without a row.
+/// Returns the same table without rows, for its columns.
 pub(crate) fn empty_details() -> Sheet {
     let none = TrusteeOverview::default();
     rows(None, &none, &Statement::new(&none))
 }
 
-/// All organisations. `details`: the rows of each. `failed`: which could not be read, and why. `of`: how many there are, which
-/// is more where the run was stopped before its end.
+/// Builds the document of all organisations. `details` has the rows of each. `failed` lists those that could
+/// not be read, with the reason. `of` is the number of requested organisations, which is larger if the run
+/// was aborted.
 pub(crate) fn fleet(
     organizations: Vec<Row>,
     totals: &[CurrencyTotal],
@@ -135,14 +136,15 @@ fn summary(
         formats: Formats::TABLE.and(Formats::XLSX).and(Formats::HTML),
         sums: sums.collect(),
         notes,
-        // Money of different currencies makes no picture.
+        // Amounts of different currencies cannot share a chart.
         charts: (!several).then(chart).into_iter().collect(),
         groups: vec![Group { heading: None, rows: organizations }],
         ..Sheet::new("Organisations", columns)
     }
 }
 
-/// So many organisations that a sheet for each is more than a program opens: all of their rows in one, each with whose it is.
+/// Merges the rows of all organisations into one sheet with an organisation column, if there would be too
+/// many sheets.
 fn merged_sheet(details: Vec<Sheet>) -> Sheet {
     let mut all = Sheet { formats: Formats::XLSX, ..Sheet::new("Rows", Vec::new()) };
     for sheet in details {
@@ -165,7 +167,7 @@ fn merged_sheet(details: Vec<Sheet>) -> Sheet {
     all
 }
 
-/// With more sheets than that, spreadsheet programs take minutes to open a workbook.
+/// The maximum number of sheets: with more, spreadsheet programs take minutes to open a workbook.
 pub(crate) const MAX_SHEETS: usize = 250;
 
 #[cfg(test)]
@@ -199,7 +201,7 @@ mod tests {
         let summary = &document.sheets[0];
         let sums: Vec<_> =
             summary.sums.iter().map(|sum| (sum.currency.as_deref(), sum.value.display_text())).collect();
-        // Rule B11: both, what they come to and what will be charged.
+        // Rule B11: show both the total and the payable amount.
         let [jpy, usd] = ["JPY", "USD"].map(Some);
         let shown = [(jpy, "6"), (jpy, "7"), (usd, "12.00"), (usd, "13.00")];
         assert_eq!(sums, shown.map(|(currency, sum)| (currency, sum.to_owned())));

@@ -1,4 +1,4 @@
-//! The billing periods of an organisation, one under the other.
+//! The view of an organisation's billing periods.
 
 use billing_core::model::TrusteeOverview;
 use billing_core::statement::{Change, NOT_INCLUDED, PeriodTotal, Statement, Total, Trend, is_same_currency};
@@ -10,8 +10,8 @@ use crate::format::document::{
 };
 use crate::organizations::QueriedOrg;
 
-/// The totals of the periods and their changes, then each period's rows. `periods`: the newest first, which are those of
-/// `trend`. `remarks`: what else to say of the walk.
+/// Builds the totals of the periods with their changes, then the rows of each period. `periods` is ordered
+/// newest first and has the periods of `trend`. `remarks` are notes about the walk.
 pub(crate) fn history(
     asked: &QueriedOrg,
     periods: &[(&TrusteeOverview, &Statement)],
@@ -31,7 +31,7 @@ pub(crate) fn history(
         ..rows(Some(asked), overview, statement)
     }));
     if periods.is_empty() {
-        // The columns are the same without a row.
+        // An empty sheet has the same columns.
         let none = TrusteeOverview::default();
         sheets.push(Sheet { formats: Formats::CSV, ..rows(None, &none, &Statement::new(&none)) });
     }
@@ -52,7 +52,7 @@ fn totals(periods: &[(&TrusteeOverview, &Statement)], trend: &Trend, remarks: Ve
         Column::money("minimum", "Minimum").drop_rank(6),
         Column::number("unknown", "Unknown charges").drop_rank(8),
     ];
-    // The trend has the earliest first, and no change into that one.
+    // The trend is ordered oldest first and has no change for the first period.
     let changes = trend.changes.iter().rev().map(Some).chain([None]);
     let rows = periods.iter().zip(changes).map(|((_, statement), change)| total(statement, change));
     let one_currency = trend.totals.len() == 1;
@@ -96,12 +96,12 @@ fn total(statement: &Statement, change: Option<&Change>) -> Row {
     ])
 }
 
-/// A change of money, and in percent.
+/// Returns cells with a change of money, absolute and in percent.
 pub(super) fn change_cells(change: &Change, currency: Option<&str>) -> (Cell, Cell) {
     match change {
         Change::Known(difference) => (
             Cell::new(Value::money_delta(difference.delta, currency)),
-            // Where the earlier one is zero there is no percentage.
+            // The percentage is undefined if the earlier amount is zero.
             Cell::new(difference.percent.map_or(Value::Placeholder("–"), Value::Percent)),
         ),
         Change::Incomparable => (Cell::new(Value::Placeholder("different currency")), Cell::empty()),
@@ -109,7 +109,7 @@ pub(super) fn change_cells(change: &Change, currency: Option<&str>) -> (Cell, Ce
     }
 }
 
-/// By currency and never across.
+/// Sums by currency, never across currencies.
 fn sums(periods: &[(&TrusteeOverview, &Statement)], trend: &Trend) -> Vec<Sum> {
     let several = trend.totals.len() > 1;
     let sums = trend.totals.iter().map(|total| {
@@ -137,7 +137,7 @@ fn sums(periods: &[(&TrusteeOverview, &Statement)], trend: &Trend) -> Vec<Sum> {
     sums.collect()
 }
 
-/// How a period is called where several stand beside each other.
+/// Returns the label of a period among several.
 pub(super) fn period_label(period: &PeriodTotal) -> String {
     match period.period_start {
         Some(start) => first_day(Some(start)),

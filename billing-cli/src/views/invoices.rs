@@ -1,4 +1,4 @@
-//! Invoices, and the lines of one.
+//! The views of invoices and of the lines of an invoice.
 
 use billing_core::InvoiceId;
 use billing_core::model::{Invoice, InvoiceLine, PaymentStatus};
@@ -8,7 +8,7 @@ use super::sums::by_currency;
 use crate::format::document::{Cell, Column, Document, Emphasis, Formats, Group, Note, Row, Sheet, Sum};
 use crate::text::count;
 
-/// A row for each invoice, with what they come to and what of it is not paid.
+/// Builds one row per invoice, with the total and the unpaid amount.
 pub(crate) fn invoices(invoices: &[Invoice]) -> Document {
     let columns = vec![
         Column::text("id", "Id"),
@@ -46,7 +46,7 @@ pub(crate) fn invoices(invoices: &[Invoice]) -> Document {
     let keys = ("amount", "currencyIsoCode");
     let mut sums = by_currency("Total", amounts(|_| true), keys);
     let unpaid = amounts(|invoice| invoice.payment_status == Some(PaymentStatus::Unpaid));
-    // What they come to stands in no column of its own.
+    // The unpaid amount has no column of its own.
     sums.extend(by_currency("Unpaid", unpaid, keys).into_iter().map(|sum| Sum {
         sum_of: None,
         tone: Emphasis::Plain,
@@ -61,7 +61,7 @@ pub(crate) fn invoices(invoices: &[Invoice]) -> Document {
     Document { title: "Invoices".to_owned(), facts: Vec::new(), sheets: vec![sheet] }
 }
 
-/// A row for each line of an invoice. Their currency is that of the invoice, which they do not name.
+/// Builds one row per invoice line. The lines have no currency field; the invoice has it.
 pub(crate) fn invoice_lines(invoice: &InvoiceId, lines: &[InvoiceLine]) -> Document {
     let columns = vec![
         Column::text("id", "Id").only(Formats::SPREADSHEETS),

@@ -1,4 +1,4 @@
-//! What the core found, made into documents: a file for each kind.
+//! The builders of documents from the results of the core, one file per kind.
 
 mod compare;
 mod contracts;

@@ -1,4 +1,4 @@
-//! An overview and what it comes to.
+//! The view of an overview with its statement.
 
 use billing_core::model::TrusteeOverview;
 use billing_core::statement::{Allowance, Charge, Line, MinimumCommitment, MinimumStatus, Statement, Total};
@@ -11,7 +11,7 @@ use crate::format::document::{
 use crate::organizations::QueriedOrg;
 use crate::text::count;
 
-/// The rows by section with the statement's lines, and each section in one row.
+/// Builds the rows by section with the lines of the statement, and one row per section.
 pub(crate) fn overview(asked: &QueriedOrg, overview: &TrusteeOverview, statement: &Statement) -> Document {
     let mut rows = rows(Some(asked), overview, statement);
     let (title, facts) = (rows.title, std::mem::take(&mut rows.facts));
@@ -19,8 +19,8 @@ pub(crate) fn overview(asked: &QueriedOrg, overview: &TrusteeOverview, statement
     Document { title, facts, sheets: vec![rows, sections(statement)] }
 }
 
-/// A sheet of an organisation and a period of its own: each row of its overview, with what it comes to. `asked`: whose it is,
-/// unless it is nobody's and has no rows.
+/// Builds the sheet of one organisation and period: each row of its overview with its charge. `asked` is the
+/// queried organisation; it is `None` for an empty sheet.
 pub(super) fn rows(asked: Option<&QueriedOrg>, overview: &TrusteeOverview, statement: &Statement) -> Sheet {
     let id = asked.map(|asked| asked.id_for(overview)).unwrap_or_default();
     let name = asked.and_then(|asked| asked.name_for(overview));
@@ -79,7 +79,7 @@ fn facts(id: &str, overview: &TrusteeOverview, statement: &Statement) -> Vec<Fac
     facts
 }
 
-/// The server's own names for what is the server's.
+/// Columns with the server's values keep the server's field names.
 fn columns() -> Vec<Column> {
     let (sheets, people) = (Formats::SPREADSHEETS, Formats::TABLE.and(Formats::HTML));
     vec![
@@ -135,7 +135,8 @@ fn row(section: &str, line: &Line, currency: Option<&str>) -> Row {
     Row { is_part: part, cells }
 }
 
-/// What it grants stands where it is taken into account; it is no use and has no charge (rule B3).
+/// Returns the row of a fair-use allowance. It is applied to other rows; it is not usage and has no charge
+/// (rule B3).
 fn allowance(allowance: &Allowance) -> Row {
     let mut cells = vec![Cell::empty(); columns().len()];
     let known = [
@@ -155,7 +156,7 @@ fn allowance(allowance: &Allowance) -> Row {
     Row::new(cells)
 }
 
-/// What it comes to: the total, the overage in it, the minimum, and what others bill.
+/// Adds the total, its overage, the minimum commitment, and the third-party amount.
 fn sums(statement: &Statement) -> Vec<Sum> {
     let currency = &statement.currency;
     let money = |amount: Option<Decimal>| Value::money(amount, currency.as_deref());
@@ -203,20 +204,21 @@ fn sums(statement: &Statement) -> Vec<Sum> {
     sums
 }
 
-/// The rows that a total leaves out, and why.
+/// Returns the rows that a total excludes, with the reasons.
 pub(super) fn excluded_rows(total: &Total) -> Vec<(String, String)> {
     let name = |name: &Option<String>| name.clone().unwrap_or_else(|| NO_NAME.to_owned());
     total.excluded.iter().map(|row| (name(&row.name), row.reason.to_string())).collect()
 }
 
-/// The minimum commitment in a summary. It stands out where it is charged instead of the total.
+/// Returns the minimum commitment for the summary. It is emphasized if it is charged instead of the total.
 pub(super) fn minimum(minimum: Option<&MinimumCommitment>, currency: Option<&str>) -> Cell {
     let Some(minimum) = minimum else { return Cell::empty() };
     let cell = Cell::sent_money(Some(&minimum.amount), currency);
     if minimum.status == MinimumStatus::Applies { cell.tone(Emphasis::Warning) } else { cell }
 }
 
-/// The number of rows that are over, of which those that third parties bill are no part of the overage in the total.
+/// Returns the number of rows that are over. Third-party rows among them are not part of the overage in the
+/// total.
 fn rows_over(statement: &Statement, is_complete: bool) -> String {
     let over = statement.lines_over().count();
     let by_others = statement.lines_over().filter(|line| line.third_party).count();
@@ -228,7 +230,7 @@ fn rows_over(statement: &Statement, is_complete: bool) -> String {
     format!("{} above the agreed quantity{by_others}{incomplete}", count(over, "row is", "rows are"))
 }
 
-/// Each section in one row.
+/// Builds one row per section.
 fn sections(statement: &Statement) -> Sheet {
     let currency = statement.currency.as_deref();
     let columns = vec![

@@ -1,10 +1,10 @@
-//! The regions.
+//! The view of the regions.
 
 use billing_core::Region;
 
 use crate::format::document::{Cell, Column, Document, Group, Row, Sheet};
 
-/// A row for each region: itself, and the addresses of its API and of its login service.
+/// Builds one row per region with the addresses of its API and its login service.
 pub(crate) fn regions(regions: &[(Region, String, String)]) -> Document {
     let columns = vec![
         Column::text("region", "Region"),

@@ -1,12 +1,12 @@
-//! Sums of amounts by currency, under tables that are no statements.
+//! Sums by currency, for tables that are not statements.
 
 use billing_core::Amount;
 use billing_core::statement::{CurrencySum, sums_by_currency};
 
 use crate::format::document::{Emphasis, NO_NAME, Sum, SummedColumn, Value};
 
-/// The sum of the amounts in each currency, in the order in which the currencies come. `rows`: the name of each, its amount
-/// and its currency. `columns`: the keys of the columns of the amounts and of the currencies.
+/// Sums the amounts of each currency, in order of first appearance. `rows` has the name, amount and currency
+/// of each row. `columns` has the keys of the amount and currency columns.
 pub(super) fn by_currency<'a>(
     label: &str,
     rows: impl Iterator<Item = (Option<&'a str>, Option<&'a Amount>, Option<&'a str>)>,

@@ -1,11 +1,11 @@
-//! The trustor organisations: those that trust your organisation.
+//! The view of the trustor organisations.
 
 use billing_core::model::Trustor;
 
 use crate::format::document::{Cell, Column, Document, Emphasis, Group, Note, Row, Sheet, Value};
 use crate::text::count;
 
-/// A row for each. As CSV it can be given to `fleet --orgs`.
+/// Builds one row per organisation. `fleet --orgs` reads its CSV form.
 pub(crate) fn trustors(trustors: &[Trustor]) -> Document {
     let columns = vec![
         Column::text("id", "Id").drop_rank(2),

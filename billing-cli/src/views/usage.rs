@@ -1,4 +1,4 @@
-//! The usage report.
+//! The view of the usage report.
 
 use billing_core::model::{Usage, UsageReport};
 
@@ -8,9 +8,10 @@ use crate::format::document::{
 };
 use crate::text::count;
 
-/// The resources under their usages, and how many each usage has.
+/// Builds the resources under their usages, and the number of resources of each usage.
 pub(crate) fn usage(report: &UsageReport) -> Document {
-    // Both as they are given to `--start` and `--end`: unlike the end of a billing period, this one is exclusive.
+    // Both dates are those of `--start` and `--end`: the end is exclusive here, unlike the end of a billing
+    // period.
     let bounds = format!("{} to {}", first_day(report.start_date), first_day(report.end_date));
     let facts = vec![Fact::new("Period", bounds)];
     Document { title: "Billable usage".to_owned(), facts, sheets: vec![usages(report), resources(report)] }
@@ -25,7 +26,7 @@ fn usages(report: &UsageReport) -> Sheet {
     let rows = report.usages().iter().map(|usage| {
         Row::new(vec![
             Cell::name(usage.name.as_deref()),
-            // A real report had none, which says nothing.
+            // A real report had no value here, which carries no information.
             Cell::new(usage.total_usage.clone().map_or(Value::Empty, Value::Quantity)),
             Cell::new(Value::Count(usage.resources().len())),
         ])

@@ -1,4 +1,4 @@
-//! The charts of a workbook, of the cells of its own sheets.
+//! The charts of a workbook, which refer to cells of its worksheets.
 
 use rust_xlsxwriter::{
     Chart, ChartAxis, ChartAxisLabelPosition, ChartFont, ChartFormat, ChartLegendPosition, ChartSolidFill,
@@ -9,7 +9,7 @@ use super::{FIRST_ROW, WorksheetPart};
 use crate::format::document::{self, ChartData, Emphasis};
 use crate::text::printable;
 
-/// Draws the charts of a table from row `below` on, two beside each other.
+/// Adds the charts of a table, two side by side, from row `below` on.
 pub(super) fn draw(
     part: &WorksheetPart<'_>,
     to: &mut Worksheet,
@@ -21,7 +21,7 @@ pub(super) fn draw(
         let Some(label) = part.place(chart.label) else { continue };
         let series = |key: &'static str| Some((part.place(key)?, part.sheet.column_index(key)?));
         match &chart.shows {
-            // A chart for each group, because their units differ.
+            // Each group gets its own chart, because the units differ.
             ChartData::UsageVsAgreed { used, committed, .. } => {
                 let (Some(used), Some(committed)) = (series(used), series(committed)) else { continue };
                 for (heading, rows) in &part.groups {
@@ -61,7 +61,7 @@ pub(super) fn draw(
 /// A chart of some rows.
 struct Bars<'a> {
     name: &'a str,
-    /// The column of their labels.
+    /// The column of the labels.
     label: u16,
     rows: std::ops::Range<usize>,
     title: &'a str,
@@ -69,8 +69,8 @@ struct Bars<'a> {
 }
 
 impl Bars<'_> {
-    /// The chart with its height; none where there is nothing to draw. `series`: the name of each, its column in the
-    /// worksheet and in the table, and its colour.
+    /// Builds the chart with its height; `None` if there is nothing to draw. `series` has the name, the
+    /// columns in the worksheet and in the table, and the colour of each series.
     fn draw(&self, part: &WorksheetPart<'_>, series: &[(&str, (u16, usize), u32)]) -> Option<(Chart, u32)> {
         let rows = part.rows.get(self.rows.clone())?;
         let drawn = rows.iter().any(|row| {
@@ -83,7 +83,7 @@ impl Bars<'_> {
         }
         let first = FIRST_ROW + u32::try_from(self.rows.start).ok()?;
         let last = FIRST_ROW + u32::try_from(self.rows.end).ok()? - 1;
-        // The library takes a text with a `!` for the address of a cell, and a grouping may be named anything.
+        // The library reads text with a `!` as a cell address, and a grouping can have any name.
         let title = shortened(&printable(self.title).replace('!', " "));
         let mut chart = Chart::new(self.kind);
         for (name, (column, _), color) in series {
@@ -98,8 +98,9 @@ impl Bars<'_> {
                 .set_gap(60);
         }
         chart.title().set_name(&title).set_font(ChartFont::new().set_size(11));
-        // The first row is the top one, as in the table; the last period of a table is the first in time.
-        // The library names the axes of horizontal bars by how they lie.
+        // Reverse the axis so that the first row is at the top, as in the table. The last period in a table
+        // is the earliest.
+        // The library names the axes of horizontal bars by their position.
         let (labels, values) = match self.kind {
             ChartType::Bar => (Chart::y_axis as Axis, Chart::x_axis as Axis),
             _ => (Chart::x_axis as Axis, Chart::y_axis as Axis),
@@ -126,7 +127,7 @@ fn titled(chart: &document::Chart, unit: Option<&str>) -> String {
     unit.map_or_else(|| chart.title.to_owned(), |unit| format!("{} ({unit})", chart.title))
 }
 
-/// A title that has room over a chart, and in the 255 characters that Excel allows to what is read out of it.
+/// Shortens a title to fit above a chart, within Excel's limit of 255 characters.
 fn shortened(title: &str) -> String {
     match title.char_indices().nth(MAX_TITLE_CHARS) {
         Some((end, _)) => format!("{}…", title.get(..end).unwrap_or_default()),
@@ -135,13 +136,13 @@ fn shortened(title: &str) -> String {
 }
 
 const MAX_TITLE_CHARS: usize = 100;
-/// In pixels, as all of these.
+/// The margin in pixels, like all sizes here.
 const WIDTH: u32 = 640;
 const GAP: u32 = 20;
 const ROW_HEIGHT: u32 = 20;
 const BAR: u32 = 18;
 const CHART_MARGIN: u32 = 110;
-/// More make no picture.
+/// The maximum number of bars: more are not readable.
 const MAX_BARS: usize = 250;
 const COMMITTED: u32 = 0x00B6_C2CF;
 const USED: u32 = 0x001F_6FB2;

@@ -1,8 +1,8 @@
-//! A workbook: a sheet for each table, numbers as numbers, totals as formulas.
+//! The workbook writer: one sheet per table, numbers as numbers, totals as formulas.
 //!
-//! Excel holds numbers as binary floating point and shows 15 digits. A number with more digits than that is written as
-//! text, with a note that says so, and no formula adds it; a total is a formula only where adding up in binary cannot
-//! change any of the digits of the exact total that is stored beside it.
+//! Excel holds numbers as binary floating point and shows 15 digits. A number with more digits is written as
+//! text with a note, and formulas exclude it. A total is a formula only if binary addition cannot change any
+//! digit of the exact total that is stored beside it.
 
 mod chart;
 mod names;
@@ -23,7 +23,7 @@ use super::document::{
 };
 use crate::text::{count, printable};
 
-/// The workbook as the bytes of its file: the same for the same document.
+/// Returns the bytes of the workbook file. Equal documents give equal bytes.
 pub(crate) fn render(document: &Document) -> Result<Vec<u8>, XlsxError> {
     let mut workbook = Workbook::new();
     let made = ExcelDateTime::from_ymd(2000, 1, 1)?;
@@ -41,13 +41,13 @@ pub(crate) fn render(document: &Document) -> Result<Vec<u8>, XlsxError> {
     workbook.save_to_buffer()
 }
 
-/// As much of a table as a worksheet holds.
+/// The rows of a table that fit one worksheet.
 struct WorksheetPart<'a> {
     sheet: &'a Sheet,
     title: &'a str,
     facts: &'a [Fact],
     rows: Vec<&'a Row>,
-    /// Where the groups of rows begin and end, with their headings.
+    /// The row ranges of the groups, with their headings.
     groups: Vec<(Option<&'a str>, std::ops::Range<usize>)>,
     columns: Vec<usize>,
     is_first: bool,
@@ -55,7 +55,7 @@ struct WorksheetPart<'a> {
 }
 
 impl<'a> WorksheetPart<'a> {
-    /// The parts of a table, each of so many rows at most; one, where it has none.
+    /// Splits a table into parts of at most `most` rows. An empty table has one part.
     fn of(document: &'a Document, sheet: &'a Sheet, most: usize) -> Vec<Self> {
         let (title, facts) = document.title_and_facts(sheet);
         let under = |group: &'a Group| group.rows.iter().map(move |row| (group, row));
@@ -118,13 +118,13 @@ impl<'a> WorksheetPart<'a> {
         self.columns.iter().filter_map(|at| self.sheet.columns.get(*at))
     }
 
-    /// The header that stays, the filter, the widths, and how it prints.
+    /// Sets the frozen header, the filter, the column widths and the print layout.
     fn set_up(&self, to: &mut Worksheet) -> Result<(), XlsxError> {
         to.set_freeze_panes(FIRST_ROW, 0)?;
         let last_column = u16::try_from(self.columns.len().saturating_sub(1)).unwrap_or_default();
         to.autofilter(HEADER_ROW, 0, self.last_row().max(HEADER_ROW), last_column)?;
         if !self.rows.is_empty() {
-            // A part number of digits only is meant as it is.
+            // A part number of digits only is text on purpose: suppress Excel's warning.
             to.ignore_error_range(
                 FIRST_ROW,
                 0,
@@ -137,7 +137,7 @@ impl<'a> WorksheetPart<'a> {
             let cells = self.rows.iter().filter_map(|row| row.cells.get(*column));
             let widest =
                 cells.map(|cell| measured_text(cell, title.kind).chars().count()).max().unwrap_or_default();
-            // Room for the button of the filter beside the title.
+            // Leave room for the filter button beside the title.
             let width = widest.max(title.title.chars().count() + 3).clamp(6, MAX_COLUMN_WIDTH);
             to.set_column_width(at, u16::try_from(width).unwrap_or_default())?;
         }
@@ -146,7 +146,7 @@ impl<'a> WorksheetPart<'a> {
         Ok(())
     }
 
-    /// What the rows come to, under them; the first row that is free then.
+    /// Writes the sums under the rows. Returns the next free row.
     fn write_sums(&self, to: &mut Worksheet, styles: &mut Styles) -> Result<u32, XlsxError> {
         let mut row = self.last_row() + 2;
         for sum in &self.sheet.sums {
@@ -194,14 +194,14 @@ impl<'a> WorksheetPart<'a> {
         Ok(row)
     }
 
-    /// Under the column that it adds up, or else under the last column of money.
+    /// Returns the column of a sum: the column that it adds up, or else the last money column.
     fn column_of(&self, sum: &Sum) -> u16 {
         let money =
             || self.shown().zip(0..).filter(|(c, _)| c.kind == ColumnKind::Money).map(|(_, at)| at).last();
         sum.sum_of.as_ref().and_then(|adds| self.place(adds.column)).or_else(money).unwrap_or(1)
     }
 
-    /// Where the worksheet has a column.
+    /// Returns the position of a column in the worksheet.
     fn place(&self, key: &str) -> Option<u16> {
         self.shown().zip(0..).find(|(column, _)| column.key == key).map(|(_, at)| at)
     }
@@ -210,7 +210,7 @@ impl<'a> WorksheetPart<'a> {
         HEADER_ROW + u32::try_from(self.rows.len()).unwrap_or(u32::MAX - HEADER_ROW - 2)
     }
 
-    /// The formula of a sum, where it comes to exactly what the sum is.
+    /// Returns the formula of a sum if it gives exactly the stored sum.
     fn formula(&self, adds: &SummedColumn, value: &Value) -> Option<Formula> {
         let exact = value.number().filter(|_| self.is_first && !self.rows.is_empty())?;
         let column = self.sheet.column_index(adds.column)?;
@@ -229,7 +229,7 @@ impl<'a> WorksheetPart<'a> {
             |at: u16| format!("{}:{}", row_col_to_cell(FIRST_ROW, at), row_col_to_cell(self.last_row(), at));
         let added = range(self.place(adds.column)?);
         let formula = match only {
-            // A criterion is a small language of its own, and this text may be anybody's.
+            // A SUMIF criterion has operators and wildcards, and this text may contain them.
             Some((_, _, wanted)) if !wanted.bytes().all(|byte| byte.is_ascii_alphanumeric()) => return None,
             Some((_, at, wanted)) => format!("=SUMIFS({added},{},\"{wanted}\")", range(at)),
             None => format!("=SUM({added})"),
@@ -282,7 +282,7 @@ fn write_cell(
     Ok(())
 }
 
-/// Words are text in whatever they begin with: they are never written as a formula.
+/// Writes text. It is never written as a formula, whatever it begins with.
 fn write_text(
     to: &mut Worksheet,
     row: u32,
@@ -301,7 +301,7 @@ fn write_text(
     Ok(())
 }
 
-/// Text as XML and Excel take it, in one line and cut where Excel would refuse it.
+/// Returns text on one line that is valid in XML and within Excel's length limit.
 fn text(text: &str) -> String {
     let text = printable(text).replace(['\u{fffe}', '\u{ffff}'], "\u{fffd}");
     match text.char_indices().nth(MAX_CHARACTERS) {
@@ -310,7 +310,7 @@ fn text(text: &str) -> String {
     }
 }
 
-/// Whether Excel keeps all of its digits.
+/// Returns true if Excel keeps all digits.
 fn is_exact_in_excel(number: Decimal) -> bool {
     let mut digits = number.normalize().mantissa().unsigned_abs();
     while digits != 0 && digits.is_multiple_of(10) {
@@ -319,7 +319,8 @@ fn is_exact_in_excel(number: Decimal) -> bool {
     digits < 10_u128.pow(EXCEL_DIGITS)
 }
 
-/// As binary floating point, which is Excel's; with as many digits as [`fits`] allows, its 15 are those of the decimal.
+/// Converts to binary floating point, as Excel stores it. With the digits that [`fits`] allows, its 15 digits
+/// are those of the decimal.
 fn excel_number(value: &Value, number: Decimal) -> Option<f64> {
     let number = match value {
         Value::Percent(_) => number.checked_div(Decimal::ONE_HUNDRED)?,
@@ -328,11 +329,11 @@ fn excel_number(value: &Value, number: Decimal) -> Option<f64> {
     number.normalize().to_string().parse().ok()
 }
 
-/// Whether the binary sum of the numbers, in any order, has the digits of the exact one.
+/// Returns true if the binary sum of the numbers, in any order, has the digits of the exact sum.
 ///
-/// Each of the n numbers is off by a part of 2⁻⁵³ at most, and so is each of the n − 1 partial sums, none of which is
-/// larger than the sum of the magnitudes S. In units of the last decimal place, the sum is off by less than a half where
-/// 4 n S < 2⁵³.
+/// Each of the n numbers has a relative error of at most 2⁻⁵³, and so has each of the n − 1 partial sums,
+/// none of which exceeds the sum S of the magnitudes. In units of the last decimal place, the error of the
+/// sum is below one half if 4 n S < 2⁵³.
 fn sums_exactly(numbers: &[Decimal]) -> bool {
     let places = numbers.iter().map(|number| number.normalize().scale()).max().unwrap_or_default();
     let units = |number: &Decimal| {
@@ -364,15 +365,15 @@ fn number_format(value: &Value) -> String {
     }
 }
 
-/// With a sign for what is more than zero, too.
+/// Adds a sign to positive numbers too.
 fn signed(format: &str) -> String {
     format!("+{format};-{format};{format}")
 }
 
-/// How wide it is made for.
+/// Returns the text whose length gives the column width.
 fn measured_text(cell: &Cell, kind: ColumnKind) -> String {
     match (&cell.value, cell.value.number()) {
-        // With its separators and its sign.
+        // Add room for the separators and the sign.
         (value, Some(_)) => format!("{}     ", value.display_text()),
         (Value::DateTime(moment), _) => match excel_moment(*moment) {
             Some((_, format)) => format!("{format} "),
@@ -385,11 +386,11 @@ fn measured_text(cell: &Cell, kind: ColumnKind) -> String {
 fn excel_day(day: NaiveDate) -> Option<ExcelDateTime> {
     let year = u16::try_from(day.year()).ok()?;
     let (month, day) = (u8::try_from(day.month()).ok()?, u8::try_from(day.day()).ok()?);
-    // Excel takes 1900 for a leap year, and has nothing before.
+    // Excel counts 1900 as a leap year and has no earlier dates.
     ExcelDateTime::from_ymd(year, month, day).ok().filter(|_| year > 1900)
 }
 
-/// In UTC. The day alone where the time says no more, and nothing where Excel would lose digits.
+/// Converts to an Excel date in UTC: a whole number for midnight, `None` if Excel would lose digits.
 fn excel_moment(moment: Timestamp) -> Option<(ExcelDateTime, &'static str)> {
     let date = excel_day(moment.date())?;
     let time = moment.instant().time();
@@ -407,18 +408,18 @@ fn excel_moment(moment: Timestamp) -> Option<(ExcelDateTime, &'static str)> {
     Some((date.and_hms_milli(hour, minute, second, millis).ok()?, format))
 }
 
-/// Where words stand.
+/// The position of text in a row.
 #[derive(Clone, Copy)]
 enum WordsRole {
     First,
     Later,
-    /// In a number's place.
+    /// Text in a number column.
     Number,
-    /// In a name's place, though a spreadsheet would take them for a formula if they were typed.
+    /// Text that a spreadsheet would read as a formula if it were typed.
     LikeFormula,
 }
 
-/// The looks of cells, each made once.
+/// The cell formats, each created once.
 #[derive(Default)]
 struct Styles(BTreeMap<(String, u8), Format>);
 
@@ -446,7 +447,8 @@ impl Styles {
         self.of(name, tone as u8, || toned(Format::new().set_indent(u8::from(indented)), tone))
     }
 
-    /// Of words in a cell: under the numbers where they stand for one, else at some distance from those before them.
+    /// Returns the format of text: right-aligned in a number column, otherwise indented from the column
+    /// before.
     fn words(&mut self, tone: Emphasis, place: WordsRole) -> Format {
         match place {
             WordsRole::First => self.text(tone, false),
@@ -462,7 +464,7 @@ impl Styles {
     }
 
     fn number(&mut self, format: &str, tone: Emphasis) -> Format {
-        // The mark stands out without colour too.
+        // The mark shows overage without colour too.
         let mark = if tone == Emphasis::Overage { "\"▲ \"" } else { "" };
         self.of(format, tone as u8, || toned(Format::new().set_num_format(format!("{mark}{format}")), tone))
     }
@@ -482,13 +484,13 @@ fn toned(format: Format, tone: Emphasis) -> Format {
     }
 }
 
-/// The title, the facts and a gap stand above it.
+/// The header row; the title, the facts and a gap are above it.
 const HEADER_ROW: u32 = 3;
 const FIRST_ROW: u32 = HEADER_ROW + 1;
-/// A worksheet has 1,048,576 rows, and the sums want some.
+/// The maximum number of rows in a part. A worksheet has 1,048,576 rows, and the sums need some.
 const MAX_ROWS: usize = 1_000_000;
 const MAX_EXCLUDED_ROWS: usize = 1_000;
-/// Of the 32,767 UTF-16 units that a cell holds.
+/// The maximum length of text in a cell. Excel allows 32,767 UTF-16 units.
 const MAX_CHARACTERS: usize = 16_000;
 const EXCEL_DIGITS: u32 = 15;
 const MAX_COLUMN_WIDTH: usize = 48;
@@ -527,7 +529,7 @@ mod tests {
         Xlsx::new(Cursor::new(bytes)).unwrap()
     }
 
-    /// The text of a part of the file.
+    /// Returns the text of a part of the file.
     fn part(bytes: &[u8], name: &str) -> String {
         let mut archive = zip::ZipArchive::new(Cursor::new(bytes)).unwrap();
         std::io::read_to_string(archive.by_name(name).unwrap()).unwrap()
@@ -544,7 +546,7 @@ mod tests {
     fn the_same_document_gives_the_same_bytes() {
         let first = workbook(HOSTILE);
         assert!(first == workbook(HOSTILE));
-        // Not even the second in which it was made makes a difference.
+        // The file has no creation time that would differ.
         let made = part(&first, "docProps/core.xml");
         assert!(made.contains(">2000-01-01T00:00:00Z<"), "{made}");
     }
@@ -585,7 +587,7 @@ mod tests {
     fn totals_are_formulas_whose_value_is_stored_beside_them() {
         let bytes = workbook(HOSTILE);
         let xml = part(&bytes, "xl/worksheets/sheet1.xml");
-        // Rows 5 to 8; the charge of one is unknown and one is of a third party.
+        // Rows 5 to 8: one has an unknown charge and one is billed by a third party.
         for formula in
             ["<f>SUMIFS(N5:N8,O5:O8,\"no\")</f><v>1006.5</v>", "<f>SUMIFS(N5:N8,O5:O8,\"yes\")</f><v>8</v>"]
         {
