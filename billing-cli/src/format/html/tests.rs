@@ -100,7 +100,7 @@ fn figures_and_the_rows_they_leave_out_are_on_the_page() {
         "<span class=\"unseen\">over: </span>▲\u{a0}3,000",
         "13,000 of 10,000 · ▲ 130 %",
         "role=\"img\" aria-labelledby=\"c0-0-0-t c0-0-0-d\"",
-        "for 1 row; 1 is over it.",
+        "for 1 row; 1 is above 100 %.",
     ] {
         assert!(page.contains(said), "{said}\n{page}");
     }
