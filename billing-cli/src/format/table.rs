@@ -166,7 +166,7 @@ mod tests {
             "This total excludes 1 row",
             "usageQuantity is \"n/a\"",
             "Monthly minimum: 2000.00 USD; it is unknown whether the total reaches the minimum",
-            "Overage in the total: 256.50 USD; 1 row is above the agreed quantity, of the known charges",
+            "Overage in the total: 256.50 USD; 2 rows are above the agreed quantity (1 of them billed by third parties), counting known charges only",
             "Third party: 12.35 USD; billed by third parties, not in the total",
             "FAIR USE, NOT APPLIED",
             "Tax and telco usage are not included.",

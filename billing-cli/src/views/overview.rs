@@ -224,9 +224,9 @@ fn rows_over(statement: &Statement, is_complete: bool) -> String {
     let by_others = statement.lines_over().filter(|line| line.third_party).count();
     let by_others = match by_others {
         0 => String::new(),
-        by_others => format!(" ({by_others} of them billed by others)"),
+        by_others => format!(" ({by_others} of them billed by third parties)"),
     };
-    let incomplete = if is_complete { "" } else { ", of the known charges" };
+    let incomplete = if is_complete { "" } else { ", counting known charges only" };
     format!("{} above the agreed quantity{by_others}{incomplete}", count(over, "row is", "rows are"))
 }
 

@@ -154,7 +154,7 @@ fn a_fleet_that_is_ended_goes_on_with_nothing_asked_twice_that_was_answered_and_
         let rest = fleet(&server, &journal, &result).wait_with_output().unwrap();
         assert!(rest.status.success(), "{signal}: {}", stderr(&rest));
         assert!(
-            stderr(&rest).contains(&format!("{} of 40 organisations known", known.len())),
+            stderr(&rest).contains(&format!("{} of 40 organisations done", known.len())),
             "{}",
             stderr(&rest)
         );

@@ -268,7 +268,7 @@ fn a_run_that_is_stopped_prints_what_it_has_found_and_that_it_is_not_all() {
     let old = folder.at("old.csv");
     fs::write(&old, "what was there").unwrap();
     let kept = stopped(&["--format", "csv", "-o", text(&old)]);
-    assert!(kept.stderr.contains("old.csv is not written"), "{}", kept.stderr);
+    assert!(kept.stderr.contains("old.csv was not written"), "{}", kept.stderr);
     assert_eq!((kept.stdout.as_str(), fs::read_to_string(&old).unwrap().as_str()), ("", "what was there"));
 }
 
