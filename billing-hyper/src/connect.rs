@@ -1,4 +1,4 @@
-//! Connections: directly or by a proxy, with TLS or without.
+//! Connections, direct or through a proxy, with or without TLS.
 //!
 //! ```text
 //!   Connector (a bound on the time, errors by kind) ─► TLS to the target ─► Router ─┬─► TCP to the target
@@ -33,7 +33,7 @@ use tower_service::Service;
 type BoxError = Box<dyn Error + Send + Sync>;
 type BoxFuture<T, E> = Pin<Box<dyn Future<Output = Result<T, E>> + Send>>;
 
-/// Connects within its time, and says by kind what went wrong.
+/// A connector with a time limit, which classifies its errors by kind.
 #[derive(Clone)]
 pub(crate) struct Connector {
     tls: HttpsConnector<Router>,
@@ -84,7 +84,7 @@ impl Service<Uri> for Connector {
     }
 }
 
-/// The rules that choose a proxy for each address.
+/// The rules that select a proxy, if any, for an address.
 #[derive(Clone)]
 pub(crate) struct Proxies(Arc<ProxyRules>);
 
@@ -100,7 +100,7 @@ impl Proxies {
     }
 }
 
-/// Makes the way to a target, up to where TLS to the target begins.
+/// A connector that reaches a target directly or through a proxy, up to the point where TLS begins.
 #[derive(Clone)]
 struct Router {
     tcp: HttpConnector<SystemResolver>,
@@ -152,10 +152,10 @@ impl Service<Uri> for Router {
     }
 }
 
-/// The way to a target.
+/// A connection to a target, direct or through a proxy.
 pub(crate) struct ProxyStream {
     io: MaybeHttpsStream<TokioIo<TcpStream>>,
-    /// Whether a proxy reads the requests at its end, which have to name the target then.
+    /// Set if a proxy forwards the requests, which must then name the target in full.
     is_forwarded: bool,
 }
 
@@ -201,7 +201,8 @@ impl Write for ProxyStream {
     }
 }
 
-/// The system's resolver. Its failures come as I/O errors that look like any other, so they are marked.
+/// The system's resolver. It marks its failures with [`ResolveError`], because their I/O error kinds are
+/// not specific.
 #[derive(Clone)]
 struct SystemResolver(GaiResolver);
 
@@ -220,7 +221,7 @@ impl Service<Name> for SystemResolver {
     }
 }
 
-/// The system's resolver has no address for the host.
+/// An error of the system's resolver: it has no address for the host.
 #[derive(Debug)]
 struct ResolveError(io::Error);
 
@@ -232,7 +233,8 @@ impl std::fmt::Display for ResolveError {
 
 impl Error for ResolveError {}
 
-/// What an error before the head of a response means, by what is inside it; `otherwise` if that says nothing.
+/// Classifies an error that occurred before the head of the response, by the errors inside it. Returns
+/// `otherwise` if none of them is known.
 pub(crate) fn classify(error: &(dyn Error + 'static), otherwise: Kind) -> Kind {
     let mut kind = otherwise;
     let mut next = Some(error);
@@ -246,14 +248,14 @@ pub(crate) fn classify(error: &(dyn Error + 'static), otherwise: Kind) -> Kind {
         next = error.source();
         if let Some(error) = error.downcast_ref::<io::Error>() {
             kind = Kind::from_io_error_kind(error.kind()).unwrap_or(kind);
-            // Its `source` would step over what it holds.
+            // `io::Error::source` would skip the inner error.
             next = error.get_ref().map(|inner| inner as &(dyn Error + 'static));
         }
     }
     kind
 }
 
-/// Returns whether `proxy` reads requests for `target`, instead of passing bytes on unread.
+/// Returns true if `proxy` forwards requests for `target` instead of tunnelling bytes.
 fn is_forwarding_proxy(proxy: &Proxy, target: &Uri) -> bool {
     target.scheme() == Some(&Scheme::HTTP)
         && matches!(proxy.protocol(), ProxyProtocol::Http | ProxyProtocol::Https)
