@@ -1,4 +1,4 @@
-//! Errors: whose fault it was, and all that support asks for.
+//! Errors, grouped by who can fix them, with the data that support asks for.
 
 mod context;
 mod decode;
@@ -18,10 +18,10 @@ pub(crate) use context::ErrorContext;
 pub use decode::DecodeError;
 pub(crate) use saved::SavedError;
 
-/// The failure of an operation, with everything that Genesys Cloud's support asks for.
+/// The failure of an operation, with the data that the support of Genesys Cloud asks for (rule D11).
 ///
-/// `Display` is one line: the operation, what happened, what the server said, its code and correlation id, and the
-/// number of requests. Nothing in it is a secret, and text from the server is shown without control characters.
+/// `Display` is one line: the operation, the failure, the message of the server with its code and correlation id, and the number
+/// of requests. It contains no secret, and text from the server contains no control characters.
 #[derive(Clone)]
 pub struct Error(Arc<ErrorInner>);
 
@@ -37,54 +37,53 @@ struct ErrorInner {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// 401: the access token was refused, and logging in again did not help or was not possible.
+    /// 401: the access token was refused, and a new login did not help or was not possible.
     Unauthorized,
-    /// The login service refused the client's credentials. Every call of the session ends so.
+    /// The login service refused the credentials. Every call of the session fails with this error.
     LoginRefused,
-    /// 403: the credentials are good, but lack a permission; see [`Operation::permissions`].
+    /// 403: the credentials are valid but lack a permission; see [`Operation::permissions`].
     Forbidden,
-    /// 404: there is nothing of the kind that the operation was asked for, such as an organisation or a billing period of
-    /// it, a contract or an invoice; or the credentials may not know of it.
+    /// 404: the organisation, billing period, contract or invoice does not exist, or the credentials may not see it.
     NotFound,
-    /// Another 4xx: the request itself was refused.
+    /// Another 4xx: the server refused the request.
     Rejected,
-    /// The request was not sent, because it could not be or must not be.
+    /// The request was not sent, because it is invalid or must not be sent.
     InvalidRequest(&'static str),
-    /// A 5xx, for good or for longer than the retries lasted.
+    /// A 5xx that is final, or that outlasted the retries.
     Server,
-    /// A status that the operation has no meaning for: an unexpected 2xx; a redirect, which is never followed; of the host of
-    /// a document, the refusal of an address that was fresh.
+    /// A status that the operation does not define: an unexpected 2xx, or a redirect, which is never followed. For a document: the
+    /// host refused a URL that the API had just given.
     UnexpectedStatus,
-    /// The answer is not what it should be, and says where.
+    /// The answer could not be decoded. The error says where.
     Decode(DecodeError),
-    /// A list leads to where it must not: back to a page that was there before, or to another host.
+    /// A link in an answer is not allowed: it leads back to an earlier page, or to another host.
     BadLink(&'static str),
-    /// The report stayed in a state that is neither `InProgress` nor `Complete`.
+    /// The report kept a status that is neither `InProgress` nor `Complete`.
     UnknownStatus(String),
-    /// No answer came, for good or for longer than the retries lasted.
+    /// No answer arrived; the failure is final or outlasted the retries.
     Transport(TransportErrorKind),
-    /// The operation could not be finished before its deadline.
+    /// The operation cannot finish before its deadline.
     DeadlineExceeded(DateTime<Utc>),
-    /// The server wants no request before this time. Come back then: a saved poll can be resumed.
+    /// The server asks for no request before this time. Retry then; a saved poll can be resumed.
     Deferred(DateTime<Utc>),
 }
 
-/// Whose fault an error is, and so who can mend it.
+/// The origin of an error: who can fix it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorOrigin {
-    /// The caller's: the input, the credentials or their permissions.
+    /// The caller: the input, the credentials or their permissions.
     Caller,
-    /// The server's, or that of a gateway in front of it.
+    /// The server, or a gateway in front of it.
     Server,
-    /// The network's.
+    /// The network.
     Network,
-    /// Nobody's: there was not enough time.
+    /// The deadline: there was not enough time.
     Deadline,
 }
 
 impl ErrorKind {
-    /// Whose fault it is.
+    /// Returns the origin of the error.
     pub fn fault(&self) -> ErrorOrigin {
         match self {
             Self::Unauthorized
@@ -112,21 +111,21 @@ impl Error {
         Self(Arc::new(ErrorInner { kind, operation, attempts: 0, context: evidence }))
     }
 
-    /// The same after so many requests.
+    /// Sets the number of requests.
     pub(crate) fn with_attempts(self, attempts: u32) -> Self {
         let mut inner = Arc::unwrap_or_clone(self.0);
         inner.attempts = attempts;
         Self(Arc::new(inner))
     }
 
-    /// The same, called otherwise.
+    /// Replaces the kind.
     pub(crate) fn with_kind(self, kind: ErrorKind) -> Self {
         let mut inner = Arc::unwrap_or_clone(self.0);
         inner.kind = kind;
         Self(Arc::new(inner))
     }
 
-    /// What happened.
+    /// Returns the kind of failure.
     pub fn kind(&self) -> &ErrorKind {
         &self.0.kind
     }
@@ -136,42 +135,42 @@ impl Error {
         self.0.kind.fault()
     }
 
-    /// The operation that failed.
+    /// Returns the operation that failed.
     pub fn operation(&self) -> Operation {
         self.0.operation
     }
 
-    /// The HTTP status of the last answer, if there was one.
+    /// Returns the HTTP status of the last answer, if there was one.
     pub fn status(&self) -> Option<StatusCode> {
         self.0.context.status
     }
 
-    /// The server's code, such as `not.found` or `too.many.requests`; of the login service, its `error`.
+    /// Returns the error code of the server, such as `not.found` or `too.many.requests`; for the login service, its `error`.
     pub fn code(&self) -> Option<&str> {
         self.0.context.code.as_deref()
     }
 
-    /// The server's own message.
+    /// Returns the message of the server.
     pub fn server_message(&self) -> Option<&str> {
         self.0.context.message.as_deref()
     }
 
-    /// The id under which support finds the exchange: `ININ-Correlation-Id`, or `contextId` of the body.
+    /// Returns the id under which support finds the request: `ININ-Correlation-Id`, or `contextId` of the body.
     pub fn correlation_id(&self) -> Option<&str> {
         self.0.context.correlation_id.as_deref()
     }
 
-    /// How many requests were sent for the operation, logins and repeats included.
+    /// Returns the number of requests sent for the operation, including logins and retries.
     pub fn attempts(&self) -> u32 {
         self.0.attempts
     }
 
-    /// The start of the body of the last answer, as text.
+    /// Returns the start of the body of the last answer, as text.
     pub fn body_start(&self) -> Option<&str> {
         self.0.context.body_start.as_deref()
     }
 
-    /// When trying again makes sense, where the server said so.
+    /// Returns the time at which a retry makes sense, if the server named one.
     pub fn retry_at(&self) -> Option<DateTime<Utc>> {
         match self.0.kind {
             ErrorKind::Deferred(until) => Some(until),
@@ -179,7 +178,7 @@ impl Error {
         }
     }
 
-    /// What the transport said, where the last attempt had no answer.
+    /// Returns the error of the transport, if the last attempt had no answer.
     pub fn transport(&self) -> Option<&TransportError> {
         self.0.context.transport.as_ref()
     }

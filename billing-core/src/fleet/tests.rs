@@ -730,7 +730,10 @@ fn a_journal_of_another_run_says_in_what_it_differs() {
     for (other, why) in [
         (other(&same, latest(), "https://api.mypurecloud.de"), "not at https://api.mypurecloud.de"),
         (other(&same, periods(3), api), "not for the latest 3 periods"),
-        (other(&["org-0", "org-1", "org-7"], latest(), api), "2 of them are not in this run, and 1 of this run"),
+        (
+            other(&["org-0", "org-1", "org-7"], latest(), api),
+            "2 of them are not in this run, and 1 of this run",
+        ),
     ] {
         let error = JournalError::from(ours.check_resumable_as(&other).unwrap_err()).to_string();
         assert!(error.contains(why), "{error}");

@@ -1,6 +1,6 @@
-//! The decision table: from what came to what is to be done, in one place for every operation.
+//! The decision table: maps every reply to the next action, in one place for all operations.
 //!
-//! | what came | judgement |
+//! | reply | decision |
 //! |---|---|
 //! | a status that the call accepts, and its body can be read | [`Accepted`](Decision::Accepted) |
 //! | the same, and its body cannot be read; a body cut short | [`Unreadable`](Decision::Undecodable): twice more at most |
@@ -8,7 +8,7 @@
 //! | 429 | [`Throttled`](Decision::Throttled) |
 //! | 401, 403, 404, other 4xx, 501, 505 and other 5xx, other 2xx, 3xx; TLS, address, size, sink | [`Final`](Decision::Final) |
 //!
-//! Of a 401, the [session](crate::Session) decides first whether it is the token's fault alone.
+//! On 401 the [session](crate::Session) first checks whether only the token is stale.
 
 use crate::calls::Call;
 use crate::machine::progress::RetryCause;

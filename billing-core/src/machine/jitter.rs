@@ -1,8 +1,8 @@
-//! Jitter: numbers that look random and follow from a seed.
+//! Jitter: pseudo-random numbers from a seed, so that a run can be replayed (rule D8).
 
 use std::time::Duration;
 
-/// A number from 0 to `bound` that depends on `seed` and `n` alone.
+/// Returns a number from 0 to `bound` that depends only on `seed` and `n`.
 pub(crate) fn draw(seed: u64, n: u32, bound: u128) -> u128 {
     // SplitMix64's finalizer: every bit of the input moves half of the bits of the output.
     let mut z = seed.wrapping_add(u64::from(n).wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15));

@@ -1,6 +1,6 @@
-//! The machine: what every operation is to whoever drives it.
+//! The trait [`Machine`]: one operation, driven by requests, replies and time.
 //!
-//! A machine is stepped with the time. It answers with a request to perform, a time to wait for, or its end:
+//! A driver steps a machine with the current time. The machine answers with a request to send, a time to wait for, or its result:
 //!
 //! ```text
 //!              ┌──────────────────────────── receive(reply, now) ───────────────────────────┐
@@ -10,8 +10,8 @@
 //!              └─► Step::Done(result)
 //! ```
 //!
-//! Every step consumes what it was given: a reply can be handed over once, and only to the machine that asked; after
-//! the end there is nothing left to step. The loop that a driver needs is the same for every machine:
+//! Every step consumes its input. So a reply can be delivered once, and only to the machine that sent the request, and nothing
+//! can be stepped after the end. The loop of a driver is the same for every machine:
 //!
 //! ```
 //! use billing_core::{Machine, Reply, Request, Step};
@@ -74,14 +74,14 @@ pub use request::Request;
 pub(crate) use sealed::{Hold, NotBefore, ReceivedReply};
 pub use transport_error::{TransportError, TransportErrorKind};
 
-/// An operation in progress; see the [module's text](self) for how to drive it.
+/// An operation in progress. The [module documentation](self) shows how to drive it.
 ///
-/// Implemented by the machines of this crate only, because they pass more between them than this trait shows.
+/// The trait is sealed: machines of this crate pass data between them that the trait does not show.
 pub trait Machine: sealed::MachineInternals {
-    /// What a successful end yields.
+    /// The result of a successful operation.
     type Output;
 
-    /// Goes on, at the time `now`, and is used up by it:
+    /// Advances the machine at the time `now`. The call consumes the machine:
     ///
     /// ```compile_fail,E0382
     /// # fn misuse<M: billing_core::Machine>(machine: M, now: chrono::DateTime<chrono::Utc>) {
@@ -90,32 +90,31 @@ pub trait Machine: sealed::MachineInternals {
     /// # }
     /// ```
     ///
-    /// Stepping a machine before the time that it waits for is harmless: it asks to wait
-    /// again.
+    /// Stepping a machine too early is harmless: it answers with the same wait again.
     ///
-    /// `now` should come from a clock that does not jump, such as wall time at the start plus monotonic time since. Time that
-    /// a clock jumps over looks like time that passes: waits and the deadline may be over. Where a clock is set back, a wait is
-    /// no longer than the longest that the machine would ask for, and its [session](crate::Session) moves its times as well;
-    /// but the deadline is later by what the clock is set back while a request is out.
+    /// `now` should come from a clock that does not jump, such as the wall time at the start plus monotonic time since. A jump
+    /// forward looks like time that passed: waits and the deadline may be over. After a jump backward the machine waits at most
+    /// as long as its longest wait, and its [session](crate::Session) moves its own times back as well. If the clock is set back
+    /// while a request is in flight, the deadline is later by the same amount.
     fn step(self, now: DateTime<Utc>) -> Step<Self>;
 
-    /// How far it has come, for progress displays and logs.
+    /// Returns the progress of the operation, for displays and logs.
     fn progress(&self) -> Progress;
 }
 
-/// What a machine wants.
+/// The next action of a driver.
 #[derive(Debug)]
 #[must_use = "a step that is dropped ends the operation without its outcome"]
 pub enum Step<M: Machine> {
-    /// Perform this exchange, then hand the reply to [`Sent::receive`].
+    /// Send this request, then pass the reply to [`Sent::receive`].
     Send(Box<Request>, Sent<M>),
-    /// Nothing to do before this time; then call [`Machine::step`].
+    /// Wait until this time, then call [`Machine::step`].
     Wait(DateTime<Utc>, M),
-    /// The end. Nothing comes after it.
+    /// The operation has ended with this result.
     Done(Result<M::Output, Error>),
 }
 
-/// A machine whose request is out. It is not `Clone`: one request, one reply. What would break that does not compile:
+/// A machine with a request in flight. It is not `Clone`: each request has one reply. Misuse does not compile:
 ///
 /// ```compile_fail,E0382
 /// # fn misuse<M: billing_core::Machine>(sent: billing_core::Sent<M>, now: chrono::DateTime<chrono::Utc>) {
@@ -135,7 +134,7 @@ pub enum Step<M: Machine> {
 pub struct Sent<M>(M);
 
 impl<M: Machine> Sent<M> {
-    /// Goes on with what came back, at the time `now`.
+    /// Advances the machine with the reply to its request, received at the time `now`.
     pub fn receive(self, reply: Reply, now: DateTime<Utc>) -> Step<M> {
         let retry_after = reply.as_ref().ok().and_then(|response| retry_after(response.headers(), now));
         self.0.on_reply(
@@ -144,12 +143,12 @@ impl<M: Machine> Sent<M> {
         )
     }
 
-    /// How far the machine has come.
+    /// Returns the progress of the operation.
     pub fn progress(&self) -> Progress {
         self.0.progress()
     }
 
-    /// Not for everybody: a copy of a machine whose request is out would send it again.
+    /// Crate-private: cloning a machine with a request in flight could send the request twice.
     pub(crate) fn inner(&self) -> &M {
         &self.0
     }
@@ -162,17 +161,16 @@ impl<M: Machine> Sent<M> {
         self.0.on_reply(received, now)
     }
 
-    /// Takes the request back: it was not sent, and cannot be before `hold.until`.
+    /// Takes the request back: it was not sent and must wait until the time in `hold`.
     pub(crate) fn postpone(self, hold: Hold, now: DateTime<Utc>) -> Step<M> {
         self.0.on_hold(hold, now)
     }
 
-    /// Takes the request back as if the machine had not been stepped.
+    /// Returns the machine as if the request had not been sent.
     pub(crate) fn into_unsent(self) -> M {
         self.0
     }
 }
 
-/// What came back for a request: a response with its whole body, decoded (see [`BodyReader`]), or
-/// why there is none.
+/// The reply to a request: a response with its whole decoded body (see [`BodyReader`]), or the reason why there is none.
 pub type Reply = Result<http::Response<Bytes>, TransportError>;

@@ -1,4 +1,4 @@
-//! How far an operation has come, while it is not yet at its end.
+//! The progress of an operation that has not ended.
 
 use std::fmt;
 
@@ -9,30 +9,30 @@ use serde::{Deserialize, Serialize};
 use crate::model::ReportStatus;
 use crate::{Operation, TransportErrorKind};
 
-/// How far a machine has come and what it waits for. A snapshot: it holds nothing of the answer and no secret.
+/// A snapshot of the progress of a machine. It contains no part of an answer and no secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Progress {
     /// The operation.
     pub operation: Operation,
-    /// Requests sent so far, repeats after a failure included.
+    /// The number of requests sent so far, including retries.
     pub requests: u32,
-    /// Answers so far that said that the report is still being made; 0 for operations that are not polled.
+    /// The number of answers so far that said `InProgress`; 0 for operations that are not polled.
     pub pending_answers: u32,
-    /// What it waits for.
+    /// The reason why it waits.
     pub wait_reason: WaitReason,
-    /// When it will go on.
+    /// The time at which it continues.
     pub wake_at: Option<DateTime<Utc>>,
-    /// Why then.
+    /// The reason for that time.
     pub wake_reason: WakeReason,
-    /// When it began.
+    /// The time of its first step.
     pub started: Option<DateTime<Utc>>,
-    /// When it gives up.
+    /// The time at which it gives up.
     pub deadline: Option<DateTime<Utc>>,
 }
 
 impl Progress {
-    /// What it waits for, when it will go on and why then, in a sentence.
+    /// Returns one sentence with the reason for the wait, the time at which the machine continues, and the reason for that time.
     pub fn explain(&self) -> String {
         match self.wake_at {
             Some(until) => {
@@ -48,59 +48,59 @@ impl Progress {
     }
 }
 
-/// Why an operation goes on when it does.
+/// The reason for the time at which an operation continues.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum WakeReason {
-    /// Nothing is in the way.
+    /// It continues at once.
     Immediate,
-    /// The schedule as it is configured.
+    /// The configured schedule.
     Schedule,
-    /// The schedule that was learned.
+    /// The adaptive schedule.
     Adaptive {
-        /// From how many reports.
+        /// The number of reports that it was computed from.
         reports: u32,
     },
-    /// The schedule as it is configured, because what was learned would be past the deadline.
+    /// The configured schedule, because the adaptive one would miss the deadline.
     ScheduleForDeadline,
-    /// A wait after a failure, which grows from one to the next.
+    /// The backoff after a failure.
     Backoff,
-    /// The server said so.
+    /// The server named the time.
     ServerHint,
-    /// The session says so, for all that share the token.
+    /// The session named the time, for all operations that share its token.
     Session,
 }
 
-/// Why nothing is being sent at the moment.
+/// The reason why an operation waits.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum WaitReason {
-    /// It has not begun.
+    /// The operation has not started.
     NotStarted,
-    /// The server is still making the report. The status is as the server named it, a new one included; `None` where it
-    /// answered 202.
+    /// The server is still building the report. The value is the status as the server sent it, unknown ones included; `None` if
+    /// it answered 202.
     ReportPending(Option<ReportStatus>),
-    /// A failure that usually passes; the same request will be sent again.
+    /// A transient failure; the same request will be sent again.
     Retry(RetryCause),
     /// The server answered 429: no request with this token may go out yet.
     Throttled,
-    /// Everything that the quota allows in this window is used.
+    /// The rate limit of the current window is used up.
     QuotaExhausted,
-    /// The server announces no quota, so that requests are spaced.
+    /// The server sends no rate-limit headers, so requests are spaced.
     Spacing,
-    /// A login is under way, or the login service has asked for patience.
+    /// A login is in flight, or the login service asked to wait.
     Login,
 }
 
-/// What went wrong in an attempt that is going to be repeated.
+/// The failure of an attempt that will be retried.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum RetryCause {
     /// The server answered with this status.
     Status(u16),
-    /// The answer could not be read.
+    /// The answer could not be decoded.
     Undecodable,
-    /// There was no answer.
+    /// No answer arrived.
     Transport(String),
 }
 

@@ -14,12 +14,12 @@ use crate::values::DocumentUrl;
 use crate::values::clock::between;
 use crate::values::environment::is_loopback;
 
-/// One exchange that a machine wants performed.
+/// A request to send, with its deadline and the bound on its body.
 ///
-/// `Debug` shows no secret: headers with credentials are marked sensitive, and the address of a document is left out.
+/// `Debug` shows no secret: headers with credentials are marked sensitive, and the URL of a document is left out.
 #[derive(Clone)]
 pub struct Request {
-    /// Shared by the one that goes out and the one that is kept to be sent again.
+    /// Shared by the copy that is sent and the copy that is kept for a retry.
     http: Arc<http::Request<Bytes>>,
     operation: Operation,
     attempt_timeout: Duration,
@@ -39,24 +39,23 @@ impl Request {
         Self { http: Arc::new(http), operation, attempt_timeout: attempt, deadline, max_body, document: None }
     }
 
-    /// The same for a document, if it is for one.
+    /// Marks the request as the download of `document`, if there is one.
     pub(crate) fn with_document(self, document: Option<&DocumentUrl>) -> Self {
         Self { document: document.cloned(), ..self }
     }
 
-    /// Method, absolute URI, headers and body. Headers with credentials are marked sensitive, so that `Debug` hides them.
-    /// The URI of a document is a secret, which `Debug` does not hide here; to show where a request goes there is
-    /// [`Request::redacted_target`].
+    /// Returns method, absolute URI, headers and body. Headers with credentials are marked sensitive, so that `Debug` hides them.
+    /// The URI of a document is a secret that `Debug` does not hide here; use [`Request::redacted_target`] to display the target.
     pub fn http(&self) -> &http::Request<Bytes> {
         &self.http
     }
 
-    /// The same, to keep.
+    /// Converts into the HTTP request.
     pub fn into_http(self) -> http::Request<Bytes> {
         Arc::unwrap_or_clone(self.http)
     }
 
-    /// Where it goes, for people: path and query; of a document, whose address is a secret, scheme and host.
+    /// Returns the target for display: path and query; for a document, whose URL is a secret, only scheme and host.
     pub fn redacted_target(&self) -> Cow<'_, str> {
         match &self.document {
             Some(document) => document.to_string().into(),
@@ -64,30 +63,31 @@ impl Request {
         }
     }
 
-    /// The document that it asks for, if it asks for one: of a host that nobody has configured, and without credentials.
+    /// Returns the URL of the document if the request downloads one. Its host is not a configured one, and the request carries no
+    /// credentials.
     pub fn document(&self) -> Option<&DocumentUrl> {
         self.document.as_ref()
     }
 
-    /// Whether it goes to this machine in plain http, which is allowed because nobody else sees it: no proxy may come
-    /// between.
+    /// Returns true if the request goes to a loopback address in plain http. Such a request must not go through a proxy, which
+    /// would see its credentials.
     pub fn is_plain_loopback(&self) -> bool {
         let uri = self.http.uri();
         uri.scheme() == Some(&Scheme::HTTP) && uri.host().is_some_and(is_loopback)
     }
 
-    /// Which operation it belongs to.
+    /// Returns the operation that the request belongs to.
     pub fn operation(&self) -> Operation {
         self.operation
     }
 
-    /// How long this exchange may take from `now` to the last byte of its body: the bound of one attempt, or what is
-    /// left until the operation's deadline if that is less.
+    /// Returns the time limit for this attempt, from `now` to the last byte of the body: the limit of one attempt, or the time left
+    /// until the deadline of the operation if that is shorter.
     pub fn timeout(&self, now: DateTime<Utc>) -> Duration {
         self.attempt_timeout.min(between(now, self.deadline))
     }
 
-    /// How many bytes of body may be read, after decompression.
+    /// Returns the bound on the body in bytes, after decompression.
     pub fn max_body(&self) -> usize {
         self.max_body
     }

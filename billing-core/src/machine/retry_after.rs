@@ -1,4 +1,4 @@
-//! `Retry-After`: when the server asks to be called again, and how long to wait where it does not say.
+//! The header `Retry-After`, and the wait after a 429 without it.
 
 use std::time::Duration;
 
@@ -6,12 +6,12 @@ use chrono::{DateTime, Utc};
 
 use crate::values::clock::{between, saturating_add};
 
-/// The wait after 429 number `k` in a row, counted from 0, that came without any header: `min(60 s, 5 s × 2^k)`.
+/// Returns the wait after the `k`th 429 in a row, counted from 0, that has no headers: `min(60 s, 5 s × 2^k)`.
 pub(crate) fn throttle_backoff(k: u32) -> Duration {
     Duration::from_secs(5).saturating_mul(2_u32.saturating_pow(k)).min(Duration::from_secs(60))
 }
 
-/// What the server asks for in `Retry-After`: seconds, or a date, which is read against the response's own `Date` so
+/// Returns the time that `Retry-After` names: seconds, or a date. A date is read relative to the `Date` of the same response, so
 /// that a wrong clock on either side does not matter.
 pub(crate) fn retry_after(headers: &http::HeaderMap, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
     let text = headers.get(http::header::RETRY_AFTER)?.to_str().ok()?.trim();

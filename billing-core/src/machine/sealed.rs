@@ -1,4 +1,4 @@
-//! What machines pass between them and nobody else sees.
+//! The internal side of [`Machine`](super::Machine): data that nested machines pass to each other.
 
 #![expect(unnameable_types, reason = "sealed: machines are written in this crate only")]
 
@@ -9,25 +9,25 @@ use crate::Secret;
 use crate::error::ErrorContext;
 use crate::machine::progress::WaitReason;
 
-/// A reply on its way through nested machines, with what the outer ones know of it.
+/// A reply on its way through nested machines, with data that the outer machines add.
 #[derive(Debug)]
 pub struct ReceivedReply {
     pub(crate) reply: Reply,
     /// When the server asks to be called again, read once from `Retry-After` for everyone on the way.
     pub(crate) retry_after: Option<DateTime<Utc>>,
-    /// Where a session watches the quota: when it lets the next request out after a 429.
+    /// The time of the next request after a 429, if a session tracks the quota.
     pub(crate) not_before: Option<NotBefore>,
-    /// Requests that were sent for this one beside it: logins, and the same again after a 401.
+    /// The number of further requests sent for this one: logins, and repeats after a 401.
     pub(crate) extra_requests: u32,
-    /// The token that it was sent with, so that an error does not repeat it.
+    /// The token of the request, so that it can be removed from errors.
     pub(crate) sent_token: Option<Secret>,
 }
 
-/// When the next request may go.
+/// The earliest time of the next request.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct NotBefore {
     pub(crate) until: DateTime<Utc>,
-    /// The time that the server named, if it named one; `until` may be a little later.
+    /// The time that the server named, if any. `until` may be slightly later.
     pub(crate) server_time: Option<DateTime<Utc>>,
 }
 
@@ -37,16 +37,16 @@ impl NotBefore {
     }
 }
 
-/// Why a request has to wait before it is sent.
+/// A request that has to wait before it can be sent.
 #[derive(Clone, Debug)]
 pub struct Hold {
     pub(crate) not_before: NotBefore,
     pub(crate) wait_reason: WaitReason,
-    /// What the server said, if it said something.
+    /// The last response of the server, if there was one.
     pub(crate) context: Option<ErrorContext>,
 }
 
-/// The side of a machine that is turned to other machines.
+/// The methods of a machine that only other machines call.
 pub trait MachineInternals: Sized {
     #[doc(hidden)]
     fn on_reply(self, received: ReceivedReply, now: DateTime<Utc>) -> Step<Self>

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::Secret;
 use crate::error::redaction::contains_secret;
 
-/// Why a request has no response.
+/// An error of the transport: a request that got no complete response.
 #[derive(Clone, Debug)]
 pub struct TransportError {
     kind: TransportErrorKind,
@@ -15,12 +15,12 @@ pub struct TransportError {
 }
 
 impl TransportError {
-    /// An error of that kind, said in `text`.
+    /// Builds an error with a message.
     pub fn new(kind: TransportErrorKind, text: impl Into<String>) -> Self {
         Self { kind, message: text.into().into(), source: None }
     }
 
-    /// An error of that kind that wraps what the HTTP library said.
+    /// Builds an error from an error of the HTTP library. The message contains the whole chain of causes.
     pub fn from_source(
         kind: TransportErrorKind,
         source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
@@ -38,17 +38,17 @@ impl TransportError {
         Self { kind, message: text.into(), source: Some(source) }
     }
 
-    /// That the caller's sink did not take a document.
+    /// Builds the error of a sink that failed to write a document.
     pub fn from_sink_error(error: std::io::Error) -> Self {
         Self::from_source(TransportErrorKind::Sink, error)
     }
 
-    /// What sort of failure it was.
+    /// Returns the kind of failure.
     pub fn kind(&self) -> TransportErrorKind {
         self.kind
     }
 
-    /// The same, unless it repeats a secret: then no more than its kind.
+    /// Returns the error unchanged, or only its kind if the message or a cause contains one of `secrets`.
     pub(crate) fn redacted(self, secrets: &[&Secret]) -> Self {
         let tells = |text: &str| secrets.iter().any(|secret| contains_secret(text, secret));
         let mut chain = std::iter::successors(
@@ -74,37 +74,37 @@ impl std::error::Error for TransportError {
     }
 }
 
-/// The sorts of failure that a transport reports. Whether to try again is the core's decision.
+/// The kinds of failure that a transport reports. The core decides whether to retry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum TransportErrorKind {
-    /// The host's name was not found.
+    /// The host name was not found.
     Dns,
-    /// No connection came about.
+    /// The connection failed.
     Connect,
-    /// The time for connecting or for the attempt ran out.
+    /// The time limit for connecting or for the attempt expired.
     Timeout,
-    /// The connection ended before the head of a response was there.
+    /// The connection closed before the head of a response was complete.
     Reset,
-    /// A response began and its body ended early, or its compression is broken.
+    /// The body of the response ended early, or its compression is corrupt.
     Truncated,
-    /// What came back is not HTTP.
+    /// The response is not valid HTTP.
     Malformed,
     /// The TLS handshake failed, or the certificate is not trusted.
     Tls,
     /// The request's address or a header cannot be sent.
     InvalidRequest,
-    /// The body is over its bound.
+    /// The body exceeds its bound.
     TooLarge {
         /// The bound, in bytes.
         limit: usize,
     },
-    /// The caller's sink did not take the document.
+    /// The sink of the caller failed to write the document.
     Sink,
 }
 
 impl TransportErrorKind {
-    /// What an I/O error means that came before the head of a response; `None` where its kind alone does not say.
+    /// Returns the kind for an I/O error that occurred before the head of a response, or `None` if its kind alone is not enough.
     pub fn from_io_error_kind(error: std::io::ErrorKind) -> Option<Self> {
         use std::io::ErrorKind as Io;
         match error {

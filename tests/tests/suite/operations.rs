@@ -263,11 +263,11 @@ fn scenarios() -> Vec<Scenario> {
             .gives(115, ["invoices 200"; 3]),
         doing(contracts())
             .meets(FaultTarget::Contracts, [NextUri("/api/v2/billing/contracts?pageSize=100".into())])
-            .fails("Astray(\"the server leads back", ["contracts 200"]),
+            .fails("BadLink(\"the server leads back", ["contracts 200"]),
         // Rule D9.
         doing(contracts())
             .meets(FaultTarget::Contracts, [NextUri("https://evil.invalid/api/v2/billing/contracts".into())])
-            .fails("Astray(\"the server leads to another host", ["contracts 200"]),
+            .fails("BadLink(\"the server leads to another host", ["contracts 200"]),
         // In the middle of a list.
         doing(What::Invoices(by(50)))
             .meets(FaultTarget::Invoices, [Nothing, Status(500), Html(502)])
@@ -281,7 +281,7 @@ fn scenarios() -> Vec<Scenario> {
                 FaultTarget::Trustors,
                 [Nothing, NextUri("/api/v2/orgauthorization/trustors?pageSize=100&pageNumber=1".into())],
             )
-            .fails("Astray", ["trustors 200"; 2]),
+            .fails("BadLink", ["trustors 200"; 2]),
         doing(contracts())
             .meets(FaultTarget::Contracts, [StatusRetryAfter(429, RetryAfter::Seconds(3)), TruncatedBody])
             .gives(3, ["contracts 429", "contracts 200, cut short", "contracts 200"]),
@@ -316,10 +316,10 @@ fn scenarios() -> Vec<Scenario> {
             .gives(PDF, ["document 200", "file 403", "document 200", "file 200"]),
         doing(document())
             .on(|s| s.document_lifetime(std::time::Duration::ZERO))
-            .fails("Protocol", ["document 200", "file 403", "document 200", "file 403"]),
+            .fails("UnexpectedStatus", ["document 200", "file 403", "document 200", "file 403"]),
         doing(document())
             .meets(FaultTarget::Document, [Redirect("https://evil.invalid/1.pdf".into())])
-            .fails("Protocol", ["document 200", "file 302"]),
+            .fails("UnexpectedStatus", ["document 200", "file 302"]),
         doing(document())
             .meets(FaultTarget::Document, [Status(401)])
             .gives(PDF, ["document 200", "file 401", "document 200", "file 200"]),

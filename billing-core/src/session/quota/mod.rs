@@ -57,8 +57,8 @@ pub enum Throughput {
 /// The number of an admitted request. Its response is reported to the quota under this number.
 pub(crate) type Ticket = u64;
 
-#[derive(Debug)]
 /// The quota of a session; see the [module's text](self).
+#[derive(Debug)]
 pub(crate) struct Quota {
     pacing: Pacing,
     seed: u64,
