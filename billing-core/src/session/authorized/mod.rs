@@ -55,8 +55,8 @@ pub struct Authorized<M: Machine, A: SharedSession> {
     phase: Phase<M, A>,
 }
 
-#[derive(Debug)]
 /// The phase of the request that the inner machine wants to send.
+#[derive(Debug)]
 enum Phase<M: Machine, A: SharedSession> {
     /// The inner machine waits, or has not started.
     Inner(M),

@@ -6,12 +6,17 @@
 //! many more as their rate lets expect. Without the headers, requests are spaced: 5 a second, half of that
 //! after a 429, then slowly faster again.
 
+mod rate_limit_headers;
+mod window;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use http::{HeaderMap, StatusCode};
 
+use self::rate_limit_headers::RateLimitHeaders;
+use self::window::{DEFAULT_WINDOW, QuotaWindow, WINDOW_MARGIN};
 use crate::error::ErrorContext;
 use crate::machine::jitter::draw;
 use crate::machine::progress::WaitReason;
@@ -57,8 +62,8 @@ pub enum Throughput {
 /// The number of an admitted request. Its response is reported to the quota under this number.
 pub(crate) type Ticket = u64;
 
-#[derive(Debug)]
 /// The quota of a session; see the [module's text](self).
+#[derive(Debug)]
 pub(crate) struct Quota {
     pacing: Pacing,
     seed: u64,
@@ -83,41 +88,6 @@ pub(crate) struct Quota {
     /// headers.
     spacing: Duration,
     next_send_at: Option<DateTime<Utc>>,
-}
-
-/// The known state of the server's current window.
-#[derive(Debug)]
-struct QuotaWindow {
-    allowed: u32,
-    began: DateTime<Utc>,
-    /// The end of the window. It is never earlier than the server's end: at this time the next window has
-    /// begun, or begins with the next request.
-    ends: DateTime<Utc>,
-    /// The length of windows, as far as the server has shown it.
-    length: Duration,
-    /// The number of our requests that may count in this window.
-    ours: u32,
-    /// The number of other clients' requests that the server's counts prove.
-    others: u32,
-    /// The part of `others` that preceded our first observation, and the time of that observation. When those
-    /// requests came is unknown, so they say nothing about the rate of other clients.
-    others_at_first: u32,
-    first_seen: DateTime<Utc>,
-    /// The number of other clients' requests in the window before, extrapolated to its end at their rate
-    /// until the last response.
-    others_in_previous: u32,
-    /// The time of the last response that left room in the window, and the likely number of other clients'
-    /// requests then. Responses of a full window are left out: the server refuses further requests without
-    /// counting them, so its count no longer shows a rate.
-    last_observation: Option<(DateTime<Utc>, u32)>,
-    /// The largest burst of other clients' requests above their expected rate, in this window and in the one
-    /// before.
-    max_burst: u32,
-    previous_max_burst: u32,
-    /// True if a response has confirmed this window. A window that began by the clock alone is a guess.
-    confirmed: bool,
-    /// True if the server itself sent a successful response without the headers in this window.
-    headers_missing: bool,
 }
 
 impl Quota {
@@ -396,140 +366,6 @@ impl Quota {
     }
 }
 
-impl QuotaWindow {
-    /// Builds a window from the first response that describes it. `ours` of the requests counted may be our
-    /// own.
-    fn from_first_answer(announced: &RateLimitHeaders, ours: u32, now: DateTime<Utc>) -> Self {
-        let others = announced.used.saturating_sub(ours);
-        Self {
-            allowed: announced.allowed,
-            began: now,
-            ends: announced.ends,
-            length: announced.remaining_time.max(DEFAULT_WINDOW),
-            ours,
-            others,
-            others_at_first: others,
-            first_seen: now,
-            others_in_previous: 0,
-            last_observation: Some((now, others)),
-            max_burst: 0,
-            previous_max_burst: 0,
-            confirmed: true,
-            headers_missing: false,
-        }
-    }
-
-    fn times_mut(&mut self) -> impl Iterator<Item = &mut DateTime<Utc>> {
-        let Self { began, ends, first_seen, last_observation, .. } = self;
-        [began, ends, first_seen].into_iter().chain(last_observation.as_mut().map(|(time, _)| time))
-    }
-
-    /// Starts the next window once the clock says that this one is over. No response has confirmed the new
-    /// window yet.
-    fn roll_over(&mut self, late: u32, now: DateTime<Utc>) {
-        if now < saturating_add(self.ends, WINDOW_MARGIN) {
-            return;
-        }
-        // A request that was sent shortly before the end may have arrived after it, so it counts in the new
-        // window too. The server starts a window with a request and not with the end of the last one: a full
-        // length from now is the latest end possible.
-        self.start_next(saturating_add(now, DEFAULT_WINDOW), late, now);
-        self.confirmed = false;
-    }
-
-    /// Returns true if the window stayed unconfirmed to its end although the server did respond. The server
-    /// no longer announces a quota, or a gateway's headers were taken for the server's; the session then goes
-    /// back to spacing.
-    fn has_lapsed(&self, now: DateTime<Utc>) -> bool {
-        now >= saturating_add(self.ends, WINDOW_MARGIN) && !self.confirmed && self.headers_missing
-    }
-
-    /// Replaces this window by the next one, which ends at `ends` and counts `ours` requests of ours.
-    fn start_next(&mut self, ends: DateTime<Utc>, ours: u32, now: DateTime<Utc>) {
-        // A client that was not seen in this window may come back once there is room, so its former number is
-        // halved in each window instead of dropped at once.
-        let by_rate = self.expected_by_rate(between(self.began, self.ends), self.ends);
-        let others_before = by_rate.max(self.others_in_previous / 2);
-        let burst_before = self.max_burst.max(self.previous_max_burst / 2);
-        *self = Self {
-            began: now,
-            ends,
-            ours,
-            others: 0,
-            others_at_first: 0,
-            first_seen: now,
-            others_in_previous: others_before,
-            last_observation: None,
-            max_burst: 0,
-            previous_max_burst: burst_before,
-            headers_missing: false,
-            ..*self
-        };
-    }
-
-    /// Records the server's count. Other clients have sent at least the count above all our requests, and
-    /// likely the count above those of ours that are not `on_their_way`.
-    fn record_count(&mut self, count: u32, on_their_way: u32, now: DateTime<Utc>) {
-        let others = count.saturating_sub(self.ours);
-        let likely = count.saturating_sub(self.ours.saturating_sub(on_their_way));
-        // Growth above the expected rate is a burst, from the second observation on: the first one has
-        // nothing to compare with.
-        if self.last_observation.is_some() {
-            let expected = self.others.saturating_add(self.expected_others(OBSERVATION_LAG, now));
-            self.max_burst = self.max_burst.max(others.saturating_sub(expected));
-        }
-        // Only the proven number enters the count; the likely number is good enough for a rate.
-        self.others = self.others.max(others);
-        if self.remaining() > 0 {
-            self.last_observation = Some((now, self.others.max(likely)));
-        }
-    }
-
-    /// Returns the number of requests that the server still allows in this window.
-    fn remaining(&self) -> u32 {
-        self.allowed.saturating_sub(self.ours.saturating_add(self.others))
-    }
-
-    /// Returns the number of requests to keep free for other clients: as many as they will probably send
-    /// until the end of the window. Towards the end it does not fall below the number that may have arrived
-    /// unseen before a request of ours does, because that request would get the 429.
-    fn reserved_for_others(&self, now: DateTime<Utc>) -> u32 {
-        let unseen = self.expected_others(OBSERVATION_LAG, now);
-        // Requests do not arrive evenly: at times twice the usual number arrives, or a burst as large as the
-        // largest so far. The reserve for bursts is at most a quarter of the quota, so that this session gets
-        // a share next to many other clients.
-        let crowd = self.max_burst.max(self.previous_max_burst).min(self.allowed / 4);
-        let until_the_end = self.expected_others(between(now, self.ends), now);
-        until_the_end.max(unseen.saturating_add(unseen.max(crowd)))
-    }
-
-    /// Returns the number of other clients' requests expected within `time`, at the rate of this window or of
-    /// the one before, whichever is higher.
-    fn expected_others(&self, time: Duration, now: DateTime<Utc>) -> u32 {
-        let whole = between(self.began, self.ends).as_millis().max(1);
-        let by_the_last = u128::from(self.others_in_previous) * time.as_millis() / whole;
-        self.expected_by_rate(time, now).max(u32::try_from(by_the_last).unwrap_or(u32::MAX))
-    }
-
-    /// Returns the number expected within `time` at the rate of this window alone, up to its last
-    /// observation. The time since then is not taken for a pause. The rate is taken over at least 20 s where
-    /// so much time has passed: a shorter sample gives no usable rate.
-    fn expected_by_rate(&self, time: Duration, now: DateTime<Utc>) -> u32 {
-        let (observed_at, others) = self.last_observation.unwrap_or((self.first_seen, self.others_at_first));
-        let rise = others.saturating_sub(self.others_at_first);
-        let sample = between(self.first_seen, observed_at)
-            .max(between(self.first_seen, now).min(MIN_OBSERVATION))
-            .as_millis()
-            .max(1000);
-        u32::try_from(u128::from(rise) * time.as_millis() / sample).unwrap_or(u32::MAX)
-    }
-
-    /// Returns the number of other clients' requests since our first observation.
-    fn observed_others(&self) -> u32 {
-        self.others.saturating_sub(self.others_at_first)
-    }
-}
-
 /// Returns the number of requests, sent at `since` or later, that the server may have counted and that no
 /// response covers.
 fn possibly_uncounted(
@@ -550,56 +386,13 @@ fn hold_until(
     Err(Box::new(Hold { not_before, wait_reason, context }))
 }
 
-/// The rate-limit headers of one response.
-#[derive(Clone, Copy)]
-struct RateLimitHeaders {
-    allowed: u32,
-    used: u32,
-    /// The latest end of the window, whichever way the server rounds.
-    ends: DateTime<Utc>,
-    /// The remaining time of the window, as the server sent it.
-    remaining_time: Duration,
-}
-
-impl RateLimitHeaders {
-    /// Parses the headers. `length` is the known length of windows. Returns `None` if a header is missing or
-    /// unusable.
-    fn parse(headers: &HeaderMap, length: Duration, now: DateTime<Utc>) -> Option<Self> {
-        let number = |name: &str| headers.get(name)?.to_str().ok()?.trim().parse::<u32>().ok();
-        let (allowed, count) = (number("inin-ratelimit-allowed")?, number("inin-ratelimit-count")?);
-        // A quota of zero requests, or a window longer than a day, is no rate limit that a client can keep
-        // to.
-        let reset =
-            number("inin-ratelimit-reset").filter(|reset| *reset <= MAX_WINDOW_SECONDS && allowed > 0)?;
-        let left = Duration::from_secs(reset.into());
-        // Seconds that were rounded down leave out up to a second. But the time left is never more than the
-        // full length.
-        let max_left = if left == length && length == DEFAULT_WINDOW { left } else { left + HEADER_ROUNDING };
-        Some(Self { allowed, used: count, ends: saturating_add(now, max_left), remaining_time: left })
-    }
-}
-
-/// The time after the end of a window at which the next one is assumed to have begun.
-const WINDOW_MARGIN: Duration = Duration::from_millis(250);
 /// The time until the next check for requests that other clients have left unused.
 const RECHECK_INTERVAL: Duration = Duration::from_secs(1);
-/// The time from an observation of other clients to the moment when the server counts our next request: one
-/// recheck interval and the way to the server.
-const OBSERVATION_LAG: Duration = Duration::from_secs(2);
-/// The shortest time over which the rate of other clients is computed.
-const MIN_OBSERVATION: Duration = Duration::from_secs(20);
 /// The longest spacing, which many 429s in a row lead to.
 const MAX_SPACING: Duration = Duration::from_secs(10);
 /// The largest difference between two announced ends of one window: whole seconds, and the delay of the
 /// response.
 const WINDOW_END_TOLERANCE: Duration = Duration::from_secs(5);
-/// The length of a window that no response has confirmed yet. The published limits are per minute.
-const DEFAULT_WINDOW: Duration = Duration::from_secs(60);
-/// The longest window that is accepted: a day.
-const MAX_WINDOW_SECONDS: u32 = 24 * 3600;
-/// The rounding error of the seconds until the end of a window: it is unknown if the server rounds up or
-/// down.
-const HEADER_ROUNDING: Duration = Duration::from_secs(1);
 
 #[cfg(test)]
 mod tests;
