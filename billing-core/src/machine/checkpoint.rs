@@ -207,10 +207,10 @@ mod tests {
         let visit = run_script(walk, std::slice::from_ref(&october)).result.unwrap();
         let saved = serde_json::to_string(&visit.rest.unwrap()).unwrap();
         for (counter, reply) in [
-            ("count\":1", period("2026-09-01T00:00:00Z", "2026-09-30T23:59:59Z")),
-            ("before\":0", period("2025-09-01T00:00:00Z", "2025-09-30T23:59:59Z")),
-            ("failed\":0", reply(400, "", "")),
-            ("repeated\":0", october),
+            ("found_count\":1", period("2026-09-01T00:00:00Z", "2026-09-30T23:59:59Z")),
+            ("before_range\":0", period("2025-09-01T00:00:00Z", "2025-09-30T23:59:59Z")),
+            ("failures\":0", reply(400, "", "")),
+            ("repeats\":0", october),
         ] {
             let (name, _) = counter.split_once(':').unwrap();
             let forged = forged(&saved, counter, &format!("{name}:{}", u32::MAX));

@@ -192,7 +192,7 @@ mod tests {
         let (telling, plain) = (lost("no header: Bearer t0ken"), lost("no header"));
         let answered = ResponseInfo { request: &request, reply: &telling };
         let shown = format!("{answered:?} {}", answered.error().unwrap());
-        assert!(!shown.contains("t0ken") && shown.contains("not HTTP"), "{shown}");
+        assert!(!shown.contains("t0ken") && shown.contains("not valid HTTP"), "{shown}");
         let answered = ResponseInfo { request: &request, reply: &plain };
         assert!(answered.error().unwrap().to_string().ends_with(": no header"));
     }
