@@ -7,10 +7,9 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
+use billing_core::proxy::{InvalidProxy, Proxy, ProxyRules};
 use billing_core::session::Pacing;
 use billing_core::{Credentials, Environment, Policy, Session};
-use http::Uri;
-use hyper_util::client::proxy::matcher::Matcher;
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::{CertificateDer, pem::PemObject};
 use rustls::{ClientConfig, RootCertStore};
@@ -58,6 +57,19 @@ enum ProxyChoice {
     Url(String),
 }
 
+impl ProxyChoice {
+    fn rules(self) -> Result<ProxyRules, InvalidProxy> {
+        match self {
+            // Text that is not Unicode is passed on, to be refused with the name of its variable.
+            Self::Environment => ProxyRules::from_variables(|name| {
+                std::env::var_os(name).map(|value| value.to_string_lossy().into_owned())
+            }),
+            Self::None => Ok(ProxyRules::default()),
+            Self::Url(url) => url.parse::<Proxy>().map(ProxyRules::from),
+        }
+    }
+}
+
 impl Builder {
     pub(crate) fn new(environment: Environment, credentials: Credentials) -> Self {
         Self {
@@ -95,8 +107,8 @@ impl Builder {
     }
 
     /// Sends everything through the proxy at `url`, such as `http://user:password@proxy.example.com:3128`: http, https or
-    /// socks5. Without this, `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY` in the process environment are read
-    /// as curl reads them.
+    /// SOCKS (`socks4`, `socks4a`, `socks5`, `socks5h`). Without this, `https_proxy`, `http_proxy`, `all_proxy` and
+    /// `no_proxy` in the process environment are read as curl reads them: see [`billing_core::proxy`].
     ///
     /// Plain http to a loopback address goes through no proxy, whoever names one: it is let through only because it stays on
     /// this machine.
@@ -122,14 +134,10 @@ impl Builder {
     /// The client. Nothing is sent yet.
     ///
     /// # Errors
-    /// When the roots or the address of the proxy cannot be read.
+    /// When the roots or the address of the proxy, in the process environment too, cannot be read.
     pub fn build(self) -> Result<Client, BuildError> {
         let tls = client_config(&self.roots)?;
-        let proxies = match self.proxy {
-            ProxyChoice::Environment => Matcher::from_env(),
-            ProxyChoice::None => Matcher::builder().build(),
-            ProxyChoice::Url(url) => proxy_matcher(url)?,
-        };
+        let proxies = self.proxy.rules()?;
         let seed = self.seed.unwrap_or_else(|| RandomState::new().build_hasher().finish());
         let session = Session::with_pacing(self.environment.clone(), self.credentials, self.pacing, seed);
         Ok(Client::from_parts(ClientInner {
@@ -158,30 +166,24 @@ impl fmt::Debug for Builder {
 pub enum BuildError {
     /// The roots to trust cannot be used, and why.
     Roots(String),
-    /// The address of the proxy is none. It is not repeated here, because it may hold a password.
-    Proxy,
+    /// The address of the proxy cannot be used, and why.
+    Proxy(InvalidProxy),
 }
 
 impl fmt::Display for BuildError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Roots(why) => write!(f, "the certificates to trust cannot be read: {why}"),
-            Self::Proxy => {
-                f.write_str("the address of the proxy is not one, write it as http://proxy.example.com:3128")
-            }
+            Self::Proxy(why) => why.fmt(f),
         }
     }
 }
 
 impl std::error::Error for BuildError {}
 
-/// Everything through the proxy at `url`. A matcher ignores an address that is none, so it is asked whether it did.
-fn proxy_matcher(url: String) -> Result<Matcher, BuildError> {
-    let matcher = Matcher::builder().all(url).build();
-    let proxy = matcher.intercept(&Uri::from_static("https://api.mypurecloud.com"));
-    match proxy.as_ref().and_then(|proxy| proxy.uri().scheme_str()) {
-        Some("http" | "https" | "socks5" | "socks5h") => Ok(matcher),
-        _ => Err(BuildError::Proxy),
+impl From<InvalidProxy> for BuildError {
+    fn from(why: InvalidProxy) -> Self {
+        Self::Proxy(why)
     }
 }
 

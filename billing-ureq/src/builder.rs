@@ -6,11 +6,11 @@ use std::hash::{BuildHasher, Hasher};
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
+use billing_core::proxy::{InvalidProxy, Proxy, ProxyRules};
 use billing_core::session::Pacing;
 use billing_core::{Credentials, Environment, Policy, Session};
 use rustls::RootCertStore;
 use rustls::pki_types::{CertificateDer, pem::PemObject};
-use ureq::Proxy;
 
 use crate::client::{Client, ClientInner};
 use crate::clock::{Clock, SteadyClock};
@@ -56,6 +56,19 @@ enum ProxyChoice {
     Url(String),
 }
 
+impl ProxyChoice {
+    fn rules(self) -> Result<ProxyRules, InvalidProxy> {
+        match self {
+            // Text that is not Unicode is passed on, to be refused with the name of its variable.
+            Self::Environment => ProxyRules::from_variables(|name| {
+                std::env::var_os(name).map(|value| value.to_string_lossy().into_owned())
+            }),
+            Self::None => Ok(ProxyRules::default()),
+            Self::Url(url) => url.parse::<Proxy>().map(ProxyRules::from),
+        }
+    }
+}
+
 impl Builder {
     pub(crate) fn new(environment: Environment, credentials: Credentials) -> Self {
         Self {
@@ -93,8 +106,8 @@ impl Builder {
     }
 
     /// Sends everything through the proxy at `url`, such as `http://user:password@proxy.example.com:3128`: http, https or
-    /// a SOCKS one. Without this, `ALL_PROXY`, `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY` in the process environment are
-    /// read as `ureq` reads them: the first of them that is set is used for every address.
+    /// SOCKS (`socks4`, `socks4a`, `socks5`, `socks5h`). Without this, `https_proxy`, `http_proxy`, `all_proxy` and
+    /// `no_proxy` in the process environment are read as curl reads them: see [`billing_core::proxy`].
     ///
     /// Plain http to a loopback address goes through no proxy, whoever names one: it is let through only because it stays on
     /// this machine.
@@ -120,25 +133,21 @@ impl Builder {
     /// The client. Nothing is sent yet.
     ///
     /// # Errors
-    /// When the roots or the address of the proxy cannot be read.
+    /// When the roots or the address of the proxy, in the process environment too, cannot be read.
     pub fn build(self) -> Result<Client, BuildError> {
         let roots = match self.roots {
             TlsRoots::Bundled => Roots::Bundled,
             TlsRoots::Platform => Roots::Platform,
             TlsRoots::Pem(pem) => Roots::These(read_pem(&pem)?),
         };
-        let proxy = match self.proxy {
-            ProxyChoice::Environment => Proxy::try_from_env(),
-            ProxyChoice::None => None,
-            ProxyChoice::Url(url) => Some(Proxy::new(&url).map_err(|_| BuildError::Proxy)?),
-        };
+        let proxies = self.proxy.rules()?;
         let seed = self.seed.unwrap_or_else(|| RandomState::new().build_hasher().finish());
         let session = Session::with_pacing(self.environment.clone(), self.credentials, self.pacing, seed);
         Ok(Client::from_parts(ClientInner {
             environment: self.environment,
             policy: self.policy,
             session: LockedSession::new(session),
-            transport: Transport::new(self.connect_timeout, roots, proxy),
+            transport: Transport::new(self.connect_timeout, roots, proxies),
             clock: self.clock,
             next_seed: AtomicU64::new(seed.wrapping_add(1)),
         }))
@@ -160,22 +169,26 @@ impl fmt::Debug for Builder {
 pub enum BuildError {
     /// The roots to trust cannot be read, and why.
     Roots(String),
-    /// The address of the proxy is none. It is not repeated here, because it may hold a password.
-    Proxy,
+    /// The address of the proxy cannot be used, and why.
+    Proxy(InvalidProxy),
 }
 
 impl fmt::Display for BuildError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Roots(why) => write!(f, "the certificates to trust cannot be read: {why}"),
-            Self::Proxy => {
-                f.write_str("the address of the proxy is not one, write it as http://proxy.example.com:3128")
-            }
+            Self::Proxy(why) => why.fmt(f),
         }
     }
 }
 
 impl std::error::Error for BuildError {}
+
+impl From<InvalidProxy> for BuildError {
+    fn from(why: InvalidProxy) -> Self {
+        Self::Proxy(why)
+    }
+}
 
 fn read_pem(pem: &[u8]) -> Result<RootCertStore, BuildError> {
     let unreadable = |e: &dyn fmt::Display| BuildError::Roots(e.to_string());

@@ -56,6 +56,7 @@ mod history;
 mod listing;
 mod lookup;
 mod operations;
+mod proxy;
 mod session;
 mod tls;
 mod transport;

@@ -5,14 +5,14 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Instant;
-use std::{error, fmt, io};
+use std::{error, fmt, io, mem};
 
 use http::Uri;
-use ureq::Error;
 use ureq::config::Config;
 use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::time::{self, Duration};
 use ureq::unversioned::transport::{ConnectionDetails, Connector, NextTimeout};
+use ureq::{Error, ProxyProtocol};
 
 use crate::tls::server_name;
 
@@ -54,6 +54,11 @@ impl<C: Connector> Connector for ResolvingConnector<C> {
         if addrs[..] == [UNRESOLVED_ADDRESS] {
             let begun = Instant::now();
             addrs = self.resolver.resolve(details.uri, details.config, timeout)?;
+            // SOCKS 4 has no room for other addresses, and `ureq` names the first.
+            if details.config.proxy().is_some_and(|proxy| proxy.protocol() == ProxyProtocol::Socks4) {
+                let found = mem::replace(&mut addrs, self.resolver.empty());
+                found.iter().filter(|address| address.is_ipv4()).for_each(|address| addrs.push(*address));
+            }
             now = time::Instant::now();
             if !timeout.after.is_not_happening() {
                 timeout.after = timeout.after.saturating_sub(begun.elapsed()).into();

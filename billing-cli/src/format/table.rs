@@ -166,7 +166,7 @@ mod tests {
             "It leaves out 1 row",
             "usageQuantity is \"n/a\"",
             "Monthly minimum: 2000.00 USD; whether the total reaches it is unknown",
-            "Overage in the total: 256.50 USD; 1 row is over what was agreed, as far as it is known",
+            "Overage in the total: 256.50 USD; 2 rows are over what was agreed (1 of them billed by others), as far as it is known",
             "Third party: 12.35 USD; billed by others, not in the total",
             "FAIR USE ON NO ROW",
             "Tax and telco usage are not included.",

@@ -94,7 +94,7 @@ struct RawCheckpoint {
 /// Returns the checksum of the saved state, which does not depend on the file's whitespace or key order.
 fn checksum_of(operation: Option<&str>, saved: &impl Serialize) -> Result<String, serde_json::Error> {
     let text = serde_json::to_string(&(operation, saved))?;
-    Ok(format!("{:016x}", fnv1a(FNV_OFFSET_BASIS, text.as_bytes())))
+    Ok(format!("{:08x}", crc32(0, text.as_bytes())))
 }
 
 /// Returns FNV-1a over `bytes`, continued from the checksum `before` of the preceding bytes; start with
@@ -102,8 +102,6 @@ fn checksum_of(operation: Option<&str>, saved: &impl Serialize) -> Result<String
 pub(crate) fn fnv1a(before: u64, bytes: &[u8]) -> u64 {
     bytes.iter().fold(before, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
 }
-
-pub(crate) const FNV_OFFSET_BASIS: u64 = 0xcbf2_9ce4_8422_2325;
 
 #[cfg(test)]
 mod tests {
@@ -159,12 +157,12 @@ mod tests {
             assert!(error.contains(why), "{to}: {error}");
         }
         let later = text
-            .replace("\"version\":2", "\"version\":3")
+            .replace("\"version\":3", "\"version\":4")
             .replace("\"pending_answers\":1", "\"pending_answers\":[1]");
         assert!(restore(&later).unwrap_err().contains("version 3"));
         let before = r#"{"format":"billing-core poll","version":1,"operation":"x","exchange":{},"polls":{},"checksum":"0"}"#;
         assert!(restore(before).unwrap_err().contains("version 1"));
-        for other in ["", "{}", "[]", "null", "{\"format\":\"billing-core poll\"}", "{\"version\":2}"] {
+        for other in ["", "{}", "[]", "null", "{\"format\":\"billing-core poll\"}", "{\"version\":3}"] {
             assert!(restore(other).is_err());
         }
         let _: BaseUrl = "https://api.mypurecloud.com".parse().unwrap();
@@ -177,8 +175,8 @@ mod tests {
         let (head, state) = edited.split_once(",\"state\":").unwrap();
         let (state, _) = state.rsplit_once(",\"checksum\":").unwrap();
         let operation = head.split_once("\"operation\":").map_or("null", |(_, operation)| operation);
-        let check = fnv1a(FNV_OFFSET_BASIS, format!("[{operation},{state}]").as_bytes());
-        format!("{head},\"state\":{state},\"checksum\":\"{check:016x}\"}}")
+        let check = crc32(0, format!("[{operation},{state}]").as_bytes());
+        format!("{head},\"state\":{state},\"checksum\":\"{check:08x}\"}}")
     }
 
     #[test]

@@ -77,7 +77,7 @@ pub use request::Request;
 pub(crate) use sealed::{Hold, NotBefore, ReceivedReply};
 pub use transport_error::{TransportError, TransportErrorKind};
 
-/// An operation in progress; see the [module's text](self) for how to drive it.
+/// An operation in progress. The [module documentation](self) shows how to drive it.
 ///
 /// Implemented only by the machines of this crate, because they exchange more with each other than this trait
 /// shows.

@@ -16,7 +16,7 @@ use crate::values::environment::is_loopback;
 
 /// A request that a machine asks a driver to perform.
 ///
-/// `Debug` shows no secret: headers with credentials are marked sensitive, and the address of a document is left out.
+/// `Debug` shows no secret: headers with credentials are marked sensitive, and the URL of a document is left out.
 #[derive(Clone)]
 pub struct Request {
     /// Shared between the request in flight and the copy kept for a retry.

@@ -260,7 +260,7 @@ struct SavedPoll<E, P> {
 
 /// The number of responses in a row with an unknown status that ends a poll with an error.
 const MAX_UNKNOWN_STATUSES: u32 = 3;
-const FORMAT: Format = Format { name: "billing-core poll", version: 2 };
+const FORMAT: Format = Format { name: "billing-core poll", version: 3 };
 
 #[cfg(test)]
 mod tests;

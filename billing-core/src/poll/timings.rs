@@ -162,7 +162,7 @@ impl TryFrom<UncheckedTiming> for PollTiming {
     }
 }
 
-const FORMAT: Format = Format { name: "billing-core poll timings", version: 2 };
+const FORMAT: Format = Format { name: "billing-core poll timings", version: 3 };
 
 const ONE_DAY: Duration = Duration::from_secs(24 * 3600);
 
@@ -234,18 +234,18 @@ mod tests {
         assert_eq!(serde_json::from_str::<PollTimings>(&text).unwrap(), history);
         assert_eq!(
             text,
-            r#"{"format":"billing-core poll timings","version":2,"state":[{"observed_at":"2026-10-26T07:33:20Z","pending_age":0,"complete_age":2000},{"observed_at":"2026-10-26T07:33:23Z","pending_age":8000,"complete_age":12345}],"checksum":"3c5e011a4a5e3766"}"#
+            r#"{"format":"billing-core poll timings","version":3,"state":[{"observed_at":"2026-10-26T07:33:20Z","pending_age":0,"complete_age":2000},{"observed_at":"2026-10-26T07:33:23Z","pending_age":8000,"complete_age":12345}],"checksum":"acc5ad46"}"#
         );
         for (from, to, why) in [
             ("timings\",", "poll\",", "not a saved"),
             ("\"version\":2", "\"version\":3", "version 3"),
             // A later version may have any layout.
-            ("\"version\":2", "\"version\":3,\"kinds\":{}", "version 3"),
+            ("\"version\":3", "\"version\":4,\"kinds\":{}", "version 4"),
             ("\"complete_age\":2000", "\"complete_age\":2001", "checksum"),
             ("\"complete_age\":2000", "\"complete_age\":0", "cannot be complete"),
             ("\"complete_age\":2000", "\"complete_age\":-1", "invalid value"),
             ("\"complete_age\":2000", "\"complete_age\":2000,\"org\":1", "unknown field"),
-            ("\"version\":2", "\"version\":2,\"org\":1", "unknown field"),
+            ("\"version\":3", "\"version\":3,\"org\":1", "unknown field"),
         ] {
             assert!(text.contains(from), "{from} in {text}");
             let error =

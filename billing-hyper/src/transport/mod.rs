@@ -5,6 +5,7 @@ mod document;
 use std::time::Duration;
 
 use billing_core::machine::{BodyReader, MAX_HEAD_BYTES, MAX_HEADERS};
+use billing_core::proxy::ProxyRules;
 use billing_core::{Reply, Request, TransportError, TransportErrorKind as Kind};
 use chrono::{DateTime, Utc};
 use http::Version;
@@ -14,7 +15,6 @@ use http_body_util::{BodyExt, Full};
 use hyper::body::{Body, Bytes, Incoming};
 use hyper_util::client::legacy::connect::capture_connection;
 use hyper_util::client::legacy::{Client, Error};
-use hyper_util::client::proxy::matcher::Matcher;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use rustls::ClientConfig;
 use tokio::task::yield_now;
@@ -27,22 +27,18 @@ use crate::connect::{Connector, Proxies, classify};
 pub(crate) struct Transport {
     client: Client<Connector, Full<Bytes>>,
     proxies: Proxies,
-    /// For what stays on this machine, with no proxy between.
-    direct: Client<Connector, Full<Bytes>>,
 }
 
 impl Transport {
-    pub(crate) fn new(connect_timeout: Duration, tls: ClientConfig, proxies: Matcher) -> Self {
-        let client = |proxies| {
-            Client::builder(TokioExecutor::new())
-                .pool_timer(TokioTimer::new())
-                .http1_max_headers(MAX_HEADERS)
-                .http1_max_buf_size(MAX_HEAD_BYTES)
-                .http2_max_header_list_size(u32::try_from(MAX_HEAD_BYTES).unwrap_or(u32::MAX))
-                .build(Connector::new(connect_timeout, tls.clone(), proxies))
-        };
+    pub(crate) fn new(connect_timeout: Duration, tls: ClientConfig, proxies: ProxyRules) -> Self {
         let proxies = Proxies::new(proxies);
-        Self { client: client(proxies.clone()), proxies, direct: client(Proxies::none()) }
+        let client = Client::builder(TokioExecutor::new())
+            .pool_timer(TokioTimer::new())
+            .http1_max_headers(MAX_HEADERS)
+            .http1_max_buf_size(MAX_HEAD_BYTES)
+            .http2_max_header_list_size(u32::try_from(MAX_HEAD_BYTES).unwrap_or(u32::MAX))
+            .build(Connector::new(connect_timeout, tls, proxies.clone()));
+        Self { client, proxies }
     }
 
     /// Performs `request`, which begins at `now`, within its time and size.
@@ -64,19 +60,13 @@ impl Transport {
     ) -> Reply {
         let limit = request.timeout(now);
         let mut http = request.http().clone().map(Full::new);
-        let client = match request.is_plain_loopback() {
-            true => &self.direct,
-            false => {
-                if let Some(authorization) = self.proxies.authorization_to_forward(http.uri()) {
-                    http.headers_mut().insert(PROXY_AUTHORIZATION, authorization);
-                }
-                &self.client
-            }
-        };
+        if let Some(authorization) = self.proxies.authorization_to_forward(http.uri()) {
+            http.headers_mut().insert(PROXY_AUTHORIZATION, authorization);
+        }
         let connection = capture_connection(&mut http);
         let exchange = async {
             let_connections_catch_up().await;
-            let response = client.request(http).await.map_err(classify_send_error)?;
+            let response = self.client.request(http).await.map_err(classify_send_error)?;
             read(response).await
         };
         timeout(limit, exchange).await.unwrap_or_else(|_| {

@@ -6,26 +6,29 @@ use std::io::{self, Read};
 use std::time::Duration;
 
 use billing_core::machine::{BodyReader, MAX_HEAD_BYTES};
+use billing_core::proxy::ProxyRules;
 use billing_core::{Reply, Request, TransportError, TransportErrorKind as Kind};
 use chrono::{DateTime, Utc};
 use http::request::Parts;
 use http::response;
 use rustls::pki_types::InvalidDnsNameError;
 use ureq::unversioned::transport::{ConnectProxyConnector, Connector, SocksConnector, TcpConnector};
-use ureq::{Agent, AsSendBody, Body, Proxy, Timeout};
+use ureq::{Agent, AsSendBody, Body, Timeout};
 
 use crate::connect::StrictConnector;
 use crate::lookup::{DeferredResolver, ResolveError, ResolvingConnector};
+use crate::proxy::to_ureq_proxy;
 use crate::tls::{Roots, TlsConnector};
 
 /// Performs requests, each once: `ureq` repeats nothing, not even on a pooled connection that turns out to be closed.
 pub(crate) struct Transport {
     agent: Agent,
+    proxies: ProxyRules,
     connect_timeout: Duration,
 }
 
 impl Transport {
-    pub(crate) fn new(connect_timeout: Duration, roots: Roots, proxy: Option<Proxy>) -> Self {
+    pub(crate) fn new(connect_timeout: Duration, roots: Roots, proxies: ProxyRules) -> Self {
         let config = Agent::config_builder()
             // Every status and every redirect is an answer, which the core judges.
             .http_status_as_error(false)
@@ -36,7 +39,8 @@ impl Transport {
             .max_idle_age(MAX_IDLE_AGE)
             .max_idle_connections(MAX_IDLE_CONNECTIONS)
             .max_idle_connections_per_host(MAX_IDLE_CONNECTIONS)
-            .proxy(proxy)
+            // Each request says for itself; without this, `ureq` reads the process environment.
+            .proxy(None)
             .build();
         // The way to the host, through a proxy if there is one; TLS; and what ends it all.
         let connector =
@@ -47,6 +51,7 @@ impl Transport {
                 .chain(StrictConnector);
         Self {
             agent: Agent::with_parts(config, ResolvingConnector::new(connector), DeferredResolver),
+            proxies,
             connect_timeout,
         }
     }
@@ -61,11 +66,10 @@ impl Transport {
 
     /// Sends `request`, and takes the head of its response.
     fn begin(&self, request: &Request, limit: Duration) -> Result<(response::Parts, Body), TransportError> {
-        let direct = request.is_plain_loopback();
         let (head, body) = request.http().clone().into_parts();
         let sent = match body.is_empty() {
-            true => self.send(head, (), direct, limit),
-            false => self.send(head, &body[..], direct, limit),
+            true => self.send(head, (), limit),
+            false => self.send(head, &body[..], limit),
         };
         Ok(sent.map_err(|e| self.classify(e, limit))?.into_parts())
     }
@@ -94,15 +98,11 @@ impl Transport {
         &self,
         head: Parts,
         body: impl AsSendBody,
-        direct: bool,
         limit: Duration,
     ) -> Result<http::Response<Body>, ureq::Error> {
+        let proxy = self.proxies.proxy_for(&head.uri).map(to_ureq_proxy).transpose()?;
         let request = self.agent.configure_request(http::Request::from_parts(head, body));
-        let request = match direct {
-            true => request.proxy(None),
-            false => request,
-        };
-        self.agent.run(request.timeout_global(Some(limit)).build())
+        self.agent.run(request.proxy(proxy).timeout_global(Some(limit)).build())
     }
 
     /// Says what went wrong before the head of a response was there.

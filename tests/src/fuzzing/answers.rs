@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use billing_core::calls::TrusteeOverviewCall;
 use billing_core::machine::BodyReader;
+use billing_core::values::is_printable;
 use billing_core::{
     Authorized, Credentials, Environment, Error, Exchange, Machine, Policy, Session, Step, TransportErrorKind,
 };
@@ -54,12 +55,10 @@ fn plain(body: &[u8], name: &str) -> Option<String> {
     // A larger body is not read.
     let body: Value = serde_json::from_slice(body).ok().filter(|_| body.len() <= 256 << 10)?;
     let text = body.as_object()?.get(name)?.as_str()?;
-    let steers = |c: char| {
-        c.is_control()
-            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-    };
-    let told =
-        !text.is_empty() && !shows(text, TOKEN) && !text.contains(steers) && text.chars().count() <= 2048;
+    let told = !text.is_empty()
+        && !shows(text, TOKEN)
+        && text.chars().all(is_printable)
+        && text.chars().count() <= 2048;
     told.then(|| text.to_owned())
 }
 

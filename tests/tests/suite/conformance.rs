@@ -146,18 +146,24 @@ fn scenarios() -> Vec<Scenario> {
             .faults([ReportStatusRetryAfter("InProgress".into(), RetryAfter::Seconds(0))])
             .gives("ok", ["login 200", "report 200", "report 200"])
             .waits([at_once, poll]),
-        overview("other 2xx").faults([Accepted(None)]).gives("Protocol", ["login 200", "overview 202"]),
+        overview("other 2xx")
+            .faults([Accepted(None)])
+            .gives("UnexpectedStatus", ["login 200", "overview 202"]),
         report("200, another status")
             .faults([ReportStatus("Paused".into()), ReportStatus("Paused".into())])
             .gives("ok", ["login 200", "report 200", "report 200", "report 200"]),
         report("200, another status")
             .faults(["Paused", "Odd", "Broken"].map(|raw| ReportStatus(raw.into())))
             .gives("UnknownStatus(\"Broken\")", ["login 200", "report 200", "report 200", "report 200"]),
-        report("other 2xx").faults([OtherSuccess(204)]).gives("Protocol", ["login 200", "report 204"]),
-        report("other 2xx").faults([OtherSuccess(206)]).gives("Protocol", ["login 200", "report 206"]),
+        report("other 2xx")
+            .faults([OtherSuccess(204)])
+            .gives("UnexpectedStatus", ["login 200", "report 204"]),
+        report("other 2xx")
+            .faults([OtherSuccess(206)])
+            .gives("UnexpectedStatus", ["login 200", "report 206"]),
         report("3xx")
             .faults([Redirect("https://evil.invalid/".into())])
-            .gives("Protocol", ["login 200", "report 302"]),
+            .gives("UnexpectedStatus", ["login 200", "report 302"]),
         report("401, current token")
             .faults([ExpireToken])
             .gives("ok", ["login 200", "report 401", "login 200", "report 200"])
@@ -230,11 +236,11 @@ fn scenarios() -> Vec<Scenario> {
         report("the next wake would be past the deadline")
             .policy(overall(5))
             .sandbox(|sandbox| sandbox.pending_answers(99))
-            .gives("Deadline", ["login 200", "report 200", "report 200", "report 200"]),
+            .gives("DeadlineExceeded", ["login 200", "report 200", "report 200", "report 200"]),
         overview("the next wake would be past the deadline")
             .policy(overall(4))
             .faults([ThrottleBare])
-            .gives("Deadline", ["login 200", "overview 429"]),
+            .gives("DeadlineExceeded", ["login 200", "overview 429"]),
         overview("a hint beyond 120 s or beyond the deadline")
             .faults([StatusRetryAfter(429, RetryAfter::Seconds(7200))])
             .gives("Deferred", ["login 200", "overview 429"]),

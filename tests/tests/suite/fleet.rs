@@ -138,9 +138,9 @@ fn b14_a_history_is_the_same_in_every_transport() {
         let found = memory.iter().filter(|line| line.contains("T23:59:59")).count();
         let (expected, ended) = match reach {
             PeriodSelection::Range(_) => (12, "BeforeRange"),
-            PeriodSelection::Latest(_) => (3, "Enough"),
-            PeriodSelection::All => (60, "Oldest"),
-            _ => (1, "Enough"),
+            PeriodSelection::Latest(_) => (3, "AllFound"),
+            PeriodSelection::All => (60, "OldestPeriod"),
+            _ => (1, "AllFound"),
         };
         assert!(found >= expected && memory.last().unwrap().contains(ended), "{reach}: {memory:#?}");
     }

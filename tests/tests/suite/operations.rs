@@ -316,10 +316,10 @@ fn scenarios() -> Vec<Scenario> {
             .gives(PDF, ["document 200", "file 403", "document 200", "file 200"]),
         doing(document())
             .on(|s| s.document_lifetime(std::time::Duration::ZERO))
-            .fails("Protocol", ["document 200", "file 403", "document 200", "file 403"]),
+            .fails("UnexpectedStatus", ["document 200", "file 403", "document 200", "file 403"]),
         doing(document())
             .meets(FaultTarget::Document, [Redirect("https://evil.invalid/1.pdf".into())])
-            .fails("Protocol", ["document 200", "file 302"]),
+            .fails("UnexpectedStatus", ["document 200", "file 302"]),
         doing(document())
             .meets(FaultTarget::Document, [Status(401)])
             .gives(PDF, ["document 200", "file 401", "document 200", "file 200"]),

@@ -1,5 +1,7 @@
 //! What holds for the end of an operation.
 
+use billing_core::values::is_printable;
+
 use super::super::trace::{Next, Says};
 use super::table::alike;
 use super::*;
@@ -148,8 +150,8 @@ impl Operation {
 /// Whether an error holds a text of the server's: as it is, or blackened where it repeats the credentials, or without what
 /// could steer a terminal.
 fn same(said: &Option<Rc<str>>, held: &Option<Rc<str>>) -> bool {
-    let steers = said.as_deref().is_some_and(|text| text.contains(char::is_control));
-    said == held || held.as_deref().is_some_and(|text| steers || text.contains("[secret]"))
+    let is_rewritten = said.as_deref().is_some_and(|text| !text.chars().all(is_printable));
+    said == held || held.as_deref().is_some_and(|text| is_rewritten || text.contains("[secret]"))
 }
 
 /// What an operation of that kind is called.

@@ -112,12 +112,12 @@ fn lengths() -> Vec<Row> {
         Row::bytes("a length beyond 64 bits", "Malformed", of(&["99999999999999999999"])),
         Row::bytes(
             "204 with a body",
-            "Protocol",
+            "UnexpectedStatus",
             "HTTP/1.1 204 No Content\r\ncontent-length: 5\r\n\r\nhello",
         ),
         Row::bytes(
             "304 with a body",
-            "Protocol",
+            "UnexpectedStatus",
             "HTTP/1.1 304 Not Modified\r\ncontent-length: 5\r\n\r\nhello",
         ),
         Row::bytes("an empty body", "Decode", answer("content-length: 0\r\n", "")),

@@ -89,7 +89,11 @@ fn nonsense() -> Vec<Row> {
         instead("a status that is no number", "HTTP/1.1 abc OK"),
         instead("a status below 100", "HTTP/1.1 099 OK"),
         instead("a negative status", "HTTP/1.1 -20 OK"),
-        Row::bytes("a status of no class", "Protocol", "HTTP/1.1 999 OK\r\ncontent-length: 0\r\n\r\n"),
+        Row::bytes(
+            "a status of no class",
+            "UnexpectedStatus",
+            "HTTP/1.1 999 OK\r\ncontent-length: 0\r\n\r\n",
+        ),
         Row::bytes("no reason", "ok", with_headers("").replacen("200 OK", "200", 1)),
         Row::bytes("a reason in Latin 1", "ok", {
             let mut bytes = with_headers("").into_bytes();
@@ -129,7 +133,7 @@ fn informational() -> Vec<Row> {
             .but_ureq("Malformed", "ureq-proto wants none there; no request of ours asks for a 100"),
         Row::bytes(
             "101, which was not asked for",
-            "Protocol",
+            "UnexpectedStatus",
             "HTTP/1.1 101 S\r\nupgrade: h2c\r\nconnection: upgrade\r\n\r\n",
         ),
     ]

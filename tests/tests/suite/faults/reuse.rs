@@ -157,7 +157,11 @@ fn d09_no_redirect_takes_the_credentials_elsewhere() {
                 let setup = Setup::new(server.environment("http"));
                 // With a token the overview is redirected, with a secret already the login.
                 for setup in [setup.clone(), setup.with_login()] {
-                    assert_eq!(driver.client(setup).ask(), "Protocol", "{driver:?}: {status} {header}");
+                    assert_eq!(
+                        driver.client(setup).ask(),
+                        "UnexpectedStatus",
+                        "{driver:?}: {status} {header}"
+                    );
                 }
             }
             assert_eq!(server.requests().len(), 4, "{status} {header}");

@@ -170,7 +170,7 @@ pub(crate) fn run_all(rows: &[Row]) {
 }
 
 /// The ends that the decision table does not try again after.
-pub(crate) const FINAL: [&str; 5] = ["ok", "Tls", "TooLarge", "Protocol", "BadRequest"];
+pub(crate) const FINAL: [&str; 5] = ["ok", "Tls", "TooLarge", "UnexpectedStatus", "InvalidRequest"];
 
 /// How much longer than its bound an attempt may take on a busy machine.
 const SLACK: Duration = Duration::from_secs(5);
