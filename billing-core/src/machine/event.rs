@@ -12,7 +12,7 @@ use crate::machine::download_counter::body_length;
 use crate::values::DocumentUrl;
 use crate::{Progress, Reply, Request, Secret, TransportError};
 
-/// An event of a machine that a driver runs, in the order in which they happen.
+/// An event of a running machine. A driver reports events in the order in which they happen.
 ///
 /// `Debug` shows no secret: headers of a request that hold credentials are marked sensitive and not printed,
 /// and neither body nor headers of a response are printed, because the body of a login is a token.

@@ -81,7 +81,7 @@ pub enum WaitReason {
     /// The report is not complete. The value is the status from the server, which may be unknown to this
     /// crate; `None` after a 202.
     ReportPending(Option<ReportStatus>),
-    /// A retry of the same request after a transient failure.
+    /// A retry of the same request, after a transient failure or a response that could not be parsed.
     Retry(RetryCause),
     /// A 429 from the server: no request with this token may be sent yet.
     Throttled,
