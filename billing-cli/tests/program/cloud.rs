@@ -121,7 +121,9 @@ fn the_body_comes_through_byte_for_byte() {
 fn the_published_overview_has_an_unknown_charge() {
     let server = Server::answering(&[answer(200, &[], PUBLISHED)]);
     let table = run(&mut server.program(&OVERVIEW)).stdout;
-    for said in ["Test Org Name", "unknown", "Total: unknown", "no prepayPrice was sent", "Tax and telco"] {
+    for said in
+        ["Test Org Name", "unknown", "Total: unknown", "the server sent no prepayPrice", "Tax and telco"]
+    {
         assert!(table.contains(said), "{said}\n{table}");
     }
     assert!(!table.contains("Total: 0"));
@@ -196,7 +198,7 @@ fn a_history_that_is_not_whole_still_tells_of_overage() {
     let line = ["history", OVERVIEW[1], "--periods", "3", "--fail-on-overage"];
     let partly = run(&mut server.program(&line));
     assert_eq!(partly.status, 9, "{}", partly.stderr);
-    for said in ["1 billing period of", "the rest is printed; overage found in 1 row: ", "CX 1 by 2"] {
+    for said in ["1 billing period of", "the rest was printed; overage found in 1 row: ", "CX 1 by 2"] {
         assert!(partly.stderr.contains(said), "{said}: {}", partly.stderr);
     }
 }
@@ -239,11 +241,11 @@ fn who_is_in_the_list_and_cannot_be_asked_about_is_not_lost_in_silence() {
     let partly = run(&mut server.program(&["fleet"]));
     assert_eq!(partly.status, 9, "{}", partly.stderr);
     for said in [
-        "error: Nameless: the list has no id of it",
+        "error: Nameless: the list of trustors has no id for it",
         "error: Dots: ",
-        "error: an organisation without a name: the list has no id of it",
-        "note: 1 organisation is left out",
-        "3 of 4 organisations could not be read; the rest is printed",
+        "error: an organisation without a name: the list of trustors has no id for it",
+        "note: 1 organisation skipped",
+        "3 of 4 organisations could not be read; the rest was printed",
     ] {
         assert!(partly.stderr.contains(said), "{said}: {}", partly.stderr);
     }

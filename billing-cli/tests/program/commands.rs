@@ -86,9 +86,9 @@ const FORMATS: [&str; 6] = ["json", "csv", "table", "ndjson", "xlsx", "html"];
 fn what_the_server_does_not_have_is_told_plainly() {
     let server = server();
     for (line, advice) in [
-        (vec!["overview", "nobody"], "`trustors` lists them"),
-        (vec!["history", "nobody"], "`trustors` lists them"),
-        (vec!["compare", ORG_ID, "--periods", "0,999"], "error: of period 999, "),
+        (vec!["overview", "nobody"], "`trustors` lists the organisations"),
+        (vec!["history", "nobody"], "`trustors` lists the organisations"),
+        (vec!["compare", ORG_ID, "--periods", "0,999"], "error: billing period 999: "),
         (vec!["contract", "none"], "`contracts` lists"),
         (vec!["period", "none", "none"], "`contract` the billing periods"),
         (vec!["invoice-lines", "none"], "`invoices` lists"),
@@ -154,7 +154,7 @@ fn a_fleet_that_is_ended_goes_on_with_nothing_asked_twice_that_was_answered_and_
         let rest = fleet(&server, &journal, &result).wait_with_output().unwrap();
         assert!(rest.status.success(), "{signal}: {}", stderr(&rest));
         assert!(
-            stderr(&rest).contains(&format!("{} of 40 organisations known", known.len())),
+            stderr(&rest).contains(&format!("{} of 40 organisations done", known.len())),
             "{}",
             stderr(&rest)
         );
@@ -182,7 +182,10 @@ fn a_fleet_lists_what_failed_and_prints_the_rest() {
     let said = stderr(&output);
     assert_eq!(output.status.code(), Some(9), "{said}");
     assert!(said.contains(": trustee billing overview: the request was refused (400"), "{said}");
-    assert!(said.ends_with("error: 1 of 6 organisations could not be read; the rest is printed\n"), "{said}");
+    assert!(
+        said.ends_with("error: 1 of 6 organisations could not be read; the rest was printed\n"),
+        "{said}"
+    );
     let rows = stdout(&output);
     let read: BTreeSet<&str> = rows.lines().skip(1).filter_map(|row| row.split(',').next()).collect();
     assert_eq!(read.len(), 5);

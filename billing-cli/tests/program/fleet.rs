@@ -178,7 +178,7 @@ fn what_is_no_journal_or_is_another_runs_stays_as_it_is() {
     }
     fs::remove_file(&file).unwrap();
     assert_eq!(folder.fleet(&[&resume[..], &["--region", "atlantis"]].concat()).status, 2);
-    assert!(!file.exists(), "nothing is made for a line that cannot be meant");
+    assert!(!file.exists(), "nothing is made for an invalid command line");
 
     assert_eq!(folder.fleet(&resume).status, 0);
     let torn = fs::read_to_string(&file).unwrap() + "{\"organiz";
@@ -190,7 +190,7 @@ fn what_is_no_journal_or_is_another_runs_stays_as_it_is() {
     writing.lock().unwrap();
     let second = folder.fleet(&resume);
     assert_eq!((second.status, second.stdout.as_str()), (2, ""), "{}", second.stderr);
-    assert!(second.stderr.contains("another run is writing it"), "{}", second.stderr);
+    assert!(second.stderr.contains("another run is using it"), "{}", second.stderr);
     drop(writing);
     assert_eq!(folder.fleet(&resume).status, 0);
 }
@@ -254,7 +254,7 @@ fn a_run_that_is_stopped_prints_what_it_has_found_and_that_it_is_not_all() {
     let ids: std::collections::BTreeSet<_> = reader.records().map(|row| row.unwrap()[0].to_owned()).collect();
     let found = ids.len();
     assert!((200..320).contains(&found), "{found}");
-    let incomplete = format!("What is printed is incomplete: {found} of 320 organisations");
+    let incomplete = format!("The printed result is incomplete: {found} of 320 organisations");
     assert!(csv.stderr.contains(&incomplete), "{}", csv.stderr);
     let json: Value = serde_json::from_str(&stopped(&["--format", "json"]).stdout).unwrap();
     assert_eq!(json.as_array().unwrap().len(), found);
@@ -268,7 +268,7 @@ fn a_run_that_is_stopped_prints_what_it_has_found_and_that_it_is_not_all() {
     let old = folder.at("old.csv");
     fs::write(&old, "what was there").unwrap();
     let kept = stopped(&["--format", "csv", "-o", text(&old)]);
-    assert!(kept.stderr.contains("old.csv is not written"), "{}", kept.stderr);
+    assert!(kept.stderr.contains("old.csv was not written"), "{}", kept.stderr);
     assert_eq!((kept.stdout.as_str(), fs::read_to_string(&old).unwrap().as_str()), ("", "what was there"));
 }
 
@@ -283,7 +283,7 @@ fn a_full_disk_leaves_what_was_there() {
         let full = folder.fleet(&["--format", format, "-o", "/dev/full"]);
         assert_eq!(full.status, 1, "{format}: {}", full.stderr);
         assert!(full.stderr.contains("/dev/full"), "{}", full.stderr);
-        assert!(!full.stderr.contains("as it was"), "of a device nobody knows: {}", full.stderr);
+        assert!(!full.stderr.contains("was not changed"), "of a device nobody knows: {}", full.stderr);
     }
     let journal = folder.fleet(&["--resume", "/dev/full"]);
     assert!(journal.status == 2 && journal.stderr.contains("/dev/full"), "{}", journal.stderr);

@@ -73,7 +73,7 @@ fn a_broken_history_is_noted_and_replaced() {
     fs::write(&file, r#"{"format":"billing-core completions","version":1,"comp"#).unwrap();
     let ended = usage(home.path(), &["-v"]);
     assert!(
-        ended.stderr.contains(&format!("{}, is not used and will be replaced", file.display())),
+        ended.stderr.contains(&format!("{} is invalid and will be replaced", file.display())),
         "{}",
         ended.stderr
     );

@@ -345,8 +345,8 @@ fn it_waits_and_is_restored_while_it_does() {
     assert_eq!(restored.progress(), parked.progress());
     assert!(matches!(restored.step(until), Step::Send(..)));
     for (from, to, why) in [
-        ("\"version\":2", "\"version\":9", "version 9"),
-        ("\"version\":2", "\"version\":9,\"more\":1", "version 9"),
+        ("\"version\":3", "\"version\":9", "version 9"),
+        ("\"version\":3", "\"version\":9,\"more\":1", "version 9"),
         ("billing-core history", "billing-core poll", "not a saved"),
         ("api.mypurecloud.com", "api.evil.example", "checksum"),
         ("\"next_index\":0", "\"next_index\":1", "checksum"),

@@ -97,10 +97,11 @@ fn checksum_of(operation: Option<&str>, saved: &impl Serialize) -> Result<String
     Ok(format!("{:08x}", crc32(0, text.as_bytes())))
 }
 
-/// Returns FNV-1a over `bytes`, continued from the checksum `before` of the preceding bytes; start with
-/// [`FNV_OFFSET_BASIS`].
-pub(crate) fn fnv1a(before: u64, bytes: &[u8]) -> u64 {
-    bytes.iter().fold(before, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
+/// Returns the CRC-32 of `bytes`, continued from the checksum `before` of the preceding bytes; start with 0.
+pub(crate) fn crc32(before: u32, bytes: &[u8]) -> u32 {
+    let mut hasher = crc32fast::Hasher::new_with_initial(before);
+    hasher.update(bytes);
+    hasher.finalize()
 }
 
 #[cfg(test)]
@@ -142,10 +143,10 @@ mod tests {
     fn foreign_edited_and_other_version_checkpoints_are_refused() {
         let text = serde_json::to_string(&parked()).unwrap();
         for (from, to, why) in [
-            ("\"version\":2", "\"version\":1", "version 1"),
+            ("\"version\":3", "\"version\":1", "version 1"),
             ("billing-core poll", "another poll", "not a saved \"billing-core poll\""),
             // Another version may have any layout, inside and outside the state.
-            ("\"version\":2", "\"version\":3,\"more\":1", "version 3"),
+            ("\"version\":3", "\"version\":4,\"more\":1", "version 4"),
             ("get_billing_reports_billableusage", "get_other", "is not a"),
             ("api.mypurecloud.com", "api.evil.example", "checksum"),
             ("\"pending_answers\":1", "\"pending_answers\":0", "checksum"),
@@ -256,7 +257,7 @@ mod tests {
         refuses::<Exchange<InvoiceLinesCall>>(
             &call,
             &[
-                ("\"version\":1", "\"version\":2", "version 2"),
+                ("\"version\":2", "\"version\":3", "version 3"),
                 ("billing-core exchange", "billing-core list", "not a saved"),
                 ("inv-1", "inv-2", "checksum"),
                 ("api.mypurecloud.com", "api.evil.example", "checksum"),
@@ -272,7 +273,7 @@ mod tests {
         refuses::<Pages<ContractsCall>>(
             &rest,
             &[
-                ("\"version\":1", "\"version\":2", "version 2"),
+                ("\"version\":2", "\"version\":3", "version 3"),
                 ("billing-core list", "billing-core poll", "not a saved"),
                 ("after=c2", "after=c3", "checksum"),
                 ("\"visited\":[", "\"visited\":[\"/x\",", "checksum"),

@@ -238,7 +238,7 @@ mod tests {
         );
         for (from, to, why) in [
             ("timings\",", "poll\",", "not a saved"),
-            ("\"version\":2", "\"version\":3", "version 3"),
+            ("\"version\":3", "\"version\":4", "version 4"),
             // A later version may have any layout.
             ("\"version\":3", "\"version\":4,\"kinds\":{}", "version 4"),
             ("\"complete_age\":2000", "\"complete_age\":2001", "checksum"),

@@ -150,16 +150,14 @@ impl Comparison {
 impl fmt::Display for Incomparable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::TooFew => f.write_str("a comparison takes two periods or more"),
+            Self::TooFew => f.write_str("a comparison needs two or more periods"),
             Self::Organizations(one, other) => {
                 write!(f, "the periods are of different organisations, {one:?} and {other:?}")
             }
-            Self::Undated => {
-                f.write_str("a period was sent without dates, so that it is not known which one is the later")
-            }
+            Self::Undated => f.write_str("a period has no dates, so the order of the periods is unknown"),
             Self::SamePeriod(dates) => write!(
                 f,
-                "two of the periods are the same one, {dates}; if you named two, the server has begun a new period meanwhile"
+                "two of the periods are the same, {dates}. If you named two different ones, a new billing period has started meanwhile: run the command again"
             ),
         }
     }

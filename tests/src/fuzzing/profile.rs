@@ -18,13 +18,13 @@ pub fn profile(data: &[u8]) {
         _ => text.replace('@', SECRET),
     };
     for name in [None, Some("partner")] {
-        match Profile::find(&file, PLACE, name) {
+        match Profile::parse(&file, PLACE, name) {
             Ok(Some(profile)) => {
                 assert!(!format!("{profile:?}").contains(SECRET), "{profile:?}");
                 for key in ["client_id", "client_credentials", "client_secret", "environment", "gateway"] {
-                    profile.text(key).map(drop).unwrap_or_else(|error| told(&error));
+                    profile.get(key).map(drop).unwrap_or_else(|error| told(&error));
                 }
-                let _ = profile.pairs("gateway_pathparams", "name", "value");
+                let _ = profile.name_value_pairs("gateway_pathparams", "name", "value");
             }
             Ok(None) => {
                 assert!(name.is_none() && !file.parse::<Table>().expect("TOML").contains_key("DEFAULT"))

@@ -78,7 +78,7 @@ impl<'de, C: Call + Serialize + DeserializeOwned> Deserialize<'de> for Exchange<
     }
 }
 
-const FORMAT: Format = Format { name: "billing-core exchange", version: 1 };
+const FORMAT: Format = Format { name: "billing-core exchange", version: 2 };
 
 #[cfg(test)]
 mod tests;

@@ -186,7 +186,7 @@ impl<C: Call> Call for PageCall<C> {
     }
 }
 
-const FORMAT: Format = Format { name: "billing-core list", version: 1 };
+const FORMAT: Format = Format { name: "billing-core list", version: 2 };
 
 #[cfg(test)]
 mod tests;

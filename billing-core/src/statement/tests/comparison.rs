@@ -194,8 +194,8 @@ fn what_is_no_comparison_is_refused() {
     assert!(Comparison::new(&[of(&may, "one"), of(&june, "ONE"), period(7, &[])]).is_ok());
     let mut undated = june.clone();
     (undated.billing_period_start_date, undated.billing_period_end_date) = (None, None);
-    assert!(refused(&[may.clone(), undated]).to_string().contains("without dates"));
-    // A period with one of its two dates can be put in order, as a published overview can.
+    assert!(refused(&[may.clone(), undated]).to_string().contains("no dates"));
+    // With one of its two dates it can be put in order, as a published overview can.
     let mut half = june;
     half.billing_period_start_date = None;
     assert_eq!(compare(&[half, may]).trend.periods[1].period_start, None);

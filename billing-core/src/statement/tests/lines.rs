@@ -475,7 +475,7 @@ fn b10_the_published_overview_has_an_unknown_charge() {
         "usageQuantity":"0","overagePrice":"23.74","prepayQuantity":"2"}]}"#;
     let s = Statement::new(&serde_json::from_str(body).unwrap());
     assert_eq!(outcome(&s, 0), ["0", "0", "unknown"]);
-    assert_eq!(why(&s, 0), "no prepayPrice was sent");
+    assert_eq!(why(&s, 0), "the server sent no prepayPrice");
 }
 
 #[test]
@@ -528,10 +528,10 @@ fn as_json_amounts_are_texts() {
     assert_eq!(line["prepayPrice"], "1.50");
     let unknown = &json["sections"][0]["lines"][1];
     assert!(unknown["charge"].is_null());
-    assert_eq!(unknown["unknownBecause"], "no usageQuantity was sent");
+    assert_eq!(unknown["unknownBecause"], "the server sent no usageQuantity");
     assert_eq!(json["sections"][1]["lines"][0]["explainsRollup"], true);
     assert_eq!(json["total"]["known"], "10");
-    assert_eq!(json["total"]["leftOut"][0]["because"], "no usageQuantity was sent");
+    assert_eq!(json["total"]["leftOut"][0]["because"], "the server sent no usageQuantity");
 }
 
 #[test]

@@ -84,8 +84,8 @@ fn sums_by_currency_are_never_across_and_exclude_what_is_no_number() {
     assert_eq!(
         reasons,
         [
-            "d: amount is \"n/a\", which cannot be computed with",
-            "f: the result has more digits than can be held exactly"
+            "d: amount is \"n/a\", which is not a number or has too many digits",
+            "f: the result has too many digits to be exact"
         ]
     );
     assert_eq!(sums[2].excluded, [("e", UnknownReason::MissingField("amount"))]);
