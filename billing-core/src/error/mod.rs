@@ -110,8 +110,8 @@ impl ErrorKind {
 }
 
 impl Error {
-    pub(crate) fn new(kind: ErrorKind, operation: Operation, evidence: ErrorContext) -> Self {
-        Self(Arc::new(ErrorInner { kind, operation, attempts: 0, context: evidence }))
+    pub(crate) fn new(kind: ErrorKind, operation: Operation, context: ErrorContext) -> Self {
+        Self(Arc::new(ErrorInner { kind, operation, attempts: 0, context }))
     }
 
     /// Sets the number of requests.
@@ -191,7 +191,7 @@ impl Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let ErrorInner { kind, operation, attempts, context: evidence } = &*self.0;
+        let ErrorInner { kind, operation, attempts, context } = &*self.0;
         write!(f, "{operation}: ")?;
         let seconds = |t: &DateTime<Utc>| t.to_rfc3339_opts(SecondsFormat::Secs, true);
         match kind {
@@ -208,7 +208,7 @@ impl fmt::Display for Error {
             ErrorKind::UnknownStatus(raw) => {
                 write!(f, "the report stays in the state {raw:?}, which is neither InProgress nor Complete")?;
             }
-            ErrorKind::Transport(kind) => match &evidence.transport {
+            ErrorKind::Transport(kind) => match &context.transport {
                 Some(transport) => write!(f, "{}", strip_control_characters(&transport.to_string()))?,
                 None => write!(f, "{kind}")?,
             },
@@ -220,7 +220,7 @@ impl fmt::Display for Error {
         if matches!(kind, ErrorKind::Decode(_)) && operation.is_preview() {
             f.write_str("; this is a preview operation, whose answers the vendor may change")?;
         }
-        write!(f, "{evidence}")?;
+        write!(f, "{context}")?;
         match attempts {
             0 => f.write_str("; nothing was sent"),
             1 => f.write_str("; 1 request"),

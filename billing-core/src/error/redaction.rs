@@ -5,11 +5,11 @@ use crate::values::is_printable;
 
 /// Returns the text as one line. Characters that are not [printable](is_printable) become one space.
 pub(crate) fn strip_control_characters(text: &str) -> String {
-    let breaks = |c: char| !is_printable(c);
-    if !text.contains(breaks) {
+    let unprintable = |c: char| !is_printable(c);
+    if !text.contains(unprintable) {
         return text.to_owned();
     }
-    text.split(breaks).filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ")
+    text.split(unprintable).filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ")
 }
 
 /// Returns text of a response for display and storage: without `secrets`, as one line, and cut to

@@ -63,7 +63,7 @@ impl SavedError {
             SavedErrorKind::Rejected => ErrorKind::Rejected,
         };
         let status = status.and_then(|status| StatusCode::from_u16(status).ok());
-        let evidence = ErrorContext { status, code, message, correlation_id, body_start, transport: None };
-        Error::new(kind, TRUSTEE_OVERVIEW, evidence).with_attempts(requests)
+        let context = ErrorContext { status, code, message, correlation_id, body_start, transport: None };
+        Error::new(kind, TRUSTEE_OVERVIEW, context).with_attempts(requests)
     }
 }

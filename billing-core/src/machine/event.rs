@@ -12,7 +12,7 @@ use crate::machine::download_counter::body_length;
 use crate::values::DocumentUrl;
 use crate::{Progress, Reply, Request, Secret, TransportError};
 
-/// An event of a machine that a driver runs, in the order in which they happen.
+/// An event of a running machine. A driver reports events in the order in which they happen.
 ///
 /// `Debug` shows no secret: headers of a request that hold credentials are marked sensitive and not printed,
 /// and neither body nor headers of a response are printed, because the body of a login is a token.
@@ -192,7 +192,7 @@ mod tests {
         let (telling, plain) = (lost("no header: Bearer t0ken"), lost("no header"));
         let answered = ResponseInfo { request: &request, reply: &telling };
         let shown = format!("{answered:?} {}", answered.error().unwrap());
-        assert!(!shown.contains("t0ken") && shown.contains("not HTTP"), "{shown}");
+        assert!(!shown.contains("t0ken") && shown.contains("not valid HTTP"), "{shown}");
         let answered = ResponseInfo { request: &request, reply: &plain };
         assert!(answered.error().unwrap().to_string().ends_with(": no header"));
     }

@@ -109,7 +109,7 @@ pub trait Machine: sealed::MachineInternals {
 
 /// The next action of a driver, as a machine returns it.
 #[derive(Debug)]
-#[must_use = "a step that is dropped ends the operation without its outcome"]
+#[must_use = "dropping a step abandons the operation"]
 pub enum Step<M: Machine> {
     /// A request to perform; the reply goes to [`Sent::receive`].
     Send(Box<Request>, Sent<M>),
@@ -136,7 +136,7 @@ pub enum Step<M: Machine> {
 /// # }
 /// ```
 #[derive(Debug)]
-#[must_use = "without the reply the operation never ends"]
+#[must_use = "pass the reply to `receive`; without it the operation does not end"]
 pub struct Sent<M>(M);
 
 impl<M: Machine> Sent<M> {

@@ -46,7 +46,7 @@ impl<'a> NextPage<'a> {
         page_count: Option<u64>,
     ) -> Self {
         match (Self::from_uri(next_uri), page_count) {
-            (Self::Last, Some(of)) => Self::Number { current: page_number, count: of },
+            (Self::Last, Some(count)) => Self::Number { current: page_number, count },
             (next_page, _) => next_page,
         }
     }
@@ -74,31 +74,38 @@ pub(super) fn resolve_next_uri(next: &str, here: &Uri, api: &BaseUrl) -> Result<
         return Err("the next page link is not a valid address");
     }
     // A server behind a gateway gives paths without the gateway's prefix, so the prefix is added.
-    let behind = uri.path().strip_prefix(api.prefix()).is_some_and(|rest| rest.starts_with("/api/"));
-    Ok(if behind { path_and_query(&uri) } else { format!("{}{}", api.prefix(), path_and_query(&uri)) })
+    let without_prefix = uri.path().strip_prefix(api.prefix()).is_some_and(|rest| rest.starts_with("/api/"));
+    Ok(if without_prefix {
+        path_and_query(&uri)
+    } else {
+        format!("{}{}", api.prefix(), path_and_query(&uri))
+    })
 }
 
-/// Returns path and query of the page after `here`, which the server calls number `this` of `of`, or `None`
+/// Returns path and query of the page after `here`, which the server calls page `number` of `count`, or `None`
 /// after the last page.
 pub(super) fn next_numbered_target(
     here: &Uri,
-    this: Option<u64>,
-    of: u64,
+    number: Option<u64>,
+    count: u64,
 ) -> Result<Option<String>, &'static str> {
     let pairs = || here.query().unwrap_or_default().split('&').filter(|pair| !pair.is_empty());
-    let asked = pairs().find_map(|pair| pair.strip_prefix("pageNumber=")).map(str::parse::<u64>).transpose();
-    let asked = asked.map_err(|_| "the page number in the URI is not a number")?;
-    if asked.is_some() && this.is_some_and(|this| Some(this) != asked) {
+    let requested =
+        pairs().find_map(|pair| pair.strip_prefix("pageNumber=")).map(str::parse::<u64>).transpose();
+    let requested = requested.map_err(|_| "the page number in the URI is not a number")?;
+    // Rule D10: a server that ignores `pageNumber` would return the first page forever.
+    if requested.is_some() && number.is_some_and(|number| Some(number) != requested) {
         return Err("the server returned another page than the requested one");
     }
     // An address without a page number is the first page, or a page that was reached by `nextUri`.
-    let current = asked.or(this).unwrap_or(1);
-    if current >= of {
+    let current = requested.or(number).unwrap_or(1);
+    if current >= count {
         return Ok(None);
     }
     Ok(Some(with_parameter(here, "pageNumber", current + 1)))
 }
 
+/// Returns path and query of the URI.
 pub(super) fn path_and_query(uri: &Uri) -> String {
     uri.path_and_query().map_or_else(|| uri.path().to_owned(), |target| target.as_str().to_owned())
 }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::model::ReportStatus;
 use crate::{Operation, TransportErrorKind};
 
-/// A snapshot of a running machine. It holds no response data and no secret.
+/// A snapshot of a running machine. It holds no secret, and no response data except an unknown report status.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Progress {
@@ -81,7 +81,7 @@ pub enum WaitReason {
     /// The report is not complete. The value is the status from the server, which may be unknown to this
     /// crate; `None` after a 202.
     ReportPending(Option<ReportStatus>),
-    /// A retry of the same request after a transient failure.
+    /// A retry of the same request, after a transient failure or a response that could not be parsed.
     Retry(RetryCause),
     /// A 429 from the server: no request with this token may be sent yet.
     Throttled,
@@ -118,14 +118,14 @@ impl RetryCause {
 impl fmt::Display for WakeReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Immediate => f.write_str("as nothing is in the way"),
+            Self::Immediate => f.write_str("because no wait is needed"),
             Self::Schedule => f.write_str("by the usual schedule"),
             Self::Adaptive { reports: 1 } => f.write_str("as learned from the one report before"),
             Self::Adaptive { reports } => write!(f, "as learned from {reports} reports before"),
             Self::ScheduleForDeadline => {
                 f.write_str("by the usual schedule, because the learned one would miss the deadline")
             }
-            Self::Backoff => f.write_str("after a wait that grows from failure to failure"),
+            Self::Backoff => f.write_str("after a wait that grows with each failure"),
             Self::ServerHint => f.write_str("because the server asks for it"),
             Self::Session => f.write_str("when the token may be used again"),
         }
@@ -141,7 +141,7 @@ impl fmt::Display for WaitReason {
                 f.write_str("the report is still being made (InProgress)")
             }
             Self::ReportPending(Some(status)) => {
-                write!(f, "the report is in a state that is new to us: {status}")
+                write!(f, "the report has the unknown status {status}")
             }
             Self::Retry(RetryCause::Status(status)) => {
                 write!(f, "the server answered {status}; trying again")
@@ -150,7 +150,7 @@ impl fmt::Display for WaitReason {
             Self::Retry(RetryCause::Transport(what)) => write!(f, "{what}; trying again"),
             Self::Throttled => f.write_str("the server asks for fewer requests (429)"),
             Self::QuotaExhausted => f.write_str("the quota of this window is used up"),
-            Self::Spacing => f.write_str("spacing the requests, as the server announces no quota"),
+            Self::Spacing => f.write_str("spacing the requests, because the server announces no quota"),
             Self::Login => f.write_str("waiting for the login"),
         }
     }

@@ -153,10 +153,10 @@ mod tests {
         assert_eq!(request.http().method(), "GET");
         assert_eq!(request.clone().into_http().uri(), request.http().uri());
         let shown = format!("{request:?}");
-        for told in
+        for part in
             ["trusteebillingoverview/org", "GET", "deadline: 2026-", "attempt: 60s", "max_body: 67108864"]
         {
-            assert!(shown.contains(told), "{told} in {shown}");
+            assert!(shown.contains(part), "{part} in {shown}");
         }
         assert_eq!((sent.progress().requests, sent.progress().started), (0, Some(start_time())));
     }

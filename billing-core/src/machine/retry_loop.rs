@@ -103,6 +103,7 @@ impl<C: Call> RetryLoop<C> {
         self.call.operation()
     }
 
+    /// Builds an error of the operation with the number of requests so far.
     pub(crate) fn error(&self, kind: ErrorKind, context: ErrorContext) -> Error {
         Error::new(kind, self.call.operation(), context).with_attempts(self.state.requests)
     }
@@ -232,8 +233,8 @@ impl<C: Call> RetryLoop<C> {
         now: DateTime<Utc>,
     ) -> Result<(), Error> {
         let deadline = self.state.deadline.unwrap_or(DateTime::<Utc>::MAX_UTC);
-        let max_server_wait = saturating_add(now, self.policy.max_server_wait);
-        if let Some(hint) = hint.filter(|hint| *hint > max_server_wait || *hint >= deadline) {
+        let latest_hint = saturating_add(now, self.policy.max_server_wait);
+        if let Some(hint) = hint.filter(|hint| *hint > latest_hint || *hint >= deadline) {
             return Err(self.no_time_error(&waiting, ErrorKind::Deferred(hint)));
         }
         let wake = hint.map_or(due, |hint| hint.max(due));
@@ -275,7 +276,9 @@ impl<C: Call> RetryLoop<C> {
         self.state.last_context = ErrorContext::default();
     }
 
-    /// Advances after a wait. No wake time is later than the longest wait that this machine asks for. If one
+    /// Advances after a wait.
+    ///
+    /// No wake time is later than the longest wait that this machine asks for. If one
     /// is, the clock was set back while the machine was parked, and all its times move back by the
     /// difference.
     pub(crate) fn resume(&mut self, now: DateTime<Utc>) -> Result<NextAction, Error> {
@@ -288,6 +291,7 @@ impl<C: Call> RetryLoop<C> {
             MAX_OWN_WAIT,
         ];
         let longest = own.into_iter().fold(max_server_wait.saturating_add(MAX_SESSION_MARGIN), Duration::max);
+        // A wake time beyond `longest` can only come from a clock that was set back since.
         let jump = between(saturating_add(now, longest), self.state.wake_at.unwrap_or(now));
         if !jump.is_zero() {
             let RetryState { started, deadline, wake_at, .. } = &mut self.state;
@@ -299,6 +303,7 @@ impl<C: Call> RetryLoop<C> {
     }
 }
 
+/// Builds the step of `machine` from its next action.
 pub(crate) fn into_step<M: Machine>(next: Result<NextAction, Error>, machine: M) -> Step<M> {
     match next {
         Ok(NextAction::Send(request)) => Step::Send(request, Sent::new(machine)),

@@ -132,7 +132,7 @@ impl fmt::Display for TransportErrorKind {
             Self::Timeout => "timed out",
             Self::Reset => "the connection was lost",
             Self::Truncated => "the answer was cut short",
-            Self::Malformed => "the answer is not HTTP as it should be",
+            Self::Malformed => "the answer is not valid HTTP",
             Self::Tls => "no trusted TLS connection",
             Self::InvalidRequest => "the request cannot be sent",
             Self::TooLarge { .. } => "the answer is too large",
@@ -223,11 +223,12 @@ mod tests {
     #[test]
     fn d09_a_reason_that_repeats_a_secret_is_not_shown_however_it_is_spelled() {
         let secret = Secret::new("t0k/n");
-        for (reason, told) in [("t0k/n", false), ("no t0k%2Fn", false), (r"{t0k\/n}", false), ("t0k-n", true)]
+        for (reason, expected) in
+            [("t0k/n", false), ("no t0k%2Fn", false), (r"{t0k\/n}", false), ("t0k-n", true)]
         {
             let shown =
                 TransportError::new(TransportErrorKind::Reset, reason).redacted(&[&secret]).to_string();
-            assert_eq!(shown.contains(reason), told, "{shown}");
+            assert_eq!(shown.contains(reason), expected, "{shown}");
         }
         let hidden = std::io::Error::other("t0k%2fn");
         let shown = TransportError::from_source(TransportErrorKind::Reset, hidden).redacted(&[&secret]);

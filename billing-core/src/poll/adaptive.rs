@@ -224,7 +224,7 @@ mod tests {
                 "because the server asks for it",
             ),
             (hurried, "", 200, WakeReason::ScheduleForDeadline, "would miss the deadline"),
-            (Policy::default(), "", 503, WakeReason::Backoff, "from failure to failure"),
+            (Policy::default(), "", 503, WakeReason::Backoff, "grows with each failure"),
             (
                 Policy::default(),
                 "retry-after: 60",

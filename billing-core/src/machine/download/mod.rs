@@ -78,11 +78,11 @@ impl<C: Call<Output = DocumentUrl> + Clone> Download<C> {
     }
 
     /// Starts to fetch the document from `url`.
-    fn start_fetch(self, url: DocumentUrl, evidence: ErrorContext, now: DateTime<Utc>) -> Step<Self> {
+    fn start_fetch(self, url: DocumentUrl, context: ErrorContext, now: DateTime<Utc>) -> Step<Self> {
         let DownloadStage::Locating(located) = &self.stage else { return self.step(now) };
         if url.is_plain_loopback() && !located.api.is_plain_http() {
             let reason = "the document address is plain http to this machine, but the API is not";
-            return Step::Done(Err(located.error(ErrorKind::BadLink(reason), evidence)));
+            return Step::Done(Err(located.error(ErrorKind::BadLink(reason), context)));
         }
         let mut fetching = located.followed_by_call(FetchDocument { url });
         into_step(fetching.advance(now), Self { stage: DownloadStage::Fetching(fetching), ..self })
@@ -128,7 +128,7 @@ impl<C: Call<Output = DocumentUrl> + Clone> sealed::MachineInternals for Downloa
     fn on_reply(mut self, received: ReceivedReply, now: DateTime<Utc>) -> Step<Self> {
         match &mut self.stage {
             DownloadStage::Locating(exchange) => match exchange.handle_reply(received, Duration::ZERO, now) {
-                Ok(Handled::Accepted(url, _, evidence)) => self.start_fetch(url, evidence, now),
+                Ok(Handled::Accepted(url, _, context)) => self.start_fetch(url, context, now),
                 Ok(Handled::Retry) => into_step(exchange.advance(now), self),
                 Err(error) => Step::Done(Err(error)),
             },

@@ -1,8 +1,8 @@
-//! One call with its retries.
+//! Exchanges: one call with its retries.
 //!
 //! ```text
 //!            ┌─── transient, at most 5 in a row: full jitter, Retry-After ───┐
-//!            │    unreadable, at most 2 in a row                             │
+//!            │    undecodable, at most 2 in a row                            │
 //!            ▼    429, any number before the deadline                       │
 //!   ready ─► sent ─► reply ─┬───────────────────────────────────────────────┘
 //!                           ├─► accepted ─► Done(Ok)

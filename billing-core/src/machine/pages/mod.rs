@@ -1,8 +1,9 @@
 //! Paging: reads a list page by page, by the server's `nextUri`, or by page number where it gives none.
 //!
 //! ```text
-//!   Pages ─► exchange (with its retries) ─► Done(PageStep { page, rest }) ─┬─ rest: Some(Pages) ─► the next page, or none
-//!                                                                      └─ rest: None: the end
+//!   Pages ─► exchange (with its retries) ─► Done(PageStep { page, rest })
+//!                                                      ├─ rest: Some(Pages) ─► the next page
+//!                                                      └─ rest: None: the end of the list
 //! ```
 //!
 //! Each step of the list is a machine of its own that returns one page and the machine for the rest. Drop the
