@@ -15,7 +15,7 @@ fn usage(more: &[&str]) -> Ended {
 fn the_same_answers_every_time_and_a_word_that_they_are_simulated() {
     let noted = run(program(&["--sandbox"]).args(USAGE));
     assert_eq!(noted.status, 0);
-    assert!(noted.stderr.starts_with("note: simulated"), "{}", noted.stderr);
+    assert!(noted.stderr.starts_with("note: the sandbox's figures are simulated"), "{}", noted.stderr);
     let quiet = usage(&[]);
     assert_eq!((quiet.stdout.as_str(), quiet.stderr.as_str()), (noted.stdout.as_str(), ""));
     assert!(quiet.stdout.starts_with("Billable usage\nPeriod 2026-10-01 to 2026-11-01\n"));
