@@ -244,7 +244,7 @@ fn who_is_in_the_list_and_cannot_be_asked_about_is_not_lost_in_silence() {
         "error: Nameless: the list of trustors has no id for it",
         "error: Dots: ",
         "error: an organisation without a name: the list of trustors has no id for it",
-        "note: 1 organisation skipped",
+        "note: 1 organisation is skipped",
         "3 of 4 organisations could not be read; the rest was printed",
     ] {
         assert!(partly.stderr.contains(said), "{said}: {}", partly.stderr);
