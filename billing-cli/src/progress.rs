@@ -115,7 +115,7 @@ fn fleet_message(progress: &FleetProgress) -> String {
             (0, minutes) => format!("{minutes} min"),
             (hours, minutes) => format!("{hours} h {} min", minutes % 60),
         };
-        parts.push(format!("ends at {}, in {left}", finishes.format(form)));
+        parts.push(format!("ends {}, in {left}", finishes.format(form)));
     }
     parts.extend(progress.wait_reason.as_ref().map(|(waiting, _)| waiting.to_string()));
     parts.join("; ")
@@ -182,15 +182,15 @@ mod tests {
         let seconds = |n| Some(TimeDelta::seconds(n));
         for (progress, said) in [
             (progress(0, 0, None), "0 of 5000; 300 a minute"),
-            (progress(12, 0, seconds(990)), "12 of 5000; 300 a minute; ends at 14:04 UTC, in 16 min"),
+            (progress(12, 0, seconds(990)), "12 of 5000; 300 a minute; ends 14:04 UTC, in 16 min"),
             (
                 progress(4321, 123, seconds(4800)),
-                "4321 of 5000, 123 failed; 300 a minute; ends at 15:08 UTC, in 1 h 20 min",
+                "4321 of 5000, 123 failed; 300 a minute; ends 15:08 UTC, in 1 h 20 min",
             ),
-            (progress(4999, 0, seconds(4)), "4999 of 5000; 300 a minute; ends at 13:48 UTC, in 4 s"),
+            (progress(4999, 0, seconds(4)), "4999 of 5000; 300 a minute; ends 13:48 UTC, in 4 s"),
             (
                 progress(9, 0, seconds(39_600)),
-                "9 of 5000; 300 a minute; ends at 2026-11-03 00:48 UTC, in 11 h 0 min",
+                "9 of 5000; 300 a minute; ends 2026-11-03 00:48 UTC, in 11 h 0 min",
             ),
             (progress(5000, 2, seconds(0)), "5000 of 5000, 2 failed; 300 a minute"),
         ] {

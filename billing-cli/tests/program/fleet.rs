@@ -1,4 +1,4 @@
-//! The program over many organisations, on its sandbox.
+//! Tests of `fleet` over many organisations, on the sandbox.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,7 +7,7 @@ use crate::common::{Ended, program, run, sandbox};
 use billing_core::sandbox::Sandbox;
 use serde_json::Value;
 
-/// A folder with a list of organisations, the last of which there is not.
+/// A folder with a list of organisations, the last of which does not exist.
 struct Folder(tempfile::TempDir);
 
 impl Folder {
@@ -46,7 +46,7 @@ fn every_format_has_every_organization_in_the_order_of_the_list() {
     let table = folder.fleet(&[]);
     assert_eq!((table.status, table.stderr.as_str()), (0, ""));
     assert!(table.stdout.contains("Read 6 organisations"), "{}", table.stdout);
-    // Three currencies, each with a total of its own.
+    // Three currencies, each with its own total.
     for currency in ["EUR; ", "JPY; ", "USD; "] {
         assert_eq!(table.stdout.matches(currency).count(), 1, "{currency}\n{}", table.stdout);
     }
@@ -94,7 +94,7 @@ fn what_cannot_be_read_is_listed_and_the_rest_is_printed() {
     assert_eq!(table.status, 9);
     assert!(table.stdout.contains("! gone-1 (Lost & Found) could not be read"), "{}", table.stdout);
     assert!(table.stderr.contains("overage found in"), "{}", table.stderr);
-    // Where it is in nothing that is printed it is said all the same, however quiet it is to be.
+    // A failure that the output does not contain is reported even with `--quiet`.
     for (format, printed) in [("ndjson", 2), ("csv", 41)] {
         let quiet = folder.fleet(&["--format", format]);
         assert_eq!((quiet.status, quiet.stdout.lines().count()), (9, printed), "{format}");
@@ -127,7 +127,7 @@ fn a_run_goes_on_from_its_journal_and_from_no_other() {
         assert_eq!(fs::metadata(&journal).unwrap().permissions().mode() & 0o777, 0o600);
     }
 
-    // Killed at any byte of the journal, it comes to the same.
+    // A run killed at any byte of the journal resumes to the same result.
     let mut cuts: Vec<usize> = (0..whole.len()).step_by(whole.len() / 12).collect();
     cuts.extend([1, whole.len() - 1, whole.len()]);
     for cut in cuts {
@@ -135,7 +135,7 @@ fn a_run_goes_on_from_its_journal_and_from_no_other() {
         let again = resume(&["--format", "csv"]);
         assert_eq!((again.status, &again.stdout), (0, &first.stdout), "cut at {cut}: {}", again.stderr);
     }
-    // The list of the organisations is in it, too.
+    // The journal also contains the list of the organisations.
     let without_list = sandbox(&["fleet", "--resume", text(&journal), "--format", "csv"]);
     assert_eq!((without_list.status, &without_list.stdout), (0, &first.stdout));
 
@@ -228,7 +228,7 @@ fn a_run_that_has_to_come_back_later_says_how_to_go_on() {
     let result = folder.at("all.ndjson");
     fs::write(&result, "what was there").unwrap();
     let line = ["--format", "ndjson", "-o", text(&result), "--resume", text(&journal)];
-    // More than fit into the first minute's quota, and no time for the next.
+    // The run exceeds the first minute's quota and has no time for the next one.
     let late = folder.fleet(&[&line[..], &["--timeout", "30s"]].concat());
     assert_eq!(late.status, 6, "{}", late.stderr);
     assert!(late.stderr.contains(text(&journal)), "{}", late.stderr);

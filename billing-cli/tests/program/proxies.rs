@@ -1,4 +1,4 @@
-//! Proxies of the environment: plain http to a loopback address goes through none of them.
+//! Tests of proxies in the environment: plain HTTP to a loopback address uses none.
 
 use billing_tests::raw_server::{RawServer, TRUSTOR};
 

@@ -365,8 +365,8 @@ fn a_list_without_rows_has_no_overage_and_no_list_has_none_that_is_known() {
 fn b07_without_a_fair_use_row_the_allowance_is_unknown() {
     let s = statement(&["AI Experience Tokens|rollup|1000|200|1|0.5"]);
     assert_eq!(outcome(&s, 0), ["unknown"; 3]);
-    assert!(why(&s, 0).contains("fair use"));
-    // The part number relates an allowance of another name to them.
+    assert!(why(&s, 0).contains("fair-use allowance"));
+    // The part number ties an allowance of another name to them.
     let mut o = overview(&["AI Experience Tokens|rollup|1000|200|1|0.5", "Included|fair-use|350|-|-|-"]);
     o.usages.as_mut().unwrap()[1].part_number = Some("GC-170-NV-AITC".into());
     let s = Statement::new(&o);

@@ -149,6 +149,6 @@ const PLOT_TOP: u32 = 10;
 const PLOT_HEIGHT: u32 = 220;
 /// In percent of the width: the room for the labels of the grid.
 const PLOT_LEFT: u32 = 12;
-/// How many labels of periods have room beside each other.
+/// The number of period labels that fit side by side.
 const LABELS_WIDE: usize = 6;
 const LABELS_NARROW: usize = 3;
