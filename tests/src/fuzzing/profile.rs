@@ -41,7 +41,7 @@ fn refused(file: &str, error: &ProfileError) {
     let tables: Table = file.parse().expect("what holds tables is TOML");
     let tables = tables.iter().filter(|(_, value)| value.is_table()).map(|(name, _)| name.as_str());
     let tables: Vec<&str> = tables.collect();
-    let expected = if tables.is_empty() { "none".to_owned() } else { tables.join(", ") };
+    let expected = if tables.is_empty() { "no profiles".to_owned() } else { tables.join(", ") };
     assert_eq!(names, expected, "their names and nothing else");
     assert!(!before.contains(SECRET), "{before}");
 }
