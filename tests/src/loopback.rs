@@ -61,7 +61,7 @@ impl Server {
         Self { requests, ..server }
     }
 
-    /// The same behind TLS.
+    /// Does the same as [`Server::http`] behind TLS.
     pub fn https(
         config: Arc<rustls::ServerConfig>,
         answer: impl Fn(&str, &mut dyn Wire) + Send + Sync + 'static,

@@ -60,5 +60,5 @@ fn now() -> DateTime<Utc> {
 const SECRET: &str = "s3cret-s3cret";
 /// `clientid:s3cret-s3cret` in Base64.
 const BASIC: &str = "Y2xpZW50aWQ6czNjcmV0LXMzY3JldA";
-/// What seeds have in place of a token.
+/// The token in the seed corpus.
 const TOKEN: &str = "t0ken-t0ken";
