@@ -11,7 +11,7 @@ use billing_tests::bodies;
 use bytes::Bytes;
 use http::Response;
 
-/// The bytes of memory for each byte of the body: four, and as many again while a list doubles its capacity.
+/// The allowed memory for each byte of the body: four bytes, and as many again while a list doubles its capacity.
 const FOR_EACH_BYTE: u64 = 8;
 const FOR_EACH_BODY: u64 = 32 << 20;
 
@@ -162,5 +162,6 @@ fn october() -> Period {
     Period::from_user("2026-10-01", "2026-11-01").unwrap()
 }
 
-/// The length of the bodies, large enough to exceed the memory that every body may fill.
+/// The length of the bodies in bytes. Eighty times this length, the memory of rows without a bound, is 160 MiB and exceeds
+/// the allowed 48 MiB.
 const SIZE: usize = 2 << 20;

@@ -83,7 +83,7 @@ fn serve(sandbox: Sandbox, time: &VirtualTime) -> FakeServer {
     FakeServer::start(sandbox, move || clock.now())
 }
 
-/// Runs a history over each transport.
+/// Runs a history over one transport and describes its results.
 fn walk(
     transport: Transport,
     sandbox: Sandbox,
@@ -204,7 +204,7 @@ fn hyper_a_walk_is_saved_and_gone_on_with() {
     });
 }
 
-/// Runs a fleet over each transport, until this number of results.
+/// Runs a fleet over one transport until it has `most` results.
 fn run(
     transport: Transport,
     sandbox: Sandbox,

@@ -332,7 +332,7 @@ fn scenarios() -> Vec<Scenario> {
     ]
 }
 
-/// Returns the number of lines in the document of the latest invoice.
+/// The number of lines in the document of the latest invoice.
 const PDF: usize = 39;
 
 fn stage(sandbox: Sandbox, policy: Policy) -> Stage {

@@ -80,7 +80,7 @@ fn period() -> Period {
     Period::from_user("2026-10-01", "2026-11-01").unwrap()
 }
 
-/// Generates every form that the general RFC 3339 parser accepts, and Java's offset without a colon, in four-digit years.
+/// Parses every form that chrono's RFC 3339 parser accepts, and Java's offset without a colon, in four-digit years.
 fn by_chrono(text: &str) -> Option<DateTime<Utc>> {
     DateTime::parse_from_rfc3339(text)
         .or_else(|_| DateTime::parse_from_str(text, "%Y-%m-%dT%H:%M:%S%.f%z"))
@@ -227,7 +227,7 @@ fn date() -> impl Strategy<Value = String> {
     ]
 }
 
-/// Generates timestamps, mostly in the form that servers write.
+/// Generates timestamps in the form that servers write.
 fn good_date() -> impl Strategy<Value = String> {
     "20[0-9]{2}-(0[1-9]|1[0-2])-[012][1-8]T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\\.[0-9]{3})?Z"
 }

@@ -131,7 +131,7 @@ fn make<T: Default>(set: impl FnOnce(&mut T)) -> T {
     value
 }
 
-/// An arbitrary reply of a server and its delay in milliseconds.
+/// Generates an arbitrary reply of a server and its delay in milliseconds.
 fn reply() -> impl Strategy<Value = (billing_core::Reply, u32)> {
     let status = prop_oneof![
         4 => Just(200_u16), 1 => Just(202), 1 => Just(429), 2 => Just(503), 1 => Just(401), 1 => 200_u16..600,
@@ -179,7 +179,7 @@ fn written(text: &str, style: u8) -> String {
     json
 }
 
-/// Generates white space that JSON allows.
+/// Returns white space that JSON allows.
 fn space(style: u8) -> &'static str {
     ["", " ", "\n\t ", "\r\n"][usize::from(style / 3) % 4]
 }

@@ -148,7 +148,7 @@ impl Choices {
 
 type Object<'a> = Vec<(String, &'a RawValue)>;
 
-/// The fields of an object, in their order.
+/// Returns the fields of an object, in their order.
 fn fields(object: &RawValue) -> Object<'_> {
     struct Fields<'a>(Object<'a>);
     impl<'de> serde::Deserialize<'de> for Fields<'de> {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use billing_tests::raw_server::{OVERVIEW, RawServer, Wire};
 
-/// A server that answers every request.
+/// Starts a server that answers every request.
 pub(crate) fn server() -> RawServer {
     let answers = Answers::default();
     RawServer::start(move |_, wire| answers.serve(wire))

@@ -201,7 +201,7 @@ fn memory(line: &str) -> u64 {
     number.expect("a number") * 1024
 }
 
-/// A body that inflates.
+/// Returns bodies that inflate, each with its name.
 fn bombs() -> [(&'static str, Vec<u8>); 2] {
     let bombs = [("1 GiB in one member", one_member()), ("1 GiB in 64 members", many_members())];
     assert!(bombs.iter().all(|(_, bomb)| bomb.len() < 2 << 20));

@@ -155,7 +155,7 @@ pub(crate) fn call() -> TrusteeOverviewCall {
     TrusteeOverviewCall::new(TRUSTOR.parse().expect("an id"))
 }
 
-/// Returns `ok`, the transport error's kind, or the kind of any other error.
+/// Returns `ok`, or the name of the error's kind; for a transport error, the name of its own kind.
 pub(crate) fn outcome<T>(result: &Result<T, Error>) -> String {
     let Err(error) = result else { return "ok".to_owned() };
     let told = format!("{error} {error:?}");

@@ -193,8 +193,8 @@ fn hyper_faults_of_http_2() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// Tests servers that agree to HTTP/2 and then send something else. The request counts as lost and is retried: hyper
-/// recognizes answers that are not HTTP/1.1, but not these.
+/// The bytes of servers that agree to HTTP/2 and then send something else. The request counts as lost and is retried:
+/// hyper recognizes answers that are not HTTP/1.1, but not these.
 const NONSENSE: [(&str, &[u8]); 4] = [
     ("HTTP/1.1", b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}"),
     ("zeros", &[0; 100]),

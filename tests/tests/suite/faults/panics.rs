@@ -97,7 +97,7 @@ fn hyper_a_sink_that_panics_costs_its_own_download_and_no_other() {
     }
 }
 
-/// Starts a fleet of three organisations.
+/// Builds the plan of a fleet of three organisations.
 fn assignment(api: &BaseUrl) -> FleetPlan {
     let organizations = ["a", "b", "c"].map(|name| name.parse::<OrgId>().expect("an id"));
     FleetPlan::new(organizations, PeriodSelection::Nth(PeriodIndex::new(0)), api.clone(), now().now())

@@ -8,7 +8,7 @@ use billing_tests::raw_server::{OVERVIEW, RawServer, Wire};
 use crate::faults::client::{Client, Driver, Setup, once, outcome, overview, retrying_within};
 use crate::faults::tls::AUTHORITY;
 
-/// An answer to no request. Its currency identifies it.
+/// Builds an answer to no request. Its currency identifies it.
 fn planted() -> String {
     let body = OVERVIEW.replace("EUR", "XXX");
     format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len())
@@ -21,7 +21,7 @@ fn whole() -> String {
 /// A named behaviour of a server.
 type Doing = (&'static str, fn(&mut Wire));
 
-/// Tests bytes that arrive on an idle connection in addition to the answer.
+/// The bytes that arrive on an idle connection in addition to the answer.
 const EXTRAS: [Doing; 6] = [
     ("a second answer in the same breath", |wire| {
         wire.send([whole(), planted()].concat());

@@ -22,9 +22,9 @@ use crate::faults::tls::AUTHORITY;
 /// The moment at which a future is dropped.
 #[derive(Clone, Copy, Debug)]
 enum Drop {
-    /// As soon as the future is pending.
+    /// The moment at which the future is pending.
     Pending,
-    /// After the future was woken and before it is polled again.
+    /// The moment after the future was woken and before it is polled again.
     Woken,
 }
 

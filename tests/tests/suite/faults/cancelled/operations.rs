@@ -170,7 +170,7 @@ async fn watched<T>(updates: impl Stream<Item = Update<T>>) {
     }
 }
 
-/// Runs a fleet of three organisations with two requests in flight.
+/// Builds a fleet of three organisations with at most two requests in flight.
 fn fleet(client: &Client) -> Fleet {
     let organizations = ["a", "b", "c"].map(|name| name.parse::<OrgId>().expect("an id"));
     let api = client.environment().api().clone();
