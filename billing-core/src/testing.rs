@@ -1,4 +1,4 @@
-//! What the tests of the machines share: scripts of replies, and a driver in virtual time.
+//! Test support for the machines: scripts of replies, and a driver in virtual time.
 
 use std::time::Duration;
 
@@ -46,7 +46,7 @@ pub(crate) fn transport_failure(kind: TransportErrorKind) -> Reply {
 pub(crate) const IN_PROGRESS: &str = r#"{"status":"InProgress"}"#;
 pub(crate) const COMPLETE: &str = r#"{"status":"Complete","usages":[]}"#;
 
-/// What a run of a machine came to.
+/// The result of a run of a machine.
 #[derive(Debug)]
 pub(crate) struct Run<T> {
     pub(crate) result: Result<T, Error>,

@@ -217,7 +217,7 @@ impl Wire {
 
     /// Ends the connection by a reset, as a crashed process or a firewall does. Nothing is to be sent after this.
     pub fn reset(&mut self) {
-        // What was sent is to arrive first; a reset overtakes what is still queued.
+        // The data must arrive first: a reset overtakes data that is still queued.
         thread::sleep(Duration::from_millis(20));
         // Closed without lingering, a socket says RST in place of FIN.
         socket2::SockRef::from(&self.tcp).set_linger(Some(Duration::ZERO)).ok();

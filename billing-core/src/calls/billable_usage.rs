@@ -45,7 +45,7 @@ impl Call for BillableUsageCall {
     }
 }
 
-/// The same request with a [packed](PackedReport) report as its output: for large reports that are passed on.
+/// A request like [`BillableUsageCall`] with a [packed](PackedReport) report as its output: for large reports that are passed on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PackedBillableUsageCall(pub BillableUsageCall);
 

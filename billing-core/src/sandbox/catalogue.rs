@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use super::draws::SeededRandom;
 use super::organizations::Organization;
 
-/// What a row is about, for an organisation of the usual size.
+/// The template of a row, for an organisation of the usual size.
 #[derive(Debug)]
 struct Product {
     name: &'static str,
@@ -14,14 +14,14 @@ struct Product {
     grouping: &'static str,
     unit: &'static str,
     used: Used,
-    /// How much is committed to, in units.
+    /// The committed quantity, in units.
     committed: u64,
     prepay: Option<&'static str>,
     overage: Option<&'static str>,
     extra: RowExtra,
 }
 
-/// Where the quantity of a row comes from. Numbers are in the unit's smallest part: `scale` decimals.
+/// The source of the quantity of a row. Numbers are in the smallest part of the unit: `scale` decimals.
 #[derive(Debug)]
 enum Used {
     Between {
@@ -33,7 +33,7 @@ enum Used {
     Parts,
 }
 
-/// What only some rows have.
+/// The features that only some rows have.
 #[derive(Debug, PartialEq)]
 enum RowExtra {
     Nothing,

@@ -51,7 +51,7 @@ pub(super) fn closed_periods(now: DateTime<Utc>) -> Vec<Period> {
     closed
 }
 
-/// What was agreed.
+/// The terms of a contract.
 #[derive(Debug)]
 pub(super) struct Contract {
     pub(super) number: &'static str,
@@ -63,7 +63,7 @@ pub(super) struct Contract {
     terms: &'static [ProductTerms],
 }
 
-/// What was agreed of one product.
+/// The terms of one product.
 #[derive(Debug)]
 pub(super) struct ProductTerms {
     pub(super) name: &'static str,
@@ -73,7 +73,7 @@ pub(super) struct ProductTerms {
     included_quantity: u32,
     pub(super) price: &'static str,
     overage_price: &'static str,
-    /// What is used in a period: from, to, and how many decimals these have.
+    /// The range of the usage in a period, and the number of its decimals.
     usage_range: (u64, u64, u32),
 }
 
@@ -85,7 +85,7 @@ pub(super) struct Period {
     pub(super) end: NaiveDate,
 }
 
-/// What was used of a product in a period, and what it costs.
+/// The usage of a product in a period, with its charge.
 #[derive(Debug)]
 pub(super) struct SimulatedCharge {
     pub(super) terms: &'static ProductTerms,

@@ -113,5 +113,5 @@ impl ResponseContext {
     }
 }
 
-/// Where documents are, under their own address.
+/// The path of documents under their base URL.
 pub(super) const PATH: &str = "/documents/invoices/";

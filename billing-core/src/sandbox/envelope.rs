@@ -101,7 +101,7 @@ impl Serialize for WithExactNumbers<'_> {
     }
 }
 
-/// What marks an exact number; no text of the sandbox begins so.
+/// The prefix that marks an exact number. No text of the sandbox begins with it.
 const EXACT_NUMBER_MARK: char = '\u{1}';
 
 /// `text` where XML has text.
@@ -109,7 +109,7 @@ pub(super) fn xml_text(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
-/// Why the API does not do what it was asked to.
+/// An error of the API.
 #[derive(Debug)]
 pub(super) struct ApiError {
     pub(super) status: StatusCode,

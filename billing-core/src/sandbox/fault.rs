@@ -91,7 +91,7 @@ pub enum Fault {
     Accepted(Option<RetryAfter>),
     /// 200 with a report that has this status and no usages: an unknown status, or `InProgress` again.
     ReportStatus(String),
-    /// The same report with the header `Retry-After`.
+    /// A report as for [`Fault::ReportStatus`], with the header `Retry-After`.
     ReportStatusRetryAfter(String, RetryAfter),
     /// 200 with a report that has neither a status nor usages.
     NoReportStatus,

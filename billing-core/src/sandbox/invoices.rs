@@ -34,7 +34,7 @@ pub(super) fn lines(
     Some(listing::page(uri, &lines))
 }
 
-/// What stands on the document of an invoice.
+/// Returns the text on the document of an invoice.
 pub(super) fn document(id: &str, now: DateTime<Utc>, draws: SeededRandom) -> Option<Vec<String>> {
     let invoice = find(id, now)?;
     let mut text = vec![
@@ -77,7 +77,7 @@ impl Invoice {
         self.lines(draws).iter().map(|line| line.amount).sum()
     }
 
-    /// Of each product what was committed to and what was over it.
+    /// Returns the commitment and the overage of each product.
     fn lines(&self, draws: SeededRandom) -> Vec<Line> {
         let line = |n: u32, charge: &SimulatedCharge, what: &str, quantity: Decimal, amount: Decimal| Line {
             id: SeededRandom::new(0).derive("line").derive(self.id()).derive(charge.terms.name).uuid(n),

@@ -49,7 +49,7 @@ pub(super) fn page(uri: &Uri, entities: &[Value]) -> Result<Value, ApiError> {
     Ok(page)
 }
 
-/// Whether a request's `dateStart` and `dateEnd` let through what lasts from `start` to `end`.
+/// Returns true if `dateStart` and `dateEnd` of a request match an entry that lasts from `start` to `end`.
 pub(super) fn date_filter(uri: &Uri) -> Result<impl Fn(NaiveDate, NaiveDate) -> bool + use<>, ApiError> {
     let day = |name: &str| match query_parameter(uri, name) {
         None => Ok(None),

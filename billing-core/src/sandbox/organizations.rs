@@ -22,19 +22,19 @@ pub(super) struct Organization {
     subscription: &'static str,
     /// The day of the month on which its contract, and so each of its periods, begins. From 1 to 28.
     contract_day: u32,
-    /// How many days the server takes until a new period has index 0.
+    /// The number of days until a new period has index 0.
     rotation_days: u64,
-    /// What its inclusive ends look like.
+    /// The form of its inclusive period ends.
     end_of_day: &'static str,
     minimum: Option<&'static str>,
     /// Its quantities, in hundredths of those in the catalogue.
     pub(super) size: u64,
     /// Its prices, in multiples of those in the catalogue.
     pub(super) rate: &'static str,
-    /// How many decimals its quantities are written with at least.
+    /// The minimum number of decimals of its quantities.
     pub(super) decimals: u32,
     pub(super) commits: bool,
-    /// Whether its allowance on AI tokens is sent.
+    /// True if its allowance on AI tokens is sent.
     pub(super) allowance: bool,
     /// The part number of a row without an overage price.
     pub(super) unpriced: Option<&'static str>,
@@ -70,7 +70,7 @@ pub(super) fn overview(
     let start = organization.period(now)?.checked_sub_months(Months::new(index))?;
     let next = start.checked_add_months(Months::new(1))?;
     let end = next.pred_opt()?;
-    // What is drawn depends on the period's date, not on its index, which changes as time passes.
+    // The figures depend on the date of the period, because its index changes as time passes.
     let draws = draws.derive(&id).derive(start.to_string());
     let mut overview = json!({
         "organization": { "id": id, "name": organization.name },
@@ -127,7 +127,7 @@ impl Organization {
 
 /// The id of organisation number `n`; the same for every seed, so that documentation can name it.
 ///
-/// Of those that are invented its first eight digits are the number, in disguise.
+/// For generated trustors the first eight digits encode the number.
 fn id(n: u32) -> String {
     let drawn = SeededRandom::new(0).derive("organization").uuid(n);
     match ORGANIZATIONS.get(index(n)) {

@@ -14,7 +14,7 @@ pub(super) struct Quota {
     pub(super) window: Duration,
 }
 
-/// Which way the seconds until the end of a window are made whole ones. Which the real server does is not known.
+/// The rounding of the seconds until the end of a window. It is unknown how the real server rounds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Rounding {
     Up,
@@ -35,7 +35,7 @@ pub(super) struct QuotaCount {
     count: u32,
     /// Whole seconds until the window ends.
     pub(super) reset_seconds: u64,
-    /// Whether it is more than is allowed. Such a request is refused, and not counted.
+    /// True if the request exceeds the limit. Such a request is refused and not counted.
     pub(super) is_over_limit: bool,
 }
 

@@ -45,7 +45,7 @@ struct Kind {
     high: u64,
 }
 
-/// How the resources of a kind are named.
+/// The naming of the resources of a usage.
 #[derive(Debug, PartialEq)]
 enum Resources {
     /// By the e-mail address of a user.

@@ -5,7 +5,7 @@ use percent_encoding::percent_decode_str;
 
 use super::documents;
 
-/// Where a request goes.
+/// The target of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Route {
     Login,

@@ -38,7 +38,7 @@ pub(super) struct Settings {
     pub(super) mixed_dates: bool,
     pub(super) trustor_count: u32,
     pub(super) sends_next_uri: bool,
-    /// Where documents are, and how long an address of one is good.
+    /// The base URL of documents, and the time for which the URL of a document is valid.
     pub(super) document_base: BaseUrl,
     pub(super) document_lifetime: Duration,
 }

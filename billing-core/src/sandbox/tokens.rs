@@ -25,7 +25,7 @@ pub(super) struct Token {
     secret: Secret,
     expires: DateTime<Utc>,
     forgotten: bool,
-    /// What its quota counts.
+    /// The count of its requests in the current window.
     pub(super) window: Option<Window>,
 }
 

@@ -162,13 +162,13 @@ impl Scenario {
     /// Returns true if no other client uses the quota and the server reports it correctly, so that no 429
     /// may occur.
     pub(super) fn alone(&self) -> bool {
-        // What is counted twice, what says a wrong number or an old one, and what says none as if there were no quota any more.
+        // Answers that are counted twice, that have a wrong or an old count, or that have none, as if there were no limit.
         let lies = [Fault::Twice, Fault::Limits, Fault::ThrottledByWindow, Fault::Success, Fault::Replayed];
         // A request that is on its way for half a window is counted in one that nobody could have foreseen.
         let swift = self.delay <= 3_000;
         // By the minute, as the published limits are: that is what a client assumes that no answer has told.
         let usual = self.quota.is_none_or(|quota| quota.window == 60_000);
-        // What a driver drops on its way to the server is counted there, but not by the client; and by a clock that has jumped
+        // The server counts a request that a driver drops on its way, but the client does not; and by a clock that has jumped
         // ahead a window is over that is not.
         swift
             && usual

@@ -237,7 +237,7 @@ fn nothing_shows_a_token_or_the_secret() {
     assert_eq!(sandbox.log()[1].token_number, Some(1));
 }
 
-/// How a poll ends on which these faults strike, one after the other.
+/// Returns the result of a poll that meets these faults, one after the other.
 fn outcome(faults: impl IntoIterator<Item = (FaultTarget, Fault)>) -> Result<UsageReport, ErrorKind> {
     let mut sandbox = Sandbox::new(3);
     for (target, fault) in faults {

@@ -57,7 +57,7 @@ fn measure<T>(
     Ok(())
 }
 
-/// What a pass of its own allocates, so that the others need not count.
+/// Counts the allocations in a separate pass, so that the timed passes need not count.
 #[cfg(feature = "heap")]
 fn print_heap<T>(read: impl Fn() -> T) {
     let counted = allocation_counter::measure(|| drop(black_box(read())));

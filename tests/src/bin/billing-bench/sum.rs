@@ -1,4 +1,4 @@
-//! What is printed of models, so that no program can leave work out.
+//! Sums over models. They are printed so that no program can skip work.
 
 use billing_core::Timestamp;
 use billing_core::model::{PackedReport, TrusteeOverview, UsageReport};

@@ -1,4 +1,4 @@
-//! What a fleet costs: `fleet-bench ORGANISATIONS PERIODS [JOURNAL]` runs one in memory and in virtual time, over bodies of
+//! Measures a fleet: `fleet-bench ORGANISATIONS PERIODS [JOURNAL]` runs one in memory and in virtual time, over bodies of
 //! the sandbox, and prints the peak of the process's memory before and after it, and the time that the processor took.
 //!
 //! Each answer is a copy of its own, as one that came over a network is; findings are turned into statements, summed up and
@@ -151,7 +151,7 @@ fn answer(request: &Request, bodies: &[Bytes]) -> Reply {
     })
 }
 
-/// What the sandbox answers for the periods of an organisation, with as many rows as large ones have.
+/// Returns the answers of the sandbox for the periods of an organisation, with the rows of a large one.
 fn bodies(periods: u32, now: DateTime<Utc>) -> Vec<Bytes> {
     let mut sandbox = Sandbox::new(7).gzip(false).without_quota();
     let login = http::Request::post("https://login.sandbox.invalid/oauth/token")
@@ -180,7 +180,7 @@ fn bodies(periods: u32, now: DateTime<Utc>) -> Vec<Bytes> {
         .collect()
 }
 
-/// The same overview with 140 rows, no two of one name.
+/// Returns the overview with 140 rows, each with its own name.
 fn enlarged(body: &[u8]) -> Bytes {
     let mut overview: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
     if let Some(rows) = overview["usages"].as_array_mut() {

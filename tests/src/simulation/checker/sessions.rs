@@ -34,7 +34,7 @@ pub(super) struct Session {
     /// The earliest and latest end of the delay after a 429.
     pub(super) parked: i64,
     parked_at_most: i64,
-    /// The same for 429s without a hint, and the highest possible number of them in a row.
+    /// The time for 429s without a hint, and the highest possible number of them in a row.
     parked_unasked: i64,
     throttled_in_row: u32,
     /// The times that the server has named, each with the latest time it can be understood as: the ends of

@@ -320,7 +320,7 @@ fn what_cannot_be_set_up_is_said_without_the_password() {
     }
 }
 
-/// What a SOCKS proxy is told of the target, and which of its addresses the client has looked up itself.
+/// Checks the target that a SOCKS proxy receives, and which addresses the client resolves itself.
 #[test]
 fn a_socks_proxy_looks_the_host_up_where_its_scheme_says_so() {
     let https = || loopback::environment("https://localhost:1234");
