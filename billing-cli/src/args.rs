@@ -45,154 +45,153 @@ pub(crate) struct Options {
     #[arg(long, value_name = "URL", global = true)]
     pub(crate) login_url: Option<String>,
 
-    /// A profile of ~/.gc/config.toml, which the vendor's command line writes [default: DEFAULT]
+    /// A profile of ~/.gc/config.toml, the file of Genesys Cloud's own CLI [default: DEFAULT]
     #[arg(long, value_name = "NAME", global = true)]
     pub(crate) profile: Option<String>,
 
-    /// A built-in simulated organisation: no account, no network, the same answers every time
+    /// Use the built-in simulated organisation: no account, no network, the same results every time
     #[arg(long, global = true)]
     pub(crate) sandbox: bool,
 
-    /// How the result is written
-    #[arg(long, value_enum, default_value_t = Format::Table, global = true)]
-    pub(crate) format: Format,
+    /// Output format
+    #[arg(long, value_enum, default_value_t = OutputFormat::Table, global = true)]
+    pub(crate) format: OutputFormat,
 
-    /// Write to this file, whole or not at all; `-` is standard output
+    /// Write to this file, in one step: a failed run leaves the old file. `-` is standard output
     #[arg(short, long, value_name = "FILE", global = true)]
     pub(crate) output: Option<PathBuf>,
 
-    /// How long the whole command may take: 90s, 15m, 1h30m [default: 15m, of `fleet` 12h]
-    #[arg(long, value_name = "DURATION", value_parser = duration, global = true)]
+    /// Time limit of the whole command: 90s, 15m, 1h30m [default: 15m; `fleet`: 12h]
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration, global = true)]
     pub(crate) timeout: Option<Duration>,
 
-    /// How large an answer may be, unpacked, and all of a list or a history: 64MiB, 500MB, 2GiB. What `usage` gets is held in
-    /// memory as a whole
-    #[arg(long, value_name = "SIZE", default_value = "64MiB", value_parser = size, global = true)]
+    /// Size limit of a response after decompression, and of all pages of a list or periods of a history together: 64MiB, 500MB, 2GiB. `usage` holds the whole report in memory
+    #[arg(long, value_name = "SIZE", default_value = "64MiB", value_parser = parse_size, global = true)]
     pub(crate) max_body: usize,
 
-    /// Neither use nor keep how long reports took before, which times the polls (in the user's cache directory)
+    /// Do not read or write the poll cache. It records how long earlier reports took and is used to time the polls
     #[arg(long, global = true)]
     pub(crate) no_poll_cache: bool,
 
-    /// Say more on standard error; up to three times
+    /// Log more to standard error; can be given up to three times
     #[arg(short, long, action = clap::ArgAction::Count, global = true)]
     pub(crate) verbose: u8,
 
-    /// Say nothing on standard error but errors
+    /// Print only errors to standard error
     #[arg(short, long, conflicts_with = "verbose", global = true)]
     pub(crate) quiet: bool,
 
     /// When to use colour; NO_COLOR is respected
-    #[arg(long, value_enum, default_value_t = Color::Auto, value_name = "WHEN", global = true)]
-    pub(crate) color: Color,
+    #[arg(long, value_enum, default_value_t = ColorWhen::Auto, value_name = "WHEN", global = true)]
+    pub(crate) color: ColorWhen,
 }
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// The billable-usage report of one's own organisation, polled until it is complete
-    Usage(Usage),
-    /// What an organisation that trusts ours committed to, used and owes in a billing period
+    /// The billable usage report of your own organisation, polled until it is complete
+    Usage(UsageArgs),
+    /// The billing overview of a trustor organisation: commitments, usage and charges of a billing period
     #[command(after_help = overview_help())]
-    Overview(Overview),
-    /// The billing periods of an organisation that trusts ours, newest first, with their totals and the trend
-    History(History),
+    Overview(OverviewArgs),
+    /// The billing periods of a trustor organisation, newest first, with totals and trend
+    History(HistoryArgs),
     /// Billing periods of an organisation side by side, with the differences
-    Compare(Compare),
-    /// The overviews of all organisations that trust ours, or of those in a file, paced by the quota
-    Fleet(Fleet),
-    /// The organisations that trust ours
+    Compare(CompareArgs),
+    /// The billing overviews of all trustor organisations, or of those listed in a file
+    Fleet(FleetArgs),
+    /// The trustor organisations: those that trust your organisation
     Trustors,
-    /// The contracts (a preview operation of the vendor's, as all of contracts and invoices are)
-    Contracts(Contracts),
-    /// One contract: its billing periods and what was agreed
+    /// The contracts. All contract and invoice commands use preview operations of the API, which may change
+    Contracts(ContractsArgs),
+    /// One contract: its billing periods and plans
     Contract {
-        /// Its id, as `contracts` lists it
+        /// The contract id, as listed by `contracts`
         id: String,
     },
     /// One billing period of a contract: charges and wallets
-    Period(ContractPeriod),
+    Period(ContractPeriodArgs),
     /// The invoices
-    Invoices(Invoices),
+    Invoices(InvoicesArgs),
     /// The lines of an invoice
     InvoiceLines {
-        /// Its id, as `invoices` lists it
+        /// The invoice id, as listed by `invoices`
         id: String,
     },
-    /// The document of an invoice, downloaded to the file that --output names
+    /// Download the document of an invoice to the file named by --output
     InvoiceDocument {
-        /// Its id, as `invoices` lists it
+        /// The invoice id, as listed by `invoices`
         id: String,
     },
     /// The regions and their hosts
     Regions,
-    /// A completion script
+    /// Print a shell completion script
     Completions {
-        /// The shell that it is for
+        /// The shell to complete for
         shell: Shell,
     },
-    /// The manual page, to be read with `man -l -`
+    /// Print the manual page; read it with `man -l -`
     Man,
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct Usage {
+pub(crate) struct UsageArgs {
     /// The first day: 2026-10-01 (midnight UTC) or 2026-10-01T00:00:00+02:00
     #[arg(long, value_name = "DATE")]
     pub(crate) start: String,
 
-    /// The day after the last, in the same forms
+    /// The day after the last day, in the same formats
     #[arg(long, value_name = "DATE")]
     pub(crate) end: String,
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct Overview {
-    /// The id of the organisation, the trustor
+pub(crate) struct OverviewArgs {
+    /// The id of the trustor organisation
     pub(crate) org: String,
 
-    /// Which billing period: 0 is the latest, 1 the one before it
+    /// The billing period: 0 is the latest, 1 the one before
     #[arg(long, value_name = "N", default_value = "0", allow_negative_numbers = true)]
     pub(crate) period: String,
 
     #[command(flatten)]
-    pub(crate) on_overage: OnOverage,
+    pub(crate) on_overage: OverageArgs,
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct History {
-    /// The id of the organisation, the trustor
+pub(crate) struct HistoryArgs {
+    /// The id of the trustor organisation
     pub(crate) org: String,
 
     #[command(flatten)]
-    pub(crate) reach: Reach,
+    pub(crate) periods: PeriodArgs,
 
     #[command(flatten)]
-    pub(crate) on_overage: OnOverage,
+    pub(crate) on_overage: OverageArgs,
 }
 
-/// How far back to go; the latest 12 periods if nothing is said.
+/// The periods to fetch: the latest 12 if no option is given.
 #[derive(Debug, Args)]
-pub(crate) struct Reach {
-    /// So many periods, from the latest on [default: 12]
+pub(crate) struct PeriodArgs {
+    /// The latest N periods [default: 12]
     #[arg(long, value_name = "N", conflicts_with_all = ["year", "from"], allow_negative_numbers = true)]
     pub(crate) periods: Option<String>,
 
-    /// The periods of which any part lies in that calendar year
+    /// The periods that overlap this calendar year
     #[arg(long, value_name = "Y", conflicts_with = "from", allow_negative_numbers = true)]
     pub(crate) year: Option<String>,
 
-    /// The periods of which any part lies on or after this day
+    /// The periods that overlap the days from this one
     #[arg(long, value_name = "DATE", requires = "to")]
     pub(crate) from: Option<String>,
 
-    /// and on or before this one
+    /// to this one, inclusive
     #[arg(long, value_name = "DATE", requires = "from")]
     pub(crate) to: Option<String>,
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct Compare {
-    /// The id of the organisation, the trustor
+pub(crate) struct CompareArgs {
+    /// The id of the trustor organisation
     pub(crate) org: String,
 
     /// Two to four billing periods, 0 being the latest: 0,1 or 0,12
@@ -206,44 +205,43 @@ pub(crate) struct Compare {
     pub(crate) periods: Vec<String>,
 
     #[command(flatten)]
-    pub(crate) on_overage: OnOverage,
+    pub(crate) on_overage: OverageArgs,
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct Fleet {
-    /// The organisations in this file, in place of all that trust ours: an id a line, after a comma, a semicolon or a tab a
-    /// name; a first line may name the columns, as in what `trustors --format csv` prints. `-` is standard input
+pub(crate) struct FleetArgs {
+    /// Read the organisations from this file instead of listing all trustors: CSV with an id and an optional name per line, separated by commas, semicolons or tabs. A header line is allowed; the output of `trustors --format csv` is accepted. `-` is standard input
     #[arg(long, value_name = "FILE")]
     pub(crate) orgs: Option<PathBuf>,
 
-    /// Which billing period: 0 is the latest, 1 the one before it
+    /// The billing period: 0 is the latest, 1 the one before
     #[arg(long, value_name = "N", default_value = "0", allow_negative_numbers = true)]
     pub(crate) period: String,
 
-    /// Keep what was found in this file as it comes, and go on where a run stopped that kept it there
+    /// Record results in this journal file, and resume the run that an existing journal holds
     #[arg(long, value_name = "FILE")]
     pub(crate) resume: Option<PathBuf>,
 
     #[command(flatten)]
-    pub(crate) on_overage: OnOverage,
+    pub(crate) on_overage: OverageArgs,
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct Contracts {
+pub(crate) struct ContractsArgs {
     #[command(flatten)]
-    pub(crate) dates: Dates,
+    pub(crate) dates: DateArgs,
 
-    /// Those in that state: Active or Inactive
+    /// Only contracts with this status: Active or Inactive
     #[arg(long)]
     pub(crate) status: Option<String>,
 
-    /// The one with this number
+    /// Only the contract with this number
     #[arg(long, value_name = "NUMBER")]
     pub(crate) number: Option<String>,
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct ContractPeriod {
+pub(crate) struct ContractPeriodArgs {
     /// The id of the contract, as `contracts` lists it
     pub(crate) contract: String,
 
@@ -251,86 +249,86 @@ pub(crate) struct ContractPeriod {
     pub(crate) period: String,
 
     #[command(flatten)]
-    pub(crate) on_overage: OnOverage,
+    pub(crate) on_overage: OverageArgs,
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct Invoices {
+pub(crate) struct InvoicesArgs {
     #[command(flatten)]
-    pub(crate) dates: Dates,
+    pub(crate) dates: DateArgs,
 
-    /// Those in that state: Paid or Unpaid
+    /// Only invoices with this payment status: Paid or Unpaid
     #[arg(long)]
     pub(crate) status: Option<String>,
 }
 
-/// A range of days, open where nothing is said.
+/// The date range of a list; a missing bound leaves it open.
 #[derive(Debug, Args)]
-pub(crate) struct Dates {
-    /// From this day on: 2026-10-01
+pub(crate) struct DateArgs {
+    /// The first day: 2026-10-01
     #[arg(long, value_name = "DATE")]
     pub(crate) from: Option<String>,
 
-    /// Up to this day
+    /// The last day
     #[arg(long, value_name = "DATE")]
     pub(crate) to: Option<String>,
 }
 
-/// What to do about overage.
+/// The option that turns overage into an exit status.
 #[derive(Debug, Args)]
-pub(crate) struct OnOverage {
-    /// Exit with status 10 if anything was used beyond what was agreed, after printing everything
+pub(crate) struct OverageArgs {
+    /// After printing the result, exit with status 10 if it contains overage
     #[arg(long)]
     pub(crate) fail_on_overage: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Format {
-    /// For people
+pub(crate) enum OutputFormat {
+    /// A table for reading
     Table,
-    /// The API's own body; of an overview with `statement` at its end, and `asked` where it does not say whose it is
+    /// The API's response body. Overviews have a field `statement` added, and a field `asked` if the response does not name its organisation
     Json,
-    /// A line of JSON for each thing
+    /// One JSON object per line
     Ndjson,
-    /// For spreadsheets, a row each
+    /// One row per item, for spreadsheets
     Csv,
-    /// A workbook with charts; wants --output
+    /// An Excel workbook with charts; requires --output
     Xlsx,
-    /// One page with charts, which needs nothing else; wants --output
+    /// A self-contained HTML page with charts; requires --output
     Html,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Color {
-    /// On a terminal
+pub(crate) enum ColorWhen {
+    /// If the output is a terminal
     Auto,
-    /// Everywhere
+    /// Always
     Always,
-    /// Nowhere
+    /// Never
     Never,
 }
 
 impl Options {
     pub(crate) fn timeout(&self) -> Duration {
-        self.timeout.unwrap_or(USUAL_TIMEOUT)
+        self.timeout.unwrap_or(DEFAULT_TIMEOUT)
     }
 
     pub(crate) fn verbosity(&self) -> Verbosity {
         match (self.quiet, self.verbose) {
             (true, _) => Verbosity::Quiet,
             (false, 0) => Verbosity::Normal,
-            (false, 1) => Verbosity::Exchanges,
+            (false, 1) => Verbosity::Requests,
             (false, 2) => Verbosity::Settings,
             (false, _) => Verbosity::Headers,
         }
     }
 }
 
-/// Reads the line. What is not to be run, such as `--help` and a wrong line, is answered here.
-pub(crate) fn read() -> Result<CommandLine, ExitCode> {
+/// Parses the arguments. Prints help and usage errors itself and returns the exit status for them.
+pub(crate) fn parse() -> Result<CommandLine, ExitCode> {
     let read = CommandLine::try_parse().map(|mut line| {
         if let Command::Fleet(_) = line.command {
-            line.options.timeout.get_or_insert(LONG_TIMEOUT);
+            line.options.timeout.get_or_insert(FLEET_TIMEOUT);
         }
         line
     });
@@ -338,24 +336,28 @@ pub(crate) fn read() -> Result<CommandLine, ExitCode> {
         ErrorKind::DisplayHelp
         | ErrorKind::DisplayVersion
         | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
-            // Fails where nobody reads on, and then there is nobody to tell.
+            // Printing fails if standard output is closed; there is nobody left to report that to.
             let _ = error.print();
             ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(WRONG_USAGE))
         }
         _ => {
-            log::line(&one_line(&error, std::env::args_os()));
+            log::write_line(&one_line_error(&error, std::env::args_os()));
             ExitCode::from(WRONG_USAGE)
         }
     })
 }
 
-/// The program as clap sees it, for completions and the manual page.
-pub(crate) fn definition() -> clap::Command {
+/// Returns the definition of the command line, for completions and the manual page.
+pub(crate) fn command() -> clap::Command {
     CommandLine::command()
 }
 
-/// What clap says over several lines, in one: without the usage, with the tips, and with where to read on.
-fn one_line(error: &clap::Error, line: impl IntoIterator<Item = impl Into<OsString> + Clone>) -> String {
+/// Condenses clap's error of several lines into one: without the usage, with the tips and a pointer to the
+/// help.
+fn one_line_error(
+    error: &clap::Error,
+    line: impl IntoIterator<Item = impl Into<OsString> + Clone>,
+) -> String {
     let said: Vec<String> = error
         .render()
         .to_string()
@@ -364,20 +366,20 @@ fn one_line(error: &clap::Error, line: impl IntoIterator<Item = impl Into<OsStri
         .map(|part| part.split_whitespace().collect::<Vec<_>>().join(" "))
         .filter(|part| !part.is_empty())
         .collect();
-    // The error does not say which command it is of; a second look that does not mind errors does.
-    let matches = definition().ignore_errors(true).try_get_matches_from(line);
+    // The error does not name its subcommand, so parse the arguments again and ignore errors.
+    let matches = command().ignore_errors(true).try_get_matches_from(line);
     let command = matches.iter().find_map(|matches| matches.subcommand_name());
     let command = command.map(|name| format!(" {name}")).unwrap_or_default();
     format!("{}; see 'genesys-billing{command} --help'", printable(&said.join("; ")))
 }
 
-fn size(text: &str) -> Result<usize, String> {
+fn parse_size(text: &str) -> Result<usize, String> {
     let unit_at = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (number, unit) = text.split_at(unit_at);
     let unit = UNITS.iter().find(|(name, _)| unit.eq_ignore_ascii_case(name));
     let number = number.parse::<usize>().ok().filter(|number| *number > 0);
     let size = unit.zip(number).and_then(|((_, unit), number)| number.checked_mul(*unit));
-    size.ok_or_else(|| "write 64MiB, 500MB or 2GiB".to_owned())
+    size.ok_or_else(|| "not a size: write for example 64MiB, 500MB or 2GiB".to_owned())
 }
 
 const UNITS: [(&str, usize); 6] = [
@@ -389,44 +391,40 @@ const UNITS: [(&str, usize); 6] = [
     ("GB", 1_000_000_000),
 ];
 
-fn duration(text: &str) -> Result<Duration, String> {
-    let duration = humantime::parse_duration(text).map_err(|_| "write 90s, 15m or 1h30m".to_owned())?;
+fn parse_duration(text: &str) -> Result<Duration, String> {
+    let duration = humantime::parse_duration(text)
+        .map_err(|_| "not a duration: write for example 90s, 15m or 1h30m".to_owned())?;
     if duration.is_zero() {
-        return Err("nothing can be done in no time: write 90s, 15m or 1h30m".into());
+        return Err("must be more than zero: write for example 90s, 15m or 1h30m".into());
     }
-    if duration > A_YEAR {
-        return Err("more than a year is too long: write 90s, 15m or 1h30m".into());
+    if duration > MAX_TIMEOUT {
+        return Err("must be at most 366 days: write for example 90s, 15m or 1h30m".into());
     }
     Ok(duration)
 }
 
 fn overview_help() -> String {
     format!(
-        "With --sandbox, try the organisation {ORG_ID}; an id that it does not have gets the list of those it has."
+        "With --sandbox, try the organisation {ORG_ID}. An unknown id prints the ids that the sandbox has."
     )
 }
 
-const USUAL_TIMEOUT: Duration = Duration::from_secs(15 * 60);
-/// Thousands of organisations take longer than that at the usual quota.
-const LONG_TIMEOUT: Duration = Duration::from_secs(12 * 3600);
-const A_YEAR: Duration = Duration::from_secs(366 * 24 * 3600);
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(15 * 60);
+/// Thousands of organisations take longer than the default at the usual quota.
+const FLEET_TIMEOUT: Duration = Duration::from_secs(12 * 3600);
+const MAX_TIMEOUT: Duration = Duration::from_secs(366 * 24 * 3600);
 
 const AFTER_HELP: &str = "\
-A month's close: who trusts us, what each committed to, used and owes, how one of them came to that, what changed, and what \
-was invoiced. With --sandbox it can be tried.
+Month-end close: list the trustors, fetch all overviews, look at one organisation's history, compare two periods, and list the invoices. All five also run with --sandbox.
   genesys-billing trustors
   genesys-billing fleet --period 1 --resume journal --format xlsx -o close.xlsx
   genesys-billing history ORG --format html -o history.html
   genesys-billing compare ORG --periods 2,1
   genesys-billing invoices --from 2026-10-01 --to 2026-10-31
 
-Credentials come from GENESYSCLOUD_ACCESS_TOKEN, or GENESYSCLOUD_OAUTHCLIENT_ID with GENESYSCLOUD_OAUTHCLIENT_SECRET, \
-or a profile of ~/.gc/config.toml; never from an argument. Flags go before the environment, the environment before the \
-profile.
+Credentials come from GENESYSCLOUD_ACCESS_TOKEN, or GENESYSCLOUD_OAUTHCLIENT_ID and GENESYSCLOUD_OAUTHCLIENT_SECRET, or a profile of ~/.gc/config.toml; never from an argument. Options override the environment, and the environment overrides the profile.
 
-Exit status: 0 done, 1 other failure, 2 wrong usage, 3 not logged in or refused, 4 not permitted, 5 not found, \
-6 told to come back later, 7 out of time, 8 network or server failing, 9 some of many failed (the rest is printed), \
-10 overage found, with --fail-on-overage, 130 interrupted.";
+Exit status: 0 success, 1 other failure, 2 usage error, 3 not logged in or login refused, 4 not permitted, 5 not found, 6 retry later (the server asked for a longer wait), 7 timeout, 8 network or server failure, 9 partial failure (the rest is printed), 10 overage found (with --fail-on-overage), 130 interrupted.";
 
 #[cfg(test)]
 mod tests {
@@ -438,7 +436,7 @@ mod tests {
 
     #[test]
     fn the_definition_is_sound() {
-        definition().debug_assert();
+        command().debug_assert();
     }
 
     #[test]
@@ -449,17 +447,17 @@ mod tests {
             "x --sandbox usage --start a --end b --format=csv",
         ] {
             let line = parse(line).unwrap();
-            assert!(line.options.sandbox && line.options.format == Format::Csv);
+            assert!(line.options.sandbox && line.options.format == OutputFormat::Csv);
         }
     }
 
     #[test]
     fn durations_are_those_of_people_and_bounded() {
         for (text, seconds) in [("90s", 90), ("15m", 900), ("1h30m", 5400), ("2h 5s", 7205)] {
-            assert_eq!(duration(text), Ok(Duration::from_secs(seconds)));
+            assert_eq!(parse_duration(text), Ok(Duration::from_secs(seconds)));
         }
         for text in ["", "90", "0s", "-5s", "soon", "2years", "99999999999999999999h"] {
-            assert!(duration(text).unwrap_err().contains("1h30m"), "{text}");
+            assert!(parse_duration(text).unwrap_err().contains("1h30m"), "{text}");
         }
     }
 
@@ -467,10 +465,10 @@ mod tests {
     fn sizes_have_units() {
         for (text, bytes) in [("64MiB", 64 << 20), ("1kib", 1024), ("500MB", 500_000_000), ("2GiB", 2 << 30)]
         {
-            assert_eq!(size(text), Ok(bytes));
+            assert_eq!(parse_size(text), Ok(bytes));
         }
         for text in ["", "64", "MiB", "0MiB", "-1MiB", "1.5GiB", "64 MiB", "1TiB", "99999999999999GiB"] {
-            assert!(size(text).unwrap_err().contains("64MiB"), "{text}");
+            assert!(parse_size(text).unwrap_err().contains("64MiB"), "{text}");
         }
         assert_eq!(parse("x regions").unwrap().options.max_body, billing_core::Policy::default().max_body);
     }
@@ -491,7 +489,7 @@ mod tests {
             ("x completions cmd", " completions"),
             ("x help nonsense", ""),
         ] {
-            let said = one_line(&parse(line).unwrap_err(), line.split(' '));
+            let said = one_line_error(&parse(line).unwrap_err(), line.split(' '));
             assert!(said.starts_with("error: ") && !said.contains('\n'), "{said}");
             let help = format!("; see 'genesys-billing{command} --help'");
             assert!(said.ends_with(&help), "{line}: {said}");

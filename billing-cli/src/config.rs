@@ -1,4 +1,4 @@
-//! Where to ask and as whom: flags go before the environment, the environment before the profile.
+//! Addresses and credentials. Options override the environment, and the environment overrides the profile.
 
 use std::env::VarError;
 use std::path::PathBuf;
@@ -7,32 +7,32 @@ use billing_core::{BaseUrl, Credentials, Environment, InvalidInput, Region, Secr
 
 use crate::args::Options;
 use crate::failure::Failure;
-use crate::gateway::{Gateway, Keys, gateway, paths_of, proxy};
+use crate::gateway::{Gateway, SettingSource, gateway, gateway_paths, proxy_url};
 use crate::profile::Profile;
 
-/// All that a client needs to be told.
+/// The settings of a client.
 #[derive(Debug)]
 pub(crate) struct Connection {
     pub(crate) environment: Environment,
     pub(crate) credentials: Credentials,
-    /// A proxy's address, which may hold a password; `None` to go by `HTTPS_PROXY` and its like.
+    /// The URL of a proxy, which may contain a password. `None` uses `HTTPS_PROXY` and related variables.
     pub(crate) proxy: Option<Secret>,
-    /// What is configured and does not take effect.
+    /// Warnings about settings that have no effect.
     pub(crate) warnings: Vec<String>,
-    /// Where each setting came from, without the settings that are secret.
-    pub(crate) origins: Vec<String>,
+    /// The origin of each setting, without secret values.
+    pub(crate) setting_origins: Vec<String>,
 }
 
-/// Reads flags, environment and profile.
+/// Reads options, environment and profile.
 pub(crate) fn connection(options: &Options) -> Result<Connection, Failure> {
     let file = std::env::home_dir()
         .filter(|home| !home.as_os_str().is_empty())
         .map(|home: PathBuf| home.join(".gc").join("config.toml"));
     let profile = Profile::read(file.as_deref(), options.profile.as_deref())?;
-    resolve(options, &Variables(&|name| std::env::var(name)), profile.as_ref())
+    resolve(options, &EnvVars(&|name| std::env::var(name)), profile.as_ref())
 }
 
-/// Looks at the flags that name addresses, for commands that do not need them but should not take nonsense.
+/// Validates the address options, for commands that send no request.
 pub(crate) fn check_flags(options: &Options) -> Result<(), InvalidInput> {
     options.region.as_deref().map(str::parse::<Region>).transpose()?;
     options.api_url.as_deref().map(str::parse::<BaseUrl>).transpose()?;
@@ -40,17 +40,17 @@ pub(crate) fn check_flags(options: &Options) -> Result<(), InvalidInput> {
     Ok(())
 }
 
-/// The process environment, or what stands for it in a test.
-struct Variables<'a>(&'a dyn Fn(&str) -> Result<String, VarError>);
+/// The environment variables of the process, or a substitute in tests.
+struct EnvVars<'a>(&'a dyn Fn(&str) -> Result<String, VarError>);
 
-impl Variables<'_> {
-    /// The value of a variable, which may be a secret; empty is as good as unset.
+impl EnvVars<'_> {
+    /// Returns the value of a variable, which may be a secret. An empty variable counts as unset.
     fn get(&self, name: &str) -> Result<Option<Secret>, Failure> {
         match (self.0)(name).map(Secret::new) {
             Ok(value) => Ok(Some(value.expose().trim()).filter(|value| !value.is_empty()).map(Secret::new)),
             Err(VarError::NotPresent) => Ok(None),
             Err(VarError::NotUnicode(_)) => {
-                Err(Failure::Usage(format!("{name} is not UTF-8: set it anew, or unset it")))
+                Err(Failure::Usage(format!("{name} is not valid UTF-8: correct it or unset it")))
             }
         }
     }
@@ -58,17 +58,18 @@ impl Variables<'_> {
 
 fn resolve(
     options: &Options,
-    variables: &Variables<'_>,
+    variables: &EnvVars<'_>,
     profile: Option<&Profile>,
 ) -> Result<Connection, Failure> {
     let mut origins = Vec::new();
     let mut warnings = Vec::new();
     let gateway = find_gateway(variables, profile, &mut warnings)?;
 
-    let region = first(options.region.as_deref(), variables, REGION, profile.map(|p| (p, "environment")))?;
+    let region =
+        first_setting(options.region.as_deref(), variables, REGION, profile.map(|p| (p, "environment")))?;
     let mut environment = match region {
         Some((name, origin)) => {
-            let region: Region = name.parse().map_err(|error: InvalidInput| wrong(&error, &origin))?;
+            let region: Region = name.parse().map_err(|error: InvalidInput| invalid(&error, &origin))?;
             origins.push(format!("region {} from {origin}", region.name()));
             Environment::from(region)
         }
@@ -78,13 +79,15 @@ fn resolve(
         }
     };
     if let Some((url, origin)) =
-        base(options.api_url.as_deref(), variables, API_URL, gateway.as_ref().map(|g| &g.api))?
+        base_url(options.api_url.as_deref(), variables, API_URL, gateway.as_ref().map(|g| &g.api))?
     {
         origins.push(format!("API at {url} from {origin}"));
         environment = environment.with_api(url);
     }
     let login_of_gateway = gateway.as_ref().map(|g| &g.login);
-    if let Some((url, origin)) = base(options.login_url.as_deref(), variables, LOGIN_URL, login_of_gateway)? {
+    if let Some((url, origin)) =
+        base_url(options.login_url.as_deref(), variables, LOGIN_URL, login_of_gateway)?
+    {
         origins.push(format!("login service at {url} from {origin}"));
         environment = environment.with_login(url);
     }
@@ -92,22 +95,21 @@ fn resolve(
     let (credentials, origin) = find_credentials(variables, profile)?;
     if let (Some(profile), false) = (&options.profile, origin.starts_with("the profile")) {
         warnings.push(format!(
-            "the credentials are those of {origin}, not those of the profile {profile:?}: the environment goes before \
-             the profile, unset it to use the profile's"
+            "the credentials come from {origin}, not from the profile {profile:?}: the environment overrides the profile. Unset its variables to use the profile's credentials"
         ));
     }
     origins.push(format!("credentials from {origin}"));
     let proxy = find_proxy(variables, profile, &mut warnings)?;
     if proxy.is_some() {
-        origins.push("through the configured proxy".to_owned());
+        origins.push("using the configured proxy".to_owned());
     }
-    Ok(Connection { environment, credentials, proxy, warnings, origins })
+    Ok(Connection { environment, credentials, proxy, warnings, setting_origins: origins })
 }
 
-/// The first of flag, environment and profile that has a value, and what it is called.
-fn first(
+/// Returns the first value of option, environment and profile, with its name.
+fn first_setting(
     flag: Option<&str>,
-    variables: &Variables<'_>,
+    variables: &EnvVars<'_>,
     (flag_name, variable): (&str, &str),
     profile: Option<(&Profile, &str)>,
 ) -> Result<Option<(String, String)>, Failure> {
@@ -118,58 +120,60 @@ fn first(
         return Ok(Some((value.expose().to_owned(), variable.to_owned())));
     }
     let Some((profile, key)) = profile else { return Ok(None) };
-    let value = profile.text(key)?;
+    let value = profile.get(key)?;
     Ok(value.map(|value| (value.expose().to_owned(), format!("the profile {:?}", profile.name))))
 }
 
-fn base(
+fn base_url(
     flag: Option<&str>,
-    variables: &Variables<'_>,
+    variables: &EnvVars<'_>,
     names: (&str, &str),
     gateway: Option<&String>,
 ) -> Result<Option<(BaseUrl, String)>, Failure> {
-    let found = first(flag, variables, names, None)?;
+    let found = first_setting(flag, variables, names, None)?;
     let Some((url, origin)) = found.or_else(|| Some((gateway?.clone(), "the gateway's settings".to_owned())))
     else {
         return Ok(None);
     };
-    let url = url.parse().map_err(|error: InvalidInput| wrong(&error, &origin))?;
+    let url = url.parse().map_err(|error: InvalidInput| invalid(&error, &origin))?;
     Ok(Some((url, origin)))
 }
 
-/// An access token goes before a client, as it is the more particular; half a client is an error and not a reason to log
-/// in as somebody else.
+/// Returns the credentials of one origin. An access token has priority over an OAuth client. Half a client is
+/// an error, because another origin could log in as somebody else.
 fn find_credentials(
-    variables: &Variables<'_>,
+    variables: &EnvVars<'_>,
     profile: Option<&Profile>,
 ) -> Result<(Credentials, String), Failure> {
     let token = variables.get(ACCESS_TOKEN)?;
     let (id, secret) = (variables.get(CLIENT_ID)?, variables.get(CLIENT_SECRET)?);
-    if let Some(made) = made_of(token, id, secret, (CLIENT_ID, CLIENT_SECRET), "the environment") {
+    if let Some(made) = credentials_from(token, id, secret, (CLIENT_ID, CLIENT_SECRET), "the environment") {
         return Ok((made?, "the environment".to_owned()));
     }
     let Some(profile) = profile else {
-        return Err(Failure::NotLoggedIn(format!("no credentials. {WAYS}")));
+        return Err(Failure::NotLoggedIn(format!("no credentials. {HOW_TO_LOG_IN}")));
     };
     let origin = format!("the profile {:?}", profile.name);
     let names = ("client_credentials", "client_secret");
-    let (id, secret) = (profile.text(names.0)?, profile.text(names.1)?);
-    let token = profile.text("access_token")?;
+    let (id, secret) = (profile.get(names.0)?, profile.get(names.1)?);
+    let token = profile.get("access_token")?;
     if token.is_none()
         && secret.is_none()
-        && matches!(profile.text("grant_type")?.as_ref().map(Secret::expose), Some("2" | "3"))
+        && matches!(profile.get("grant_type")?.as_ref().map(Secret::expose), Some("2" | "3"))
     {
         return Err(Failure::NotLoggedIn(format!(
-            "{origin} logs in through a browser, which this program does not: {WAYS}"
+            "{origin} logs in through a browser, which this program does not support. {HOW_TO_LOG_IN}"
         )));
     }
-    match made_of(token, id, secret, names, &origin) {
+    match credentials_from(token, id, secret, names, &origin) {
         Some(made) => Ok((made?, origin)),
-        None => Err(Failure::NotLoggedIn(format!("no credentials, and none in {origin}. {WAYS}"))),
+        None => Err(Failure::NotLoggedIn(format!(
+            "no credentials in the environment or in {origin}. {HOW_TO_LOG_IN}"
+        ))),
     }
 }
 
-fn made_of(
+fn credentials_from(
     token: Option<Secret>,
     id: Option<Secret>,
     secret: Option<Secret>,
@@ -178,7 +182,7 @@ fn made_of(
 ) -> Option<Result<Credentials, Failure>> {
     let half = |there: &str, missing: &str| {
         Some(Err(Failure::NotLoggedIn(format!(
-            "{origin} has {there} without {missing}: set both, or neither"
+            "{origin} sets {there} but not {missing}: set both or neither"
         ))))
     };
     let made = match (token, id, secret) {
@@ -192,38 +196,38 @@ fn made_of(
 }
 
 fn find_proxy(
-    variables: &Variables<'_>,
+    variables: &EnvVars<'_>,
     profile: Option<&Profile>,
     warnings: &mut Vec<String>,
 ) -> Result<Option<Secret>, Failure> {
-    let name = |key: &str| terraform("GENESYSCLOUD_PROXY_", key);
-    let found = proxy(&Keys { text: &|key| variables.get(&name(key)), name: &name })?;
+    let name = |key: &str| terraform_name("GENESYSCLOUD_PROXY_", key);
+    let found = proxy_url(&SettingSource { get: &|key| variables.get(&name(key)), full_name: &name })?;
     let (None, Some(profile)) = (&found, profile) else {
         return Ok(found);
     };
-    if profile.pairs("proxy_pathparams", "pathname", "pathvalue") != Some(Vec::new()) {
+    if profile.name_value_pairs("proxy_pathparams", "pathname", "pathvalue") != Some(Vec::new()) {
         warnings.push("proxy_pathparams is not supported and is ignored: a proxy has no path".to_owned());
     }
     let name = |key: &str| format!("proxy_{key}");
-    proxy(&Keys { text: &|key| Ok(profile.text(&name(key))?), name: &name })
+    proxy_url(&SettingSource { get: &|key| Ok(profile.get(&name(key))?), full_name: &name })
 }
 
 fn find_gateway(
-    variables: &Variables<'_>,
+    variables: &EnvVars<'_>,
     profile: Option<&Profile>,
     warnings: &mut Vec<String>,
 ) -> Result<Option<Gateway>, Failure> {
-    let name = |key: &str| terraform("GENESYSCLOUD_GATEWAY_", key);
+    let name = |key: &str| terraform_name("GENESYSCLOUD_GATEWAY_", key);
     let text = |key: &str| -> Result<_, Failure> {
         Ok(variables.get(&name(key))?.map(|text| text.expose().to_owned()))
     };
     let path = (text("path_name")?, text("path_value")?);
-    let keys = Keys { text: &|key| variables.get(&name(key)), name: &name };
+    let keys = SettingSource { get: &|key| variables.get(&name(key)), full_name: &name };
     let mut found = gateway(&keys, Some(path.0.zip(path.1).into_iter().collect()))?;
     if let (None, Some(profile)) = (&found, profile) {
         let name = |key: &str| format!("gateway_{key}");
-        let keys = Keys { text: &|key| Ok(profile.text(&name(key))?), name: &name };
-        found = gateway(&keys, paths_of(profile))?;
+        let keys = SettingSource { get: &|key| Ok(profile.get(&name(key))?), full_name: &name };
+        found = gateway(&keys, gateway_paths(profile))?;
     }
     if let Some(gateway) = &mut found {
         warnings.append(&mut gateway.warnings);
@@ -231,14 +235,15 @@ fn find_gateway(
     Ok(found)
 }
 
-/// Terraform puts `AUTH_` before the name and the password.
-fn terraform(prefix: &str, key: &str) -> String {
+/// Terraform puts `AUTH_` before the user name and the password.
+fn terraform_name(prefix: &str, key: &str) -> String {
     let auth = if matches!(key, "username" | "password") { "AUTH_" } else { "" };
     format!("{prefix}{auth}{}", key.to_uppercase())
 }
 
-/// What is wrong with a value, and where it stands, as it need not be on the line that was typed.
-fn wrong(error: &InvalidInput, origin: &str) -> Failure {
+/// Returns the failure for an invalid value. Names its origin, because the value may not be on the command
+/// line.
+fn invalid(error: &InvalidInput, origin: &str) -> Failure {
     Failure::Usage(format!("{error} (from {origin})"))
 }
 
@@ -249,8 +254,8 @@ const ACCESS_TOKEN: &str = "GENESYSCLOUD_ACCESS_TOKEN";
 const CLIENT_ID: &str = "GENESYSCLOUD_OAUTHCLIENT_ID";
 const CLIENT_SECRET: &str = "GENESYSCLOUD_OAUTHCLIENT_SECRET";
 
-const WAYS: &str = "Set GENESYSCLOUD_ACCESS_TOKEN, or GENESYSCLOUD_OAUTHCLIENT_ID and GENESYSCLOUD_OAUTHCLIENT_SECRET, \
-                    or have a profile in ~/.gc/config.toml (--profile); or try it without an account with --sandbox";
+const HOW_TO_LOG_IN: &str = "Set GENESYSCLOUD_ACCESS_TOKEN, or GENESYSCLOUD_OAUTHCLIENT_ID and GENESYSCLOUD_OAUTHCLIENT_SECRET, \
+                    or add a profile to ~/.gc/config.toml (--profile). To try the program without an account, use --sandbox";
 
 #[cfg(test)]
 mod tests {
@@ -269,9 +274,9 @@ mod tests {
         };
         let profile = profile.map(|text| {
             let text = format!("[{DEFAULT}]\n{text}");
-            Profile::find(&text, "file", None).unwrap().unwrap()
+            Profile::parse(&text, "file", None).unwrap().unwrap()
         });
-        resolve(&options, &Variables(&lookup), profile.as_ref())
+        resolve(&options, &EnvVars(&lookup), profile.as_ref())
     }
 
     const TOKEN: (&str, &str) = (ACCESS_TOKEN, "tok");
@@ -302,7 +307,7 @@ mod tests {
             let connection = with("", variables, profile).unwrap();
             let text = format!("{connection:?}");
             assert!(!text.contains("secret\"") && !text.contains("tok"), "{text}");
-            (format!("{:?}", connection.credentials), connection.origins.last().unwrap().clone())
+            (format!("{:?}", connection.credentials), connection.setting_origins.last().unwrap().clone())
         };
         let client = [(CLIENT_ID, "eid"), (CLIENT_SECRET, "esecret")];
         assert!(shown(&client, profile).0.contains("eid"));
@@ -347,7 +352,7 @@ mod tests {
     #[test]
     fn a_profile_that_does_not_count_is_said() {
         let connection = with("--profile DEFAULT", &[TOKEN], Some("access_token = \"x\"")).unwrap();
-        assert!(connection.warnings[0].contains("the environment goes before"), "{:?}", connection.warnings);
+        assert!(connection.warnings[0].contains("the environment overrides"), "{:?}", connection.warnings);
         assert!(with("--profile DEFAULT", &[], Some("access_token = \"x\"")).unwrap().warnings.is_empty());
     }
 

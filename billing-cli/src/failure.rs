@@ -1,4 +1,4 @@
-//! Failures: one line in plain words, and the exit status.
+//! Failures: a message in plain words and an exit status.
 
 use std::fmt;
 use std::io;
@@ -11,65 +11,65 @@ use billing_core::{Error, ErrorKind, InvalidInput, Operation, PeriodIndex, Trans
 use crate::output::Destination;
 use crate::profile::ProfileError;
 
-/// Why a command did not do what it was asked to.
+/// The reason why a command failed.
 #[derive(Debug)]
 pub(crate) enum Failure {
-    /// The line, the environment or the profile cannot be meant as they are. Nothing was sent.
+    /// Invalid arguments, environment or profile. No request was sent.
     Usage(String),
-    /// There are no credentials to log in with. Nothing was sent.
+    /// No credentials to log in with. No request was sent.
     NotLoggedIn(String),
-    /// The operation failed.
+    /// A failed operation.
     Api(Error),
-    /// The sandbox has no such organisation; these are there.
-    NoSuchSandboxOrg { error: Error, known: Vec<String> },
-    /// Each answer is small enough, and all of them together are not.
-    TooMuch { operation: Operation, read: String, limit: usize },
-    /// The failure concerns one billing period of several that were asked for.
-    OfPeriod { index: PeriodIndex, failure: Box<Self> },
-    /// The answer came, and cannot be shown as asked.
-    Unshowable(String),
-    /// The answer came, and cannot be written.
+    /// An organisation that the sandbox does not have, with some that it has.
+    UnknownSandboxOrg { error: Error, known: Vec<String> },
+    /// Responses that exceed the size limit together, but not individually.
+    TooLargeInTotal { operation: Operation, items_read: String, limit: usize },
+    /// A failure of one billing period of several.
+    InPeriod { index: PeriodIndex, failure: Box<Self> },
+    /// A response that cannot be shown in the requested format.
+    CannotRender(String),
+    /// A result that could not be written.
     Output { to: Destination, error: io::Error },
-    /// What was found cannot be written to the journal.
+    /// A result that could not be written to the journal.
     Journal { path: PathBuf, error: io::Error },
-    /// A run over many organisations came to an early end, by something that concerns them all. `rest`: what became of what was
-    /// found.
-    Stopped { stopped: Aborted, rest: String },
-    /// Everything that came is printed, but not all of it came.
-    Partly(String),
-    /// Everything is printed, and there is overage in it, of which `--fail-on-overage` wants to be told.
+    /// A run over many organisations that was aborted by an error that concerns all of them. `outcome` says
+    /// what happened to the results.
+    Aborted { stopped: Aborted, outcome: String },
+    /// A partial failure: the available results were printed.
+    Partial(String),
+    /// Overage in the printed result, with `--fail-on-overage`.
     Overage(String),
 }
 
 impl Failure {
-    /// The exit status that the contract of the program names.
+    /// Returns the exit status of the failure.
     pub(crate) fn exit_status(&self) -> u8 {
         match self {
             Self::Usage(_) => WRONG_USAGE,
             Self::NotLoggedIn(_) => NOT_LOGGED_IN,
-            Self::Api(error) | Self::NoSuchSandboxOrg { error, .. } => status_of(error.kind()),
-            Self::TooMuch { limit, .. } => {
-                status_of(&ErrorKind::Transport(TransportErrorKind::TooLarge { limit: *limit }))
+            Self::Api(error) | Self::UnknownSandboxOrg { error, .. } => exit_status_of(error.kind()),
+            Self::TooLargeInTotal { limit, .. } => {
+                exit_status_of(&ErrorKind::Transport(TransportErrorKind::TooLarge { limit: *limit }))
             }
-            Self::OfPeriod { failure, .. } => failure.exit_status(),
-            Self::Unshowable(_) | Self::Output { .. } | Self::Journal { .. } => OTHER,
-            Self::Stopped { stopped, .. } => status_of(stopped.error.kind()),
-            Self::Partly(_) => 9,
+            Self::InPeriod { failure, .. } => failure.exit_status(),
+            Self::CannotRender(_) | Self::Output { .. } | Self::Journal { .. } => OTHER_FAILURE,
+            Self::Aborted { stopped, .. } => exit_status_of(stopped.error.kind()),
+            Self::Partial(_) => 9,
             Self::Overage(_) => 10,
         }
     }
 
-    /// The same, with the billing period that it is about.
-    pub(crate) fn about(self, index: PeriodIndex) -> Self {
-        Self::OfPeriod { index, failure: Box::new(self) }
+    /// Adds the billing period that the failure concerns.
+    pub(crate) fn in_period(self, index: PeriodIndex) -> Self {
+        Self::InPeriod { index, failure: Box::new(self) }
     }
 
-    /// What else is known of it, for `-v`.
+    /// Returns further details, for `-v`.
     pub(crate) fn details(&self) -> Vec<String> {
         let error = match self {
-            Self::Api(error) | Self::NoSuchSandboxOrg { error, .. } => error,
-            Self::Stopped { stopped, .. } => &stopped.error,
-            Self::OfPeriod { failure, .. } => return failure.details(),
+            Self::Api(error) | Self::UnknownSandboxOrg { error, .. } => error,
+            Self::Aborted { stopped, .. } => &stopped.error,
+            Self::InPeriod { failure, .. } => return failure.details(),
             _ => return Vec::new(),
         };
         let mut details = vec![format!("operation {}", error.operation().id())];
@@ -84,11 +84,11 @@ impl Failure {
         }
         details.push(format!("requests {}", error.attempts()));
         if let Some(start) = error.body_start() {
-            details.push(format!("the answer begins: {start}"));
+            details.push(format!("response body starts with: {start}"));
         }
         let mut source = std::error::Error::source(error);
         while let Some(cause) = source {
-            details.push(format!("because: {cause}"));
+            details.push(format!("cause: {cause}"));
             source = cause.source();
         }
         details
@@ -100,40 +100,38 @@ impl fmt::Display for Failure {
         match self {
             Self::Usage(sentence)
             | Self::NotLoggedIn(sentence)
-            | Self::Unshowable(sentence)
-            | Self::Partly(sentence)
+            | Self::CannotRender(sentence)
+            | Self::Partial(sentence)
             | Self::Overage(sentence) => f.write_str(sentence),
             Self::Api(error) => write!(f, "{error}. {}", advice(error)),
-            Self::NoSuchSandboxOrg { error, known } => {
-                write!(f, "{error}. The sandbox has these organisations and others: {}", known.join(", "))
+            Self::UnknownSandboxOrg { error, known } => {
+                write!(f, "{error}. Organisations of the sandbox include: {}", known.join(", "))
             }
-            Self::TooMuch { operation, read, limit } => write!(
+            Self::TooLargeInTotal { operation, items_read, limit } => write!(
                 f,
-                "{operation}: {}: {read} are larger than {limit} bytes. {LESS}",
+                "{operation}: {}: {items_read} together exceed {limit} bytes. {REDUCE_SIZE_ADVICE}",
                 TransportErrorKind::TooLarge { limit: *limit }
             ),
-            Self::OfPeriod { index, failure } => write!(f, "of period {index}, {failure}"),
+            Self::InPeriod { index, failure } => write!(f, "billing period {index}: {failure}"),
             Self::Journal { path, error } => write!(
                 f,
-                "the journal {} cannot be written: {error}. Make room and go on with --resume: what it has is good",
+                "cannot write the journal {}: {error}. Free disk space and resume with --resume; the results recorded so far are intact",
                 path.display()
             ),
-            Self::Stopped { stopped, rest } => write!(f, "{stopped}. {}. {rest}", advice(&stopped.error)),
+            Self::Aborted { stopped, outcome } => {
+                write!(f, "{stopped}. {}. {outcome}", advice(&stopped.error))
+            }
             Self::Output { to, error } => match to {
                 Destination::File(path) => write!(
                     f,
-                    "{} cannot be written: {error}. What was there before is as it was; try another place with --output",
+                    "cannot write {}: {error}. An existing file was not changed. Use --output to write elsewhere",
                     path.display()
                 ),
-                Destination::Special(path) => {
-                    write!(
-                        f,
-                        "{} cannot be written: {error}. Try another place with --output",
-                        path.display()
-                    )
+                Destination::Device(path) => {
+                    write!(f, "cannot write {}: {error}. Use --output to write elsewhere", path.display())
                 }
                 Destination::Stdout => {
-                    write!(f, "standard output cannot be written: {error}. Write to a file with --output")
+                    write!(f, "cannot write to standard output: {error}. Use --output to write to a file")
                 }
             },
         }
@@ -158,35 +156,34 @@ impl From<InvalidInput> for Failure {
     }
 }
 
-/// The exit status of an operation that failed.
-fn status_of(kind: &ErrorKind) -> u8 {
+/// Returns the exit status of a failed operation.
+fn exit_status_of(kind: &ErrorKind) -> u8 {
     match kind {
         ErrorKind::Unauthorized | ErrorKind::LoginRefused => NOT_LOGGED_IN,
         ErrorKind::Forbidden => 4,
         ErrorKind::NotFound => 5,
         ErrorKind::Deferred(_) => 6,
         ErrorKind::DeadlineExceeded(_) => 7,
-        // By whose fault it is, which a kind that is new to us says as well.
+        // Use the origin of the error, which is known even for error kinds added later.
         other => match other.fault() {
             ErrorOrigin::Server | ErrorOrigin::Network => 8,
-            _ => OTHER,
+            _ => OTHER_FAILURE,
         },
     }
 }
 
-/// What to do about it.
+/// Returns advice on how to fix an error.
 fn advice(error: &Error) -> String {
     match error.kind() {
         ErrorKind::Unauthorized => {
-            "Get a new access token, or give a client id and secret, with which a new one is got by itself".into()
+            "Get a new access token, or set a client id and secret so that the program gets tokens itself".into()
         }
         ErrorKind::LoginRefused => {
-            "Check the client id and secret, and that --region is the organisation's: an OAuth client is known in its \
-             own region only"
+            "Check the client id and secret, and that --region is the region of the organisation: an OAuth client exists only in its own region"
                 .into()
         }
         ErrorKind::Forbidden => match error.operation().permissions() {
-            [] => "Ask an administrator for the permission that it names".into(),
+            [] => "Ask an administrator for the permission named in the message".into(),
             [one] => format!("Ask an administrator to give the OAuth client or user the permission {one}"),
             several => format!(
                 "Ask an administrator to give the OAuth client or user one of the permissions {}",
@@ -195,47 +192,45 @@ fn advice(error: &Error) -> String {
         },
         ErrorKind::NotFound => match error.operation().id() {
             "get_billing_trusteebillingoverview_trustor_org_id" => {
-                "Check the id, that the organisation trusts ours, as `trustors` lists them, and that it has that billing \
-                 period, as `history` shows them"
+                "Check the id. `trustors` lists the organisations that trust yours, and `history` the billing periods of one"
             }
-            "get_billing_contract" => "Check the id: `contracts` lists the contracts of our own organisation",
+            "get_billing_contract" => "Check the id: `contracts` lists the contracts of your organisation",
             "get_billing_contract_billingperiod" => {
-                "Check both ids: `contracts` lists the contracts of our own organisation, `contract` the billing periods \
-                 of one"
+                "Check both ids: `contracts` lists the contracts of your organisation, and `contract` the billing periods of one"
             }
             "get_billing_contracts_invoice_lines" | "get_billing_contracts_invoice_document" => {
-                "Check the id: `invoices` lists the invoices of our own organisation"
+                "Check the id: `invoices` lists the invoices of your organisation"
             }
-            "download_document" => "Run the same command again, which gets a new address for it",
-            _ => "Check --region and --api-url: no id was asked for",
+            "download_document" => "Run the command again to get a new download link",
+            _ => "Check --region and --api-url: the request contained no id",
         }
         .into(),
         ErrorKind::Decode(_) if error.operation().is_preview() => {
-            "Look for a newer version of this program; the other commands are as good as before".into()
+            "Check for a newer version of this program. Other commands are not affected".into()
         }
-        ErrorKind::Rejected => "Check what was asked for against what the server says".into(),
+        ErrorKind::Rejected => "Check the arguments against the server's message".into(),
         ErrorKind::Deferred(until) => {
             format!("Run the same command again after {}", until.format("%Y-%m-%d %H:%M:%S UTC"))
         }
-        ErrorKind::DeadlineExceeded(_) => "Allow it more time with --timeout, or try again later".into(),
+        ErrorKind::DeadlineExceeded(_) => "Raise --timeout, or try again later".into(),
         ErrorKind::Transport(kind) => match kind {
-            TransportErrorKind::Dns => "Check --region or --api-url, and the connection".into(),
+            TransportErrorKind::Dns => "Check --region, --api-url and the network connection".into(),
             TransportErrorKind::Tls => {
-                "Check --api-url, and that this machine trusts the certificate of the server or proxy".into()
+                "Check --api-url, and that this machine trusts the certificate of the server or the proxy".into()
             }
-            TransportErrorKind::TooLarge { .. } => LESS.into(),
-            TransportErrorKind::Sink => "What was there before is as it was; try another place with --output".into(),
-            _ => "Check the connection and the proxy, and try again".into(),
+            TransportErrorKind::TooLarge { .. } => REDUCE_SIZE_ADVICE.into(),
+            TransportErrorKind::Sink => "An existing file was not changed. Use --output to write elsewhere".into(),
+            _ => "Check the network connection and the proxy, and try again".into(),
         },
         ErrorKind::InvalidRequest(_) => "Check --region, --api-url and --login-url".into(),
-        _ => "Try again later; if it stays so, give Genesys Cloud's support the correlation id (-v shows more)".into(),
+        _ => "Try again later. If it persists, send the correlation id to Genesys Cloud support (-v shows details)".into(),
     }
 }
 
-/// What to do about an answer that is too large.
-const LESS: &str = "Allow more with --max-body, or ask for a shorter period";
+/// The advice for a response that is too large.
+const REDUCE_SIZE_ADVICE: &str = "Raise --max-body, or request a shorter period";
 
-const OTHER: u8 = 1;
+const OTHER_FAILURE: u8 = 1;
 pub(crate) const WRONG_USAGE: u8 = 2;
 const NOT_LOGGED_IN: u8 = 3;
 
@@ -272,7 +267,7 @@ mod tests {
             (ErrorKind::Deferred(later), 6),
         ];
         for (kind, status) in kinds {
-            assert_eq!(status_of(&kind), status, "{kind:?}");
+            assert_eq!(exit_status_of(&kind), status, "{kind:?}");
         }
     }
 
@@ -280,8 +275,8 @@ mod tests {
     fn what_was_never_sent_has_its_status_too() {
         assert_eq!(Failure::Usage(String::new()).exit_status(), 2);
         assert_eq!(Failure::NotLoggedIn(String::new()).exit_status(), 3);
-        assert_eq!(Failure::Unshowable(String::new()).exit_status(), 1);
-        assert_eq!(Failure::Partly(String::new()).exit_status(), 9);
+        assert_eq!(Failure::CannotRender(String::new()).exit_status(), 1);
+        assert_eq!(Failure::Partial(String::new()).exit_status(), 9);
         assert_eq!(Failure::Overage(String::new()).exit_status(), 10);
         let full = Failure::Output {
             to: Destination::File("/tmp/report.csv".into()),

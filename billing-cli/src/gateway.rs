@@ -1,5 +1,5 @@
-//! Proxies and gateways as the vendor's tools are told of them: by the profile's keys `proxy_…` and `gateway_…`, or by
-//! Terraform's variables `GENESYSCLOUD_PROXY_…` and `GENESYSCLOUD_GATEWAY_…`.
+//! Proxy and gateway settings in the form of the vendor's tools: the profile keys `proxy_…` and `gateway_…`,
+//! or Terraform's variables `GENESYSCLOUD_PROXY_…` and `GENESYSCLOUD_GATEWAY_…`.
 
 use std::fmt::Write;
 
@@ -8,19 +8,19 @@ use billing_core::Secret;
 use crate::failure::Failure;
 use crate::profile::Profile;
 
-/// Where one setting, such as `host` of the proxy, is looked up, and what it is called there.
-pub(crate) struct Keys<'a> {
-    pub(crate) text: &'a dyn Fn(&str) -> Result<Option<Secret>, Failure>,
-    pub(crate) name: &'a dyn Fn(&str) -> String,
+/// A source of settings such as `host` of the proxy: the value and the full name of each.
+pub(crate) struct SettingSource<'a> {
+    pub(crate) get: &'a dyn Fn(&str) -> Result<Option<Secret>, Failure>,
+    pub(crate) full_name: &'a dyn Fn(&str) -> String,
 }
 
-/// The address of a proxy, with its password in it.
-pub(crate) fn proxy(keys: &Keys<'_>) -> Result<Option<Secret>, Failure> {
-    let Some(Authority { protocol, host, user, password }) = authority(keys, "http")? else {
+/// Returns the URL of a proxy, including its password.
+pub(crate) fn proxy_url(keys: &SettingSource<'_>) -> Result<Option<Secret>, Failure> {
+    let Some(ProxyAuthority { protocol, host, user, password }) = authority(keys, "http")? else {
         return Ok(None);
     };
-    let (user, password) = (user.as_ref().map(encoded), password.as_ref().map(encoded));
-    // Put together at once, as a text that grows leaves pieces of it behind.
+    let (user, password) = (user.as_ref().map(percent_encoded), password.as_ref().map(percent_encoded));
+    // Build the string in one allocation: a growing string would leave copies of the password in memory.
     let url = match (&user, &password) {
         (Some(user), Some(password)) => {
             [&*protocol, "://", user.expose(), ":", password.expose(), "@", &host].concat()
@@ -31,34 +31,34 @@ pub(crate) fn proxy(keys: &Keys<'_>) -> Result<Option<Secret>, Failure> {
     Ok(Some(url.into()))
 }
 
-/// The base addresses of the API and of the login service behind a gateway.
+/// The base URLs of the API and of the login service behind a gateway.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Gateway {
     pub(crate) api: String,
     pub(crate) login: String,
-    /// What is configured and not honoured.
+    /// Warnings about settings that have no effect.
     pub(crate) warnings: Vec<String>,
 }
 
-/// `paths`: the path prefixes by the names that the vendor gives them, `api` and `login`.
+/// Builds the URLs. `paths` has the path prefixes by the vendor's names, `api` and `login`.
 pub(crate) fn gateway(
-    keys: &Keys<'_>,
+    keys: &SettingSource<'_>,
     paths: Option<Vec<(String, String)>>,
 ) -> Result<Option<Gateway>, Failure> {
-    let Some(Authority { protocol, host, user, .. }) = authority(keys, "https")? else {
+    let Some(ProxyAuthority { protocol, host, user, .. }) = authority(keys, "https")? else {
         return Ok(None);
     };
     let mut warnings = Vec::new();
     if user.is_some() {
         warnings.push(format!(
-            "{} is not supported and is ignored: this program sends a gateway no credentials of its own",
-            (keys.name)("username")
+            "{} is ignored: this program sends no credentials to a gateway",
+            (keys.full_name)("username")
         ));
     }
     if paths.is_none() {
         warnings.push(format!(
-            "{} is of a form that is not understood and is ignored: use --api-url and --login-url",
-            (keys.name)("pathparams")
+            "{} is ignored, because its format is not supported: use --api-url and --login-url",
+            (keys.full_name)("pathparams")
         ));
     }
     let (mut api, mut login) = (String::new(), String::new());
@@ -67,37 +67,35 @@ pub(crate) fn gateway(
         match name.trim().to_lowercase().as_str() {
             "api" => api = prefix,
             "login" | "auth" => login = prefix,
-            _ => warnings.push(format!(
-                "the path {name:?} of the gateway is not supported and is ignored: `api` and `login` are"
-            )),
+            _ => warnings
+                .push(format!("the gateway path {name:?} is ignored: only `api` and `login` are supported")),
         }
     }
     let base = |prefix: &str| format!("{protocol}://{host}{}", prefix.trim_end_matches('/'));
     Ok(Some(Gateway { api: base(&api), login: base(&login), warnings }))
 }
 
-/// The gateway of a profile has its paths in a list.
-pub(crate) fn paths_of(profile: &Profile) -> Option<Vec<(String, String)>> {
-    profile.pairs("gateway_pathparams", "pathname", "pathvalue")
+/// Returns the gateway paths, which a profile keeps in a list.
+pub(crate) fn gateway_paths(profile: &Profile) -> Option<Vec<(String, String)>> {
+    profile.name_value_pairs("gateway_pathparams", "pathname", "pathvalue")
 }
 
-struct Authority {
+struct ProxyAuthority {
     protocol: String,
-    /// With the port.
+    /// The host with its port.
     host: String,
     user: Option<Secret>,
     password: Option<Secret>,
 }
 
-fn authority(keys: &Keys<'_>, default_protocol: &str) -> Result<Option<Authority>, Failure> {
-    let get =
-        |key: &str| -> Result<_, Failure> { Ok((keys.text)(key)?.map(|text| text.expose().to_owned())) };
+fn authority(keys: &SettingSource<'_>, default_protocol: &str) -> Result<Option<ProxyAuthority>, Failure> {
+    let get = |key: &str| -> Result<_, Failure> { Ok((keys.get)(key)?.map(|text| text.expose().to_owned())) };
     let (protocol, host, port) = (get("protocol")?, get("host")?, get("port")?);
     let Some(host) = host else {
         return match protocol.is_some() || port.is_some() {
             true => Err(Failure::Usage(format!(
-                "{} is missing, though others of its settings are there: set it, or remove them",
-                (keys.name)("host")
+                "{} is missing, but related settings are set: set it or remove them",
+                (keys.full_name)("host")
             ))),
             false => Ok(None),
         };
@@ -107,30 +105,30 @@ fn authority(keys: &Keys<'_>, default_protocol: &str) -> Result<Option<Authority
             Ok(port) => format!("{host}:{port}"),
             Err(_) => {
                 return Err(Failure::Usage(format!(
-                    "{} is {port:?}, which is no port: write a number up to 65535",
-                    (keys.name)("port")
+                    "{} is {port:?}, which is not a port: write a number from 0 to 65535",
+                    (keys.full_name)("port")
                 )));
             }
         },
         None => host,
     };
-    Ok(Some(Authority {
+    Ok(Some(ProxyAuthority {
         protocol: protocol.map_or_else(|| default_protocol.to_owned(), |p| p.to_lowercase()),
         host,
-        user: (keys.text)("username")?,
-        password: (keys.text)("password")?,
+        user: (keys.get)("username")?,
+        password: (keys.get)("password")?,
     }))
 }
 
-/// Everything but RFC 3986's unreserved characters percent-encoded.
-fn encoded(text: &Secret) -> Secret {
+/// Percent-encodes everything except the unreserved characters of RFC 3986.
+fn percent_encoded(text: &Secret) -> Secret {
     let text = text.expose();
     let room = String::with_capacity(3 * text.len());
     let encoded = text.bytes().fold(room, |mut encoded, byte| {
         if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
             encoded.push(char::from(byte));
         } else {
-            // Writing to a `String` does not fail.
+            // Writing to a `String` cannot fail.
             let _ = write!(encoded, "%{byte:02X}");
         }
         encoded
@@ -142,11 +140,11 @@ fn encoded(text: &Secret) -> Secret {
 mod tests {
     use super::*;
 
-    fn with<T>(settings: &[(&str, &str)], f: impl Fn(&Keys<'_>) -> T) -> T {
+    fn with<T>(settings: &[(&str, &str)], f: impl Fn(&SettingSource<'_>) -> T) -> T {
         let text = |key: &str| -> Result<Option<Secret>, Failure> {
             Ok(settings.iter().find(|(k, _)| *k == key).map(|(_, v)| Secret::from(*v)))
         };
-        f(&Keys { text: &text, name: &|key| format!("proxy_{key}") })
+        f(&SettingSource { get: &text, full_name: &|key| format!("proxy_{key}") })
     }
 
     #[test]
@@ -158,13 +156,13 @@ mod tests {
             ("username", "me"),
             ("password", "p@ss:/word"),
         ];
-        let url = |settings: &[_]| with(settings, proxy).unwrap().map(|url| url.expose().to_owned());
+        let url = |settings: &[_]| with(settings, proxy_url).unwrap().map(|url| url.expose().to_owned());
         assert_eq!(url(&full).as_deref(), Some("http://me:p%40ss%3A%2Fword@proxy.example.com:3128"));
         assert_eq!(url(&full[1..4]).as_deref(), Some("http://me@proxy.example.com:3128"));
         assert_eq!(url(&[("host", "h"), ("password", "p")]).as_deref(), Some("http://h"));
         assert_eq!(url(&[]), None);
         for wrong in [&[("port", "1")][..], &[("host", "h"), ("port", "x")]] {
-            let error = with(wrong, proxy).unwrap_err();
+            let error = with(wrong, proxy_url).unwrap_err();
             assert!(error.exit_status() == 2 && error.to_string().contains("proxy_"), "{error}");
         }
     }

@@ -1,4 +1,4 @@
-//! Ctrl-C, and being told to end: at once, leaving nothing behind.
+//! Handling of Ctrl-C and termination signals: exits at once and removes the temporary file.
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -7,46 +7,47 @@ use std::sync::{Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread;
 use std::time::Duration;
 
-/// The temporary file that is to go when the program is interrupted. Whoever makes, moves or removes one holds the lock
-/// while it does, so that the handler sees it either registered or not there.
-static TEMPORARY: Mutex<Option<PathBuf>> = Mutex::new(None);
+/// The temporary file to remove on an interrupt. Code that creates, moves or removes the file holds the lock
+/// meanwhile, so that the handler always sees a consistent state.
+static TEMPORARY_FILE: Mutex<Option<PathBuf>> = Mutex::new(None);
 
-/// Whether a progress line stands on the terminal.
-static PROGRESS: AtomicBool = AtomicBool::new(false);
+/// True if a progress line is on the terminal.
+static PROGRESS_SHOWN: AtomicBool = AtomicBool::new(false);
 
-/// From now on an interruption ends the program with status 130.
+/// Installs the handler that exits with status 130 on an interrupt.
 ///
-/// It ends from the handler's own thread: whatever the main thread waits for, a server or a full pipe, it need not come.
+/// The handler exits from its own thread, because the main thread may be blocked on a server or a full pipe.
 pub(crate) fn install() {
     let end = || {
-        let temporary = temporary();
+        let temporary = lock_temporary_file();
         if let Some(path) = &*temporary {
-            // Nothing better can be done about a failure than what is being done.
+            // Ignore a failure to remove the file: the process exits anyway.
             let _ = std::fs::remove_file(path);
         }
-        // From another thread, because standard error may be a pipe that nobody empties.
+        // Write from another thread, because standard error may be a full pipe that nobody reads.
         let (said, heard) = mpsc::channel();
         thread::spawn(move || {
-            let wipe = if PROGRESS.load(Ordering::Relaxed) { "\r\x1b[K" } else { "" };
+            let wipe = if PROGRESS_SHOWN.load(Ordering::Relaxed) { "\r\x1b[K" } else { "" };
             let _ = writeln!(std::io::stderr(), "{wipe}error: interrupted");
             let _ = said.send(());
         });
         let _ = heard.recv_timeout(Duration::from_millis(200));
-        // The lock is kept, so that no other temporary file comes into being.
-        std::process::exit(INTERRUPTED);
+        // Keep the lock, so that no other temporary file is created.
+        std::process::exit(EXIT_INTERRUPTED);
     };
-    // Fails only where a handler is installed already, or the system has no signals: then it ends as it would by default.
+    // Installation fails only if a handler exists already or the system has no signals. Then the default
+    // action applies.
     let _ = ctrlc::set_handler(end);
 }
 
-/// The place of the temporary file, locked.
-pub(crate) fn temporary() -> MutexGuard<'static, Option<PathBuf>> {
-    TEMPORARY.lock().unwrap_or_else(PoisonError::into_inner)
+/// Locks the path of the temporary file.
+pub(crate) fn lock_temporary_file() -> MutexGuard<'static, Option<PathBuf>> {
+    TEMPORARY_FILE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Says whether a progress line is to be wiped when the program is interrupted.
-pub(crate) fn progress_shown(shown: bool) {
-    PROGRESS.store(shown, Ordering::Relaxed);
+/// Records if a progress line must be wiped on an interrupt.
+pub(crate) fn set_progress_shown(shown: bool) {
+    PROGRESS_SHOWN.store(shown, Ordering::Relaxed);
 }
 
-const INTERRUPTED: i32 = 130;
+const EXIT_INTERRUPTED: i32 = 130;

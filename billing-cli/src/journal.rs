@@ -1,8 +1,10 @@
-//! The file behind `--resume`: what a run over many organisations has found, so that another goes on where it was stopped.
+//! The journal file of `--resume`: the results of a run over many organisations, so that a later run can
+//! resume.
 //!
-//! Each line is written whole by one write and is on the disk before the next is. So whatever ends a run, a lost power supply
-//! too, leaves at most its last line without an end, which is asked for again. While it is open the file is locked: the lines
-//! of two runs would spoil it. It is its owner's alone, whatever it was before: it holds the figures of customers.
+//! Each line is written with one write and synced to disk before the next. After a crash or a power failure
+//! at most the last line is incomplete, and its organisation is requested again. The file is locked while it
+//! is open, because lines of two runs must not mix. It is made private to its owner, because it contains
+//! business figures of customers.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, BufRead, BufReader, Seek, SeekFrom, Write};
@@ -14,34 +16,34 @@ use billing_core::history::PeriodResult;
 
 use crate::failure::Failure;
 
-/// A journal that is being written.
+/// A journal open for writing.
 pub(crate) struct JournalFile {
     place: LockedFile,
     journal: Journal,
 }
 
-/// A journal as it was found. Nothing of the file is changed before a run begins it or goes on with it.
-pub(crate) enum Opened {
-    /// Nothing was begun yet.
+/// A journal as found on disk. The file is not changed before a run starts or resumes it.
+pub(crate) enum OpenedJournal {
+    /// A journal without a run.
     New(NewJournal),
-    /// A run to go on with.
-    Old(OldJournal),
+    /// A journal with a run to resume.
+    Existing(ExistingJournal),
 }
 
-/// A file that has nothing in it.
+/// An empty journal file.
 pub(crate) struct NewJournal(LockedFile);
 
-/// A run that was stopped.
-pub(crate) struct OldJournal {
-    /// What it was to find out.
+/// A journal of an interrupted run.
+pub(crate) struct ExistingJournal {
+    /// The plan of the run.
     pub(crate) assignment: FleetPlan,
-    /// How much it has found.
-    pub(crate) known: usize,
+    /// The number of recorded results.
+    pub(crate) results: usize,
     place: LockedFile,
 }
 
-/// Opens the file, or makes it, and reads it through.
-pub(crate) fn open(path: &Path) -> Result<Opened, Failure> {
+/// Opens or creates the file and reads it completely.
+pub(crate) fn open(path: &Path) -> Result<OpenedJournal, Failure> {
     let place = LockedFile::open(path)?;
     let (mut assignment, mut known) = (None, 0);
     place.read(|entry| {
@@ -52,24 +54,25 @@ pub(crate) fn open(path: &Path) -> Result<Opened, Failure> {
         Ok(())
     })?;
     Ok(match assignment {
-        Some(assignment) => Opened::Old(OldJournal { assignment, known, place }),
-        None => Opened::New(NewJournal(place)),
+        Some(assignment) => OpenedJournal::Existing(ExistingJournal { assignment, results: known, place }),
+        None => OpenedJournal::New(NewJournal(place)),
     })
 }
 
 impl NewJournal {
-    /// Begins it.
-    pub(crate) fn begin(self, assignment: &FleetPlan) -> Result<JournalFile, Failure> {
+    /// Writes the plan and starts the journal.
+    pub(crate) fn start(self, assignment: &FleetPlan) -> Result<JournalFile, Failure> {
         let (journal, first) = Journal::create(assignment);
-        let mut begun = JournalFile { place: self.0.written_from(0)?, journal };
+        let mut begun = JournalFile { place: self.0.truncated_to(0)?, journal };
         begun.write(&first)?;
         Ok(begun)
     }
 }
 
-impl OldJournal {
-    /// Goes on with it. `on` is told what it has, one by one, as all of it may be more than the memory is to hold.
-    pub(crate) fn go_on(
+impl ExistingJournal {
+    /// Resumes the journal. Passes the recorded results to `on` one by one, because all of them may not fit
+    /// in memory.
+    pub(crate) fn resume(
         self,
         mut on: impl FnMut(&PeriodResult) -> Result<(), Failure>,
     ) -> Result<JournalFile, Failure> {
@@ -78,19 +81,19 @@ impl OldJournal {
             JournalEntry::Result(finding) => on(&finding),
         })?;
         let Some((journal, good)) = end else {
-            return Err(self.refused("it was changed while it was read"));
+            return Err(self.refused("it was changed while it was being read"));
         };
-        Ok(JournalFile { place: self.place.written_from(good)?, journal })
+        Ok(JournalFile { place: self.place.truncated_to(good)?, journal })
     }
 
-    /// Why it is not gone on with.
+    /// Returns the failure for a journal that cannot be resumed.
     pub(crate) fn refused(&self, why: &str) -> Failure {
         self.place.refused(why)
     }
 }
 
 impl JournalFile {
-    /// Adds what was found, unless it is to be asked for again.
+    /// Records a result, unless the organisation has to be requested again.
     pub(crate) fn record(&mut self, finding: &PeriodResult) -> Result<(), Failure> {
         match self.journal.line_for(finding) {
             Some(line) => self.write(&line),
@@ -98,8 +101,11 @@ impl JournalFile {
         }
     }
 
-    pub(crate) fn how_to_go_on(&self) -> String {
-        format!("What was found is in {}: the same command goes on from there", self.place.path.display())
+    pub(crate) fn resume_hint(&self) -> String {
+        format!(
+            "The results so far are in {}: run the same command again to resume",
+            self.place.path.display()
+        )
     }
 
     fn write(&mut self, line: &str) -> Result<(), Failure> {
@@ -109,7 +115,7 @@ impl JournalFile {
     }
 }
 
-/// The file and its lock.
+/// The path with the locked file.
 struct LockedFile {
     path: PathBuf,
     file: File,
@@ -118,27 +124,26 @@ struct LockedFile {
 impl LockedFile {
     fn open(path: &Path) -> Result<Self, Failure> {
         if path.metadata().is_ok_and(|there| !there.is_file()) {
-            return Err(refused(path, "it is no file"));
+            return Err(refusal(path, "it is not a regular file"));
         }
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true);
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let file =
-            options.open(path).map_err(|error| refused(path, &format!("it cannot be opened, {error}")))?;
+        let file = options.open(path).map_err(|error| refusal(path, &format!("cannot open it: {error}")))?;
         match file.try_lock() {
             Ok(()) => Ok(Self { path: path.to_owned(), file }),
-            Err(TryLockError::WouldBlock) => Err(refused(path, "another run is writing it")),
-            Err(TryLockError::Error(error)) => Err(refused(path, &format!("it cannot be locked, {error}"))),
+            Err(TryLockError::WouldBlock) => Err(refusal(path, "another run is using it")),
+            Err(TryLockError::Error(error)) => Err(refusal(path, &format!("cannot lock it: {error}"))),
         }
     }
 
-    /// Reads it from its beginning and tells `on` of each entry. Returns what the reader ends with.
+    /// Reads the file from the start and passes each entry to `on`. Returns the final state of the reader.
     fn read(
         &self,
         mut on: impl FnMut(JournalEntry) -> Result<(), Failure>,
     ) -> Result<Option<(Journal, u64)>, Failure> {
-        let unreadable = |error| self.refused(&format!("it cannot be read, {error}"));
+        let unreadable = |error| self.refused(&format!("cannot read it: {error}"));
         let (mut reader, mut lines, mut line) =
             (JournalReader::default(), BufReader::new(&self.file), Vec::new());
         lines.rewind().map_err(unreadable)?;
@@ -151,21 +156,21 @@ impl LockedFile {
         Ok(reader.finish())
     }
 
-    /// Its owner's, and without the line that was being written when the run was killed; what comes next goes after the rest.
-    fn written_from(mut self, good: u64) -> Result<Self, Failure> {
+    /// Makes the file private and removes an incomplete last line. The next write appends.
+    fn truncated_to(mut self, good: u64) -> Result<Self, Failure> {
         let prepared = make_private(&self.file)
             .and_then(|()| self.file.set_len(good))
             .and_then(|()| self.file.seek(SeekFrom::Start(good)));
-        prepared.map_err(|error| self.refused(&format!("it cannot be written, {error}")))?;
+        prepared.map_err(|error| self.refused(&format!("cannot write it: {error}")))?;
         Ok(self)
     }
 
     fn refused(&self, why: &str) -> Failure {
-        refused(&self.path, why)
+        refusal(&self.path, why)
     }
 }
 
-fn refused(path: &Path, why: &str) -> Failure {
+fn refusal(path: &Path, why: &str) -> Failure {
     Failure::Usage(format!("--resume {}: {why}", path.display()))
 }
 
@@ -205,25 +210,25 @@ mod tests {
         let path = folder.path().join("journal");
         std::fs::write(&path, "").unwrap();
         open_to_others(&path);
-        let Opened::New(new) = open(&path).unwrap() else { panic!("there is nothing yet") };
+        let OpenedJournal::New(new) = open(&path).unwrap() else { panic!("there is nothing yet") };
         assert!(is_open_to_others(&path), "it is not ours before it is begun");
-        drop(new.begin(&assignment()).unwrap());
+        drop(new.start(&assignment()).unwrap());
         assert!(!is_open_to_others(&path));
         let whole = std::fs::read(&path).unwrap();
-        // Killed while it wrote the next line.
+        // The process was killed while writing the next line.
         let torn = [&whole[..], b"{\"organization\":\"a"].concat();
         std::fs::write(&path, &torn).unwrap();
         open_to_others(&path);
-        let Opened::Old(old) = open(&path).unwrap() else { panic!("it was begun") };
-        assert_eq!((&old.assignment, old.known), (&assignment(), 0));
+        let OpenedJournal::Existing(old) = open(&path).unwrap() else { panic!("it was begun") };
+        assert_eq!((&old.assignment, old.results), (&assignment(), 0));
         assert_eq!(std::fs::read(&path).unwrap(), torn, "it is not gone on with yet");
-        drop(old.go_on(|_| panic!("nothing was found")).unwrap());
+        drop(old.resume(|_| panic!("nothing was found")).unwrap());
         assert_eq!(std::fs::read(&path).unwrap(), whole, "the torn line is gone");
         assert!(!is_open_to_others(&path));
-        // Killed while it wrote the first one.
+        // The process was killed while writing the first line.
         std::fs::write(&path, &whole[..10]).unwrap();
-        let Opened::New(new) = open(&path).unwrap() else { panic!("nothing was begun") };
-        drop(new.begin(&assignment()).unwrap());
+        let OpenedJournal::New(new) = open(&path).unwrap() else { panic!("nothing was begun") };
+        drop(new.start(&assignment()).unwrap());
         assert_eq!(std::fs::read(&path).unwrap(), whole);
     }
 
@@ -250,14 +255,14 @@ mod tests {
     fn one_run_writes_at_a_time() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("journal");
-        let Ok(Opened::New(new)) = open(&path) else { panic!("there is nothing yet") };
+        let Ok(OpenedJournal::New(new)) = open(&path) else { panic!("there is nothing yet") };
         let refuses =
-            || open(&path).is_err_and(|refused| refused.to_string().ends_with("another run is writing it"));
+            || open(&path).is_err_and(|refused| refused.to_string().ends_with("another run is using it"));
         assert!(refuses(), "it is open");
-        let written = new.begin(&assignment()).unwrap();
+        let written = new.start(&assignment()).unwrap();
         assert!(refuses(), "it is written");
         drop(written);
-        assert!(matches!(open(&path), Ok(Opened::Old(_))));
+        assert!(matches!(open(&path), Ok(OpenedJournal::Existing(_))));
     }
 
     #[cfg(unix)]

@@ -32,7 +32,7 @@ use std::process::ExitCode;
 
 /// Runs the program with the arguments of the process, and returns its exit status.
 pub fn run() -> ExitCode {
-    let args = match args::read() {
+    let args = match args::parse() {
         Ok(args) => args,
         Err(exit) => return exit,
     };

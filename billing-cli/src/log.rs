@@ -1,4 +1,5 @@
-//! What is said on standard error: errors, warnings, and with `-v` what goes on. Nothing in it is a secret.
+//! Messages on standard error: errors, warnings, and with `-v` details of the requests. They contain no
+//! secrets.
 
 use std::io::Write;
 
@@ -7,81 +8,81 @@ use billing_core::Event;
 use crate::failure::Failure;
 use crate::text::printable;
 
-/// How much is said.
+/// The verbosity of the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Verbosity {
-    /// Errors alone.
+    /// Errors only.
     Quiet,
     /// Errors, warnings, and progress on a terminal.
     Normal,
-    /// `-v`: each exchange and each wait.
-    Exchanges,
-    /// `-vv`: also where it is going and as whom.
+    /// `-v`: each request and each wait.
+    Requests,
+    /// `-vv`: also the addresses and the origin of the credentials.
     Settings,
-    /// `-vvv`: also the headers that are no secret.
+    /// `-vvv`: also the headers that are not secret.
     Headers,
 }
 
-/// One line. Standard error may be closed, and then there is nobody to tell.
-pub(crate) fn line(text: &str) {
+/// Writes one line. Ignores errors, because a closed standard error leaves nowhere to report them.
+pub(crate) fn write_line(text: &str) {
     let _ = writeln!(std::io::stderr(), "{text}");
 }
 
-/// What is amiss without stopping anything.
+/// Writes a warning: a problem that does not stop the command.
 pub(crate) fn warning(text: &str, verbosity: Verbosity) {
     if verbosity >= Verbosity::Normal {
-        line(&format!("warning: {}", printable(text)));
+        write_line(&format!("warning: {}", printable(text)));
     }
 }
 
-/// One of several things that failed, while the rest goes on: said however quiet it is to be, because the exit status tells of
-/// it and nothing else might.
-pub(crate) fn trouble(text: &str) {
-    line(&format!("error: {}", printable(text)));
+/// Writes one of several failures. `--quiet` does not hide it, because the exit status alone would not name
+/// it.
+pub(crate) fn error(text: &str) {
+    write_line(&format!("error: {}", printable(text)));
 }
 
-/// What is good to know.
+/// Writes a note.
 pub(crate) fn note(text: &str, verbosity: Verbosity) {
     if verbosity >= Verbosity::Normal {
-        line(&format!("note: {}", printable(text)));
+        write_line(&format!("note: {}", printable(text)));
     }
 }
 
-/// What somebody who looks closely wants to know, with `-v`.
+/// Writes a detail, with `-v`.
 pub(crate) fn detail(text: &str, verbosity: Verbosity) {
-    if verbosity >= Verbosity::Exchanges {
-        line(&printable(text));
+    if verbosity >= Verbosity::Requests {
+        write_line(&printable(text));
     }
 }
 
-/// Where it is going, with `-vv`.
+/// Writes a setting, with `-vv`.
 pub(crate) fn setting(text: &str, verbosity: Verbosity) {
     if verbosity >= Verbosity::Settings {
-        line(&printable(text));
+        write_line(&printable(text));
     }
 }
 
-/// One line for an error, and with `-v` what else is known of it.
+/// Writes a failure on one line, and its details with `-v`.
 pub(crate) fn failure(failure: &Failure, verbosity: Verbosity) {
-    line(&format!("error: {}", printable(&failure.to_string())));
-    if verbosity >= Verbosity::Exchanges {
+    write_line(&format!("error: {}", printable(&failure.to_string())));
+    if verbosity >= Verbosity::Requests {
         for detail in failure.details() {
-            line(&format!("  {}", printable(&detail)));
+            write_line(&format!("  {}", printable(&detail)));
         }
     }
 }
 
-/// What happens while a request is on its way, with `-v`.
+/// Writes an event of a request, with `-v`.
 pub(crate) fn event(event: &Event<'_>, verbosity: Verbosity) {
-    if verbosity < Verbosity::Exchanges {
+    if verbosity < Verbosity::Requests {
         return;
     }
-    for said in lines_of(event, verbosity) {
-        line(&printable(&said));
+    for said in event_lines(event, verbosity) {
+        write_line(&printable(&said));
     }
 }
 
-fn lines_of(event: &Event<'_>, verbosity: Verbosity) -> Vec<String> {
+fn event_lines(event: &Event<'_>, verbosity: Verbosity) -> Vec<String> {
     match event {
         Event::Sending(request) if verbosity >= Verbosity::Headers => request
             .http()
@@ -90,7 +91,7 @@ fn lines_of(event: &Event<'_>, verbosity: Verbosity) -> Vec<String> {
             .map(|(name, value)| {
                 let shown = match value.to_str() {
                     Ok(text) if !value.is_sensitive() => text,
-                    _ => "[not shown]",
+                    _ => "[redacted]",
                 };
                 format!("> {name}: {shown}")
             })
@@ -121,7 +122,8 @@ fn lines_of(event: &Event<'_>, verbosity: Verbosity) -> Vec<String> {
     }
 }
 
-/// Of a response: named one by one, because new ones might be secrets, as `Set-Cookie` is.
+/// The response headers that are logged. This is an allowlist, because unknown headers can be secret, as
+/// `Set-Cookie` is.
 const SHOWN_HEADERS: [&str; 10] = [
     "cache-control",
     "content-encoding",

@@ -1,4 +1,4 @@
-//! Where the result goes: whole or not at all.
+//! The output destination. A file is written in one step.
 
 use std::fs;
 use std::io::{self, BufWriter, IsTerminal, Seek, Write};
@@ -13,38 +13,41 @@ use crate::interrupt;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Destination {
     Stdout,
-    /// A file that is replaced in one step, so that a failure leaves what was there before.
+    /// A file that is replaced in one step, so that a failure leaves the old file.
     File(PathBuf),
-    /// Something that is written to as it stands: a device, a pipe.
-    Special(PathBuf),
+    /// A device or pipe that is written to directly.
+    Device(PathBuf),
 }
 
 impl Destination {
-    /// Looks at the place before anything is asked for, so that a wrong one costs nothing.
+    /// Checks the destination before any request is sent, so that a wrong path costs nothing.
     pub(crate) fn open(output: Option<&Path>) -> Result<Self, Failure> {
         let Some(path) = output.filter(|path| *path != Path::new("-")) else {
             return Ok(Self::Stdout);
         };
         let refuse = |why: &str| Failure::Usage(format!("--output {}: {why}", path.display()));
         match fs::metadata(path) {
-            Ok(there) if there.is_dir() => Err(refuse("it is a directory; name a file in it")),
-            // Through a link to the file behind it, so that the link stays one.
+            Ok(there) if there.is_dir() => Err(refuse("it is a directory: name a file in it")),
+            // Resolve a link and replace the file it points to, so that the link stays.
             Ok(there) if there.is_file() => {
                 let file = path.canonicalize().map_err(|error| refuse(&error.to_string()))?;
-                Self::can_create_beside(&file)
-                    .map_err(|error| refuse(&format!("no file can be made beside it, {}", error.kind())))?;
+                Self::can_create_beside(&file).map_err(|error| {
+                    refuse(&format!("cannot create a temporary file in its directory: {}", error.kind()))
+                })?;
                 Ok(Self::File(file))
             }
-            Ok(_) => Ok(Self::Special(path.to_owned())),
+            Ok(_) => Ok(Self::Device(path.to_owned())),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 if path.file_name().is_none() {
-                    return Err(refuse("it names no file"));
+                    return Err(refuse("it does not name a file"));
                 }
-                // The kind alone: its own text names the temporary file.
-                let file = behind(path);
+                // Report the error kind only: the error text names the temporary file.
+                let file = resolve_link(path);
                 Self::can_create_beside(&file).map_err(|error| match error.kind() {
-                    io::ErrorKind::NotFound => refuse("there is no such folder; make it, or name another"),
-                    kind => refuse(&format!("no file can be made there, {kind}")),
+                    io::ErrorKind::NotFound => {
+                        refuse("its directory does not exist: create it or name another")
+                    }
+                    kind => refuse(&format!("cannot create a file there: {kind}")),
                 })?;
                 Ok(Self::File(file))
             }
@@ -56,45 +59,45 @@ impl Destination {
         match self {
             Self::Stdout => io::stdout().is_terminal(),
             Self::File(_) => false,
-            Self::Special(path) => is_terminal(path),
+            Self::Device(path) => is_terminal(path),
         }
     }
 
     /// Writes the whole result.
     pub(crate) fn write(&self, content: &[u8]) -> Result<(), Failure> {
-        self.stream(|to| to.write_all(content))
+        self.write_with(|to| to.write_all(content))
     }
 
-    /// Writes a result that is made while it is written. What goes to standard output may be the beginning of one whose end
-    /// then fails; a file is written whole or not at all.
-    pub(crate) fn stream(
+    /// Writes a result while it is produced. Standard output may receive a partial result; a file is written
+    /// completely or not at all.
+    pub(crate) fn write_with(
         &self,
         content: impl FnOnce(&mut dyn Write) -> io::Result<()>,
     ) -> Result<(), Failure> {
         let written = match self {
-            Self::Stdout => match write_to(&mut io::stdout().lock(), content) {
-                // Whoever reads has seen enough, as `head` has.
+            Self::Stdout => match write_buffered(&mut io::stdout().lock(), content) {
+                // A closed pipe means that the reader has enough, as `head` has.
                 Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
                 written => written,
             },
             Self::File(path) => replace(path, content),
-            Self::Special(path) => {
+            Self::Device(path) => {
                 let file = fs::OpenOptions::new().write(true).open(path);
-                file.and_then(|mut file| write_to(&mut file, content))
+                file.and_then(|mut file| write_buffered(&mut file, content))
             }
         };
-        written.map_err(|error| self.failed(error))
+        written.map_err(|error| self.write_failure(error))
     }
 
-    /// Writes a result that may have to be begun anew: `fill` opens a file that is empty each time, and the last one counts.
-    pub(crate) fn fill<T>(
+    /// Writes a result that may be restarted: `fill` opens an empty file each time, and the last one counts.
+    pub(crate) fn write_retryable<T>(
         &self,
         fill: impl FnOnce(&mut dyn FnMut() -> io::Result<fs::File>) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
-        let failed = |error| self.failed(error);
+        let failed = |error| self.write_failure(error);
         let mut temporary = match self {
-            Self::File(path) => Temporary::beside(path).map_err(failed)?,
-            Self::Special(_) | Self::Stdout => Temporary::anywhere().map_err(failed)?,
+            Self::File(path) => TemporaryFile::create_beside(path).map_err(failed)?,
+            Self::Device(_) | Self::Stdout => TemporaryFile::create_in_temp_dir().map_err(failed)?,
         };
         let file = temporary.file().try_clone().map_err(failed)?;
         let filled = fill(&mut || {
@@ -103,36 +106,36 @@ impl Destination {
             empty.rewind()?;
             Ok(empty)
         })
-        // Only we know where it was to go.
+        // The temporary file does not know its destination, so the error is reported here.
         .map_err(|failure| match failure {
             Failure::Output { error, .. } => failed(error),
             other => other,
         })?;
         match self {
-            Self::File(path) => temporary.put_in_place(path).map_err(failed)?,
-            Self::Special(_) | Self::Stdout => {
+            Self::File(path) => temporary.replace(path).map_err(failed)?,
+            Self::Device(_) | Self::Stdout => {
                 temporary.file().rewind().map_err(failed)?;
-                self.stream(|to| io::copy(temporary.file(), to).map(drop))?;
+                self.write_with(|to| io::copy(temporary.file(), to).map(drop))?;
             }
         }
         Ok(filled)
     }
 
-    fn failed(&self, error: io::Error) -> Failure {
+    fn write_failure(&self, error: io::Error) -> Failure {
         Failure::Output { to: self.clone(), error }
     }
 
     fn can_create_beside(path: &Path) -> io::Result<()> {
-        Temporary::beside(path).map(drop)
+        TemporaryFile::create_beside(path).map(drop)
     }
 }
 
-/// Whether both are one file, whatever they are called and whether it is there yet.
+/// Returns true if both paths name the same file, even through links or before it exists.
 pub(crate) fn is_same_file(one: &Path, other: &Path) -> bool {
     let place = |path: &Path| match path.canonicalize() {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let file = behind(path);
-            let folder = folder(&file).canonicalize();
+            let file = resolve_link(path);
+            let folder = parent_dir(&file).canonicalize();
             folder.ok().zip(file.file_name()).map_or(file.clone(), |(folder, name)| folder.join(name))
         }
         canonical => canonical.unwrap_or_else(|_| path.to_owned()),
@@ -140,7 +143,7 @@ pub(crate) fn is_same_file(one: &Path, other: &Path) -> bool {
     place(one) == place(other)
 }
 
-/// Whether a device is a terminal. A pipe is not opened for that: its reader would see it end.
+/// Returns true if a device is a terminal. Does not open a pipe, because its reader would see it end.
 #[cfg(unix)]
 fn is_terminal(path: &Path) -> bool {
     use std::os::unix::fs::FileTypeExt;
@@ -153,34 +156,34 @@ fn is_terminal(_: &Path) -> bool {
     false
 }
 
-/// The file that a link leads to which is not there yet; a path that is no link is the file itself. Links that lead in a circle
-/// are no such thing: the system has refused them before.
-fn behind(path: &Path) -> PathBuf {
+/// Returns the target of a link, even if it does not exist yet. Other paths are returned as they are. Link
+/// cycles cannot occur: the system has rejected them before.
+fn resolve_link(path: &Path) -> PathBuf {
     match (fs::read_link(path), path.parent()) {
-        (Ok(to), Some(folder)) => behind(&folder.join(to)),
+        (Ok(to), Some(folder)) => resolve_link(&folder.join(to)),
         _ => path.to_owned(),
     }
 }
 
-/// Writes a new file and puts it in the place of the old one in one step. A file of ours keeps its permissions: whoever opened
-/// it to others meant to.
+/// Writes a new file and replaces the old one in one step. The permissions of an own file are kept, because
+/// the user chose them.
 fn replace(path: &Path, content: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
-    let mut temporary = Temporary::beside(path)?;
-    write_to(temporary.file(), content)?;
-    temporary.put_in_place(path)
+    let mut temporary = TemporaryFile::create_beside(path)?;
+    write_buffered(temporary.file(), content)?;
+    temporary.replace(path)
 }
 
-/// The same for a file of the program's own, which is its owner's alone whatever it was before.
+/// Replaces a file of the program itself, readable by its owner only.
 pub(crate) fn replace_private(path: &Path, content: &[u8]) -> io::Result<()> {
-    let mut temporary = Temporary::beside(path)?;
-    write_to(temporary.file(), |to| to.write_all(content))?;
+    let mut temporary = TemporaryFile::create_beside(path)?;
+    write_buffered(temporary.file(), |to| to.write_all(content))?;
     temporary.rename(path)
 }
 
-/// Gives a new file the permissions of the old one, unless that is somebody else's: they may have laid it there, open to all,
-/// to read what will be written.
+/// Copies the permissions of the old file to the new one, unless the old one belongs to another user, who
+/// could have made it public to read the result.
 #[cfg(unix)]
-fn permit_as(old: &fs::Metadata, file: &fs::File) -> io::Result<()> {
+fn copy_permissions(old: &fs::Metadata, file: &fs::File) -> io::Result<()> {
     use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
     let new = file.metadata()?;
     if old.uid() != new.uid() {
@@ -188,52 +191,56 @@ fn permit_as(old: &fs::Metadata, file: &fs::File) -> io::Result<()> {
     }
     let mut permissions = old.permissions();
     if old.gid() != new.gid() && fchown(file, None, Some(old.gid())).is_err() {
-        // It was opened to another group than this would be.
+        // The new file may belong to another group, so drop the group permissions.
         permissions.set_mode(permissions.mode() & !0o070);
     }
     file.set_permissions(permissions)
 }
 
 #[cfg(not(unix))]
-fn permit_as(old: &fs::Metadata, file: &fs::File) -> io::Result<()> {
+fn copy_permissions(old: &fs::Metadata, file: &fs::File) -> io::Result<()> {
     file.set_permissions(old.permissions())
 }
 
-fn folder(path: &Path) -> &Path {
+fn parent_dir(path: &Path) -> &Path {
     match path.parent() {
         Some(folder) if folder != Path::new("") => folder,
         _ => Path::new("."),
     }
 }
 
-fn write_to(to: &mut impl Write, content: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
-    let mut buffered = BufWriter::with_capacity(BUFFER, to);
+fn write_buffered(
+    to: &mut impl Write,
+    content: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> io::Result<()> {
+    let mut buffered = BufWriter::with_capacity(BUFFER_BYTES, to);
     content(&mut buffered)?;
     buffered.flush()
 }
 
-const BUFFER: usize = 1 << 16;
+const BUFFER_BYTES: usize = 1 << 16;
 
-/// A temporary file that an interruption removes as well. Only its owner can read it: what it holds is business figures.
-struct Temporary(Option<(fs::File, TempPath)>);
+/// A temporary file that an interrupt removes too. Only its owner can read it, because it contains business
+/// figures.
+struct TemporaryFile(Option<(fs::File, TempPath)>);
 
-impl Temporary {
-    fn beside(path: &Path) -> io::Result<Self> {
-        let mut registered = interrupt::temporary();
-        let file = NamedTempFile::with_prefix_in(".genesys-billing-", folder(path))?;
+impl TemporaryFile {
+    fn create_beside(path: &Path) -> io::Result<Self> {
+        let mut registered = interrupt::lock_temporary_file();
+        let file = NamedTempFile::with_prefix_in(".genesys-billing-", parent_dir(path))?;
         *registered = Some(file.path().to_owned());
         drop(registered);
         Ok(Self(Some(file.into_parts())))
     }
 
-    fn anywhere() -> io::Result<Self> {
-        Self::beside(&std::env::temp_dir().join("x"))
+    fn create_in_temp_dir() -> io::Result<Self> {
+        Self::create_beside(&std::env::temp_dir().join("x"))
     }
 
-    /// In the place of the old one, with its permissions.
-    fn put_in_place(mut self, path: &Path) -> io::Result<()> {
+    /// Replaces the old file and keeps its permissions.
+    fn replace(mut self, path: &Path) -> io::Result<()> {
         if let Ok(old) = fs::metadata(path) {
-            permit_as(&old, self.file())?;
+            copy_permissions(&old, self.file())?;
         }
         self.file().sync_all()?;
         self.rename(path)
@@ -247,7 +254,7 @@ impl Temporary {
     }
 
     fn rename(mut self, path: &Path) -> io::Result<()> {
-        let mut registered = interrupt::temporary();
+        let mut registered = interrupt::lock_temporary_file();
         let Some((_, temporary)) = self.0.take() else { return Ok(()) };
         let renamed = temporary.persist(path).map_err(|error| error.error);
         *registered = None;
@@ -255,10 +262,10 @@ impl Temporary {
     }
 }
 
-impl Drop for Temporary {
+impl Drop for TemporaryFile {
     fn drop(&mut self) {
         if let Some(parts) = self.0.take() {
-            let mut registered = interrupt::temporary();
+            let mut registered = interrupt::lock_temporary_file();
             drop(parts);
             *registered = None;
         }
@@ -312,7 +319,7 @@ mod tests {
             let _ = fs::remove_file(&path);
             fs::write(&path, "old").unwrap();
             fs::set_permissions(&path, fs::Permissions::from_mode(0o666)).unwrap();
-            // Only root can give a file away, and without it there is nothing to be seen here.
+            // Only root can change the owner of a file; other users skip this test.
             chown(&path, uid, gid).ok()?;
             Destination::open(Some(&path)).unwrap().write(b"new").unwrap();
             let there = fs::metadata(&path).unwrap();
@@ -332,8 +339,8 @@ mod tests {
         let path = folder.path().join("report.csv");
         let destination = Destination::open(Some(&path)).unwrap();
         destination.write(b"old").unwrap();
-        let failure = destination.stream(|to| {
-            to.write_all(&[b'x'; 3 * BUFFER])?;
+        let failure = destination.write_with(|to| {
+            to.write_all(&[b'x'; 3 * BUFFER_BYTES])?;
             Err(io::Error::from(io::ErrorKind::StorageFull))
         });
         assert!(matches!(failure, Err(Failure::Output { to: Destination::File(_), .. })), "{failure:?}");
@@ -346,13 +353,13 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("invoice.pdf");
         let destination = Destination::open(Some(&path)).unwrap();
-        let filled = destination.fill(|open| {
+        let filled = destination.write_retryable(|open| {
             open().unwrap().write_all(b"a longer beginning that is lost").unwrap();
             open().unwrap().write_all(b"whole").unwrap();
             Ok(5)
         });
         assert_eq!((filled.unwrap(), fs::read_to_string(&path).unwrap().as_str()), (5, "whole"));
-        let failed: Result<(), _> = destination.fill(|open| {
+        let failed: Result<(), _> = destination.write_retryable(|open| {
             open().unwrap().write_all(b"half").unwrap();
             Err(Failure::Usage(String::new()))
         });
@@ -405,10 +412,10 @@ mod tests {
     fn a_device_is_a_terminal_if_it_is_one() {
         let special = |path: &Path| {
             let destination = Destination::open(Some(path)).unwrap();
-            assert!(matches!(destination, Destination::Special(_)), "{}", path.display());
+            assert!(matches!(destination, Destination::Device(_)), "{}", path.display());
             destination.is_terminal()
         };
-        // Opened, it is a terminal that nobody else has.
+        // An opened `/dev/ptmx` is a terminal of this process alone.
         assert!(special(Path::new("/dev/ptmx")));
         assert!(!special(Path::new("/dev/null")));
         let folder = tempfile::tempdir().unwrap();
@@ -429,7 +436,7 @@ mod tests {
         assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
         assert_eq!(fs::read_to_string(&file).unwrap(), "new");
 
-        // The same where the file is still to be made.
+        // The destination file does not exist yet.
         fs::remove_file(&file).unwrap();
         let second = folder.path().join("second");
         std::os::unix::fs::symlink("link", &second).unwrap();
@@ -438,12 +445,12 @@ mod tests {
         assert_eq!(fs::read_to_string(&file).unwrap(), "made");
 
         let null = Destination::open(Some(Path::new("/dev/null"))).unwrap();
-        assert!(matches!(null, Destination::Special(_)));
+        assert!(matches!(null, Destination::Device(_)));
         null.write(b"gone").unwrap();
         #[cfg(target_os = "linux")]
         let full = Destination::open(Some(Path::new("/dev/full"))).unwrap().write(b"lost").unwrap_err();
         #[cfg(target_os = "linux")]
-        assert!(!full.to_string().contains("as it was"), "{full}");
+        assert!(!full.to_string().contains("was not changed"), "{full}");
         assert!(!fs::metadata("/dev/null").unwrap().is_file());
     }
 }

@@ -1,4 +1,4 @@
-//! `--fail-on-overage`: which rows are over what was agreed, and of which that is not known.
+//! The option `--fail-on-overage`: collects rows with overage and rows whose overage is unknown.
 
 use billing_core::Statement;
 use billing_core::statement::is_over;
@@ -9,7 +9,7 @@ use crate::format::document::NO_NAME;
 use crate::log::{self, Verbosity};
 use crate::text::count;
 
-/// The rows that were found so far.
+/// The rows found so far.
 #[derive(Debug, Default)]
 pub(crate) struct OverageCheck {
     over: Vec<String>,
@@ -17,8 +17,8 @@ pub(crate) struct OverageCheck {
 }
 
 impl OverageCheck {
-    /// Adds the rows of a statement, third-party rows too: they cost the customer as well. `of`: whose it is, where there are
-    /// several.
+    /// Adds the rows of a statement, including third-party rows, because the customer pays for them too. `of`
+    /// names the organisation or period if there are several.
     pub(crate) fn add(&mut self, of: Option<&str>, statement: &Statement) {
         let of = of.map(|of| format!("{of}: ")).unwrap_or_default();
         let name = |name: &Option<String>| format!("{of}{}", name.as_deref().unwrap_or(NO_NAME));
@@ -29,11 +29,11 @@ impl OverageCheck {
         }
         self.unknown.extend(statement.lines_of_unknown_overage().map(|line| name(&line.name)));
         if !statement.has_rows_list() {
-            self.unknown.push(format!("{of}no list of rows was sent"));
+            self.unknown.push(format!("{of}the server sent no rows"));
         }
     }
 
-    /// Adds an overage that the server computed itself, as in a billing period of a contract.
+    /// Adds an overage that the server computed, as in a billing period of a contract.
     pub(crate) fn add_overage(&mut self, name: &str, overage: Option<Decimal>) {
         match overage {
             Some(over) if is_over(overage) => self.over.push(format!("{name} by {}", over.normalize())),
@@ -42,26 +42,27 @@ impl OverageCheck {
         }
     }
 
-    /// Warns of the rows whose overage is unknown, and fails if any row is over.
+    /// Warns about rows with unknown overage, and fails if any row has overage.
     pub(crate) fn finish(self, verbosity: Verbosity) -> Option<Failure> {
         if !self.unknown.is_empty() {
-            log::warning(&format!("overage is unknown for {}", listed(&self.unknown)), verbosity);
+            log::warning(&format!("overage is unknown for {}", row_list(&self.unknown)), verbosity);
         }
-        (!self.over.is_empty()).then(|| Failure::Overage(format!("overage found in {}", listed(&self.over))))
+        (!self.over.is_empty())
+            .then(|| Failure::Overage(format!("overage found in {}", row_list(&self.over))))
     }
 }
 
-/// `3 rows: a, b, c`, and of many the first.
-fn listed(rows: &[String]) -> String {
-    let named: Vec<&str> = rows.iter().take(NAMED).map(String::as_str).collect();
-    let more = match rows.len().saturating_sub(NAMED) {
+/// Returns `3 rows: a, b, c`; names only the first rows of a long list.
+fn row_list(rows: &[String]) -> String {
+    let named: Vec<&str> = rows.iter().take(MAX_NAMED_ROWS).map(String::as_str).collect();
+    let more = match rows.len().saturating_sub(MAX_NAMED_ROWS) {
         0 => String::new(),
         more => format!(" and {more} more"),
     };
     format!("{}: {}{more}", count(rows.len(), "row", "rows"), named.join(", "))
 }
 
-const NAMED: usize = 5;
+const MAX_NAMED_ROWS: usize = 5;
 
 #[cfg(test)]
 mod tests {
@@ -81,7 +82,7 @@ mod tests {
 
         let mut check = OverageCheck::default();
         let row = r#"{"name":"CX","unitOfMeasureType":"seat","usageQuantity":"3.50","prepayQuantity":"1","isThirdParty":true}"#;
-        // A part is charged with its total, and counted with it.
+        // A part of a rollup is charged and counted with its rollup.
         let parts = r#"{"name":"t","grouping":"rollup","usageQuantity":"0","prepayQuantity":"0"},
             {"name":"p","grouping":"rollup-usage","usageQuantity":"9"}"#;
         for org in ["A", "B", "C"] {
@@ -100,7 +101,7 @@ mod tests {
     fn no_list_at_all_is_unknown() {
         let mut check = OverageCheck::default();
         check.add(None, &Statement::new(&serde_json::from_str("{}").unwrap()));
-        assert_eq!(check.unknown, ["no list of rows was sent"]);
+        assert_eq!(check.unknown, ["the server sent no rows"]);
         let mut check = OverageCheck::default();
         check.add(None, &statement("[]"));
         assert!(check.unknown.is_empty() && check.over.is_empty());

@@ -1,6 +1,7 @@
-//! What is kept from run to run: how long reports took, in the user's cache directory. Polls are timed by it.
+//! The poll cache: the durations of earlier reports, in the user's cache directory. They are used to time the
+//! polls.
 //!
-//! Nothing that goes wrong with it is an error: without it polls are as they are the first time.
+//! Cache problems are never errors: without the cache, polls are timed as in a first run.
 
 use std::ffi::OsString;
 use std::fs::{self, File};
@@ -13,32 +14,33 @@ use crate::args::Options;
 use crate::log::{self, Verbosity};
 use crate::output;
 
-/// The file, or none where nothing is to be kept.
-pub(crate) struct Memory {
+/// The path of the file, or `None` if the cache is disabled.
+pub(crate) struct PollCache {
     file: Option<PathBuf>,
     verbosity: Verbosity,
 }
 
-impl Memory {
+impl PollCache {
     pub(crate) fn new(options: &Options) -> Self {
-        let folder = || folder(|name| std::env::var_os(name), std::env::home_dir());
-        let file = (!options.no_poll_cache).then(folder).flatten().map(|folder| folder.join(FILE));
+        let folder = || cache_dir(|name| std::env::var_os(name), std::env::home_dir());
+        let file = (!options.no_poll_cache).then(folder).flatten().map(|folder| folder.join(FILE_NAME));
         Self { file, verbosity: options.verbosity() }
     }
 
-    /// What is known from the runs before.
-    pub(crate) fn recall(&self) -> PollTimings {
+    /// Loads the timings of earlier runs.
+    pub(crate) fn load(&self) -> PollTimings {
         self.file.as_deref().map(|file| self.read(file)).unwrap_or_default()
     }
 
-    /// Adds what this run has seen. Of two runs that end at the same moment one may be forgotten; the file is whole.
-    pub(crate) fn keep(&self, completion: Option<PollTiming>) {
+    /// Adds the timing of this run. If two runs end at the same moment, one timing may be lost, but the file
+    /// stays valid.
+    pub(crate) fn save(&self, completion: Option<PollTiming>) {
         let (Some(file), Some(completion)) = (self.file.as_deref(), completion) else { return };
-        // Others may have ended since this run began.
-        let mut completions = self.recall();
+        // Read the file again: other runs may have written it meanwhile.
+        let mut completions = self.load();
         completions.add(completion);
         if let Err(error) = write(file, &completions) {
-            self.note(file, &format!("cannot be written, {error}"));
+            self.log_problem(file, &format!("cannot be written: {error}"));
         }
     }
 
@@ -47,48 +49,48 @@ impl Memory {
             Ok(completions) => completions,
             Err(error) if error.kind() == io::ErrorKind::NotFound => PollTimings::default(),
             Err(error) => {
-                self.note(file, &format!("is not used and will be replaced: {error}"));
+                self.log_problem(file, &format!("is invalid and will be replaced: {error}"));
                 PollTimings::default()
             }
         }
     }
 
-    fn note(&self, file: &Path, what: &str) {
-        log::detail(&format!("the history of earlier reports, {}, {what}", file.display()), self.verbosity);
+    fn log_problem(&self, file: &Path, what: &str) {
+        log::detail(&format!("the poll cache {} {what}", file.display()), self.verbosity);
     }
 }
 
 fn read(file: &Path) -> io::Result<PollTimings> {
-    let no_history = |why: String| io::Error::new(io::ErrorKind::InvalidData, why);
+    let invalid = |why: String| io::Error::new(io::ErrorKind::InvalidData, why);
     if !fs::metadata(file)?.is_file() {
-        return Err(no_history("it is no file".to_owned()));
+        return Err(invalid("it is not a regular file".to_owned()));
     }
     let mut text = String::new();
-    File::open(file)?.take(LONGEST).read_to_string(&mut text)?;
-    serde_json::from_str(&text).map_err(|error| no_history(error.to_string()))
+    File::open(file)?.take(MAX_FILE_BYTES).read_to_string(&mut text)?;
+    serde_json::from_str(&text).map_err(|error| invalid(error.to_string()))
 }
 
-/// Whole or not at all, and for its owner alone.
+/// Replaces the file in one step, readable by its owner only.
 fn write(file: &Path, completions: &PollTimings) -> io::Result<()> {
     let content = serde_json::to_vec(completions)?;
     if let Some(folder) = file.parent() {
-        folder.parent().map(make).transpose()?;
-        make(folder)?;
+        folder.parent().map(create_private_dir).transpose()?;
+        create_private_dir(folder)?;
     }
     output::replace_private(file, &content)
 }
 
-/// Makes a folder for its owner alone, if there is none; but not the home directory of somebody who has none.
-fn make(folder: &Path) -> io::Result<()> {
+/// Creates a private directory, but not a missing home directory.
+fn create_private_dir(folder: &Path) -> io::Result<()> {
     let mut builder = fs::DirBuilder::new();
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
     builder.create(folder).or_else(|error| if folder.is_dir() { Ok(()) } else { Err(error) })
 }
 
-/// Where this program keeps what it could do without.
-fn folder(variable: impl Fn(&str) -> Option<OsString>, home: Option<PathBuf>) -> Option<PathBuf> {
-    // A relative path means nothing, say the XDG rules, and an empty one is none.
+/// Returns the cache directory of the program.
+fn cache_dir(variable: impl Fn(&str) -> Option<OsString>, home: Option<PathBuf>) -> Option<PathBuf> {
+    // The XDG specification says to ignore relative and empty paths.
     let absolute = |name| variable(name).map(PathBuf::from).filter(|path| path.is_absolute());
     let caches = match cfg!(windows) {
         true => absolute("LOCALAPPDATA"),
@@ -98,9 +100,9 @@ fn folder(variable: impl Fn(&str) -> Option<OsString>, home: Option<PathBuf>) ->
     caches.map(|caches| caches.join("genesys-billing"))
 }
 
-const FILE: &str = "poll-timings.json";
-/// In bytes: many times what is ever written.
-const LONGEST: u64 = 64 << 10;
+const FILE_NAME: &str = "poll-timings.json";
+/// The size limit of the file in bytes, far above the size of a valid file.
+const MAX_FILE_BYTES: u64 = 64 << 10;
 
 #[cfg(test)]
 mod tests {
@@ -110,8 +112,8 @@ mod tests {
 
     use super::*;
 
-    fn memory(file: &Path) -> Memory {
-        Memory { file: Some(file.to_owned()), verbosity: Verbosity::Quiet }
+    fn memory(file: &Path) -> PollCache {
+        PollCache { file: Some(file.to_owned()), verbosity: Verbosity::Quiet }
     }
 
     fn seen(second: i64) -> Option<PollTiming> {
@@ -122,13 +124,13 @@ mod tests {
     #[test]
     fn what_is_kept_is_recalled() {
         let home = tempfile::tempdir().unwrap();
-        let file = home.path().join(".cache/genesys-billing").join(FILE);
-        assert!(memory(&file).recall().is_empty());
-        memory(&file).keep(None);
+        let file = home.path().join(".cache/genesys-billing").join(FILE_NAME);
+        assert!(memory(&file).load().is_empty());
+        memory(&file).save(None);
         assert!(!home.path().join(".cache").exists(), "nothing to keep, nothing made");
-        (0..3).for_each(|second| memory(&file).keep(seen(second)));
+        (0..3).for_each(|second| memory(&file).save(seen(second)));
         assert_eq!(
-            memory(&file).recall().iter().copied().collect::<Vec<_>>(),
+            memory(&file).load().iter().copied().collect::<Vec<_>>(),
             [0, 1, 2].map(|s| seen(s).unwrap())
         );
         let folder = file.parent().unwrap();
@@ -139,7 +141,7 @@ mod tests {
             let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
             assert_eq!((mode(folder), mode(&file)), (0o700, 0o600));
             fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
-            memory(&file).keep(seen(4));
+            memory(&file).save(seen(4));
             assert_eq!(mode(&file), 0o600, "whatever it was before");
         }
     }
@@ -147,22 +149,22 @@ mod tests {
     #[test]
     fn what_is_broken_or_foreign_is_replaced() {
         let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("genesys-billing").join(FILE);
-        memory(&file).keep(seen(0));
+        let file = folder.path().join("genesys-billing").join(FILE_NAME);
+        memory(&file).save(seen(0));
         let whole = fs::read_to_string(&file).unwrap();
         let long = whole.replace("[{", &format!("[{}{{", " ".repeat(1 << 17)));
         for broken in [&whole[..40], "", "\u{0}", "[1]", &whole.replace("version\":", "version\":9"), &long] {
             fs::write(&file, broken).unwrap();
-            assert!(memory(&file).recall().is_empty(), "{broken}");
-            memory(&file).keep(seen(1));
-            assert_eq!(memory(&file).recall().len(), 1);
+            assert!(memory(&file).load().is_empty(), "{broken}");
+            memory(&file).save(seen(1));
+            assert_eq!(memory(&file).load().len(), 1);
         }
         fs::write(&file, [0xff, 0xfe]).unwrap();
-        assert!(memory(&file).recall().is_empty());
+        assert!(memory(&file).load().is_empty());
         fs::remove_file(&file).unwrap();
         fs::create_dir(&file).unwrap();
-        assert!(memory(&file).recall().is_empty());
-        memory(&file).keep(seen(1));
+        assert!(memory(&file).load().is_empty());
+        memory(&file).save(seen(1));
         assert!(file.is_dir(), "a folder is left alone");
     }
 
@@ -170,7 +172,7 @@ mod tests {
     fn nobodys_home_is_made() {
         let folder = tempfile::tempdir().unwrap();
         let home = folder.path().join("nobody");
-        memory(&home.join(".cache/genesys-billing").join(FILE)).keep(seen(0));
+        memory(&home.join(".cache/genesys-billing").join(FILE_NAME)).save(seen(0));
         assert!(!home.exists());
     }
 
@@ -178,8 +180,10 @@ mod tests {
     #[test]
     fn the_cache_directory_is_the_users() {
         let at = |xdg: Option<&str>, home: Option<&str>| {
-            let folder =
-                folder(|name| xdg.filter(|_| name == "XDG_CACHE_HOME").map(Into::into), home.map(Into::into));
+            let folder = cache_dir(
+                |name| xdg.filter(|_| name == "XDG_CACHE_HOME").map(Into::into),
+                home.map(Into::into),
+            );
             folder.map(|folder| folder.display().to_string())
         };
         let home = Some("/home/u");

@@ -1,4 +1,4 @@
-//! The profiles of `~/.gc/config.toml`, which the vendor's command line writes.
+//! The profiles of `~/.gc/config.toml`, the file of Genesys Cloud's own CLI.
 
 use std::fmt;
 use std::io;
@@ -8,37 +8,37 @@ use std::path::Path;
 use billing_core::Secret;
 use toml::{Table, Value};
 
-/// One table of the file.
+/// A profile: one table of the file.
 pub struct Profile {
-    /// Its name.
+    /// The name of the profile.
     pub name: String,
-    settings: Settings,
+    settings: WipedTable,
 }
 
-/// What a profile cannot be used for, in a sentence that names the way out.
+/// The reason why a profile cannot be used, with advice.
 #[derive(Debug)]
 pub struct ProfileError(pub String);
 
-/// Which profile is meant if none is named.
+/// The profile that is used if none is named.
 pub const DEFAULT: &str = "DEFAULT";
 
 impl Profile {
-    /// Reads the profile `name` from `file`. Without a name the default one, which need not be there, and neither need
-    /// the file.
+    /// Reads the profile `name` from `file`. Without a name it reads the default profile, and a missing file
+    /// or default profile is not an error.
     pub fn read(file: Option<&Path>, name: Option<&str>) -> Result<Option<Self>, ProfileError> {
         let Some(file) = file else {
             return match name {
                 Some(name) => Err(ProfileError(format!(
-                    "there is no profile {name:?}, because this account has no home directory: set HOME"
+                    "cannot read profile {name:?}: this account has no home directory. Set HOME"
                 ))),
                 None => Ok(None),
             };
         };
         match std::fs::read_to_string(file) {
-            Ok(text) => Self::find(Secret::new(text).expose(), &file.display().to_string(), name),
+            Ok(text) => Self::parse(Secret::new(text).expose(), &file.display().to_string(), name),
             Err(error) if error.kind() == io::ErrorKind::NotFound => match name {
                 Some(name) => Err(ProfileError(format!(
-                    "there is no profile {name:?}, because there is no file {}",
+                    "cannot read profile {name:?}: there is no file {}",
                     file.display()
                 ))),
                 None => Ok(None),
@@ -47,22 +47,22 @@ impl Profile {
         }
     }
 
-    /// Finds the profile in the text of the file, which is called `place` in errors.
-    pub fn find(text: &str, place: &str, name: Option<&str>) -> Result<Option<Self>, ProfileError> {
-        let parsed = text.parse().map(Settings);
+    /// Parses the file and returns the profile. Errors call the file `place`.
+    pub fn parse(text: &str, place: &str, name: Option<&str>) -> Result<Option<Self>, ProfileError> {
+        let parsed = text.parse().map(WipedTable);
         let mut file = parsed.map_err(|error: toml::de::Error| {
-            // Not the error's own text: it quotes the line, and a secret may stand there.
+            // Do not use the full error text: it quotes the line, which may contain a secret.
             let start = error.span().map_or(0, |span| span.start);
             let line = text.bytes().take(start).filter(|byte| *byte == b'\n').count() + 1;
-            ProfileError(format!("{place} is not valid TOML in line {line}: {}", error.message()))
+            ProfileError(format!("{place} is not valid TOML, line {line}: {}", error.message()))
         })?;
         let wanted = name.unwrap_or(DEFAULT);
         match (file.0.remove(wanted), name) {
             (Some(Value::Table(table)), _) => {
-                Ok(Some(Self { name: wanted.to_owned(), settings: Settings(table) }))
+                Ok(Some(Self { name: wanted.to_owned(), settings: WipedTable(table) }))
             }
             (Some(_), _) => Err(ProfileError(format!(
-                "{place} holds no table [{wanted}], but a value of that name: write [{wanted}]"
+                "{place}: {wanted} is a value, not a table: write it as a table [{wanted}]"
             ))),
             (None, None) => Ok(None),
             (None, Some(name)) => {
@@ -73,7 +73,7 @@ impl Profile {
                     .map(|(name, _)| name.as_str())
                     .collect();
                 let there = match there.is_empty() {
-                    true => "it has none".to_owned(),
+                    true => "it has no profiles".to_owned(),
                     false => format!("it has {}", there.join(", ")),
                 };
                 Err(ProfileError(format!("{place} has no profile {name:?}: {there}")))
@@ -81,8 +81,8 @@ impl Profile {
         }
     }
 
-    /// The text of a key, which may be a secret; `None` where it is missing or empty.
-    pub fn text(&self, key: &str) -> Result<Option<Secret>, ProfileError> {
+    /// Returns the value of a key, which may be a secret; `None` if it is missing or empty.
+    pub fn get(&self, key: &str) -> Result<Option<Secret>, ProfileError> {
         match self.settings.0.get(key) {
             None => Ok(None),
             Some(Value::String(text)) => {
@@ -90,15 +90,15 @@ impl Profile {
             }
             Some(Value::Integer(number)) => Ok(Some(number.to_string().into())),
             Some(_) => Err(ProfileError(format!(
-                "{key} of the profile {:?} is neither a text nor a number: put it in quotes",
+                "{key} in the profile {:?} is neither a string nor a number: put it in quotes",
                 self.name
             ))),
         }
     }
 
-    /// The pairs of a list of tables such as `[[DEFAULT_REGION.gateway_pathparams]]`, or of one table, by the names of their
-    /// two keys. `None` where its form is another.
-    pub fn pairs(&self, key: &str, name: &str, value: &str) -> Option<Vec<(String, String)>> {
+    /// Returns the pairs of a list of tables such as `[[DEFAULT_REGION.gateway_pathparams]]`, or of one
+    /// table, by the names of their two keys. Returns `None` if the value has another form.
+    pub fn name_value_pairs(&self, key: &str, name: &str, value: &str) -> Option<Vec<(String, String)>> {
         let of = |table: &Table| {
             let text = |key: &str| table.get(key).and_then(Value::as_str).map(str::to_owned);
             Some((text(name)?, text(value)?))
@@ -113,27 +113,27 @@ impl Profile {
 }
 
 impl fmt::Debug for Profile {
-    /// Without the values, some of which are secrets, and without the keys, as one that is in the wrong place may be too.
+    /// Omits the values and keys: values can be secret, and a secret can be misplaced as a key.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Profile").field("name", &self.name).field("keys", &self.settings.0.len()).finish()
     }
 }
 
-/// A table whose texts, some of which are secrets, are overwritten when it is dropped.
-struct Settings(Table);
+/// A table whose strings, some of them secret, are overwritten on drop.
+struct WipedTable(Table);
 
-impl Drop for Settings {
+impl Drop for WipedTable {
     fn drop(&mut self) {
-        self.0.iter_mut().for_each(|(_, value)| overwrite(value));
+        self.0.iter_mut().for_each(|(_, value)| wipe(value));
     }
 }
 
-fn overwrite(value: &mut Value) {
+fn wipe(value: &mut Value) {
     match value {
-        // What a secret has taken over it overwrites.
+        // A key can hold a misplaced secret too, so overwrite it as well.
         Value::String(text) => drop(Secret::new(mem::take(text))),
-        Value::Array(values) => values.iter_mut().for_each(overwrite),
-        Value::Table(table) => table.iter_mut().for_each(|(_, value)| overwrite(value)),
+        Value::Array(values) => values.iter_mut().for_each(wipe),
+        Value::Table(table) => table.iter_mut().for_each(|(_, value)| wipe(value)),
         _ => {}
     }
 }
@@ -153,31 +153,32 @@ mod tests {
 
     #[test]
     fn tables_are_found_by_name() {
-        let default = Profile::find(FILE, "file", None).unwrap().unwrap();
-        assert_eq!(default.text("client_credentials").unwrap(), Some("id".into()));
-        assert_eq!(default.text("proxy_port").unwrap(), Some("3128".into()));
-        assert_eq!(default.text("client_secret").unwrap(), None);
-        let partner = Profile::find(FILE, "file", Some("partner")).unwrap().unwrap();
-        assert_eq!(partner.text("access_token").unwrap(), Some("t".into()));
-        assert!(Profile::find("", "file", None).unwrap().is_none());
-        let error = Profile::find(FILE, "file", Some("x")).unwrap_err().to_string();
+        let default = Profile::parse(FILE, "file", None).unwrap().unwrap();
+        assert_eq!(default.get("client_credentials").unwrap(), Some("id".into()));
+        assert_eq!(default.get("proxy_port").unwrap(), Some("3128".into()));
+        assert_eq!(default.get("client_secret").unwrap(), None);
+        let partner = Profile::parse(FILE, "file", Some("partner")).unwrap().unwrap();
+        assert_eq!(partner.get("access_token").unwrap(), Some("t".into()));
+        assert!(Profile::parse("", "file", None).unwrap().is_none());
+        let error = Profile::parse(FILE, "file", Some("x")).unwrap_err().to_string();
         assert!(error.contains("DEFAULT, partner"), "{error}");
     }
 
     #[test]
     fn a_broken_file_is_named_by_its_line_and_not_quoted() {
         for text in ["[DEFAULT]\nclient_secret = \"hunter2\nx = 1", "[DEFAULT]\nclient_secret = hunter2"] {
-            let error = Profile::find(text, "file", None).unwrap_err().to_string();
+            let error = Profile::parse(text, "file", None).unwrap_err().to_string();
             assert!(error.contains("line 2") && !error.contains("hunter2"), "{error}");
         }
     }
 
     #[test]
     fn a_secret_in_the_place_of_a_key_is_not_shown() {
-        let profile = Profile::find("[DEFAULT]\nhunter2 = \"client_secret\"", "file", None).unwrap().unwrap();
+        let profile =
+            Profile::parse("[DEFAULT]\nhunter2 = \"client_secret\"", "file", None).unwrap().unwrap();
         assert_eq!(format!("{profile:?}"), "Profile { name: \"DEFAULT\", keys: 1 }");
         let error =
-            Profile::find("[DEFAULT]\nhunter2 = 1\nhunter2 = 2", "file", None).unwrap_err().to_string();
+            Profile::parse("[DEFAULT]\nhunter2 = 1\nhunter2 = 2", "file", None).unwrap_err().to_string();
         assert!(error.contains("line 3") && !error.contains("hunter2"), "{error}");
     }
 }

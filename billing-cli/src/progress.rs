@@ -1,4 +1,4 @@
-//! A line on the terminal that says what is being waited for.
+//! Progress on the terminal.
 
 use std::cell::{Cell, RefCell};
 use std::io::{IsTerminal, stderr};
@@ -12,24 +12,25 @@ use crate::interrupt;
 use crate::log::Verbosity;
 use crate::text::printable;
 
-/// Shown on standard error when that is a terminal and nothing else is written to it; gone when it is dropped.
-pub(crate) struct Progress {
+/// A progress line on standard error, shown if that is a terminal and nothing else is written to it. It
+/// disappears on drop.
+pub(crate) struct RequestBar {
     bar: ProgressBar,
     operation: Operation,
     requests: Cell<u32>,
-    /// Of what comes in parts, how many there are already.
+    /// The number of items read so far.
     read: RefCell<String>,
 }
 
-impl Progress {
+impl RequestBar {
     pub(crate) fn new(operation: Operation, verbosity: Verbosity) -> Self {
-        let bar = bar("{spinner} {wide_msg} {elapsed}", verbosity);
+        let bar = new_bar("{spinner} {wide_msg} {elapsed}", verbosity);
         bar.set_message(operation.to_string());
         Self { bar, operation, requests: Cell::new(0), read: RefCell::default() }
     }
 
-    /// Says from now on what there is already: `3 pages`.
-    pub(crate) fn read(&self, parts: &str) {
+    /// Sets the number of items read so far: `3 pages`.
+    pub(crate) fn set_read(&self, parts: &str) {
         *self.read.borrow_mut() = format!("{parts} read, ");
     }
 
@@ -42,33 +43,34 @@ impl Progress {
         match event {
             Event::Sending(_) => {
                 requests.set(requests.get() + 1);
-                self.bar.set_message(format!("{operation}: {read}asking (request {})", requests.get()));
+                self.bar.set_message(format!("{operation}: {read}sending request {}", requests.get()));
             }
             Event::Waiting(progress) => {
-                self.bar.set_message(message(&format!("{operation}: {read}{}", progress.explain())));
+                self.bar
+                    .set_message(printable_message(&format!("{operation}: {read}{}", progress.explain())));
             }
             _ => {}
         }
     }
 }
 
-/// A bar for a run over many organisations, under the same conditions.
+/// A progress bar for a run over many organisations, shown under the same conditions.
 pub(crate) struct FleetBar(ProgressBar);
 
 impl FleetBar {
     pub(crate) fn new(verbosity: Verbosity) -> Self {
-        Self(bar("{spinner} {bar:8} {wide_msg}", verbosity))
+        Self(new_bar("{spinner} {bar:8} {wide_msg}", verbosity))
     }
 
     pub(crate) fn show(&self, progress: &FleetProgress) {
         let whole = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
         self.0.set_length(whole(progress.organizations));
         self.0.set_position(whole(progress.done));
-        self.0.set_message(message(&in_short(progress)));
+        self.0.set_message(printable_message(&fleet_message(progress)));
     }
 
-    /// Says something that stays, above the bar.
-    pub(crate) fn aside(&self, say: impl FnOnce()) {
+    /// Prints a permanent line above the bar.
+    pub(crate) fn suspend(&self, say: impl FnOnce()) {
         self.0.suspend(say);
     }
 }
@@ -76,31 +78,31 @@ impl FleetBar {
 impl Drop for FleetBar {
     fn drop(&mut self) {
         self.0.finish_and_clear();
-        interrupt::progress_shown(false);
+        interrupt::set_progress_shown(false);
     }
 }
 
-/// A word that the result is being made and written, under the same conditions.
-pub(crate) struct Writing(ProgressBar);
+/// A message that the result is being rendered and written, shown under the same conditions.
+pub(crate) struct WritingBar(ProgressBar);
 
-impl Writing {
+impl WritingBar {
     pub(crate) fn new(verbosity: Verbosity) -> Self {
-        let bar = bar("{spinner} {wide_msg} {elapsed}", verbosity);
+        let bar = new_bar("{spinner} {wide_msg} {elapsed}", verbosity);
         bar.set_message("writing the result");
         Self(bar)
     }
 }
 
-impl Drop for Writing {
+impl Drop for WritingBar {
     fn drop(&mut self) {
         self.0.finish_and_clear();
-        interrupt::progress_shown(false);
+        interrupt::set_progress_shown(false);
     }
 }
 
-/// All of it in the width of a usual terminal, beside the bar: how many are done and failed, how fast, and when it will be
-/// finished; where there is more room, also what all wait for.
-fn in_short(progress: &FleetProgress) -> String {
+/// Formats the state for a terminal of usual width: organisations done and failed, the speed, and the
+/// expected end. On a wider terminal it adds the reason for the current wait.
+fn fleet_message(progress: &FleetProgress) -> String {
     let FleetProgress { at, organizations, done, incomplete: failed, answers_per_minute: per_minute, .. } =
         progress;
     let failures = if *failed > 0 { format!(", {failed} failed") } else { String::new() };
@@ -119,34 +121,34 @@ fn in_short(progress: &FleetProgress) -> String {
     parts.join("; ")
 }
 
-/// What a bar says. It may hold what the server said, such as a status that is new to us.
-fn message(text: &str) -> String {
+/// Escapes the message of a bar. It can contain server text, such as an unknown status.
+fn printable_message(text: &str) -> String {
     printable(text).into_owned()
 }
 
-/// A bar by a template, hidden where there is no terminal or something else is said there.
-fn bar(template: &'static str, verbosity: Verbosity) -> ProgressBar {
+/// Creates a bar from a template; hidden if there is no terminal or something else is written there.
+fn new_bar(template: &'static str, verbosity: Verbosity) -> ProgressBar {
     let shown = verbosity == Verbosity::Normal && stderr().is_terminal();
     let target = match shown {
         true => ProgressDrawTarget::stderr(),
         false => ProgressDrawTarget::hidden(),
     };
     let bar = ProgressBar::with_draw_target(None, target);
-    // The template is a constant; should it be wrong, the default shows as well.
+    // The template is constant. If it is invalid, the default is used.
     if let Ok(style) = ProgressStyle::with_template(template) {
         bar.set_style(style);
     }
     if shown {
         bar.enable_steady_tick(Duration::from_millis(120));
-        interrupt::progress_shown(true);
+        interrupt::set_progress_shown(true);
     }
     bar
 }
 
-impl Drop for Progress {
+impl Drop for RequestBar {
     fn drop(&mut self) {
         self.bar.finish_and_clear();
-        interrupt::progress_shown(false);
+        interrupt::set_progress_shown(false);
     }
 }
 
@@ -192,14 +194,17 @@ mod tests {
             ),
             (progress(5000, 2, seconds(0)), "5000 of 5000, 2 failed; 300 a minute"),
         ] {
-            assert_eq!(in_short(&progress), said);
-            // The bar stands before it.
+            assert_eq!(fleet_message(&progress), said);
+            // The bar precedes the text.
             assert!("⠋ ████████ ".chars().count() + said.len() <= 80, "{said}");
         }
     }
 
     #[test]
     fn what_the_server_said_does_not_steer_the_terminal() {
-        assert_eq!(message("status \u{1b}]0;x\u{7}\r\nagain"), "status \u{fffd}]0;x\u{fffd}  again");
+        assert_eq!(
+            printable_message("status \u{1b}]0;x\u{7}\r\nagain"),
+            "status \u{fffd}]0;x\u{fffd}  again"
+        );
     }
 }

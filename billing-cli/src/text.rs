@@ -1,8 +1,8 @@
-//! Text for people.
+//! Text helpers.
 
 pub(crate) use billing_core::values::printable;
 
-/// `1 row`, `2 rows`.
+/// Formats a count: `1 row`, `2 rows`.
 pub(crate) fn count(n: usize, one: &str, many: &str) -> String {
     format!("{n} {}", if n == 1 { one } else { many })
 }

@@ -124,7 +124,7 @@ pub use session::{Authorized, Credentials, Session};
 pub use statement::{Charge, Comparison, Line, Section, Statement, Total, Trend};
 pub use values::{
     Amount, BaseUrl, ContractId, ContractPeriodId, Date, DateRange, Environment, InvalidInput, InvoiceId,
-    OrgId, Period, PeriodIndex, Region, Secret, Timestamp,
+    OrgId, Period, PeriodIndex, Region, Secret, Timestamp, proxy,
 };
 
 /// The examples of this crate's README, as doc tests.

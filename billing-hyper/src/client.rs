@@ -1,4 +1,4 @@
-//! The client: what it offers, and in which two ways a machine can be run.
+//! The client, and the two ways to run a machine: as a future and as a stream.
 
 use std::fmt;
 use std::ops::ControlFlow;
@@ -22,11 +22,11 @@ use crate::session::LockedSession;
 use crate::transport::Transport;
 use crate::{BuildError, Builder, Fleet, Periods};
 
-/// A client with one session, which all its clones share.
+/// A client with one session, shared by all its clones.
 #[derive(Clone)]
 pub struct Client(Arc<ClientInner>);
 
-/// What a client is made of.
+/// The parts of a client.
 pub(crate) struct ClientInner {
     pub(crate) environment: Environment,
     pub(crate) policy: Policy,
@@ -37,46 +37,47 @@ pub(crate) struct ClientInner {
     pub(crate) next_seed: AtomicU64,
 }
 
-/// What a stream of [`Client::run_as_stream`] yields: progress before every wait, and one outcome at its end.
+/// An item of a stream of [`Client::run_as_stream`]: progress before every wait, and the result at the end.
 #[derive(Clone, Debug)]
 pub enum Update<T> {
-    /// Nothing is to be sent for a while.
+    /// The machine waits before its next request.
     Progress(Progress),
-    /// The end; the stream yields nothing after it.
+    /// The result; the stream ends after it.
     Done(Result<T, Error>),
 }
 
 impl Client {
-    /// A client with the defaults of [`Client::builder`].
+    /// Builds a client with the defaults of [`Client::builder`].
     ///
     /// # Errors
-    /// None today; the signature is that of [`Builder::build`].
+    /// Returns no error today; the signature matches [`Builder::build`].
     pub fn new(environment: Environment, credentials: Credentials) -> Result<Self, BuildError> {
         Self::builder(environment, credentials).build()
     }
 
-    /// Begins a client that is set up otherwise.
+    /// Returns a builder for a client with other settings.
     pub fn builder(environment: Environment, credentials: Credentials) -> Builder {
         Builder::new(environment, credentials)
     }
 
-    /// Where it sends its requests.
+    /// Returns the environment (the hosts) that the client sends requests to.
     pub fn environment(&self) -> &Environment {
         &self.0.environment
     }
 
-    /// How its own operations wait, repeat and give up.
+    /// Returns the policy of timeouts and retries for the client's own operations.
     pub fn policy(&self) -> &Policy {
         &self.0.policy
     }
 
-    /// The policy for one operation, as each of the client's own has one: with a seed that is drawn anew, so that those who
-    /// fail together do not all try again at the same moment.
+    /// Returns the client's policy with a new jitter seed, as each of the client's own operations uses it.
+    /// Different seeds keep operations that fail together from retrying at the same moment.
     pub fn policy_with_new_seed(&self) -> Policy {
         Policy { seed: self.0.next_seed.fetch_add(1, Ordering::Relaxed), ..self.0.policy.clone() }
     }
 
-    /// The billable usage of one's own organisation in a period. Ready when the report is complete.
+    /// Fetches the billable usage of the client's own organisation in a period. Polls until the report is
+    /// complete.
     ///
     /// # Errors
     /// See [`ErrorKind`](billing_core::ErrorKind).
@@ -84,7 +85,7 @@ impl Client {
         self.run(self.poll(BillableUsageCall::new(period))).await
     }
 
-    /// The same as a stream of its progress, with the report at its end.
+    /// Returns a stream of the progress of [`Client::usage_report`], with the report as its last item.
     pub fn usage_report_stream(
         &self,
         period: Period,
@@ -92,7 +93,8 @@ impl Client {
         self.run_as_stream(self.poll(BillableUsageCall::new(period)))
     }
 
-    /// What a trustor organisation committed to, used and owes; in the latest billing period if none is named.
+    /// Fetches the commitment, usage and charges of a trustor organisation, for the latest billing period
+    /// if `period` is `None`.
     ///
     /// # Errors
     /// See [`ErrorKind`](billing_core::ErrorKind).
@@ -104,10 +106,12 @@ impl Client {
         self.run(self.exchange(TrusteeOverviewCall::new(trustor).period_index(period))).await
     }
 
-    /// The billing periods of a trustor organisation, back in time, each fetched when it is polled for.
+    /// Returns a stream of the billing periods of a trustor organisation, newest first. Each period is
+    /// fetched when it is polled for.
     ///
-    /// An index that cannot be read is a finding like any other; an error, after which nothing comes, is what every index
-    /// would meet, such as a 404 for the first one: there is no such organisation.
+    /// A failure of a single index is a result like any other. A failure that would affect every index is
+    /// an `Err` and ends the sequence: for example a 404 for the first index, which means that the
+    /// organisation does not exist.
     pub fn history(&self, trustor: OrgId, reach: PeriodSelection) -> Periods {
         self.resume_history(History::new(
             trustor,
@@ -117,27 +121,28 @@ impl Client {
         ))
     }
 
-    /// The same for a walk that was begun elsewhere, and saved.
+    /// Continues a walk through the periods that was saved earlier, possibly by another process.
     pub fn resume_history(&self, history: History) -> Periods {
         Periods::new(self.clone(), history)
     }
 
-    /// A run over many organisations, paced by the quota.
+    /// Returns a run over many organisations, paced by the quota.
     pub fn fleet(&self, assignment: &FleetPlan) -> Fleet {
         Fleet::new(self.0.clone(), self.policy_with_new_seed(), assignment)
     }
 
-    /// The machine of one call with its retries: for [`Client::run`], or to be driven otherwise.
+    /// Returns the machine for one call with its retries. Pass it to [`Client::run`] or drive it yourself.
     pub fn exchange<C: Call>(&self, call: C) -> Exchange<C> {
         Exchange::new(call, self.environment().api().clone(), self.policy_with_new_seed())
     }
 
-    /// The machine that asks for a report until it is complete: for [`Client::run`], or to be saved and resumed.
+    /// Returns the machine that polls a report until it is complete. Pass it to [`Client::run`], or save
+    /// and resume it.
     pub fn poll<C: Call<Output: Report>>(&self, call: C) -> Poll<C> {
         Poll::new(call, self.environment().api().clone(), self.policy_with_new_seed())
     }
 
-    /// Runs a machine to its end, under this client's session.
+    /// Runs a machine to its result, using this client's session.
     ///
     /// # Errors
     /// See [`ErrorKind`](billing_core::ErrorKind).
@@ -145,7 +150,7 @@ impl Client {
         self.run_watched(machine, |_| ()).await
     }
 
-    /// The same; `watch` is told of everything as it happens.
+    /// Does the same and calls `watch` with every event.
     ///
     /// # Errors
     /// See [`ErrorKind`](billing_core::ErrorKind).
@@ -157,7 +162,7 @@ impl Client {
         self.drive(machine, &mut watch, &mut CollectBody).await
     }
 
-    /// Runs a machine whose requests are performed by `perform`.
+    /// Runs a machine to its result. `perform` performs each request.
     pub(crate) async fn drive<M: Machine>(
         &self,
         machine: M,
@@ -173,9 +178,9 @@ impl Client {
         }
     }
 
-    /// Runs a machine as a stream of its progress, with its outcome at the end.
+    /// Returns a stream of a machine's progress, with its result as the last item.
     ///
-    /// While the stream is not polled nothing goes on: a request that is out may run into its time limit.
+    /// Nothing advances while the stream is not polled, so a request in flight may time out.
     pub fn run_as_stream<M>(
         &self,
         machine: M,
@@ -218,12 +223,13 @@ impl fmt::Debug for Client {
     }
 }
 
-/// How far a stream has come between two of its items.
+/// The state of a stream between two items.
 enum WatchState<M: Machine> {
-    /// Not polled yet: the machine is not stepped before that, because a step can take the login upon itself.
+    /// Not polled yet. The machine takes no step before the first poll, because a step can claim the login
+    /// for this call.
     NotStarted(Arc<ClientInner>, M),
-    /// Its wait has been told of.
+    /// The progress of the current wait was already reported.
     WaitReported(Run<M>),
-    /// Its outcome has been told.
+    /// The result was already reported.
     Finished,
 }

@@ -1,26 +1,26 @@
-//! The clock: the only place that knows the time.
+//! The clock, the only source of time in this crate.
 
 use std::pin::Pin;
 use std::time::{Duration, Instant, SystemTime};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-/// What a client takes the time from and sleeps by. Another one than the default is for tests.
+/// A source of time that a client reads and sleeps by. Implement it in tests to control the time.
 ///
-/// Waiting for an answer, or for the login that another task performs, takes real time whatever the clock says.
+/// A wait for a reply, or for a login by another thread or task, takes real time with every clock.
 pub trait Clock: Send + Sync {
-    /// The time now. It must not go back.
+    /// Returns the current time. It must never go backwards.
     fn now(&self) -> DateTime<Utc>;
 
-    /// Is ready when [`Clock::now`] has reached `until`.
+    /// Returns a future that completes when [`Clock::now`] reaches `until`.
     fn sleep_until(&self, until: DateTime<Utc>) -> Sleep;
 }
 
-/// What [`Clock::sleep_until`] returns.
+/// The future that [`Clock::sleep_until`] returns.
 pub type Sleep = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// Wall time at its start plus monotonic time since, so that a clock that is set meanwhile neither stretches a wait nor
-/// skips one.
+/// The wall time at the start plus the monotonic time since then, so that setting the system clock neither
+/// lengthens nor skips a wait.
 pub(crate) struct SteadyClock {
     wall_start: DateTime<Utc>,
     started: Instant,
@@ -46,7 +46,7 @@ impl Clock for SteadyClock {
     }
 }
 
-/// The time from `now` to `until`; none if it is over.
+/// Returns the time from `now` to `until`, or zero if `until` has passed.
 pub(crate) fn time_until(now: DateTime<Utc>, until: DateTime<Utc>) -> Duration {
     (until - now).to_std().unwrap_or_default()
 }

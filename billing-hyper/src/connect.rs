@@ -1,28 +1,29 @@
-//! Connections: directly or by a proxy, with TLS or without.
+//! Connections, direct or through a proxy, with or without TLS.
 //!
 //! ```text
 //!   Connector (a bound on the time, errors by kind) ─► TLS to the target ─► Router ─┬─► TCP to the target
 //!                                                                                   ├─► proxy, CONNECT
-//!                                                                                   ├─► proxy, SOCKS 5
+//!                                                                                   ├─► proxy, SOCKS
 //!                                                                                   └─► proxy, which forwards plain http
 //! ```
 
 use std::error::Error;
 use std::io;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use billing_core::proxy::{Proxy, ProxyProtocol, ProxyRules};
 use billing_core::{TransportError, TransportErrorKind as Kind};
 use http::uri::Scheme;
 use http::{HeaderValue, Uri};
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder, MaybeHttpsStream};
 use hyper_util::client::legacy::connect::dns::{GaiResolver, Name};
-use hyper_util::client::legacy::connect::proxy::{SocksV5, Tunnel};
+use hyper_util::client::legacy::connect::proxy::{SocksV4, SocksV5, Tunnel};
 use hyper_util::client::legacy::connect::{Connected, Connection, HttpConnector};
-use hyper_util::client::proxy::matcher::{Intercept, Matcher};
 use hyper_util::rt::TokioIo;
 use rustls::ClientConfig;
 use tokio::net::TcpStream;
@@ -32,7 +33,7 @@ use tower_service::Service;
 type BoxError = Box<dyn Error + Send + Sync>;
 type BoxFuture<T, E> = Pin<Box<dyn Future<Output = Result<T, E>> + Send>>;
 
-/// Connects within its time, and says by kind what went wrong.
+/// A connector with a time limit, which classifies its errors by kind.
 #[derive(Clone)]
 pub(crate) struct Connector {
     tls: HttpsConnector<Router>,
@@ -83,31 +84,23 @@ impl Service<Uri> for Connector {
     }
 }
 
-/// Which proxy, if any, is for which address.
+/// The rules that select a proxy, if any, for an address.
 #[derive(Clone)]
-pub(crate) struct Proxies(Arc<Matcher>);
+pub(crate) struct Proxies(Arc<ProxyRules>);
 
 impl Proxies {
-    pub(crate) fn new(matcher: Matcher) -> Self {
-        Self(Arc::new(matcher))
+    pub(crate) fn new(rules: ProxyRules) -> Self {
+        Self(Arc::new(rules))
     }
 
-    /// No proxy for any address.
-    pub(crate) fn none() -> Self {
-        Self::new(Matcher::builder().build())
-    }
-
-    /// What a request for `target` itself has to say to a proxy that forwards it. (A tunnel is told when it is made.)
+    /// Returns the login that a request for `target` itself has to bring for a proxy that forwards it. (A tunnel's proxy
+    /// gets it when the tunnel is made.)
     pub(crate) fn authorization_to_forward(&self, target: &Uri) -> Option<HeaderValue> {
-        // What goes out under TLS is in a tunnel, if there is a proxy at all.
-        let plain = target.scheme() == Some(&Scheme::HTTP);
-        let proxy =
-            plain.then(|| self.0.intercept(target))?.filter(|proxy| is_forwarding_proxy(proxy, target))?;
-        proxy.basic_auth().cloned()
+        self.0.proxy_for(target).filter(|proxy| is_forwarding_proxy(proxy, target))?.authorization()
     }
 }
 
-/// Makes the way to a target, up to where TLS to the target begins.
+/// A connector that reaches a target directly or through a proxy, up to the point where TLS begins.
 #[derive(Clone)]
 struct Router {
     tcp: HttpConnector<SystemResolver>,
@@ -127,38 +120,42 @@ impl Service<Uri> for Router {
     fn call(&mut self, target: Uri) -> Self::Future {
         let Self { mut tcp, mut to_proxy, proxies } = self.clone();
         Box::pin(async move {
-            let Some(proxy) = proxies.0.intercept(&target) else {
+            let Some(proxy) = proxies.0.proxy_for(&target) else {
                 let io = MaybeHttpsStream::Http(tcp.call(target).await?);
                 return Ok(ProxyStream { io, is_forwarded: false });
             };
-            let forwards = is_forwarding_proxy(&proxy, &target);
-            let io = match (proxy.uri().scheme_str(), proxy.uri().clone()) {
-                (_, address) if forwards => to_proxy.call(address).await?,
-                (Some("http" | "https"), address) => {
+            let (forwards, address) = (is_forwarding_proxy(proxy, &target), proxy.address().clone());
+            let io = match proxy.protocol() {
+                ProxyProtocol::Http | ProxyProtocol::Https if forwards => to_proxy.call(address).await?,
+                ProxyProtocol::Http | ProxyProtocol::Https => {
                     let mut tunnel = Tunnel::new(address, to_proxy);
-                    if let Some(authorization) = proxy.basic_auth() {
-                        tunnel = tunnel.with_auth(authorization.clone());
+                    if let Some(authorization) = proxy.authorization() {
+                        tunnel = tunnel.with_auth(authorization);
                     }
                     tunnel.call(target).await?
                 }
-                (Some("socks5" | "socks5h"), address) => {
+                ProxyProtocol::Socks4 | ProxyProtocol::Socks4a => {
+                    let target = socks_target(&target, proxy.protocol()).await?;
+                    MaybeHttpsStream::Http(SocksV4::new(address, tcp).call(target).await?)
+                }
+                ProxyProtocol::Socks5 | ProxyProtocol::Socks5h => {
+                    let target = socks_target(&target, proxy.protocol()).await?;
                     let mut socks = SocksV5::new(address, tcp);
-                    if let Some((user, password)) = proxy.raw_auth() {
-                        socks = socks.with_auth(user.to_owned(), password.to_owned());
+                    if let Some((user, password)) = proxy.login() {
+                        socks = socks.with_auth(user.to_owned(), password.expose().to_owned());
                     }
                     MaybeHttpsStream::Http(socks.call(target).await?)
                 }
-                _ => return Err("the proxy speaks neither HTTP nor SOCKS 5".into()),
             };
             Ok(ProxyStream { io, is_forwarded: forwards })
         })
     }
 }
 
-/// The way to a target.
+/// A connection to a target, direct or through a proxy.
 pub(crate) struct ProxyStream {
     io: MaybeHttpsStream<TokioIo<TcpStream>>,
-    /// Whether a proxy reads the requests at its end, which have to name the target then.
+    /// Set if a proxy forwards the requests, which must then name the target in full.
     is_forwarded: bool,
 }
 
@@ -204,7 +201,8 @@ impl Write for ProxyStream {
     }
 }
 
-/// The system's resolver. Its failures come as I/O errors that look like any other, so they are marked.
+/// The system's resolver. It marks its failures with [`ResolveError`], because their I/O error kinds are
+/// not specific.
 #[derive(Clone)]
 struct SystemResolver(GaiResolver);
 
@@ -223,7 +221,7 @@ impl Service<Name> for SystemResolver {
     }
 }
 
-/// The system's resolver has no address for the host.
+/// An error of the system's resolver: it has no address for the host.
 #[derive(Debug)]
 struct ResolveError(io::Error);
 
@@ -235,7 +233,8 @@ impl std::fmt::Display for ResolveError {
 
 impl Error for ResolveError {}
 
-/// What an error before the head of a response means, by what is inside it; `otherwise` if that says nothing.
+/// Classifies an error that occurred before the head of the response, by the errors inside it. Returns
+/// `otherwise` if none of them is known.
 pub(crate) fn classify(error: &(dyn Error + 'static), otherwise: Kind) -> Kind {
     let mut kind = otherwise;
     let mut next = Some(error);
@@ -249,16 +248,37 @@ pub(crate) fn classify(error: &(dyn Error + 'static), otherwise: Kind) -> Kind {
         next = error.source();
         if let Some(error) = error.downcast_ref::<io::Error>() {
             kind = Kind::from_io_error_kind(error.kind()).unwrap_or(kind);
-            // Its `source` would step over what it holds.
+            // `io::Error::source` would skip the inner error.
             next = error.get_ref().map(|inner| inner as &(dyn Error + 'static));
         }
     }
     kind
 }
 
-/// Whether `proxy` reads requests for `target`, instead of passing bytes on unread.
-fn is_forwarding_proxy(proxy: &Intercept, target: &Uri) -> bool {
-    let proxy_scheme = proxy.uri().scheme();
+/// Returns true if `proxy` forwards requests for `target` instead of tunnelling bytes.
+fn is_forwarding_proxy(proxy: &Proxy, target: &Uri) -> bool {
     target.scheme() == Some(&Scheme::HTTP)
-        && (proxy_scheme == Some(&Scheme::HTTP) || proxy_scheme == Some(&Scheme::HTTPS))
+        && matches!(proxy.protocol(), ProxyProtocol::Http | ProxyProtocol::Https)
+}
+
+/// Returns the target as a SOCKS proxy is told of it: with its port, and with the host's address in place of its name where
+/// the protocol leaves the look-up to the client.
+async fn socks_target(target: &Uri, protocol: ProxyProtocol) -> Result<Uri, BoxError> {
+    let host = target.host().unwrap_or_default();
+    let default = if target.scheme() == Some(&Scheme::HTTP) { 80 } else { 443 };
+    let port = target.port_u16().unwrap_or(default);
+    let is_address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>().is_ok();
+    let looked_up = matches!(protocol, ProxyProtocol::Socks4 | ProxyProtocol::Socks5) && !is_address;
+    let authority = match looked_up {
+        true => {
+            let found = SystemResolver(GaiResolver::new()).call(host.parse::<Name>()?).await?;
+            let usable = |address: &SocketAddr| protocol == ProxyProtocol::Socks5 || address.is_ipv4();
+            let address = found.into_iter().find(usable).ok_or_else(|| {
+                ResolveError(io::Error::other("the host has no address that the proxy's protocol can name"))
+            })?;
+            SocketAddr::new(address.ip(), port).to_string()
+        }
+        false => format!("{host}:{port}"),
+    };
+    Ok(Uri::builder().scheme(Scheme::HTTPS).authority(authority).path_and_query("/").build()?)
 }

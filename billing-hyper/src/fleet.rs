@@ -1,4 +1,4 @@
-//! Many organisations, side by side.
+//! A run over many organisations, with concurrent requests.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -42,7 +42,7 @@ use crate::session::LockedSession;
 /// }
 /// ```
 ///
-/// How a run that was killed goes on where it was, the [`journal`](billing_core::fleet::journal) says.
+/// The [`journal`](billing_core::fleet::journal) module shows how to continue a run that was killed.
 #[must_use = "it does nothing unless it is run"]
 pub struct Fleet {
     parts: Arc<ClientInner>,
@@ -50,7 +50,7 @@ pub struct Fleet {
 }
 
 impl Fleet {
-    /// So many requests out at a time are the default.
+    /// The default number of requests in flight.
     pub const AT_ONCE: usize = fleet::Fleet::<LockedSession>::DEFAULT_IN_FLIGHT;
 
     pub(crate) fn new(parts: Arc<ClientInner>, policy: Policy, plan: &FleetPlan) -> Self {
@@ -58,26 +58,27 @@ impl Fleet {
         Self { parts, fleet }
     }
 
-    /// With so many requests out at a time, at least one.
+    /// Sets the number of requests in flight, at least one.
     pub fn at_once(self, requests: usize) -> Self {
         Self { fleet: self.fleet.max_in_flight(requests), ..self }
     }
 
-    /// Takes in what is known already, a finding of a journal: it is not asked for again.
+    /// Adds a result from a journal, so that its period is not requested again.
     pub fn restore(&mut self, finding: &PeriodResult) {
         self.fleet.restore(finding);
     }
 
-    /// Runs it: a stream of each finding as it comes, and of the progress before each wait of all. It ends when all is found,
-    /// or with an error when something concerns every organisation; what goes wrong with one is among the findings.
+    /// Returns a stream of each result, and of the progress before each wait in which no request is in
+    /// flight. It ends when every organisation is done, or with an error that concerns every organisation.
+    /// A failure of a single organisation is one of the results.
     ///
-    /// While the stream is not polled nothing goes on: a request that is out may run into its time limit. Dropping it, at any
-    /// point, ends the run and all its requests.
+    /// Nothing advances while the stream is not polled, so a request in flight may time out. Dropping the
+    /// stream, at any point, ends the run and all its requests.
     pub fn run(self) -> impl Stream<Item = Result<FleetUpdate, Aborted>> + Send + 'static {
         self.run_watched(|_| ())
     }
 
-    /// The same; `watch` is told of requests and replies.
+    /// Does the same and calls `watch` with each request and each reply.
     pub fn run_watched(
         self,
         watch: impl FnMut(Event<'_>) + Send + 'static,
@@ -97,17 +98,17 @@ impl Fleet {
     }
 }
 
-/// A run, between two of its items.
+/// The state of a run between two items of its stream.
 struct FleetRun<W> {
     parts: Arc<ClientInner>,
     fleet: fleet::Fleet<LockedSession>,
     in_flight: FuturesUnordered<ReplyFuture>,
-    /// Whether the wait that comes next has been told of.
+    /// Set if the progress of the next wait was already reported.
     wait_reported: bool,
     watch: W,
 }
 
-/// One exchange on its way.
+/// A future of a request in flight.
 type ReplyFuture = Pin<Box<dyn Future<Output = CompletedRequest> + Send>>;
 
 struct CompletedRequest {

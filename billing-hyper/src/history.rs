@@ -1,4 +1,4 @@
-//! The billing periods of an organisation, one after the other.
+//! The billing periods of an organisation, in sequence.
 
 use std::fmt;
 use std::pin::Pin;
@@ -11,10 +11,11 @@ use futures_core::Stream;
 use crate::Client;
 use crate::turns::StepStream;
 
-/// The billing periods of an organisation, as a stream, each asked for when it is polled for; see [`Client::history`].
+/// A stream of the billing periods of an organisation, each fetched when it is polled for; see
+/// [`Client::history`].
 ///
-/// Whoever wants to go on later saves [`Periods::rest`], and gives it to [`Client::resume_history`]. An error ends it; the rest is then
-/// the period that failed and what comes after.
+/// To continue later, save [`Periods::rest`] and pass it to [`Client::resume_history`]. An error ends the
+/// sequence; the rest then begins with the period that failed.
 #[must_use = "nothing is fetched before it is polled"]
 pub struct Periods(StepStream<History, HistoryStep>);
 
@@ -23,7 +24,7 @@ impl Periods {
         Self(StepStream::new(client, history))
     }
 
-    /// The machine for what has not been read yet; `None` at the end of the walk.
+    /// Returns the machine for the periods that were not read yet, or `None` at the end of the walk.
     pub fn rest(&self) -> Option<&History> {
         self.0.rest()
     }

@@ -1,14 +1,14 @@
 //! An async client of the Genesys Cloud Billing API, for [`tokio`].
 //!
-//! All knowledge of the API is in [`billing_core`], which does no I/O. This crate is the I/O: it performs the requests
-//! that the core's machines ask for with [`hyper`], waits where they want to wait, and keeps the session (the login and
-//! the quota) that all calls of a client share. It decides nothing: when to retry, to poll, to log in or to give up is
-//! the core's business, and the same in every driver.
+//! The API's rules are in [`billing_core`], which does no I/O. This crate adds the I/O: it performs the
+//! core's requests with [`hyper`], sleeps when the core asks for a wait, and stores the session (the login
+//! and the quota) that all calls of a client share. The core alone decides when to retry, poll, log in or
+//! give up, so every driver behaves the same.
 //!
 //! ```text
 //!   Client::usage_report ─► Poll ─┐                               ┌─► Transport (hyper): one request, one reply
 //!   Client::run ─► any Machine ───┴─► Authorized ─► Run (a loop) ─┼─► Clock: sleeps
-//!                                        └── Session (shared) ◄───┴─► watch: somebody else's login has ended
+//!                                        └── Session (shared) ◄───┴─► watch: another call's login ended
 //! ```
 //!
 //! ```no_run
@@ -33,16 +33,18 @@
 //!
 //! # Tasks
 //!
-//! * A [`Client`] is `Send`, `Sync` and cheap to clone. All clones share one login, one quota and one pool of connections.
-//!   It is to be used within one tokio runtime, which needs its time and I/O drivers.
+//! * A [`Client`] is `Send`, `Sync` and cheap to clone. All clones share one login, one quota and one
+//!   connection pool. Use a client within one tokio runtime that has its time and I/O drivers enabled.
 //! * The futures and streams are `Send`. They do nothing until they are polled.
-//! * **Dropping one, at any point, loses that call and nothing else.** Its request, if one is out, is abandoned with its
-//!   connection (or its stream, under HTTP/2). If it was logging in, one of those who wait for the login takes it over.
-//! * However many tasks call, one of them logs in and the others wait for it.
+//! * **Dropping a future or stream cancels its own call and nothing else.** A request in flight is
+//!   abandoned with its connection (under HTTP/2, with its stream). If the dropped call was logging in, one
+//!   of the calls that wait for the login takes it over.
+//! * If several tasks need a login, one of them logs in and the others wait for it.
 //! * No lock is held across an await.
 //! * `hyper` runs each connection in a task of its own, which ends with the connection.
-//! * An attempt ends within [`Request::timeout`](billing_core::Request::timeout), even where the server sends its body
-//!   byte by byte. A call ends, in all, by the deadline that its [`Policy`](billing_core::Policy) sets.
+//! * An attempt ends within [`Request::timeout`](billing_core::Request::timeout), even if the server sends
+//!   its body byte by byte. A call ends, with all its attempts, by the deadline that its
+//!   [`Policy`](billing_core::Policy) sets.
 
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -68,7 +70,7 @@ pub use fleet::Fleet;
 pub use history::Periods;
 pub use listing::{Entities, Listing};
 
-/// The examples of this crate's README, as doc tests.
+/// The examples of this crate's README, compiled as doc tests.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 mod readme {}

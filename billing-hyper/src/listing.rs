@@ -1,4 +1,4 @@
-//! Lists, fetched page by page as they are read.
+//! Lists, fetched page by page on demand.
 
 use std::fmt;
 use std::pin::Pin;
@@ -13,10 +13,11 @@ use futures_core::Stream;
 use crate::Client;
 use crate::turns::StepStream;
 
-/// A list, as a stream of its pages, each of which is fetched when it is asked for; from [`Client::list`] and its like.
+/// A stream of the pages of a list, each fetched when it is polled for; created by [`Client::list`] and the
+/// methods for each list.
 ///
-/// Whoever has enough drops it. Whoever wants to go on later saves [`Listing::rest`], and gives it to [`Client::resume`]. An
-/// error ends it; the rest is then the page that failed and what comes after.
+/// To stop early, drop it. To continue later, save [`Listing::rest`] and pass it to [`Client::resume`]. An
+/// error ends the sequence; the rest then begins with the page that failed.
 ///
 /// ```no_run
 /// # async fn newest(client: billing_hyper::Client) -> Result<(), Box<dyn std::error::Error>> {
@@ -40,12 +41,12 @@ impl<C: Call<Output: Page> + Clone> Listing<C> {
         Self(StepStream::new(client, pages))
     }
 
-    /// What has not been read yet; `None` at the end of the list.
+    /// Returns the machine for the pages that were not read yet, or `None` at the end of the list.
     pub fn rest(&self) -> Option<&Pages<C>> {
         self.0.rest()
     }
 
-    /// What is on the pages, one by one.
+    /// Returns the entries of all pages, one by one.
     pub fn entities(self) -> Entities<C> {
         Entities { listing: self, page: Vec::new().into_iter() }
     }
@@ -68,7 +69,7 @@ impl<C: Call> fmt::Debug for Listing<C> {
     }
 }
 
-/// What is on the pages of a list, one by one; from [`Listing::entities`].
+/// The entries of all pages of a list, one by one; created by [`Listing::entities`].
 #[must_use = "nothing is fetched before it is polled"]
 pub struct Entities<C: Call<Output: Page>> {
     listing: Listing<C>,
@@ -76,7 +77,8 @@ pub struct Entities<C: Call<Output: Page>> {
 }
 
 impl<C: Call<Output: Page> + Clone> Entities<C> {
-    /// The pages that have not been fetched yet. What is left of the page that is being read is not among them.
+    /// Returns the machine for the pages that were not fetched yet. The unread entries of the current page
+    /// are not part of it.
     pub fn rest(&self) -> Option<&Pages<C>> {
         self.listing.rest()
     }

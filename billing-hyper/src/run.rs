@@ -1,4 +1,4 @@
-//! A machine on its way, and the loop that drives it, turn by turn.
+//! A running machine, and the loop that drives it step by step.
 
 use std::io;
 use std::ops::ControlFlow;
@@ -14,7 +14,7 @@ use crate::clock::time_until;
 use crate::session::LockedSession;
 use crate::transport::Transport;
 
-/// What is done to get the reply to a request.
+/// A way to perform a request.
 pub(crate) trait Perform {
     fn perform(
         &mut self,
@@ -24,7 +24,7 @@ pub(crate) trait Perform {
     ) -> impl Future<Output = Reply> + Send;
 }
 
-/// Each body becomes a part of its reply.
+/// Collects each body in memory, as part of its reply.
 pub(crate) struct CollectBody;
 
 impl Perform for CollectBody {
@@ -33,7 +33,8 @@ impl Perform for CollectBody {
     }
 }
 
-/// The same, but a document goes into what this opens.
+/// Writes the body of a document to the sink that the function opens, and collects all other bodies in
+/// memory.
 pub(crate) struct StreamBody<O>(pub(crate) O);
 
 impl<O, F, W> Perform for StreamBody<O>
@@ -47,12 +48,12 @@ where
     }
 }
 
-/// A machine under a client's session, with what it wants next.
+/// A machine that runs in a client's session, with its next step.
 pub(crate) struct Run<M: Machine> {
     parts: Arc<ClientInner>,
     step: Step<Authorized<M, LockedSession>>,
-    /// The session's revision from before the step: if it has changed by the time that we wait for a login, the login
-    /// that the step saw is over, and there is nothing to wait for.
+    /// The session's revision, read before the step. If it has changed when this call starts to wait for
+    /// another call's login, that login has already ended, and `wait_past` returns at once.
     seen: u64,
 }
 
@@ -63,7 +64,7 @@ impl<M: Machine> Run<M> {
         Self { parts, step, seen }
     }
 
-    /// What it waits for, if a wait is what comes next.
+    /// Returns the progress if the next step is a wait.
     pub(crate) fn waits(&self) -> Option<Progress> {
         match &self.step {
             Step::Wait(_, machine) => Some(machine.progress()),
@@ -71,7 +72,8 @@ impl<M: Machine> Run<M> {
         }
     }
 
-    /// Does what the machine wants next. Dropped meanwhile, it drops the machine, whose guards tell the session.
+    /// Performs the machine's next step. Dropping this future drops the machine, whose guards release its
+    /// place in the session.
     pub(crate) async fn advance(
         self,
         watch: &mut impl FnMut(Event<'_>),

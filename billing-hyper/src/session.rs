@@ -1,4 +1,4 @@
-//! The session behind its lock.
+//! The session and its lock.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -8,13 +8,13 @@ use billing_core::session::SharedSession;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-/// The session that all clones of a client share, and those who wait for its login.
+/// The session that all clones of a client share, with a notification for calls that wait for its login.
 #[derive(Clone)]
 pub(crate) struct LockedSession(Arc<Inner>);
 
 struct Inner {
     session: Mutex<Session>,
-    /// The session's revision, for those who wait; changed under the lock.
+    /// The session's revision, for calls that wait for it to change. It is changed while the lock is held.
     revision: watch::Sender<u64>,
 }
 
@@ -29,14 +29,16 @@ impl LockedSession {
         *self.0.revision.borrow()
     }
 
-    /// Waits until the revision is no longer `seen`, which it may be already.
+    /// Waits until the revision differs from `seen`, for at most `at_most`. Returns at once if it already
+    /// differs.
     pub(crate) async fn wait_past(&self, seen: u64, at_most: Duration) {
         let mut revision = self.0.revision.subscribe();
         let changed = revision.wait_for(|revision| *revision != seen);
         drop(timeout(at_most, changed).await);
     }
 
-    /// A thread that panicked under the lock did so between two changes, not in one: see [`SharedSession`].
+    /// Locks the session and ignores poisoning: each change is atomic for a panic, so a panic leaves the
+    /// session consistent; see [`SharedSession`].
     fn lock(&self) -> MutexGuard<'_, Session> {
         self.0.session.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -1,4 +1,4 @@
-//! A machine whose every run gives a part and the machine for the rest, run as the parts are asked for.
+//! A stream of the parts of a machine whose every run returns one part and the machine for the rest.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -7,7 +7,7 @@ use billing_core::{Error, Machine};
 
 use crate::Client;
 
-/// What a stream of such parts consists of.
+/// The state of a stream of parts.
 pub(crate) struct StepStream<M, O> {
     pub(crate) client: Client,
     rest: Option<M>,
@@ -22,12 +22,13 @@ impl<M: Machine> StepStream<M, M::Output> {
         Self { client, rest: Some(machine), pending: None, failed: false }
     }
 
-    /// The machine for what has not been read yet, the part that failed included; `None` at the end.
+    /// Returns the machine for the parts that were not read yet, including a part that failed; `None` at
+    /// the end.
     pub(crate) fn rest(&self) -> Option<&M> {
         self.rest.as_ref()
     }
 
-    /// Goes on to the next part, which `split` parts from the rest.
+    /// Runs the machine for the next part. `split` separates the part from the rest.
     pub(crate) fn poll_next<T>(
         &mut self,
         cx: &mut Context<'_>,
@@ -60,5 +61,5 @@ impl<M: Machine> StepStream<M, M::Output> {
     }
 }
 
-/// What is pinned is in a box of its own.
+/// `Unpin` is sound: the only pinned future is in a box of its own.
 impl<M, O> Unpin for StepStream<M, O> {}

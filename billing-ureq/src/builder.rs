@@ -1,4 +1,4 @@
-//! How a client is set up.
+//! The builder of a client.
 
 use std::collections::hash_map::RandomState;
 use std::fmt;
@@ -6,11 +6,11 @@ use std::hash::{BuildHasher, Hasher};
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
+use billing_core::proxy::{InvalidProxy, Proxy, ProxyRules};
 use billing_core::session::Pacing;
 use billing_core::{Credentials, Environment, Policy, Session};
 use rustls::RootCertStore;
 use rustls::pki_types::{CertificateDer, pem::PemObject};
-use ureq::Proxy;
 
 use crate::client::{Client, ClientInner};
 use crate::clock::{Clock, SteadyClock};
@@ -18,7 +18,7 @@ use crate::session::LockedSession;
 use crate::tls::Roots;
 use crate::transport::Transport;
 
-/// Sets a [`Client`] up; from [`Client::builder`].
+/// Configures and builds a [`Client`]; created by [`Client::builder`].
 #[must_use = "a builder does nothing until it builds"]
 pub struct Builder {
     environment: Environment,
@@ -32,21 +32,21 @@ pub struct Builder {
     seed: Option<u64>,
 }
 
-/// Whose certificates are trusted.
+/// The certificate authorities that the client trusts.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub enum TlsRoots {
-    /// Mozilla's roots, as they were when this program was built.
+    /// Mozilla's root certificates, as compiled into this program.
     #[default]
     Bundled,
-    /// The operating system's trust store, which is where a company's own roots usually are. It is read when it is needed:
-    /// with the first connection under TLS, or never.
+    /// The operating system's trust store, which usually holds a company's own root certificates. It is
+    /// read at the first TLS connection.
     ///
-    /// On Unix systems other than Apple's and Android, the variables `SSL_CERT_FILE` (one file) and `SSL_CERT_DIR`
-    /// (directories, with colons between them) of the process environment name other places. As soon as one of them is
-    /// set, what they name is trusted and nothing else.
+    /// On Unix systems other than Apple's and Android, the environment variables `SSL_CERT_FILE` (one file)
+    /// and `SSL_CERT_DIR` (directories, separated by colons) name other locations. If either is set, only
+    /// the certificates at those locations are trusted.
     Platform,
-    /// These certificates and no others, in PEM form.
+    /// These certificates only, in PEM format.
     Pem(Vec<u8>),
 }
 
@@ -54,6 +54,19 @@ enum ProxyChoice {
     Environment,
     None,
     Url(String),
+}
+
+impl ProxyChoice {
+    fn rules(self) -> Result<ProxyRules, InvalidProxy> {
+        match self {
+            // Text that is not Unicode is passed on, to be refused with the name of its variable.
+            Self::Environment => ProxyRules::from_variables(|name| {
+                std::env::var_os(name).map(|value| value.to_string_lossy().into_owned())
+            }),
+            Self::None => Ok(ProxyRules::default()),
+            Self::Url(url) => url.parse::<Proxy>().map(ProxyRules::from),
+        }
+    }
 }
 
 impl Builder {
@@ -71,74 +84,72 @@ impl Builder {
         }
     }
 
-    /// How the client's own operations wait, repeat and give up. Its seed is replaced, for each operation anew.
+    /// Sets the policy of timeouts and retries for the client's own operations. Each operation replaces the
+    /// policy's seed with a new one.
     pub fn policy(self, policy: Policy) -> Self {
         Self { policy, ..self }
     }
 
-    /// How requests are spaced while the server announces no quota.
+    /// Sets the spacing of requests for the time when the server announces no quota.
     pub fn pacing(self, pacing: Pacing) -> Self {
         Self { pacing, ..self }
     }
 
-    /// How long connecting may take: looking the host up, the TLS handshake and a proxy's part included. 10 s. The bound of
-    /// the whole attempt holds beside it.
+    /// Sets the time limit for connecting: DNS lookup, proxy negotiation and TLS handshake together. The
+    /// default is 10 s. The time limit of the whole attempt applies as well.
     pub fn connect_timeout(self, connect_timeout: Duration) -> Self {
         Self { connect_timeout, ..self }
     }
 
-    /// Whose certificates are trusted.
+    /// The certificate authorities that the client trusts.
     pub fn roots(self, roots: TlsRoots) -> Self {
         Self { roots, ..self }
     }
 
-    /// Sends everything through the proxy at `url`, such as `http://user:password@proxy.example.com:3128`: http, https or
-    /// a SOCKS one. Without this, `ALL_PROXY`, `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY` in the process environment are
-    /// read as `ureq` reads them: the first of them that is set is used for every address.
+    /// Sends all requests through the proxy at `url`, such as `http://user:password@proxy.example.com:3128`: http, https or
+    /// SOCKS (`socks4`, `socks4a`, `socks5`, `socks5h`). Without this, `https_proxy`, `http_proxy`, `all_proxy` and
+    /// `no_proxy` in the process environment are read as curl reads them: see [`billing_core::proxy`].
     ///
-    /// Plain http to a loopback address goes through no proxy, whoever names one: it is let through only because it stays on
-    /// this machine.
+    /// Plain http to a loopback address never uses a proxy: it is permitted only because it stays on this
+    /// machine.
     pub fn proxy(self, url: impl Into<String>) -> Self {
         Self { proxy: ProxyChoice::Url(url.into()), ..self }
     }
 
-    /// Uses no proxy, whatever the process environment says.
+    /// Uses no proxy and ignores the proxy variables of the process environment.
     pub fn no_proxy(self) -> Self {
         Self { proxy: ProxyChoice::None, ..self }
     }
 
-    /// Takes the time from another clock.
+    /// Replaces the clock that the client reads the time from and sleeps by.
     pub fn clock(self, clock: impl Clock + 'static) -> Self {
         Self { clock: Box::new(clock), ..self }
     }
 
-    /// Draws all jitter from `seed`, so that a run can be repeated. Without this it is drawn at random.
+    /// Draws all jitter from `seed`, so that a run can be reproduced. Without this call the seed is random.
     pub fn seed(self, seed: u64) -> Self {
         Self { seed: Some(seed), ..self }
     }
 
-    /// The client. Nothing is sent yet.
+    /// Builds the client. This sends no request.
     ///
     /// # Errors
-    /// When the roots or the address of the proxy cannot be read.
+    /// Returns an error if the root certificates cannot be read, or if the proxy address, also one from the process environment,
+    /// is invalid.
     pub fn build(self) -> Result<Client, BuildError> {
         let roots = match self.roots {
             TlsRoots::Bundled => Roots::Bundled,
             TlsRoots::Platform => Roots::Platform,
             TlsRoots::Pem(pem) => Roots::These(read_pem(&pem)?),
         };
-        let proxy = match self.proxy {
-            ProxyChoice::Environment => Proxy::try_from_env(),
-            ProxyChoice::None => None,
-            ProxyChoice::Url(url) => Some(Proxy::new(&url).map_err(|_| BuildError::Proxy)?),
-        };
+        let proxies = self.proxy.rules()?;
         let seed = self.seed.unwrap_or_else(|| RandomState::new().build_hasher().finish());
         let session = Session::with_pacing(self.environment.clone(), self.credentials, self.pacing, seed);
         Ok(Client::from_parts(ClientInner {
             environment: self.environment,
             policy: self.policy,
             session: LockedSession::new(session),
-            transport: Transport::new(self.connect_timeout, roots, proxy),
+            transport: Transport::new(self.connect_timeout, roots, proxies),
             clock: self.clock,
             next_seed: AtomicU64::new(seed.wrapping_add(1)),
         }))
@@ -154,28 +165,32 @@ impl fmt::Debug for Builder {
     }
 }
 
-/// Why a client cannot be set up as asked.
+/// An error of [`Builder::build`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum BuildError {
-    /// The roots to trust cannot be read, and why.
+    /// The root certificates cannot be read; holds the reason.
     Roots(String),
-    /// The address of the proxy is none. It is not repeated here, because it may hold a password.
-    Proxy,
+    /// The proxy address is invalid; holds the reason, without the address, which may contain a password.
+    Proxy(InvalidProxy),
 }
 
 impl fmt::Display for BuildError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Roots(why) => write!(f, "the certificates to trust cannot be read: {why}"),
-            Self::Proxy => {
-                f.write_str("the address of the proxy is not one, write it as http://proxy.example.com:3128")
-            }
+            Self::Roots(why) => write!(f, "the root certificates cannot be read: {why}"),
+            Self::Proxy(why) => why.fmt(f),
         }
     }
 }
 
 impl std::error::Error for BuildError {}
+
+impl From<InvalidProxy> for BuildError {
+    fn from(why: InvalidProxy) -> Self {
+        Self::Proxy(why)
+    }
+}
 
 fn read_pem(pem: &[u8]) -> Result<RootCertStore, BuildError> {
     let unreadable = |e: &dyn fmt::Display| BuildError::Roots(e.to_string());
@@ -185,7 +200,7 @@ fn read_pem(pem: &[u8]) -> Result<RootCertStore, BuildError> {
         roots.add(certificate).map_err(|e| unreadable(&e))?;
     }
     if roots.is_empty() {
-        return Err(unreadable(&"there is no certificate in the PEM text"));
+        return Err(unreadable(&"the PEM text contains no certificate"));
     }
     Ok(roots)
 }

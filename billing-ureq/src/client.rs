@@ -20,11 +20,11 @@ use crate::session::LockedSession;
 use crate::transport::Transport;
 use crate::{BuildError, Builder, Fleet, Periods};
 
-/// A client with one session, which all its clones share.
+/// A client with one session, shared by all its clones.
 #[derive(Clone)]
 pub struct Client(Arc<ClientInner>);
 
-/// What a client is made of.
+/// The parts of a client.
 pub(crate) struct ClientInner {
     pub(crate) environment: Environment,
     pub(crate) policy: Policy,
@@ -36,36 +36,37 @@ pub(crate) struct ClientInner {
 }
 
 impl Client {
-    /// A client with the defaults of [`Client::builder`].
+    /// Builds a client with the defaults of [`Client::builder`].
     ///
     /// # Errors
-    /// None today; the signature is that of [`Builder::build`].
+    /// Returns no error today; the signature matches [`Builder::build`].
     pub fn new(environment: Environment, credentials: Credentials) -> Result<Self, BuildError> {
         Self::builder(environment, credentials).build()
     }
 
-    /// Begins a client that is set up otherwise.
+    /// Returns a builder for a client with other settings.
     pub fn builder(environment: Environment, credentials: Credentials) -> Builder {
         Builder::new(environment, credentials)
     }
 
-    /// Where it sends its requests.
+    /// Returns the environment (the hosts) that the client sends requests to.
     pub fn environment(&self) -> &Environment {
         &self.0.environment
     }
 
-    /// How its own operations wait, repeat and give up.
+    /// Returns the policy of timeouts and retries for the client's own operations.
     pub fn policy(&self) -> &Policy {
         &self.0.policy
     }
 
-    /// The policy for one operation, as each of the client's own has one: with a seed that is drawn anew, so that those who
-    /// fail together do not all try again at the same moment.
+    /// Returns the client's policy with a new jitter seed, as each of the client's own operations uses it.
+    /// Different seeds keep operations that fail together from retrying at the same moment.
     pub fn policy_with_new_seed(&self) -> Policy {
         Policy { seed: self.0.next_seed.fetch_add(1, Ordering::Relaxed), ..self.0.policy.clone() }
     }
 
-    /// The billable usage of one's own organisation in a period. Returns when the report is complete.
+    /// Fetches the billable usage of the client's own organisation in a period. Polls until the report is
+    /// complete.
     ///
     /// # Errors
     /// See [`ErrorKind`](billing_core::ErrorKind).
@@ -73,7 +74,7 @@ impl Client {
         self.run(self.poll(BillableUsageCall::new(period)))
     }
 
-    /// The same; `on_progress` is called before every wait.
+    /// Fetches the report like [`Client::usage_report`] and calls `on_progress` before every wait.
     ///
     /// # Errors
     /// See [`ErrorKind`](billing_core::ErrorKind).
@@ -89,7 +90,8 @@ impl Client {
         })
     }
 
-    /// What a trustor organisation committed to, used and owes; in the latest billing period if none is named.
+    /// Fetches the commitment, usage and charges of a trustor organisation, for the latest billing period
+    /// if `period` is `None`.
     ///
     /// # Errors
     /// See [`ErrorKind`](billing_core::ErrorKind).
@@ -101,10 +103,12 @@ impl Client {
         self.run(self.exchange(TrusteeOverviewCall::new(trustor).period_index(period)))
     }
 
-    /// The billing periods of a trustor organisation, back in time, each fetched when it is read.
+    /// Returns an iterator over the billing periods of a trustor organisation, newest first. Each period is
+    /// fetched when it is read.
     ///
-    /// An index that cannot be read is a finding like any other; an error, after which nothing comes, is what every index
-    /// would meet, such as a 404 for the first one: there is no such organisation.
+    /// A failure of a single index is a result like any other. A failure that would affect every index is
+    /// an `Err` and ends the sequence: for example a 404 for the first index, which means that the
+    /// organisation does not exist.
     pub fn history(&self, trustor: OrgId, reach: PeriodSelection) -> Periods {
         self.resume_history(History::new(
             trustor,
@@ -114,27 +118,28 @@ impl Client {
         ))
     }
 
-    /// The same for a walk that was begun elsewhere, and saved.
+    /// Continues a walk through the periods that was saved earlier, possibly by another process.
     pub fn resume_history(&self, history: History) -> Periods {
         Periods::new(self.clone(), history)
     }
 
-    /// A run over many organisations, paced by the quota.
+    /// Returns a run over many organisations, paced by the quota.
     pub fn fleet(&self, assignment: &FleetPlan) -> Fleet {
         Fleet::new(self.clone(), assignment)
     }
 
-    /// The machine of one call with its retries: for [`Client::run`], or to be driven otherwise.
+    /// Returns the machine for one call with its retries. Pass it to [`Client::run`] or drive it yourself.
     pub fn exchange<C: Call>(&self, call: C) -> Exchange<C> {
         Exchange::new(call, self.environment().api().clone(), self.policy_with_new_seed())
     }
 
-    /// The machine that asks for a report until it is complete: for [`Client::run`], or to be saved and resumed.
+    /// Returns the machine that polls a report until it is complete. Pass it to [`Client::run`], or save
+    /// and resume it.
     pub fn poll<C: Call<Output: Report>>(&self, call: C) -> Poll<C> {
         Poll::new(call, self.environment().api().clone(), self.policy_with_new_seed())
     }
 
-    /// Runs a machine to its end, under this client's session.
+    /// Runs a machine to its result, using this client's session.
     ///
     /// # Errors
     /// See [`ErrorKind`](billing_core::ErrorKind).
@@ -142,7 +147,7 @@ impl Client {
         self.run_watched(machine, |_| ())
     }
 
-    /// The same; `watch` is told of everything as it happens.
+    /// Does the same and calls `watch` with every event.
     ///
     /// # Errors
     /// See [`ErrorKind`](billing_core::ErrorKind).
@@ -154,7 +159,7 @@ impl Client {
         self.drive(machine, watch, Transport::perform)
     }
 
-    /// The loop that drives the core's machines. Requests are performed by `perform`.
+    /// Drives a machine to its result. `perform` performs each request.
     pub(crate) fn drive<M: Machine>(
         &self,
         machine: M,
@@ -162,8 +167,9 @@ impl Client {
         mut perform: impl FnMut(&Transport, &Request, DateTime<Utc>) -> Reply,
     ) -> Result<M::Output, Error> {
         let ClientInner { session, transport, clock, .. } = &*self.0;
-        // The revision from before each step: if it has changed by the time that we wait for a login, the login that the
-        // step saw is over, and there is nothing to wait for.
+        // Read the revision before each step. If it has changed when this call starts to wait for another
+        // call's login, that login has already ended, and `wait_past` returns at once instead of missing
+        // the notification.
         let mut seen = session.revision();
         let mut step = Authorized::new(machine, session.clone()).step(clock.now());
         loop {

@@ -1,23 +1,23 @@
-//! The clock: the only place that knows the time.
+//! The clock, the only source of time in this crate.
 
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-/// What a client takes the time from and sleeps by. Another one than the default is for tests.
+/// A source of time that a client reads and sleeps by. Implement it in tests to control the time.
 ///
-/// Waiting for an answer, or for the login that another thread performs, takes real time whatever the clock says.
+/// A wait for a reply, or for a login by another thread or task, takes real time with every clock.
 pub trait Clock: Send + Sync {
-    /// The time now. It must not go back.
+    /// Returns the current time. It must never go backwards.
     fn now(&self) -> DateTime<Utc>;
 
-    /// Returns when [`Clock::now`] has reached `until`.
+    /// Sleeps until [`Clock::now`] reaches `until`.
     fn sleep_until(&self, until: DateTime<Utc>);
 }
 
-/// Wall time at its start plus monotonic time since, so that a clock that is set meanwhile neither stretches a wait nor
-/// skips one.
+/// The wall time at the start plus the monotonic time since then, so that setting the system clock neither
+/// lengthens nor skips a wait.
 pub(crate) struct SteadyClock {
     wall_start: DateTime<Utc>,
     started: Instant,
@@ -42,7 +42,7 @@ impl Clock for SteadyClock {
     }
 }
 
-/// The time from `now` to `until`; none if it is over.
+/// Returns the time from `now` to `until`, or zero if `until` has passed.
 pub(crate) fn time_until(now: DateTime<Utc>, until: DateTime<Utc>) -> Duration {
     (until - now).to_std().unwrap_or_default()
 }

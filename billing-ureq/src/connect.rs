@@ -1,9 +1,10 @@
-//! Connections as `ureq` makes them, but for two things that it lets pass.
+//! Connections of `ureq`, with two stricter rules.
 //!
-//! * A connection that breaks is an end to it like any other, so that a body without a length that is cut by a reset, or
-//!   under TLS by whoever can drop packets, would count as whole. Here only an end in order is one.
-//! * A proxy's answer to CONNECT may take the whole time for connecting between any two of its bytes. Here it may take it
-//!   once.
+//! * `ureq` treats a broken connection as the end of a body. A body without a length that is cut by a reset
+//!   (or, under TLS, by anyone who can drop packets) would then count as complete. Here only an orderly
+//!   close ends a body.
+//! * `ureq` gives the whole connect timeout to each read of a proxy's answer to CONNECT. Here one deadline
+//!   covers all of the reads.
 
 use std::io::{self, ErrorKind};
 use std::time::Instant;
@@ -11,7 +12,7 @@ use std::time::Instant;
 use ureq::Error;
 use ureq::unversioned::transport::{Buffers, ConnectionDetails, Connector, NextTimeout, Transport, time};
 
-/// Comes last in the chain, and wraps what the others have made.
+/// The last connector of the chain, which wraps the connection that the others made.
 #[derive(Debug)]
 pub(crate) struct StrictConnector;
 
@@ -35,11 +36,11 @@ impl<T: Transport> Connector<T> for StrictConnector {
     }
 }
 
-/// A connection that ends in order or in an error.
+/// A connection that reports every disorderly close as an error.
 #[derive(Debug)]
 pub(crate) struct StrictTransport<T> {
     inner: T,
-    /// The time that `ureq` gives to each read while it connects, and when that time is over in truth.
+    /// The timeout that `ureq` passes to each read while it connects, and the real deadline for connecting.
     connect_timeout: NextTimeout,
     connect_deadline: Option<Instant>,
 }
@@ -54,7 +55,8 @@ impl<T: Transport> Transport for StrictTransport<T> {
     }
 
     fn await_input(&mut self, mut timeout: NextTimeout) -> Result<bool, Error> {
-        // What is left of a time that runs down is never twice the same: this one is given anew.
+        // The timeouts of a request shrink from read to read, so they rarely equal the connect timeout. An
+        // equal value means that `ureq` is still connecting.
         if timeout == self.connect_timeout
             && let Some(connect_by) = self.connect_deadline
         {
@@ -65,7 +67,7 @@ impl<T: Transport> Transport for StrictTransport<T> {
             timeout.after = left.into();
         }
         self.inner.await_input(timeout).map_err(|error| match error {
-            // The kinds that `ureq` takes for the end of a body. A broken pipe it does not.
+            // `ureq` treats these error kinds as the end of a body, but not a broken pipe.
             Error::Io(e) if is_read_as_end(e.kind()) => Error::Io(io::Error::new(ErrorKind::BrokenPipe, e)),
             error => error,
         })

@@ -1,4 +1,4 @@
-//! Many organisations, by a few threads.
+//! A run over many organisations, on a few worker threads.
 
 use std::any::Any;
 use std::ops::ControlFlow;
@@ -19,10 +19,10 @@ use crate::session::LockedSession;
 
 /// A run over many organisations; see [`Client::fleet`].
 ///
-/// All of it happens on the thread that runs it, but for the exchanges themselves: these have a few threads, which know
-/// nothing else and end with the run.
+/// The run and its callbacks stay on the calling thread. Worker threads perform the requests and end with
+/// the run.
 ///
-/// With a journal a run that was killed goes on where it was:
+/// A run with a journal can be continued after it was killed:
 ///
 /// ```no_run
 /// use std::fs::OpenOptions;
@@ -86,7 +86,7 @@ pub struct Fleet {
 }
 
 impl Fleet {
-    /// So many requests out at a time, each with a thread, are the default.
+    /// The default number of requests in flight; each has a thread of its own.
     pub const AT_ONCE: usize = fleet::Fleet::<LockedSession>::DEFAULT_IN_FLIGHT;
 
     pub(crate) fn new(client: Client, plan: &FleetPlan) -> Self {
@@ -94,23 +94,25 @@ impl Fleet {
         Self { fleet, client, threads: Self::AT_ONCE }.at_once(Self::AT_ONCE)
     }
 
-    /// With so many requests out at a time, at least one, and as many threads.
+    /// Sets the number of requests in flight, at least one, and the number of worker threads to match.
     pub fn at_once(self, requests: usize) -> Self {
         let threads = requests.max(1);
         Self { fleet: self.fleet.max_in_flight(threads), threads, ..self }
     }
 
-    /// Takes in what is known already, a finding of a journal: it is not asked for again.
+    /// Adds a result from a journal, so that its period is not requested again.
     pub fn restore(&mut self, finding: &PeriodResult) {
         self.fleet.restore(finding);
     }
 
-    /// Runs it. `on_update` is told, on this thread, of each finding as it comes and before each wait of all; it is to be
-    /// quick, or else the quota is not used to the full. By [`ControlFlow::Break`] it stops the run: requests that are out are
-    /// awaited, and nothing of them is told.
+    /// Runs until every organisation is done. Calls `on_update` on this thread with each result, and before
+    /// each wait in which no request is in flight. Return quickly from `on_update`: a slow callback leaves
+    /// part of the quota unused. [`ControlFlow::Break`] stops the run: it waits for the requests in flight
+    /// and reports none of their results.
     ///
     /// # Errors
-    /// When something concerns every organisation. What goes wrong with one is among the findings.
+    /// Returns an error if a failure concerns every organisation. A failure of a single organisation is one
+    /// of the results.
     pub fn run(
         self,
         on_update: impl FnMut(FleetUpdate) -> ControlFlow<()>,
@@ -118,10 +120,10 @@ impl Fleet {
         self.run_watched(on_update, |_| ())
     }
 
-    /// The same; `watch` is told of requests and replies.
+    /// Does the same and calls `watch` with each request and each reply.
     ///
     /// # Errors
-    /// As [`Fleet::run`].
+    /// See [`Fleet::run`].
     pub fn run_watched(
         self,
         mut on_update: impl FnMut(FleetUpdate) -> ControlFlow<()>,
@@ -138,7 +140,7 @@ impl Fleet {
                 thread::Builder::new().spawn_scoped(scope, move || worker_loop(parts, jobs, &done)).is_ok()
             };
             let threads = (0..threads).take_while(begin).count();
-            // Dropped when this ends, however it does: then the threads end too.
+            // The pool is dropped however this scope ends, which closes the channel and ends the threads.
             let mut exchanges = WorkerPool { parts, outgoing, done, replies, threads, in_flight: 0 };
             loop {
                 let seen = parts.session.revision();
@@ -179,20 +181,20 @@ impl Fleet {
     }
 }
 
-/// One exchange to perform.
+/// A request to perform.
 struct Job {
     request: Box<Request>,
     flight: RequestHandle,
 }
 
-/// One exchange, performed.
+/// A request that was performed, with its reply.
 struct CompletedRequest {
     job: Job,
     reply: Reply,
     elapsed: Duration,
 }
 
-/// The exchanges on their way through the threads.
+/// The worker threads and the channels to and from them.
 struct WorkerPool<'a> {
     parts: &'a ClientInner,
     outgoing: Sender<Job>,
@@ -202,22 +204,22 @@ struct WorkerPool<'a> {
     in_flight: usize,
 }
 
-/// Or the panic that it ended in.
+/// A completed request, or the panic payload of the worker that performed it.
 type WorkerResult = Result<CompletedRequest, Box<dyn Any + Send>>;
 
 impl WorkerPool<'_> {
     fn begin(&mut self, job: Job) {
         self.in_flight += 1;
-        // What receives these lives as long as this does.
+        // Sending cannot fail: the receivers live as long as this pool.
         if self.threads > 0 {
             drop(self.outgoing.send(job));
         } else {
-            // The system has no thread to spare.
+            // No worker thread could be started, so this thread performs the request itself.
             drop(self.done.send(Ok(perform(self.parts, job))));
         }
     }
 
-    /// The next that is performed, or none within that time.
+    /// Waits for the next completed request, for at most `at_most`. Returns `None` when that time is over.
     fn next(&mut self, at_most: Option<Duration>) -> Option<CompletedRequest> {
         let answered = match at_most {
             Some(at_most) => self.replies.recv_timeout(at_most),
@@ -234,12 +236,12 @@ impl WorkerPool<'_> {
     }
 }
 
-/// What a thread does: exchanges, as long as there are any.
+/// Performs jobs until the channel closes.
 fn worker_loop(parts: &ClientInner, jobs: &Mutex<Receiver<Job>>, done: &Sender<WorkerResult>) {
     loop {
         let job = jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok(job) = job else { return };
-        // Without a word of a panic, whoever waits for the reply would wait for ever.
+        // Report a panic as a result: the run would otherwise wait forever for this reply.
         let performed = catch_unwind(AssertUnwindSafe(|| perform(parts, job)));
         if done.send(performed).is_err() {
             return;

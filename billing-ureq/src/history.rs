@@ -1,4 +1,4 @@
-//! The billing periods of an organisation, one after the other.
+//! The billing periods of an organisation, in sequence.
 
 use std::iter::FusedIterator;
 
@@ -7,10 +7,11 @@ use billing_core::{Error, History};
 
 use crate::Client;
 
-/// The billing periods of an organisation, each asked for when it is read; see [`Client::history`].
+/// An iterator over the billing periods of an organisation, each fetched when it is read; see
+/// [`Client::history`].
 ///
-/// Whoever wants to go on later saves [`Periods::rest`], and gives it to [`Client::resume_history`]. An error ends it; the rest is then
-/// the period that failed and what comes after.
+/// To continue later, save [`Periods::rest`] and pass it to [`Client::resume_history`]. An error ends the
+/// sequence; the rest then begins with the period that failed.
 #[derive(Clone, Debug)]
 #[must_use = "an iterator does nothing unless it is read"]
 pub struct Periods {
@@ -24,7 +25,7 @@ impl Periods {
         Self { client, rest: Some(history), failed: false }
     }
 
-    /// The machine for what has not been read yet; `None` at the end of the walk.
+    /// Returns the machine for the periods that were not read yet, or `None` at the end of the walk.
     pub fn rest(&self) -> Option<&History> {
         self.rest.as_ref()
     }

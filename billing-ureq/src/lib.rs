@@ -1,14 +1,14 @@
 //! A blocking client of the Genesys Cloud Billing API.
 //!
-//! All knowledge of the API is in [`billing_core`], which does no I/O. This crate is the I/O: it performs the requests
-//! that the core's machines ask for with [`ureq`], waits where they want to wait, and keeps the session (the login and
-//! the quota) that all calls of a client share. It decides nothing: when to retry, to poll, to log in or to give up is
-//! the core's business, and the same in every driver.
+//! The API's rules are in [`billing_core`], which does no I/O. This crate adds the I/O: it performs the
+//! core's requests with [`ureq`], sleeps when the core asks for a wait, and stores the session (the login
+//! and the quota) that all calls of a client share. The core alone decides when to retry, poll, log in or
+//! give up, so every driver behaves the same.
 //!
 //! ```text
 //!   Client::usage_report ─► Poll ─┐                               ┌─► Transport (ureq): one request, one reply
 //!   Client::run ─► any Machine ───┴─► Authorized ─► the loop ─────┼─► Clock: sleeps
-//!                                        └── Session (shared) ◄───┴─► Condvar: somebody else's login has ended
+//!                                        └── Session (shared) ◄───┴─► Condvar: another call's login ended
 //! ```
 //!
 //! ```no_run
@@ -27,22 +27,26 @@
 //!
 //! # Threads
 //!
-//! * A [`Client`] is `Send`, `Sync` and cheap to clone. All clones share one login, one quota and one pool of connections.
-//! * A call runs on the thread that makes it, and blocks it. The client has no threads of its own, but a [`Fleet`] has a few
-//!   while it runs, and none when it has returned; a host's name
-//!   is looked up on a short-lived thread, so that the look-up ends in time; for a new connection, not for each call.
-//! * However many threads call, one of them logs in and the others wait for it. If it fails to, another one tries.
-//! * No lock is held while a request is out or while anybody sleeps.
-//! * A thread that panics, in a callback for example, loses its own call and no other.
-//! * An attempt ends within [`Request::timeout`](billing_core::Request::timeout), even where the server sends its body
-//!   byte by byte.
-//! * A call ends, in all, by the deadline that its [`Policy`](billing_core::Policy) sets.
+//! * A [`Client`] is `Send`, `Sync` and cheap to clone. All clones share one login, one quota and one
+//!   connection pool.
+//! * A call blocks the thread that makes it. The client has no threads of its own, with two exceptions: a
+//!   [`Fleet`] has worker threads while it runs, and a host name is resolved on a short-lived thread, so
+//!   that the time limit holds for the lookup. The lookup happens once per new connection, not once per
+//!   call.
+//! * If several threads need a login, one of them logs in and the others wait. If that login fails, another
+//!   thread tries.
+//! * No lock is held while a request is in flight or a thread sleeps.
+//! * A panic, in a callback for example, ends only the call of the thread that panicked.
+//! * An attempt ends within [`Request::timeout`](billing_core::Request::timeout), even if the server sends
+//!   its body byte by byte.
+//! * A call ends, with all its attempts, by the deadline that its [`Policy`](billing_core::Policy) sets.
 //!
 //! # Logs
 //!
-//! This crate logs nothing, but `ureq` does. **At TRACE its targets `ureq` and `ureq_proto` are the wire itself**: the token,
-//! the client's secret and the signed address of a document are in that log, and nothing in `ureq` switches it off. Keep the
-//! two at DEBUG, where they tell no secret; for `env_logger` that is `RUST_LOG=trace,ureq=debug,ureq_proto=debug`.
+//! This crate logs nothing, but `ureq` does. **At level TRACE, the targets `ureq` and `ureq_proto` log the
+//! bytes on the wire**: the token, the client secret and the signed address of a document. `ureq` has no
+//! option to switch this off. Keep both targets at DEBUG, where they log no secrets; with `env_logger` that
+//! is `RUST_LOG=trace,ureq=debug,ureq_proto=debug`.
 
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -56,6 +60,7 @@ mod history;
 mod listing;
 mod lookup;
 mod operations;
+mod proxy;
 mod session;
 mod tls;
 mod transport;
@@ -68,7 +73,7 @@ pub use fleet::Fleet;
 pub use history::Periods;
 pub use listing::{Entities, Listing};
 
-/// The examples of this crate's README, as doc tests.
+/// The examples of this crate's README, compiled as doc tests.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 mod readme {}

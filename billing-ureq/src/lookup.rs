@@ -1,22 +1,23 @@
-//! Looking a host up: when a connection to it is made, and only then.
+//! Host lookup, done only when a new connection is made.
 //!
-//! `ureq` asks its resolver before every request, also where a connection is there already, and each look-up costs a
-//! thread, so that it can be given up in time. So its resolver is one that says *later*, and the connector looks up.
+//! `ureq` calls its resolver before every request, even if it then reuses a connection, and each lookup
+//! with a timeout costs a thread. So the resolver here only returns a placeholder, and the connector does
+//! the lookup.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Instant;
-use std::{error, fmt, io};
+use std::{error, fmt, io, mem};
 
 use http::Uri;
-use ureq::Error;
 use ureq::config::Config;
 use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::time::{self, Duration};
 use ureq::unversioned::transport::{ConnectionDetails, Connector, NextTimeout};
+use ureq::{Error, ProxyProtocol};
 
 use crate::tls::server_name;
 
-/// In place of a resolver: every host has an address, which is not known yet.
+/// A resolver that returns a placeholder address for every host.
 #[derive(Debug)]
 pub(crate) struct DeferredResolver;
 
@@ -28,7 +29,7 @@ impl Resolver for DeferredResolver {
     }
 }
 
-/// Looks the host up, and has another connector connect to it in what is left of the time.
+/// A connector that looks the host up, then lets another connector use the remaining time to connect.
 #[derive(Debug)]
 pub(crate) struct ResolvingConnector<C> {
     inner: C,
@@ -45,15 +46,22 @@ impl<C: Connector> Connector for ResolvingConnector<C> {
     type Out = C::Out;
 
     fn connect(&self, details: &ConnectionDetails<'_>, chained: Option<()>) -> Result<Option<C::Out>, Error> {
-        // A name that no certificate can be for is none to look up, and not one that may be there later.
+        // Reject a name that no certificate can match before the lookup: the error is then permanent, not
+        // a failed lookup that could be retried.
         if details.needs_tls() {
             server_name(details.uri)?;
         }
         let (mut addrs, mut now, mut timeout) = (details.addrs.clone(), details.now, details.timeout);
-        // A target that its proxy looks up has no address, and a proxy has had its own looked up.
+        // Only the placeholder needs a lookup. A target behind a proxy that resolves names has no address,
+        // and the proxy's own address was already resolved.
         if addrs[..] == [UNRESOLVED_ADDRESS] {
             let begun = Instant::now();
             addrs = self.resolver.resolve(details.uri, details.config, timeout)?;
+            // SOCKS 4 has no room for other addresses, and `ureq` names the first.
+            if details.config.proxy().is_some_and(|proxy| proxy.protocol() == ProxyProtocol::Socks4) {
+                let found = mem::replace(&mut addrs, self.resolver.empty());
+                found.iter().filter(|address| address.is_ipv4()).for_each(|address| addrs.push(*address));
+            }
             now = time::Instant::now();
             if !timeout.after.is_not_happening() {
                 timeout.after = timeout.after.saturating_sub(begun.elapsed()).into();
@@ -75,7 +83,8 @@ impl<C: Connector> Connector for ResolvingConnector<C> {
     }
 }
 
-/// The system's resolver. Its failures come as I/O errors that look like any other, so they are marked.
+/// The system's resolver. It marks its failures with [`ResolveError`], because their I/O error kinds are
+/// not specific.
 #[derive(Debug)]
 struct SystemResolver(DefaultResolver);
 
@@ -86,7 +95,7 @@ impl Resolver for SystemResolver {
         config: &Config,
         timeout: NextTimeout,
     ) -> Result<ResolvedSocketAddrs, Error> {
-        // An address is only read, which needs no thread that could be given up.
+        // Parsing an IP address cannot block, so it needs no timeout and no thread.
         let timeout = match is_address(uri) {
             true => NextTimeout { after: Duration::NotHappening, ..timeout },
             false => timeout,
@@ -98,7 +107,7 @@ impl Resolver for SystemResolver {
     }
 }
 
-/// The system's resolver has no address for the host.
+/// An error of the system's resolver: it has no address for the host.
 #[derive(Debug)]
 pub(crate) struct ResolveError(io::Error);
 
@@ -115,5 +124,5 @@ fn is_address(uri: &Uri) -> bool {
     host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>().is_ok()
 }
 
-/// Nobody's address.
+/// The placeholder for an address that was not looked up yet.
 const UNRESOLVED_ADDRESS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);

@@ -1,4 +1,4 @@
-//! The operations beside the report and the overview, a method each.
+//! A method for each operation other than usage reports and overviews.
 
 use std::io::{self, Write};
 
@@ -13,10 +13,11 @@ use billing_core::{ContractId, ContractPeriodId, Download, Error, Event, Invoice
 
 use crate::{Client, Listing};
 
-/// Lists, contracts, invoices. Those of contracts and invoices are **preview** operations of the vendor's: it may change them
-/// and the shape of their answers, which fails them and nothing else, with an error that says so.
+/// Organisations, contracts and invoices. The operations for contracts and invoices are **preview**
+/// operations: the vendor may change them or their response format. Such a change makes only these
+/// operations fail, with an error that says so.
 impl Client {
-    /// One's own organisation.
+    /// Fetches the client's own organisation.
     ///
     /// # Errors
     /// See [`ErrorKind`](billing_core::ErrorKind).
@@ -24,17 +25,17 @@ impl Client {
         self.run(self.exchange(OrganizationCall::new()))
     }
 
-    /// The organisations that trust ours.
+    /// Lists the organisations that trust the client's own organisation.
     pub fn trustors(&self) -> Listing<TrustorsCall> {
         self.list(TrustorsCall::new())
     }
 
-    /// The contracts that `call` lets through. **Preview.**
+    /// Lists the contracts that match the filters of `call`. **Preview.**
     pub fn contracts(&self, call: ContractsCall) -> Listing<ContractsCall> {
         self.list(call)
     }
 
-    /// One contract. **Preview.**
+    /// Fetches one contract. **Preview.**
     ///
     /// # Errors
     /// See [`ErrorKind`](billing_core::ErrorKind).
@@ -42,7 +43,7 @@ impl Client {
         self.run(self.exchange(ContractCall::new(contract)))
     }
 
-    /// A billing period of a contract: its charges and wallets. **Preview.**
+    /// Fetches a billing period of a contract, with its charges and wallets. **Preview.**
     ///
     /// # Errors
     /// See [`ErrorKind`](billing_core::ErrorKind).
@@ -54,17 +55,18 @@ impl Client {
         self.run(self.exchange(ContractPeriodCall::new(contract, period)))
     }
 
-    /// The invoices that `call` lets through. **Preview.**
+    /// Lists the invoices that match the filters of `call`. **Preview.**
     pub fn invoices(&self, call: InvoicesCall) -> Listing<InvoicesCall> {
         self.list(call)
     }
 
-    /// The lines of an invoice. **Preview.**
+    /// Lists the lines of an invoice. **Preview.**
     pub fn invoice_lines(&self, invoice: InvoiceId) -> Listing<InvoiceLinesCall> {
         self.list(InvoiceLinesCall::new(invoice))
     }
 
-    /// Downloads the document of an invoice to a sink, and says how many bytes it has; see [`Client::download`]. **Preview.**
+    /// Downloads the document of an invoice to a sink and returns its length in bytes; see
+    /// [`Client::download`]. **Preview.**
     ///
     /// ```no_run
     /// # fn save(client: billing_ureq::Client) -> Result<(), Box<dyn std::error::Error>> {
@@ -83,35 +85,38 @@ impl Client {
         self.download(self.download_machine(InvoiceDocumentCall::new(invoice)), open)
     }
 
-    /// Any list, from its first page on.
+    /// Fetches any list from its first page.
     pub fn list<C: Call<Output: Page> + Clone>(&self, call: C) -> Listing<C> {
         self.resume(self.pages(call))
     }
 
-    /// A list from where it was left: from [`Listing::rest`], or of another process.
+    /// Continues a list from a saved [`Listing::rest`], possibly of another process.
     pub fn resume<C: Call<Output: Page> + Clone>(&self, pages: Pages<C>) -> Listing<C> {
         Listing::new(self.clone(), pages)
     }
 
-    /// The machine of a list: for [`Client::run`] and [`Client::resume`], or to be driven otherwise.
+    /// Returns the machine of a list. Pass it to [`Client::run`] or [`Client::resume`], or drive it
+    /// yourself.
     pub fn pages<C: Call<Output: Page> + Clone>(&self, call: C) -> Pages<C> {
         Pages::new(call, self.environment().api().clone(), self.policy_with_new_seed())
     }
 
-    /// The machine of a document: for [`Client::download`], or for [`Client::run`], which keeps the document in memory.
+    /// Returns the machine of a document. Pass it to [`Client::download`], or to [`Client::run`], which
+    /// keeps the document in memory.
     pub fn download_machine<C: Call<Output = DocumentUrl> + Clone>(&self, call: C) -> Download<C> {
         Download::new(call, self.environment().api().clone(), self.policy_with_new_seed())
     }
 
-    /// Fetches a document, without the token of this client, into what `open` opens, and says how many bytes it has.
+    /// Downloads a document into the sink that `open` returns and returns its length in bytes. The request
+    /// for the document does not carry this client's token.
     ///
-    /// `open` is called for each attempt that brings a document, and has to begin with an empty sink each time, as creating
-    /// a file does. Once this returns without an error, the last sink that was opened has had the whole document, and was
-    /// flushed; after an error, what is in a sink is not the document. To keep what stood at a place before, let the sink be another place,
-    /// and rename it at the end.
+    /// `open` is called for each attempt that receives a document. It must return an empty sink each time,
+    /// as creating a file does. After success, the last sink has received the whole document and was
+    /// flushed. After an error, the content of the sink is not the document. To keep an existing file until
+    /// the download is complete, write to another file and rename it at the end.
     ///
     /// # Errors
-    /// See [`ErrorKind`](billing_core::ErrorKind). A sink that fails ends it with
+    /// See [`ErrorKind`](billing_core::ErrorKind). An error of the sink ends the download with
     /// [`TransportErrorKind::Sink`](billing_core::TransportErrorKind::Sink).
     pub fn download<C, W>(
         &self,
@@ -125,7 +130,7 @@ impl Client {
         self.download_watched(document, open, |_| ())
     }
 
-    /// The same; `watch` is told of everything as it happens.
+    /// Does the same and calls `watch` with every event.
     ///
     /// # Errors
     /// See [`Client::download`].

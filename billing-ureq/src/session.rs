@@ -1,4 +1,4 @@
-//! The session behind its lock.
+//! The session and its lock.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use billing_core::Session;
 use billing_core::session::SharedSession;
 
-/// The session that all clones of a client share, and those who wait for its login.
+/// The session that all clones of a client share, with a notification for calls that wait for its login.
 #[derive(Clone)]
 pub(crate) struct LockedSession(Arc<(Mutex<Session>, Condvar)>);
 
@@ -19,14 +19,15 @@ impl LockedSession {
         self.lock().revision()
     }
 
-    /// Waits until the revision is no longer `seen`. The check and the beginning of the wait are one step under the lock,
-    /// so that no change between them is missed.
+    /// Waits until the revision differs from `seen`, for at most `at_most`. The condition variable checks
+    /// and begins to wait under one lock, so that no change in between is missed.
     pub(crate) fn wait_past(&self, seen: u64, at_most: Duration) {
         let changed = &self.0.1;
         drop(changed.wait_timeout_while(self.lock(), at_most, |session| session.revision() == seen));
     }
 
-    /// A thread that panicked under the lock did so between two changes, not in one: see [`SharedSession`].
+    /// Locks the session and ignores poisoning: each change is atomic for a panic, so a panic leaves the
+    /// session consistent; see [`SharedSession`].
     fn lock(&self) -> MutexGuard<'_, Session> {
         self.0.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -1,8 +1,8 @@
-//! TLS: one configuration for all connections, made when the first https connection is.
+//! TLS, with one configuration for all connections, built at the first https connection.
 //!
-//! `ureq` has a connector for this too. For a request with settings of its own, such as a time limit, that one makes a new
-//! configuration for each connection: it would read the system's trust store each time, and begin each connection with a
-//! full handshake.
+//! `ureq`'s own TLS connector builds a new configuration per connection if the request has its own
+//! settings, such as a timeout. It would then read the system's trust store for each connection and could
+//! never resume a TLS session.
 
 use std::io::{Read, Write};
 use std::sync::{Arc, OnceLock};
@@ -19,7 +19,7 @@ use ureq::unversioned::transport::{
     time,
 };
 
-/// Whose certificates are trusted, read as far as can fail.
+/// The certificate authorities to trust, with PEM text already parsed.
 #[derive(Debug)]
 pub(crate) enum Roots {
     Bundled,
@@ -27,7 +27,7 @@ pub(crate) enum Roots {
     These(RootCertStore),
 }
 
-/// Comes behind the connectors that make a way to the host, and puts TLS on it where the address is one of https.
+/// A connector that adds TLS to the connection of the connectors before it if the address is https.
 #[derive(Debug)]
 pub(crate) struct TlsConnector {
     roots: Roots,
@@ -69,7 +69,7 @@ impl<T: Transport> Connector<T> for TlsConnector {
     }
 }
 
-/// A connection under TLS.
+/// A TLS connection.
 pub(crate) struct TlsTransport {
     buffers: LazyBuffers,
     stream: StreamOwned<ClientConnection, TransportAdapter>,
@@ -109,13 +109,13 @@ impl std::fmt::Debug for TlsTransport {
     }
 }
 
-/// What the certificate must be for.
+/// Returns the server name that the certificate must match.
 pub(crate) fn server_name(uri: &Uri) -> Result<ServerName<'static>, Error> {
     let host = uri.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
     ServerName::try_from(host.to_owned()).map_err(|e| Error::Other(e.into()))
 }
 
-/// The process's own cryptography where it has chosen one, else ring.
+/// Builds the TLS configuration, with the process's default crypto provider if one is installed, else ring.
 fn client_config(roots: &Roots) -> Result<ClientConfig, rustls::Error> {
     let provider =
         CryptoProvider::get_default().cloned().unwrap_or_else(|| Arc::new(ring::default_provider()));
@@ -130,8 +130,8 @@ fn client_config(roots: &Roots) -> Result<ClientConfig, rustls::Error> {
     Ok(config.with_no_client_auth())
 }
 
-/// Returns what `kept` holds, or keeps what `make` returns now. A failure, such as too many open files, is not kept: the
-/// next caller tries again.
+/// Returns the stored value, or stores and returns the value of `make`. An error (too many open files, for
+/// example) is not stored, so that the next caller tries again.
 fn get_or_try_init<T, E>(kept: &OnceLock<T>, make: impl FnOnce() -> Result<T, E>) -> Result<&T, E> {
     match kept.get() {
         Some(value) => Ok(value),
@@ -142,7 +142,7 @@ fn get_or_try_init<T, E>(kept: &OnceLock<T>, make: impl FnOnce() -> Result<T, E>
     }
 }
 
-/// What is left of the time for connecting.
+/// Returns the remaining time for connecting.
 fn remaining_connect_time(details: &ConnectionDetails<'_>) -> NextTimeout {
     let mut timeout = details.timeout;
     if let time::Instant::Exact(begun) = details.now

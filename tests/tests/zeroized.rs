@@ -122,7 +122,7 @@ fn profile() -> profile::Profile {
     let file = tempfile::NamedTempFile::new().expect("a file");
     fs::write(&file, whole.expose()).expect("a file");
     let profile = profile::Profile::read(Some(file.path()), None).expect("TOML").expect("a profile");
-    let text = profile.text("client_secret").expect("a text").expect("a text");
+    let text = profile.get("client_secret").expect("a text").expect("a text");
     assert!(text.expose() == secret);
     profile
 }

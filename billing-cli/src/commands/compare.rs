@@ -1,11 +1,11 @@
-//! `compare`: billing periods of an organisation side by side.
+//! The command `compare`: billing periods of an organisation side by side.
 
 use billing_core::calls::{TrusteeOverviewCall, WithBody, WithRaw};
 use billing_core::model::TrusteeOverview;
 use billing_core::{Comparison, OrgId, PeriodIndex, Statement};
 
-use super::{CommandOutput, Found, body_text, print, unreadable};
-use crate::args::{Compare, Options};
+use super::{CommandData, CommandOutput, body_text, cannot_show, render_data};
+use crate::args::{CompareArgs, Options};
 use crate::backend::Backend;
 use crate::failure::Failure;
 use crate::format::document::{Document, first_day};
@@ -16,7 +16,7 @@ use crate::text::count;
 use crate::views;
 
 pub(crate) fn run(
-    command: &Compare,
+    command: &CompareArgs,
     options: &Options,
     destination: &Destination,
 ) -> Result<CommandOutput, Failure> {
@@ -25,13 +25,15 @@ pub(crate) fn run(
     for text in &command.periods {
         let index: PeriodIndex = text.parse()?;
         if indexes.contains(&index) {
-            return Err(Failure::Usage(format!("--periods names {index} twice: name different periods")));
+            return Err(Failure::Usage(format!(
+                "--periods names period {index} twice: name different periods"
+            )));
         }
         indexes.push(index);
     }
     if !(2..=4).contains(&indexes.len()) {
         return Err(Failure::Usage(format!(
-            "--periods names {}, and a comparison takes two to four: write --periods 0,1",
+            "--periods names {}, but a comparison needs two to four: write for example --periods 0,1",
             count(indexes.len(), "billing period", "billing periods")
         )));
     }
@@ -40,10 +42,10 @@ pub(crate) fn run(
     for index in indexes {
         let call = WithBody(TrusteeOverviewCall::new(org.clone()).period_index(index));
         let answer = backend.exchange(call, options.verbosity());
-        answers.push(answer.map_err(|error| backend.failure(error, &org).about(index))?);
+        answers.push(answer.map_err(|error| backend.failure_for(error, &org).in_period(index))?);
     }
     let comparison = Comparison::new(answers.iter().map(|answer| &answer.value))
-        .map_err(|why| Failure::Unshowable(why.to_string()))?;
+        .map_err(|why| Failure::CannotRender(why.to_string()))?;
     let mut check = OverageCheck::default();
     if command.on_overage.fail_on_overage {
         for answer in &answers {
@@ -52,36 +54,36 @@ pub(crate) fn run(
         }
     }
     let name = answers.iter().find_map(|answer| answer.value.organization.as_ref()?.name.clone());
-    let compared = Compared { org, name, answers, comparison };
-    let printed = print(&compared, options, destination)?;
-    Ok(CommandOutput { printed, failure: check.finish(options.verbosity()) })
+    let compared = ComparisonData { org, name, answers, comparison };
+    let printed = render_data(&compared, options, destination)?;
+    Ok(CommandOutput { bytes: printed, failure: check.finish(options.verbosity()) })
 }
 
-/// Overviews, and what they are beside each other.
-struct Compared {
+/// The overviews and their comparison.
+struct ComparisonData {
     org: OrgId,
     name: Option<String>,
     answers: Vec<WithRaw<TrusteeOverview>>,
     comparison: Comparison,
 }
 
-impl Found for Compared {
+impl CommandData for ComparisonData {
     fn document(&self) -> Document {
         views::comparison(&self.org, self.name.as_deref(), &self.comparison)
     }
 
-    /// What the server said, and apart from it what is computed.
+    /// Returns the server's responses and, apart from them, the computed comparison.
     fn json(&self) -> Result<String, Failure> {
         let bodies: Result<Vec<&str>, _> =
             self.answers.iter().map(|answer| body_text(&answer.body)).collect();
-        let bodies = json::array(&bodies?);
+        let bodies = json::join_array(&bodies?);
         json::with_field(&format!("{{\"periods\":{bodies}}}"), "comparison", &self.comparison)
-            .map_err(|error| unreadable(&error))
+            .map_err(|error| cannot_show(&error))
     }
 
-    /// A line for each row.
+    /// Returns one JSON line per compared row.
     fn ndjson(&self) -> Result<String, Failure> {
         let rows: Result<Vec<String>, _> = self.comparison.rows.iter().map(serde_json::to_string).collect();
-        Ok(json::lines(&rows.map_err(|error| unreadable(&error))?))
+        Ok(json::join_lines(&rows.map_err(|error| cannot_show(&error))?))
     }
 }

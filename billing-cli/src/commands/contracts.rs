@@ -1,11 +1,11 @@
-//! `contracts`, `contract` and `period`: who has agreed to what, and what became of it.
+//! The commands `contracts`, `contract` and `period`: contracts, their billing periods and their charges.
 
 use billing_core::Amount;
 use billing_core::calls::{Call, ContractCall, ContractPeriodCall, ContractsCall, WithBody, WithRaw};
 use billing_core::values::PageSize;
 
-use super::{CommandOutput, Found, body_text, list, print};
-use crate::args::{ContractPeriod, Contracts, Options};
+use super::{CommandData, CommandOutput, body_text, list, render_data};
+use crate::args::{ContractPeriodArgs, ContractsArgs, Options};
 use crate::backend::Backend;
 use crate::failure::Failure;
 use crate::format::document::{Document, NO_NAME};
@@ -14,12 +14,12 @@ use crate::overage_check::OverageCheck;
 use crate::views;
 
 pub(crate) fn list(
-    command: &Contracts,
+    command: &ContractsArgs,
     options: &Options,
     destination: &Destination,
 ) -> Result<Vec<u8>, Failure> {
-    let mut call = ContractsCall::new().page_size(PageSize::new(list::LARGEST)?);
-    if let Some(range) = list::dates(&command.dates)? {
+    let mut call = ContractsCall::new().page_size(PageSize::new(list::MAX_PAGE_SIZE)?);
+    if let Some(range) = list::date_range(&command.dates)? {
         call = call.dates(range);
     }
     if let Some(status) = &command.status {
@@ -28,25 +28,25 @@ pub(crate) fn list(
     if let Some(number) = &command.number {
         call = call.external_number(number).map_err(|_| {
             Failure::Usage(format!(
-                "--number {number:?} is no number of a contract: write one that `contracts` lists"
+                "--number {number:?} is not a contract number: use one listed by `contracts`"
             ))
         })?;
     }
     list::run(call, views::contracts, options, destination)
 }
 
-pub(crate) fn one(id: &str, options: &Options, destination: &Destination) -> Result<Vec<u8>, Failure> {
-    let found = asked(ContractCall::new(id.parse()?), views::contract, options)?;
-    print(&found, options, destination)
+pub(crate) fn show(id: &str, options: &Options, destination: &Destination) -> Result<Vec<u8>, Failure> {
+    let found = fetch(ContractCall::new(id.parse()?), views::contract, options)?;
+    render_data(&found, options, destination)
 }
 
 pub(crate) fn period(
-    command: &ContractPeriod,
+    command: &ContractPeriodArgs,
     options: &Options,
     destination: &Destination,
 ) -> Result<CommandOutput, Failure> {
     let call = ContractPeriodCall::new(command.contract.parse()?, command.period.parse()?);
-    let found = asked(call, views::contract_period, options)?;
+    let found = fetch(call, views::contract_period, options)?;
     let mut check = OverageCheck::default();
     if command.on_overage.fail_on_overage {
         let detail = &found.answer.value;
@@ -59,26 +59,26 @@ pub(crate) fn period(
             check.add_overage(wallet.name.as_deref().unwrap_or(NO_NAME), over);
         }
     }
-    let printed = print(&found, options, destination)?;
-    Ok(CommandOutput { printed, failure: check.finish(options.verbosity()) })
+    let printed = render_data(&found, options, destination)?;
+    Ok(CommandOutput { bytes: printed, failure: check.finish(options.verbosity()) })
 }
 
-/// The answer to a call, with the document that is made of it.
-struct Asked<T> {
+/// A response with the function that builds its document.
+struct ResponseData<T> {
     answer: WithRaw<T>,
     shown: fn(&T) -> Document,
 }
 
-fn asked<C: Call>(
+fn fetch<C: Call>(
     call: C,
     shown: fn(&C::Output) -> Document,
     options: &Options,
-) -> Result<Asked<C::Output>, Failure> {
+) -> Result<ResponseData<C::Output>, Failure> {
     let answer = Backend::new(options)?.exchange(WithBody(call), options.verbosity())?;
-    Ok(Asked { answer, shown })
+    Ok(ResponseData { answer, shown })
 }
 
-impl<T> Found for Asked<T> {
+impl<T> CommandData for ResponseData<T> {
     fn document(&self) -> Document {
         (self.shown)(&self.answer.value)
     }

@@ -1,11 +1,11 @@
-//! Lists: page after page to their end, printed as one.
+//! Lists: reads all pages and prints them as one list.
 
 use billing_core::calls::{Call, WithBody, WithRaw};
 use billing_core::machine::Page;
 use billing_core::{Date, DateRange, InvalidInput};
 
-use super::{Found, body_text, print, unreadable};
-use crate::args::{Dates, Options};
+use super::{CommandData, body_text, cannot_show, render_data};
+use crate::args::{DateArgs, Options};
 use crate::backend::Backend;
 use crate::failure::Failure;
 use crate::format::document::Document;
@@ -13,7 +13,7 @@ use crate::format::json;
 use crate::log;
 use crate::output::Destination;
 
-/// Prints the list that `call` begins, as the document that `shown` makes of it.
+/// Reads all pages, beginning with `call`, and prints the document that `shown` builds of them.
 pub(super) fn run<C>(
     call: C,
     shown: impl Fn(&[<C::Output as Page>::Entity]) -> Document,
@@ -24,7 +24,7 @@ where
     C: Call<Output: Page> + Clone,
 {
     let pages = Backend::new(options)?.list(WithBody(call), options.verbosity())?;
-    let mut listed = Listed { bodies: Vec::new(), entities: Vec::new(), shown };
+    let mut listed = ListData { bodies: Vec::new(), entities: Vec::new(), to_document: shown };
     for WithRaw { value, body } in pages {
         listed.entities.extend(value.into_entities());
         listed.bodies.push(body_text(&body)?.to_owned());
@@ -32,11 +32,11 @@ where
     if listed.entities.is_empty() {
         log::note("the list is empty", options.verbosity());
     }
-    print(&listed, options, destination)
+    render_data(&listed, options, destination)
 }
 
-/// The days of a list.
-pub(super) fn dates(dates: &Dates) -> Result<Option<DateRange>, InvalidInput> {
+/// Returns the date range of a list.
+pub(super) fn date_range(dates: &DateArgs) -> Result<Option<DateRange>, InvalidInput> {
     let day = |text: &Option<String>| text.as_deref().map(str::parse::<Date>).transpose();
     Ok(match (day(&dates.from)?, day(&dates.to)?) {
         (None, None) => None,
@@ -46,32 +46,32 @@ pub(super) fn dates(dates: &Dates) -> Result<Option<DateRange>, InvalidInput> {
     })
 }
 
-struct Listed<T, F> {
-    /// Of the pages, as they came.
+struct ListData<T, F> {
+    /// The bodies of the pages as received.
     bodies: Vec<String>,
     entities: Vec<T>,
-    shown: F,
+    to_document: F,
 }
 
-impl<T, F> Listed<T, F> {
-    fn raw(&self) -> Result<Vec<&str>, Failure> {
-        json::entities(self.bodies.iter().map(String::as_str)).map_err(|error| unreadable(&error))
+impl<T, F> ListData<T, F> {
+    fn raw_entities(&self) -> Result<Vec<&str>, Failure> {
+        json::entities(self.bodies.iter().map(String::as_str)).map_err(|error| cannot_show(&error))
     }
 }
 
-impl<T, F: Fn(&[T]) -> Document> Found for Listed<T, F> {
+impl<T, F: Fn(&[T]) -> Document> CommandData for ListData<T, F> {
     fn document(&self) -> Document {
-        (self.shown)(&self.entities)
+        (self.to_document)(&self.entities)
     }
 
     fn json(&self) -> Result<String, Failure> {
-        Ok(json::array(&self.raw()?))
+        Ok(json::join_array(&self.raw_entities()?))
     }
 
     fn ndjson(&self) -> Result<String, Failure> {
-        Ok(json::lines(&self.raw()?))
+        Ok(json::join_lines(&self.raw_entities()?))
     }
 }
 
-/// As many on a page as the API gives, because every page is read.
-pub(super) const LARGEST: u16 = 200;
+/// The maximum page size of the API: all pages are read, so larger pages save requests.
+pub(super) const MAX_PAGE_SIZE: u16 = 200;

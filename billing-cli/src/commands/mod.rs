@@ -1,4 +1,4 @@
-//! The commands, a file for each.
+//! The commands, one file each.
 
 mod compare;
 mod contracts;
@@ -16,34 +16,34 @@ use billing_core::Statement;
 use billing_core::model::TrusteeOverview;
 use serde::Serialize;
 
-use crate::args::{Command, CommandLine, Format, Options};
+use crate::args::{Command, CommandLine, Options, OutputFormat};
 use crate::failure::Failure;
 use crate::format;
 use crate::format::document::Document;
-use crate::format::grid::{Look, terminal_width};
-use crate::format::paint::Paint;
+use crate::format::grid::{TableStyle, terminal_width};
+use crate::format::paint::UseColor;
 use crate::interrupt;
-use crate::organizations::Named;
+use crate::organizations::QueriedOrg;
 use crate::output::Destination;
-use crate::progress::Writing;
+use crate::progress::WritingBar;
 
-/// Does what the line asks for.
+/// Runs the command.
 pub(crate) fn run(line: CommandLine) -> Result<(), Failure> {
     interrupt::install();
     let options = &line.options;
     let destination = Destination::open(options.output.as_deref())?;
-    wants_a_file(options, &destination)?;
+    require_output_file(options, &destination)?;
     let outcome = match &line.command {
-        // Its result can be large, and is written while it is made.
+        // The report can be large, so it is written while it is rendered.
         Command::Usage(command) => return usage::run(command, options, &destination),
         Command::Overview(command) => overview::run(command, options, &destination)?,
         Command::History(command) => history::run(command, options, &destination)?,
         Command::Compare(command) => compare::run(command, options, &destination)?,
-        // Its lines are written as they come.
+        // The results are written as they arrive.
         Command::Fleet(command) => return fleet::run(command, options, &destination),
         Command::Trustors => trustors::run(options, &destination)?.into(),
         Command::Contracts(command) => contracts::list(command, options, &destination)?.into(),
-        Command::Contract { id } => contracts::one(id, options, &destination)?.into(),
+        Command::Contract { id } => contracts::show(id, options, &destination)?.into(),
         Command::Period(command) => contracts::period(command, options, &destination)?,
         Command::Invoices(command) => invoices::list(command, options, &destination)?.into(),
         Command::InvoiceLines { id } => invoices::lines(id, options, &destination)?.into(),
@@ -52,109 +52,118 @@ pub(crate) fn run(line: CommandLine) -> Result<(), Failure> {
         Command::Completions { shell } => shell::completions(*shell).into(),
         Command::Man => shell::man().into(),
     };
-    deliver(&destination, options, || Ok(outcome.printed))?;
+    write_output(&destination, options, || Ok(outcome.bytes))?;
     outcome.failure.map_or(Ok(()), Err)
 }
 
-/// What a command leaves.
+/// The output of a command.
 struct CommandOutput {
-    printed: Vec<u8>,
-    /// With what the program ends although, and after, everything there is was printed.
+    bytes: Vec<u8>,
+    /// The failure to exit with after the output was printed.
     failure: Option<Failure>,
 }
 
 impl From<Vec<u8>> for CommandOutput {
     fn from(printed: Vec<u8>) -> Self {
-        Self { printed, failure: None }
+        Self { bytes: printed, failure: None }
     }
 }
 
-/// Writes what `make` makes, with a word on the terminal while that takes its time.
-fn deliver(
+/// Writes the output of `make`, with a message on the terminal while this takes time.
+fn write_output(
     destination: &Destination,
     options: &Options,
     make: impl FnOnce() -> Result<Vec<u8>, Failure>,
 ) -> Result<(), Failure> {
-    let mut writing = Some(Writing::new(options.verbosity()));
+    let mut writing = Some(WritingBar::new(options.verbosity()));
     let made = make()?;
     if *destination == Destination::Stdout || destination.is_terminal() {
-        // It may be the same terminal.
+        // Clear the message first: standard output may be the same terminal.
         writing.take();
     }
     destination.write(&made)
 }
 
-/// A workbook on a terminal is of no use to anybody.
-fn wants_a_file(options: &Options, destination: &Destination) -> Result<(), Failure> {
+/// Rejects formats that need a file if the output is a terminal or no file is named.
+fn require_output_file(options: &Options, destination: &Destination) -> Result<(), Failure> {
     let name = match options.format {
-        Format::Xlsx => "xlsx",
-        Format::Html => "html",
+        OutputFormat::Xlsx => "xlsx",
+        OutputFormat::Html => "html",
         _ => return Ok(()),
     };
     match &options.output {
         None => Err(Failure::Usage(format!(
-            "--format {name} makes a file and wants its name: add --output FILE.{name}, or --output - for a pipe"
+            "--format {name} needs an output file: add --output FILE.{name}, or --output - for a pipe"
         ))),
         Some(_) if destination.is_terminal() => Err(Failure::Usage(format!(
-            "--format {name} is nothing for a terminal: add --output FILE.{name}"
+            "--format {name} cannot be shown on a terminal: add --output FILE.{name}"
         ))),
         Some(_) => Ok(()),
     }
 }
 
-/// What a command found, in the shapes from which every format is made.
-trait Found {
-    /// For people and spreadsheets.
+/// The result of a command, from which each output format is made.
+trait CommandData {
+    /// Returns the document for tables, pages and spreadsheets.
     fn document(&self) -> Document;
 
-    /// The server's own body, or an array of them.
+    /// Returns the server's response body, or an array of them.
     fn json(&self) -> Result<String, Failure>;
 
-    /// A line of JSON for each thing.
+    /// Returns one JSON object per line.
     fn ndjson(&self) -> Result<String, Failure> {
         Ok(format::json::compact(&self.json()?).into_owned())
     }
 }
 
-/// What was found, as the options want it.
-fn print(found: &impl Found, options: &Options, destination: &Destination) -> Result<Vec<u8>, Failure> {
+/// Renders a result in the format of the options.
+fn render_data(
+    found: &impl CommandData,
+    options: &Options,
+    destination: &Destination,
+) -> Result<Vec<u8>, Failure> {
     match options.format {
-        Format::Json => Ok(json(&found.json()?, destination)),
-        Format::Ndjson => Ok(json(&found.ndjson()?, destination)),
-        _ => render(&found.document(), options, destination),
+        OutputFormat::Json => Ok(json_bytes(&found.json()?, destination)),
+        OutputFormat::Ndjson => Ok(json_bytes(&found.ndjson()?, destination)),
+        _ => render_document(&found.document(), options, destination),
     }
 }
 
-/// A document, as the options want it; as a table, where they want what is no document.
-fn render(document: &Document, options: &Options, destination: &Destination) -> Result<Vec<u8>, Failure> {
+/// Renders a document in the format of the options; as a table if the format is not a document format.
+fn render_document(
+    document: &Document,
+    options: &Options,
+    destination: &Destination,
+) -> Result<Vec<u8>, Failure> {
     Ok(match options.format {
-        Format::Table | Format::Json | Format::Ndjson => {
-            format::table::render(document, look(options, destination)).into_bytes()
+        OutputFormat::Table | OutputFormat::Json | OutputFormat::Ndjson => {
+            format::table::render(document, table_style(options, destination)).into_bytes()
         }
-        Format::Csv => format::csv::render(document, destination.is_terminal()),
-        Format::Html => format::html::render(document).into_bytes(),
-        Format::Xlsx => format::xlsx::render(document)
-            .map_err(|error| Failure::Unshowable(format!("the workbook cannot be made: {error}")))?,
+        OutputFormat::Csv => format::csv::render(document, destination.is_terminal()),
+        OutputFormat::Html => format::html::render(document).into_bytes(),
+        OutputFormat::Xlsx => format::xlsx::render(document)
+            .map_err(|error| Failure::CannotRender(format!("cannot create the workbook: {error}")))?,
     })
 }
 
-/// An overview in JSON, with what its statement says in a field of its own, and where it does not say whose it is, in another
-/// whom we have asked about.
+/// Adds the statement to the JSON of an overview, and the field `asked` if the response does not name its
+/// organisation.
 fn with_statement(
-    asked: &Named,
+    asked: &QueriedOrg,
     overview: &TrusteeOverview,
     body: &[u8],
     statement: &Statement,
 ) -> Result<String, Failure> {
-    let stated = with_field(overview, body_text(body)?, "statement", statement)?;
-    match asked.adds_to(overview) {
-        true => with_field(overview, &stated, "asked", asked),
+    let stated = with_extra_field(overview, body_text(body)?, "statement", statement)?;
+    match asked.is_missing_in(overview) {
+        true => with_extra_field(overview, &stated, "asked", asked),
         false => Ok(stated),
     }
 }
 
-/// The JSON of an overview with a field that is ours. Should the server come to send one of that name, both are kept.
-fn with_field(
+/// Adds a computed field to the JSON of an overview. If the server sends a field of the same name, both are
+/// kept.
+fn with_extra_field(
     overview: &TrusteeOverview,
     json: &str,
     name: &str,
@@ -168,19 +177,19 @@ fn with_field(
             name.get(1..).unwrap_or_default()
         ),
     };
-    format::json::with_field(json, &ours, value).map_err(|error| unreadable(&error))
+    format::json::with_field(json, &ours, value).map_err(|error| cannot_show(&error))
 }
 
-/// How a table looks at its destination.
-fn look(options: &Options, destination: &Destination) -> Look {
+/// Returns the width and colour of tables at the destination.
+fn table_style(options: &Options, destination: &Destination) -> TableStyle {
     let terminal = destination.is_terminal();
     let variable = |name| std::env::var(name).ok();
-    Look {
+    TableStyle {
         width: terminal.then(|| {
             let told = || variable("COLUMNS")?.parse().ok();
-            terminal_width().or_else(told).unwrap_or(USUAL_WIDTH)
+            terminal_width().or_else(told).unwrap_or(DEFAULT_WIDTH)
         }),
-        paint: Paint::new(
+        color: UseColor::new(
             options.color,
             terminal,
             variable("NO_COLOR").as_deref(),
@@ -189,23 +198,23 @@ fn look(options: &Options, destination: &Destination) -> Look {
     }
 }
 
-/// JSON as it is delivered.
-fn json(text: &str, destination: &Destination) -> Vec<u8> {
+/// Returns JSON bytes with a final newline, escaped for a terminal.
+fn json_bytes(text: &str, destination: &Destination) -> Vec<u8> {
     let mut delivered = Vec::with_capacity(text.len() + 1);
-    let written = format::json::deliver(text, destination.is_terminal(), &mut delivered);
+    let written = format::json::write(text, destination.is_terminal(), &mut delivered);
     debug_assert!(written.is_ok(), "into memory");
     delivered
 }
 
-/// The body of an answer as text. The core has read it as JSON, so that it is UTF-8.
+/// Returns a response body as text. The core has parsed it as JSON, so it is UTF-8.
 fn body_text(body: &[u8]) -> Result<&str, Failure> {
-    std::str::from_utf8(body).map_err(|_| Failure::Unshowable("the answer is not UTF-8".to_owned()))
+    std::str::from_utf8(body).map_err(|_| Failure::CannotRender("the response is not UTF-8".to_owned()))
 }
 
-/// JSON that the core has read and that is read once more, for what the models do not keep.
-fn unreadable(error: &serde_json::Error) -> Failure {
-    Failure::Unshowable(format!("the answer cannot be shown in this format, {error}: try --format json"))
+/// Returns the failure for a response that the core could parse and this format cannot show.
+fn cannot_show(error: &serde_json::Error) -> Failure {
+    Failure::CannotRender(format!("cannot show the response in this format: {error}. Try --format json"))
 }
 
-/// Of a terminal that does not say.
-const USUAL_WIDTH: u16 = 80;
+/// The width in columns if the terminal does not report one.
+const DEFAULT_WIDTH: u16 = 80;

@@ -1,9 +1,9 @@
-//! `regions`: the regions and their hosts, without asking anybody.
+//! The command `regions`: the regions and their hosts. Sends no request.
 
 use billing_core::{Environment, Region};
 use serde::Serialize;
 
-use super::{Found, print, unreadable};
+use super::{CommandData, cannot_show, render_data};
 use crate::args::Options;
 use crate::config;
 use crate::failure::Failure;
@@ -17,23 +17,23 @@ pub(crate) fn run(options: &Options, destination: &Destination) -> Result<Vec<u8
         let environment = Environment::from(region);
         (region, environment.api().to_string(), environment.login().to_string())
     });
-    print(&Regions(regions.collect()), options, destination)
+    render_data(&RegionsData(regions.collect()), options, destination)
 }
 
-/// Each with the addresses of its API and of its login service.
-struct Regions(Vec<(Region, String, String)>);
+/// A region with the addresses of its API and its login service.
+struct RegionsData(Vec<(Region, String, String)>);
 
 #[derive(Serialize)]
-struct Object<'a> {
+struct RegionJson<'a> {
     region: &'a str,
     domain: &'a str,
     api: &'a str,
     login: &'a str,
 }
 
-impl Regions {
-    fn objects(&self) -> impl Iterator<Item = Object<'_>> {
-        self.0.iter().map(|(region, api, login)| Object {
+impl RegionsData {
+    fn objects(&self) -> impl Iterator<Item = RegionJson<'_>> {
+        self.0.iter().map(|(region, api, login)| RegionJson {
             region: region.name(),
             domain: region.domain(),
             api,
@@ -42,19 +42,19 @@ impl Regions {
     }
 }
 
-impl Found for Regions {
+impl CommandData for RegionsData {
     fn document(&self) -> Document {
         views::regions(&self.0)
     }
 
     fn json(&self) -> Result<String, Failure> {
-        let objects: Vec<Object<'_>> = self.objects().collect();
-        serde_json::to_string_pretty(&objects).map_err(|error| unreadable(&error))
+        let objects: Vec<RegionJson<'_>> = self.objects().collect();
+        serde_json::to_string_pretty(&objects).map_err(|error| cannot_show(&error))
     }
 
     fn ndjson(&self) -> Result<String, Failure> {
         let lines: Result<Vec<String>, _> =
             self.objects().map(|object| serde_json::to_string(&object)).collect();
-        Ok(lines.map_err(|error| unreadable(&error))?.join("\n"))
+        Ok(lines.map_err(|error| cannot_show(&error))?.join("\n"))
     }
 }

@@ -1,4 +1,4 @@
-//! `completions` and `man`: the program described for shells and for readers.
+//! The commands `completions` and `man`: shell completions and the manual page.
 
 use clap_complete::Shell;
 use clap_mangen::Man;
@@ -7,26 +7,26 @@ use crate::args;
 
 pub(crate) fn completions(shell: Shell) -> Vec<u8> {
     let mut script = Vec::new();
-    let mut command = args::definition();
+    let mut command = args::command();
     let name = command.get_name().to_owned();
     clap_complete::generate(shell, &mut command, name, &mut script);
     script
 }
 
-/// One page for the whole program, with the arguments of each command.
+/// Returns one manual page for the whole program, with the arguments of each command.
 pub(crate) fn man() -> Vec<u8> {
     let mut page = Vec::new();
-    let mut command = args::definition();
+    let mut command = args::command();
     command.build();
     let main = Man::new(command.clone());
-    // Into memory: nothing of this can fail.
+    // Writing to memory cannot fail.
     let _ = main.render_title(&mut page);
     let _ = main.render_name_section(&mut page);
     let _ = main.render_synopsis_section(&mut page);
     let _ = main.render_description_section(&mut page);
     let _ = main.render_options_section(&mut page);
     for subcommand in command.get_subcommands().filter(|c| c.get_name() != "help") {
-        // The options that all commands share are on the page already.
+        // The page already lists the global options.
         let own = subcommand.clone().mut_args(|arg| {
             let shared = arg.is_global_set() || matches!(arg.get_id().as_str(), "help" | "version");
             arg.hide(shared)
@@ -48,7 +48,7 @@ pub(crate) fn man() -> Vec<u8> {
     page
 }
 
-/// A rendered section without its heading, and without what is said before that for the whole page.
+/// Returns a rendered section without its heading and without the text that already stands on the page.
 fn without_heading(section: &[u8]) -> Vec<u8> {
     let lines = section.split_inclusive(|byte| *byte == b'\n');
     lines.skip_while(|line| !line.starts_with(b".SH ")).skip(1).flatten().copied().collect()

@@ -1,4 +1,4 @@
-//! `trustors`: the organisations that trust ours.
+//! The command `trustors`: the trustor organisations.
 
 use billing_core::calls::TrustorsCall;
 use billing_core::values::PageSize;
@@ -10,6 +10,6 @@ use crate::output::Destination;
 use crate::views;
 
 pub(crate) fn run(options: &Options, destination: &Destination) -> Result<Vec<u8>, Failure> {
-    let call = TrustorsCall::new().page_size(PageSize::new(list::LARGEST)?);
+    let call = TrustorsCall::new().page_size(PageSize::new(list::MAX_PAGE_SIZE)?);
     list::run(call, views::trustors, options, destination)
 }

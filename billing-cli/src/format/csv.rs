@@ -1,4 +1,4 @@
-//! CSV for spreadsheets: RFC 4180, UTF-8, and no cell that a spreadsheet would run.
+//! CSV for spreadsheets: RFC 4180, UTF-8, with cells escaped so that no spreadsheet evaluates them.
 
 use std::borrow::Cow;
 use std::io::{self, Write};
@@ -11,13 +11,14 @@ use super::document::{self, Document, Formats};
 use super::guarded;
 use crate::text::printable;
 
-/// A row for each resource of a usage report, with its date as the server wrote it. `terminal`: whether it goes to one.
+/// Writes one row per resource of a usage report, with dates as the server wrote them. `terminal` is true if
+/// the output is a terminal.
 pub(crate) fn usage(report: &PackedReport, terminal: bool, to: impl Write) -> io::Result<()> {
-    let mut sheet = Sheet::new(&["usage", "totalUsage", "name", "date"], terminal, to)?;
+    let mut sheet = CsvWriter::new(&["usage", "totalUsage", "name", "date"], terminal, to)?;
     for usage in report.usages() {
         let (name, total) = (usage.name(), usage.total_usage().map(Amount::text));
         let resources = usage.resources();
-        // A usage that lists no resources is not lost.
+        // Keep a usage that lists no resources: it becomes one row.
         if resources.len() == 0 {
             sheet.row(&[name, total, None, None])?;
         }
@@ -28,11 +29,12 @@ pub(crate) fn usage(report: &PackedReport, terminal: bool, to: impl Write) -> io
     sheet.finish().map(drop)
 }
 
-/// A row for each row of the document's tables, under the columns of all. What holds for a whole table stands before its
-/// rows; where the tables have different columns, the first says of which a row is. `terminal`: whether it goes to one.
+/// Renders all tables of the document under one header. Columns that are constant in a table come first; if
+/// the tables have different columns, the first column names the table. `terminal` is true if the output is a
+/// terminal.
 pub(crate) fn render(document: &Document, terminal: bool) -> Vec<u8> {
     let written = render_to(document, terminal, Vec::new());
-    // Into memory, and each row as wide as the header: nothing that can fail.
+    // Writing to memory with rows as wide as the header cannot fail.
     debug_assert!(written.is_ok());
     written.unwrap_or_default()
 }
@@ -40,7 +42,7 @@ pub(crate) fn render(document: &Document, terminal: bool) -> Vec<u8> {
 fn render_to<W: Write>(document: &Document, terminal: bool, to: W) -> io::Result<W> {
     let sheets: Vec<&document::Sheet> = document.sheets(Formats::CSV).collect();
     let keys = |sheet: &document::Sheet| -> Vec<String> {
-        let context = sheet.context.iter().map(|(key, _)| (*key).to_owned());
+        let context = sheet.constant_columns.iter().map(|(key, _)| (*key).to_owned());
         let columns = sheet.columns.iter().filter(|column| column.formats.has(Formats::CSV));
         context.chain(columns.map(|column| column.key.to_string())).collect()
     };
@@ -52,11 +54,11 @@ fn render_to<W: Write>(document: &Document, terminal: bool, to: W) -> io::Result
         header.extend(keys.into_iter().filter(|key| !header.contains(key)).collect::<Vec<_>>());
     }
     if !alike {
-        header.insert(0, LIST.to_owned());
+        header.insert(0, TABLE_COLUMN.to_owned());
     }
-    let mut rows = Sheet::new(&header.iter().map(String::as_str).collect::<Vec<_>>(), terminal, to)?;
+    let mut rows = CsvWriter::new(&header.iter().map(String::as_str).collect::<Vec<_>>(), terminal, to)?;
     for sheet in sheets {
-        let sources: Vec<Source<'_>> = header.iter().map(|key| Source::of(key, sheet)).collect();
+        let sources: Vec<CellSource<'_>> = header.iter().map(|key| CellSource::of(key, sheet)).collect();
         for row in sheet.rows() {
             let cells: Vec<Cow<'_, str>> = sources.iter().map(|source| source.of_row(row)).collect();
             rows.row(&cells.iter().map(|cell| Some(&**cell)).collect::<Vec<_>>())?;
@@ -65,39 +67,40 @@ fn render_to<W: Write>(document: &Document, terminal: bool, to: W) -> io::Result
     rows.finish()
 }
 
-/// The first line of what [`render`] gives, with its end.
+/// Returns the header line of the output of [`render`], with its line end.
 pub(crate) fn header(document: &Document) -> String {
-    let (header, _) = in_two(document, false);
+    let (header, _) = header_and_rows(document, false);
     header
 }
 
-/// The rest of it.
+/// Returns the rows without the header line.
 pub(crate) fn rows(document: &Document, terminal: bool) -> String {
-    let (_, rows) = in_two(document, terminal);
+    let (_, rows) = header_and_rows(document, terminal);
     rows
 }
 
-fn in_two(document: &Document, terminal: bool) -> (String, String) {
+fn header_and_rows(document: &Document, terminal: bool) -> (String, String) {
     let mut header = String::from_utf8_lossy(&render(document, terminal)).into_owned();
-    // No column has a line end in its name.
+    // Column names contain no line ends.
     let end = header.find("\r\n").map_or(header.len(), |end| end + 2);
     let rows = header.split_off(end);
     (header, rows)
 }
 
-/// Where the cells of a column come from.
-enum Source<'a> {
+/// The source of the cells of a column.
+enum CellSource<'a> {
     Constant(&'a str),
     Column(usize),
 }
 
-impl<'a> Source<'a> {
+impl<'a> CellSource<'a> {
     fn of(key: &str, sheet: &'a document::Sheet) -> Self {
-        let constant = sheet.context.iter().find(|(name, _)| *name == key).map(|(_, value)| &**value);
-        match (constant, sheet.at(key)) {
+        let constant =
+            sheet.constant_columns.iter().find(|(name, _)| *name == key).map(|(_, value)| &**value);
+        match (constant, sheet.column_index(key)) {
             (Some(value), _) => Self::Constant(value),
             (None, Some(at)) => Self::Column(at),
-            (None, None) if key == LIST => Self::Constant(&sheet.title),
+            (None, None) if key == TABLE_COLUMN => Self::Constant(&sheet.title),
             (None, None) => Self::Constant(""),
         }
     }
@@ -110,18 +113,19 @@ impl<'a> Source<'a> {
     }
 }
 
-/// The column that says of which table a row is.
-const LIST: &str = "list";
+/// The column that names the table of a row.
+const TABLE_COLUMN: &str = "list";
 
-struct Sheet<W: Write> {
+struct CsvWriter<W: Write> {
     writer: Writer<W>,
     terminal: bool,
 }
 
-impl<W: Write> Sheet<W> {
+impl<W: Write> CsvWriter<W> {
     fn new(header: &[&str], terminal: bool, to: W) -> io::Result<Self> {
         let mut writer = WriterBuilder::new();
-        // Some take a row that begins with this for a comment, `fleet --orgs` too; in quotes nobody does.
+        // Some programs, and `fleet --orgs`, read an unquoted `#` at the start of a row as a comment. Quotes
+        // prevent that.
         writer.terminator(Terminator::CRLF).comment(Some(b'#'));
         let mut sheet = Self { writer: writer.from_writer(to), terminal };
         sheet.row(&header.iter().map(|name| Some(*name)).collect::<Vec<_>>())?;
@@ -134,7 +138,7 @@ impl<W: Write> Sheet<W> {
             let shown = if self.terminal { printable(&cell) } else { Cow::Borrowed(&*cell) };
             self.writer.write_field(&*shown)?;
         }
-        // The end of the row.
+        // The end of the record.
         Ok(self.writer.write_record(None::<&[u8]>)?)
     }
 
@@ -153,18 +157,18 @@ mod tests {
     use super::*;
     use crate::format::document::{Cell, Column, Group, Row};
     use crate::format::formula_guard::is_negative_number;
-    use crate::format::plain;
+    use crate::format::unguarded;
     use crate::organizations::tests::asked;
     use crate::views;
 
-    /// Whether all is text or a number for a spreadsheet that separates by `delimiter`.
+    /// Returns true if a spreadsheet that separates by `delimiter` reads every cell as text or a number.
     fn nothing_runs(csv: &[u8], delimiter: u8) -> bool {
         let mut reader = csv::ReaderBuilder::new();
         let mut reader = reader.has_headers(false).flexible(true).delimiter(delimiter).from_reader(csv);
         reader.records().all(|record| {
             record.unwrap().iter().all(|cell| {
                 let cell = cell.trim_start_matches(|c: char| c == '"' || c.is_whitespace());
-                // Where commas do not separate, the first of our cells begins the whole line.
+                // If commas do not separate, the first cell starts the whole line.
                 is_negative_number(cell.split(',').next().unwrap_or_default())
                     || !cell.starts_with(['=', '+', '-', '@', '＝', '＋', '－', '＠'])
             })
@@ -176,7 +180,7 @@ mod tests {
         fn no_cell_runs_whatever_it_is_separated_by_and_each_is_read_as_it_was(
             cells in vec("[-=+@＝＠;|,'\"a1\\. \t\n\r\u{a0}]{0,12}", 3),
         ) {
-            let mut sheet = Sheet::new(&["a", "b", "c"], false, Vec::new()).unwrap();
+            let mut sheet = CsvWriter::new(&["a", "b", "c"], false, Vec::new()).unwrap();
             sheet.row(&cells.iter().map(|cell| Some(&**cell)).collect::<Vec<_>>()).unwrap();
             let written = sheet.finish().unwrap();
             for delimiter in *b",;\t|" {
@@ -184,7 +188,7 @@ mod tests {
             }
             for cell in &cells {
                 let written = guarded(cell);
-                prop_assert_eq!(&*plain(&written), cell);
+                prop_assert_eq!(&*unguarded(&written), cell);
             }
         }
     }
@@ -249,7 +253,7 @@ mod tests {
         assert_eq!(rows[1], "o1,'@Org,,,USD,devices,use,a,,device,,,3.00,1,1,1,0.005,1.0,1.005,false,,");
         assert_eq!(
             rows[2],
-            "o1,'@Org,,,USD,devices,use,b,,device,,,3,,0,,,,,false,no prepayQuantity was sent,"
+            "o1,'@Org,,,USD,devices,use,b,,device,,,3,,0,,,,,false,the server sent no prepayQuantity,"
         );
         assert_eq!(rows[3], "o1,'@Org,,,USD,fair use,allowance,a,,fair-use,,,,,1,,,,,,,");
     }

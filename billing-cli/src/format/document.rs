@@ -1,7 +1,7 @@
-//! What a command found, apart from how it is written: tables of typed cells, and what they come to.
+//! The result of a command, independent of the output format: tables of typed cells with their sums.
 //!
-//! A command builds one document. Each format for people and for spreadsheets renders any document, so that there is no
-//! code for a command in a format. JSON stands apart: it is the server's own.
+//! A command builds one document, and each format renders any document, so no format has code for a command.
+//! JSON is the exception: it is the server's own text.
 
 use std::borrow::Cow;
 
@@ -10,7 +10,7 @@ use billing_core::{Amount, Date, Timestamp};
 use chrono::NaiveDate;
 use rust_decimal::Decimal;
 
-/// All that one command prints.
+/// The complete output of a command.
 #[derive(Debug)]
 pub(crate) struct Document {
     pub(crate) title: String,
@@ -18,27 +18,27 @@ pub(crate) struct Document {
     pub(crate) sheets: Vec<Sheet>,
 }
 
-/// Something to know about the whole, such as its period.
+/// A fact about the whole result, such as its billing period.
 #[derive(Clone, Debug)]
 pub(crate) struct Fact {
     pub(crate) label: &'static str,
     pub(crate) value: String,
 }
 
-/// A table, with what it comes to.
+/// A table with its sums.
 #[derive(Debug)]
 pub(crate) struct Sheet {
-    /// Its name in a workbook, before it is made fit to be one.
-    pub(crate) tab: String,
+    /// The wanted name of the worksheet, before it is made valid and unique.
+    pub(crate) worksheet_name: String,
     pub(crate) title: String,
-    /// Of this table alone; a table without any goes by the document's.
+    /// The facts of this table alone. If empty, those of the document apply.
     pub(crate) facts: Vec<Fact>,
-    /// Which formats show it.
+    /// The formats that show the table.
     pub(crate) formats: Formats,
-    /// Whether a page shows it only when asked to, on a screen.
-    pub(crate) folded: bool,
-    /// What CSV repeats at the beginning of each row.
-    pub(crate) context: Vec<(&'static str, String)>,
+    /// True if an HTML page shows the table collapsed on a screen.
+    pub(crate) collapsed: bool,
+    /// The columns with one value for the whole table, which CSV repeats at the start of each row.
+    pub(crate) constant_columns: Vec<(&'static str, String)>,
     pub(crate) columns: Vec<Column>,
     pub(crate) groups: Vec<Group>,
     pub(crate) sums: Vec<Sum>,
@@ -46,20 +46,20 @@ pub(crate) struct Sheet {
     pub(crate) charts: Vec<Chart>,
 }
 
-/// A column. Its key is its name for programs: the server's own where the column is the server's.
+/// A column. Its key is its name for programs: the server's field name if the server sent the value.
 #[derive(Clone, Debug)]
 pub(crate) struct Column {
     pub(crate) key: Cow<'static, str>,
     pub(crate) title: Cow<'static, str>,
     pub(crate) kind: ColumnKind,
-    /// Those with the highest rank are left out first where there is no room.
-    pub(crate) rank: Option<u8>,
-    /// Whether a page has room for it only under the name in the first column.
-    pub(crate) aside: bool,
+    /// The order in which columns are dropped on a narrow terminal: the highest rank first.
+    pub(crate) drop_rank: Option<u8>,
+    /// True if an HTML page shows the value under the name in the first column.
+    pub(crate) secondary: bool,
     pub(crate) formats: Formats,
 }
 
-/// What is in a column.
+/// The type of the values in a column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ColumnKind {
     Text,
@@ -75,109 +75,114 @@ pub(crate) struct Group {
     pub(crate) rows: Vec<Row>,
 }
 
-/// A cell for each column.
+/// The cells, one per column.
 #[derive(Debug)]
 pub(crate) struct Row {
-    /// Whether it only explains a row above.
-    pub(crate) part: bool,
+    /// True if the row explains the rollup row above it.
+    pub(crate) is_part: bool,
     pub(crate) cells: Vec<Cell>,
 }
 
-/// A value, and how it stands out.
+/// A value with its emphasis.
 #[derive(Clone, Debug)]
 pub(crate) struct Cell {
     pub(crate) value: Value,
-    pub(crate) tone: Tone,
+    pub(crate) tone: Emphasis,
 }
 
-/// A value.
+/// The value of a cell.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Value {
-    /// There is nothing to say.
+    /// An empty cell.
     Empty,
-    /// It is not known, which is not zero.
+    /// An unknown value, which is not zero.
     Unknown,
     Text(String),
-    /// In its place, for people, why there is none: `in its total`.
-    Instead(&'static str),
+    /// A text for people in place of a missing value, such as `in rollup`.
+    Placeholder(&'static str),
     Flag(bool),
     Count(usize),
-    /// A quantity as it came.
+    /// A quantity as the server sent it.
     Quantity(Amount),
-    /// A price as it came, whose digits are those of a contract.
+    /// A price as the server sent it, with the digits of the contract.
     Price(Amount),
-    /// What was computed, exactly.
+    /// An exact computed value.
     Exact(Decimal),
-    /// An exact amount of money, and with how many decimals it is shown.
+    /// An exact amount of money, with the number of decimals to show.
     Money(Decimal, u32),
-    /// By how much a quantity changed, exactly.
+    /// An exact change of a quantity.
     Delta(Decimal),
-    /// By how much an amount of money changed, exactly, and with how many decimals it is shown.
+    /// An exact change of an amount of money, with the number of decimals to show.
     MoneyDelta(Decimal, u32),
-    /// By which part of a hundred something changed; shown to a tenth.
+    /// A change in percent, shown with one decimal.
     Percent(Decimal),
     Day(NaiveDate),
-    Moment(Timestamp),
+    DateTime(Timestamp),
 }
 
-/// How something stands out.
+/// The emphasis of a cell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Tone {
+pub(crate) enum Emphasis {
     Plain,
     /// A total.
     Strong,
-    /// What was used beyond what was agreed.
-    Over,
-    /// What is amiss.
-    Alarm,
-    /// What only explains.
-    Faint,
+    /// Usage above the agreed quantity.
+    Overage,
+    /// A problem.
+    Warning,
+    /// Explanatory text.
+    Muted,
 }
 
-/// What rows come to.
+/// A sum under a table.
 #[derive(Debug)]
 pub(crate) struct Sum {
     pub(crate) label: String,
     pub(crate) value: Value,
     pub(crate) currency: Option<String>,
     pub(crate) remark: Option<String>,
-    pub(crate) tone: Tone,
-    /// What is not in it, and why.
-    pub(crate) left_out: Vec<(String, String)>,
-    /// Of which cells it is the sum, where it is one.
-    pub(crate) adds: Option<Adds>,
+    pub(crate) tone: Emphasis,
+    /// The excluded rows, with the reasons.
+    pub(crate) excluded: Vec<(String, String)>,
+    /// The cells that it adds up, if it is a sum of cells.
+    pub(crate) sum_of: Option<SummedColumn>,
 }
 
-/// The cells of a column, or those of them in whose row another column has this text.
+/// The cells of a column, or only those whose row has a given text in another column.
 #[derive(Debug)]
-pub(crate) struct Adds {
+pub(crate) struct SummedColumn {
     pub(crate) column: &'static str,
-    pub(crate) only: Option<(&'static str, String)>,
+    pub(crate) filter: Option<(&'static str, String)>,
 }
 
 /// A sentence under a table.
 #[derive(Debug)]
 pub(crate) struct Note {
-    pub(crate) tone: Tone,
+    pub(crate) tone: Emphasis,
     pub(crate) text: String,
 }
 
-/// A picture of columns of the table, which are named by their keys.
+/// A chart of columns of the table, which are named by their keys.
 #[derive(Debug)]
 pub(crate) struct Chart {
     pub(crate) title: &'static str,
     pub(crate) label: &'static str,
-    pub(crate) shows: Shows,
+    pub(crate) shows: ChartData,
 }
 
-/// What a chart shows.
+/// The data of a chart.
 #[derive(Debug)]
-pub(crate) enum Shows {
-    /// What was used beside what was agreed, by row and group.
-    Use { used: &'static str, committed: &'static str, included: &'static str, about: [&'static str; 2] },
-    /// A value by row; `tone`: of what.
-    Values { value: &'static str, unit: Option<String>, tone: Tone },
-    /// A value by period, the newest first in the table and last in the picture, with the part of it that is for overage.
+pub(crate) enum ChartData {
+    /// The usage compared with the agreed quantity, by row and group.
+    UsageVsAgreed {
+        used: &'static str,
+        committed: &'static str,
+        included: &'static str,
+        about: [&'static str; 2],
+    },
+    /// A value per row. `tone` is the emphasis of its bars.
+    Values { value: &'static str, unit: Option<String>, tone: Emphasis },
+    /// A value per period, with its overage part. The table has the newest period first, the chart last.
     Periods { value: &'static str, over: &'static str, unit: Option<String> },
 }
 
@@ -191,7 +196,7 @@ impl Formats {
     pub(crate) const XLSX: Self = Self(4);
     pub(crate) const HTML: Self = Self(8);
     pub(crate) const ALL: Self = Self(15);
-    /// The two whose rows stand without the heading of their group.
+    /// The two formats whose rows have no group headings.
     pub(crate) const SPREADSHEETS: Self = Self::CSV.and(Self::XLSX);
 
     pub(crate) const fn and(self, other: Self) -> Self {
@@ -204,13 +209,13 @@ impl Formats {
 }
 
 impl Document {
-    /// The tables that a format shows.
+    /// Returns the tables that a format shows.
     pub(crate) fn sheets(&self, format: Formats) -> impl Iterator<Item = &Sheet> {
         self.sheets.iter().filter(move |sheet| sheet.formats.has(format))
     }
 
-    /// The title and the facts over a table: its own, or the document's where it has none.
-    pub(crate) fn head<'a>(&'a self, sheet: &'a Sheet) -> (&'a str, &'a [Fact]) {
+    /// Returns the title and the facts above a table: its own, or those of the document.
+    pub(crate) fn title_and_facts<'a>(&'a self, sheet: &'a Sheet) -> (&'a str, &'a [Fact]) {
         match sheet.facts.is_empty() {
             true => (&self.title, &self.facts),
             false => (&sheet.title, &sheet.facts),
@@ -223,8 +228,8 @@ impl Fact {
         Self { label, value: value.into() }
     }
 
-    /// All in one line: `Billing period 2026-10-01 to 2026-10-31, currency USD`.
-    pub(crate) fn line(facts: &[Self]) -> String {
+    /// Joins facts on one line: `Billing period 2026-10-01 to 2026-10-31, currency USD`.
+    pub(crate) fn join(facts: &[Self]) -> String {
         let mut line = String::new();
         for Self { label, value } in facts {
             if line.is_empty() {
@@ -244,10 +249,10 @@ impl Fact {
 }
 
 impl Sheet {
-    /// An empty table that every format shows.
+    /// Returns an empty table that every format shows.
     pub(crate) fn new(title: impl Into<String>, columns: Vec<Column>) -> Self {
         let title = title.into();
-        // Cells are found by the keys of their columns.
+        // Cells are found by column key, so keys must be unique.
         debug_assert!(
             columns
                 .iter()
@@ -256,12 +261,12 @@ impl Sheet {
             "two columns of {title:?} have the same key"
         );
         Self {
-            tab: title.clone(),
+            worksheet_name: title.clone(),
             title,
             facts: Vec::new(),
             formats: Formats::ALL,
-            folded: false,
-            context: Vec::new(),
+            collapsed: false,
+            constant_columns: Vec::new(),
             columns,
             groups: Vec::new(),
             sums: Vec::new(),
@@ -274,13 +279,13 @@ impl Sheet {
         self.groups.iter().flat_map(|group| &group.rows)
     }
 
-    /// The position of a column.
-    pub(crate) fn at(&self, key: &str) -> Option<usize> {
+    /// Returns the position of a column.
+    pub(crate) fn column_index(&self, key: &str) -> Option<usize> {
         self.columns.iter().position(|column| column.key == key)
     }
 
-    /// The positions of the columns that a format shows.
-    pub(crate) fn shown(&self, format: Formats) -> Vec<usize> {
+    /// Returns the positions of the columns that a format shows.
+    pub(crate) fn visible_columns(&self, format: Formats) -> Vec<usize> {
         let columns = self.columns.iter().enumerate();
         columns.filter(|(_, column)| column.formats.has(format)).map(|(at, _)| at).collect()
     }
@@ -289,7 +294,7 @@ impl Sheet {
 impl Column {
     pub(crate) const fn new(key: &'static str, title: &'static str, kind: ColumnKind) -> Self {
         let (key, title) = (Cow::Borrowed(key), Cow::Borrowed(title));
-        Self { key, title, kind, rank: None, aside: false, formats: Formats::ALL }
+        Self { key, title, kind, drop_rank: None, secondary: false, formats: Formats::ALL }
     }
 
     pub(crate) const fn text(key: &'static str, title: &'static str) -> Self {
@@ -308,29 +313,29 @@ impl Column {
         Self::new(key, title, ColumnKind::Date)
     }
 
-    /// A column that is known at run time only.
-    pub(crate) fn made(key: String, title: String, kind: ColumnKind) -> Self {
+    /// Returns a column whose key and title are known at run time only.
+    pub(crate) fn dynamic(key: String, title: String, kind: ColumnKind) -> Self {
         Self { key: key.into(), title: title.into(), ..Self::new("", "", kind) }
     }
 
-    /// The same column, left out where there is no room.
-    pub(crate) fn rank(self, rank: u8) -> Self {
-        Self { rank: Some(rank), ..self }
+    /// Sets the rank by which a narrow terminal drops the column.
+    pub(crate) fn drop_rank(self, drop_rank: u8) -> Self {
+        Self { drop_rank: Some(drop_rank), ..self }
     }
 
-    /// The same column, on a page under the name in the first.
+    /// Shows the column under the name in the first column of an HTML page.
     pub(crate) fn aside(self) -> Self {
-        Self { aside: true, ..self }
+        Self { secondary: true, ..self }
     }
 
-    /// The same column, in these formats only.
+    /// Restricts the column to these formats.
     pub(crate) fn only(self, formats: Formats) -> Self {
         Self { formats, ..self }
     }
 }
 
 impl ColumnKind {
-    /// Whether its figures stand under each other by their last digit.
+    /// Returns true if the values are numbers, aligned right.
     pub(crate) fn is_number(self) -> bool {
         matches!(self, Self::Number | Self::Money)
     }
@@ -338,7 +343,7 @@ impl ColumnKind {
 
 impl Row {
     pub(crate) fn new(cells: Vec<Cell>) -> Self {
-        Self { part: false, cells }
+        Self { is_part: false, cells }
     }
 
     pub(crate) fn value(&self, at: usize) -> &Value {
@@ -349,18 +354,18 @@ impl Row {
 impl Cell {
     pub(crate) fn new(value: Value) -> Self {
         let tone = match value {
-            Value::Unknown => Tone::Alarm,
-            Value::Instead(_) => Tone::Faint,
-            // What is no number where one should be.
+            Value::Unknown => Emphasis::Warning,
+            Value::Placeholder(_) => Emphasis::Muted,
+            // Text in a number column.
             Value::Quantity(ref amount) | Value::Price(ref amount) if amount.decimal().is_none() => {
-                Tone::Alarm
+                Emphasis::Warning
             }
-            _ => Tone::Plain,
+            _ => Emphasis::Plain,
         };
         Self { value, tone }
     }
 
-    pub(crate) fn tone(self, tone: Tone) -> Self {
+    pub(crate) fn tone(self, tone: Emphasis) -> Self {
         Self { tone, ..self }
     }
 
@@ -372,36 +377,36 @@ impl Cell {
         Self::new(Value::Text(text.into()))
     }
 
-    /// A name that should be there.
+    /// Returns a cell with a required name.
     pub(crate) fn name(name: Option<&str>) -> Self {
-        Self::new(name.map_or(Value::Instead(NO_NAME), |name| Value::Text(name.to_owned())))
+        Self::new(name.map_or(Value::Placeholder(NO_NAME), |name| Value::Text(name.to_owned())))
     }
 
     pub(crate) fn optional_text(text: Option<&str>) -> Self {
         text.map_or_else(Self::empty, Self::text)
     }
 
-    /// A quantity that should have been sent.
+    /// Returns a cell with a required quantity.
     pub(crate) fn quantity(amount: Option<&Amount>) -> Self {
         Self::new(amount.map_or(Value::Unknown, |amount| Value::Quantity(amount.clone())))
     }
 
-    /// A price that should have been sent.
+    /// Returns a cell with a required price.
     pub(crate) fn price(amount: Option<&Amount>) -> Self {
         Self::new(amount.map_or(Value::Unknown, |amount| Value::Price(amount.clone())))
     }
 
-    /// A quantity that need not be sent.
+    /// Returns a cell with an optional quantity.
     pub(crate) fn optional_quantity(amount: Option<&Amount>) -> Self {
         amount.map_or_else(Self::empty, |amount| Self::quantity(Some(amount)))
     }
 
-    /// A price that need not be sent.
+    /// Returns a cell with an optional price.
     pub(crate) fn optional_price(amount: Option<&Amount>) -> Self {
         amount.map_or_else(Self::empty, |amount| Self::price(Some(amount)))
     }
 
-    /// An amount of money that should have been sent.
+    /// Returns a cell with a required amount of money.
     pub(crate) fn sent_money(amount: Option<&Amount>, currency: Option<&str>) -> Self {
         match amount.map(|amount| (amount, amount.decimal())) {
             Some((_, Some(decimal))) => Self::money(Some(decimal), currency),
@@ -410,24 +415,24 @@ impl Cell {
         }
     }
 
-    /// What should be known.
+    /// Returns a cell with a required value; a missing one is unknown.
     pub(crate) fn exact(amount: Option<Decimal>) -> Self {
         Self::new(amount.map_or(Value::Unknown, Value::Exact))
     }
 
-    /// A quantity of overage, which stands out where there is any.
+    /// Returns a cell with an overage quantity, emphasized unless it is zero.
     pub(crate) fn overage(amount: Option<Decimal>) -> Self {
         Self::exact(amount).over_if(is_over(amount))
     }
 
-    /// The cost of overage, which stands out where there is any.
+    /// Returns a cell with an overage cost, emphasized unless it is zero.
     pub(crate) fn overage_charge(amount: Option<Decimal>, currency: Option<&str>) -> Self {
         Self::money(amount, currency).over_if(is_over(amount))
     }
 
-    /// The same cell, standing out as overage if it is over.
+    /// Emphasizes the cell as overage if `over` is true.
     pub(crate) fn over_if(self, is_over: bool) -> Self {
-        if is_over { self.tone(Tone::Over) } else { self }
+        if is_over { self.tone(Emphasis::Overage) } else { self }
     }
 
     pub(crate) fn money(amount: Option<Decimal>, currency: Option<&str>) -> Self {
@@ -438,31 +443,31 @@ impl Cell {
         Self::new(day.map_or(Value::Empty, |day| Value::Day(day.day())))
     }
 
-    /// The start of a period: its first day, or the moment where it is not the start of a day.
+    /// Returns a cell with the start of a period: its first day, or the moment if it is not midnight.
     pub(crate) fn period_start(start: Option<Timestamp>) -> Self {
         Self::new(start.map_or(Value::Unknown, |start| match start.is_start_of_day() {
             true => Value::Day(start.date()),
-            false => Value::Moment(start),
+            false => Value::DateTime(start),
         }))
     }
 
-    /// The end of a period: its last day, or the moment where it is not the end of a day.
+    /// Returns a cell with the end of a period: its last day, or the moment if it is not midnight.
     pub(crate) fn period_end(end: Option<Timestamp>) -> Self {
         Self::new(end.map_or(Value::Unknown, |end| match end.is_end_of_day() {
             true => Value::Day(end.last_day()),
-            false => Value::Moment(end),
+            false => Value::DateTime(end),
         }))
     }
 
     pub(crate) fn moment(moment: Option<Timestamp>) -> Self {
-        Self::new(moment.map_or(Value::Empty, Value::Moment))
+        Self::new(moment.map_or(Value::Empty, Value::DateTime))
     }
 
-    /// As people read it: `2` for a quantity of `2.000`, `1006.50` for an amount in dollars.
-    pub(crate) fn shown(&self, kind: ColumnKind) -> String {
+    /// Returns the text for people: `2` for a quantity of `2.000`, `1006.50` for an amount in dollars.
+    pub(crate) fn display_text(&self, kind: ColumnKind) -> String {
         match (&self.value, kind) {
             (Value::Unknown, ColumnKind::Number) => "?".to_owned(),
-            (value, _) => value.shown(),
+            (value, _) => value.display_text(),
         }
     }
 }
@@ -476,13 +481,13 @@ impl Value {
         Self::MoneyDelta(delta, decimals(delta, currency))
     }
 
-    /// As people read it.
-    pub(crate) fn shown(&self) -> String {
+    /// Returns the text for people.
+    pub(crate) fn display_text(&self) -> String {
         match self {
             Self::Empty => String::new(),
             Self::Unknown => "unknown".to_owned(),
             Self::Text(text) => text.clone(),
-            Self::Instead(words) => (*words).to_owned(),
+            Self::Placeholder(words) => (*words).to_owned(),
             Self::Flag(flag) => if *flag { "yes" } else { "no" }.to_owned(),
             Self::Count(count) => count.to_string(),
             Self::Quantity(amount) => match amount.decimal() {
@@ -499,14 +504,14 @@ impl Value {
             Self::MoneyDelta(delta, digits) => signed(rounded_to(*delta, *digits)),
             Self::Percent(percent) => format!("{} %", signed(rounded_to(*percent, 1))),
             Self::Day(day) => day.to_string(),
-            Self::Moment(moment) => moment.to_string(),
+            Self::DateTime(moment) => moment.to_string(),
         }
     }
 
-    /// As programs read it: the text that came, or the exact value; nothing where it is not known.
+    /// Returns the text for programs: the text that the server sent or the exact value; empty if unknown.
     pub(crate) fn exact_text(&self) -> Cow<'_, str> {
         match self {
-            Self::Empty | Self::Unknown | Self::Instead(_) => Cow::Borrowed(""),
+            Self::Empty | Self::Unknown | Self::Placeholder(_) => Cow::Borrowed(""),
             Self::Text(text) => Cow::Borrowed(text),
             Self::Quantity(amount) | Self::Price(amount) => Cow::Borrowed(amount.text()),
             Self::Flag(flag) => Cow::Borrowed(if *flag { "true" } else { "false" }),
@@ -514,11 +519,11 @@ impl Value {
             | Self::Percent(decimal)
             | Self::Delta(decimal)
             | Self::MoneyDelta(decimal, _) => Cow::Owned(decimal.to_string()),
-            other => Cow::Owned(other.shown()),
+            other => Cow::Owned(other.display_text()),
         }
     }
 
-    /// The exact number, where it is one.
+    /// Returns the exact number, if the value has one.
     pub(crate) fn number(&self) -> Option<Decimal> {
         match self {
             Self::Quantity(amount) | Self::Price(amount) => amount.decimal(),
@@ -540,30 +545,30 @@ impl Sum {
             value,
             currency: None,
             remark: None,
-            tone: Tone::Plain,
-            left_out: Vec::new(),
-            adds: None,
+            tone: Emphasis::Plain,
+            excluded: Vec::new(),
+            sum_of: None,
         }
     }
 }
 
 impl Note {
-    pub(crate) fn new(tone: Tone, text: impl Into<String>) -> Self {
+    pub(crate) fn new(tone: Emphasis, text: impl Into<String>) -> Self {
         Self { tone, text: text.into() }
     }
 }
 
-/// A period of days, both included; the time of day is shown where it says more than that.
+/// Formats a period with its first and last day, both included. Shows the time of day if it is not midnight.
 pub(crate) fn period(start: Option<Timestamp>, end: Option<Timestamp>) -> String {
     format!("{} to {}", first_day(start), last_day(end))
 }
 
-/// The start of a period as its first day, with the time where it is not the start of a day.
+/// Formats the start of a period as its first day, with the time if it is not midnight.
 pub(crate) fn first_day(start: Option<Timestamp>) -> String {
     bound(Cell::period_start(start))
 }
 
-/// The end of a period as its last day, with the time where it is not the end of a day.
+/// Formats the end of a period as its last day, with the time if it is not midnight.
 pub(crate) fn last_day(end: Option<Timestamp>) -> String {
     bound(Cell::period_end(end))
 }
@@ -571,16 +576,16 @@ pub(crate) fn last_day(end: Option<Timestamp>) -> String {
 fn bound(cell: Cell) -> String {
     match cell.value {
         Value::Unknown => "(unknown)".to_owned(),
-        value => value.shown(),
+        value => value.display_text(),
     }
 }
 
-/// With its sign, where it is not zero.
+/// Formats a number with its sign unless it is zero.
 fn signed(delta: Decimal) -> String {
     if delta > Decimal::ZERO { format!("+{delta}") } else { delta.to_string() }
 }
 
-/// For what came without a name.
+/// The label of an item without a name.
 pub(crate) const NO_NAME: &str = "(no name)";
 
 #[cfg(test)]
@@ -590,8 +595,8 @@ mod tests {
     #[test]
     fn facts_make_a_line() {
         let facts = [Fact::new("Billing period", "a to b"), Fact::new("Currency", "USD")];
-        assert_eq!(Fact::line(&facts), "Billing period a to b, currency USD");
-        assert_eq!(Fact::line(&[]), "");
+        assert_eq!(Fact::join(&facts), "Billing period a to b, currency USD");
+        assert_eq!(Fact::join(&[]), "");
     }
 
     #[test]
@@ -604,7 +609,7 @@ mod tests {
             (Value::money(Some(Decimal::new(1005, 3)), Some("USD")), "1.01", "1.005"),
             (Value::money(Some(Decimal::new(-15, 1)), Some("JPY")), "-2", "-1.5"),
             (Value::money(None, Some("USD")), "unknown", ""),
-            // Dollars have two decimals and dinars three: without a currency all are shown.
+            // Dollars have two decimals and dinars three. Without a currency all digits are shown.
             (Value::money(Some(Decimal::new(12345, 3)), None), "12.345", "12.345"),
             (Value::money(Some(Decimal::new(1, 3)), Some(" ")), "0.001", "0.001"),
             (Value::money(Some(Decimal::new(1500, 3)), None), "1.50", "1.500"),
@@ -612,12 +617,12 @@ mod tests {
             (Value::Percent(Decimal::new(1225, 2)), "+12.3 %", "12.25"),
             (Value::Delta(Decimal::new(-30, 1)), "-3", "-3.0"),
             (Value::money_delta(Decimal::ONE, Some("USD")), "+1.00", "1"),
-            (Value::Instead("in its total"), "in its total", ""),
+            (Value::Placeholder("in rollup"), "in rollup", ""),
             (Value::Flag(true), "yes", "true"),
         ] {
-            assert_eq!((value.shown().as_str(), &*value.exact_text()), (shown, exact));
+            assert_eq!((value.display_text().as_str(), &*value.exact_text()), (shown, exact));
         }
-        assert_eq!(Cell::quantity(None).shown(ColumnKind::Number), "?");
-        assert_eq!(Cell::money(None, None).shown(ColumnKind::Money), "unknown");
+        assert_eq!(Cell::quantity(None).display_text(ColumnKind::Number), "?");
+        assert_eq!(Cell::money(None, None).display_text(ColumnKind::Money), "unknown");
     }
 }

@@ -1,45 +1,45 @@
-//! Cells that no spreadsheet runs.
+//! Escaping of cells that a spreadsheet would evaluate as formulas.
 
 use std::borrow::Cow;
 
-/// A cell that no spreadsheet takes for a formula, nor for several cells of which one is a formula, as those do that separate
-/// by semicolons; without control characters. A plain number stays one, a negative one too; and so do the marks of languages
-/// that are written from right to left, which are part of names.
+/// Escapes text so that no spreadsheet reads it, or a part of it after a semicolon, as a formula. Removes
+/// control characters. Plain numbers, also negative ones, stay numbers, and the marks of right-to-left
+/// scripts stay, because they are part of names.
 pub fn guarded(cell: &str) -> Cow<'_, str> {
     let steers = |c: char| c.is_control() && !matches!(c, '\t' | '\n' | '\r');
     let cell = match cell.contains(steers) {
         true => Cow::Owned(cell.replace(steers, "\u{fffd}")),
         false => Cow::Borrowed(cell),
     };
-    if is_negative_number(&cell) || formulas(&cell).next().is_none() {
+    if is_negative_number(&cell) || formula_starts(&cell).next().is_none() {
         return cell;
     }
     let (mut marked, mut from) = (String::with_capacity(cell.len() + 8), 0);
-    for (at, _) in formulas(&cell) {
+    for (at, _) in formula_starts(&cell) {
         marked += &cell[from..at];
-        marked.push(MARK);
+        marked.push(TEXT_PREFIX);
         from = at;
     }
     Cow::Owned(marked + &cell[from..])
 }
 
-/// A cell without what made it harmless.
-pub fn plain(cell: &str) -> Cow<'_, str> {
-    let marked = || formulas(cell).filter(|(_, marked)| *marked);
+/// Removes the escaping of [`guarded`].
+pub fn unguarded(cell: &str) -> Cow<'_, str> {
+    let marked = || formula_starts(cell).filter(|(_, marked)| *marked);
     if marked().next().is_none() {
         return Cow::Borrowed(cell);
     }
     let (mut plain, mut from) = (String::with_capacity(cell.len()), 0);
     for (at, _) in marked() {
-        plain += &cell[from..at - MARK.len_utf8()];
+        plain += &cell[from..at - TEXT_PREFIX.len_utf8()];
         from = at;
     }
     Cow::Owned(plain + &cell[from..])
 }
 
-/// Where in a cell a formula could begin, and whether it has a mark before it already: at the beginning of the cell and after
-/// what others separate cells and rows by, be there blanks or quotes before it or not.
-fn formulas(cell: &str) -> impl Iterator<Item = (usize, bool)> {
+/// The positions in a cell where a formula can begin: the start of the cell, and after a character that some
+/// programs use as cell or row separator, with or without blanks or quotes between.
+fn formula_starts(cell: &str) -> impl Iterator<Item = (usize, bool)> {
     enum FormulaScan {
         Begin,
         Marked,
@@ -50,9 +50,9 @@ fn formulas(cell: &str) -> impl Iterator<Item = (usize, bool)> {
         let marked = matches!(before, FormulaScan::Marked);
         *place = match (before, c) {
             (_, ';' | '|' | '\t' | '\n' | '\r') => FormulaScan::Begin,
-            // One more goes before those that are there, so that no name is read as another.
-            (FormulaScan::Begin | FormulaScan::Marked, MARK) => FormulaScan::Marked,
-            // The full-width forms count as the narrow ones in some languages.
+            // Add one mark to existing marks, so that unescaping restores the original text.
+            (FormulaScan::Begin | FormulaScan::Marked, TEXT_PREFIX) => FormulaScan::Marked,
+            // Some locales read the full-width forms as the narrow characters.
             (FormulaScan::Begin | FormulaScan::Marked, '=' | '+' | '-' | '@' | '＝' | '＋' | '－' | '＠') =>
             {
                 return Some(Some((at, marked)));
@@ -65,8 +65,8 @@ fn formulas(cell: &str) -> impl Iterator<Item = (usize, bool)> {
     cell.char_indices().scan(FormulaScan::Begin, place).flatten()
 }
 
-/// What makes text of a cell.
-const MARK: char = '\'';
+/// The character that makes a cell text.
+const TEXT_PREFIX: char = '\'';
 
 pub(super) fn is_negative_number(cell: &str) -> bool {
     let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
@@ -87,7 +87,7 @@ mod tests {
             ["=1+1", "+1", "@SUM(A1)", "-1+cmd|'/C calc'!A0", "--1", "-", "-1.", "-1e5", "＝1", "'=1", "'-7"]
         {
             assert_eq!(guarded(cell), format!("'{cell}"));
-            assert_eq!(plain(&guarded(cell)), cell);
+            assert_eq!(unguarded(&guarded(cell)), cell);
         }
         for cell in [
             "-1",
@@ -103,7 +103,7 @@ mod tests {
             "'a",
         ] {
             assert_eq!(guarded(cell), cell);
-            assert_eq!(plain(cell), cell);
+            assert_eq!(unguarded(cell), cell);
         }
         assert_eq!(guarded("=\u{1b}[2J"), "'=\u{fffd}[2J");
     }
@@ -122,7 +122,7 @@ mod tests {
             ("-1;2", "'-1;2"),
         ] {
             assert_eq!(guarded(cell), harmless_cell);
-            assert_eq!(plain(harmless_cell), cell);
+            assert_eq!(unguarded(harmless_cell), cell);
         }
     }
 }

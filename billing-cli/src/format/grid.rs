@@ -1,18 +1,19 @@
-//! Tables and lines that fit the terminal. The table library measures, wraps and aligns; here is decided which columns
-//! give way: the first by wrapping, then the less important ones by being left out, by name.
+//! Tables and lines that fit the terminal. The table library measures, wraps and aligns. This module decides
+//! which columns give way: first the first column wraps, then the least important columns are dropped and
+//! named.
 
 use comfy_table::presets::NOTHING;
 use comfy_table::{Attribute, CellAlignment, Color, ColumnConstraint, Table, Width};
 
-use super::paint::{Ink, Paint};
+use super::paint::{TextStyle, UseColor};
 use crate::text::printable;
 
-/// Where a table is shown.
+/// The width and colour of a table.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Look {
-    /// How many columns the terminal has; `None` where the result goes elsewhere.
+pub(crate) struct TableStyle {
+    /// The width of the terminal in columns; `None` if the output is not a terminal.
     pub(crate) width: Option<u16>,
-    pub(crate) paint: Paint,
+    pub(crate) color: UseColor,
 }
 
 /// A column.
@@ -20,30 +21,30 @@ pub(crate) struct Look {
 pub(crate) struct GridColumn {
     title: String,
     numbers: bool,
-    rank: Option<u8>,
+    drop_rank: Option<u8>,
 }
 
 impl GridColumn {
-    /// `rank`: left out where there is no room, those with the highest rank first.
-    pub(crate) fn new(title: &str, numbers: bool, rank: Option<u8>) -> Self {
-        Self { title: printable(title).into_owned(), numbers, rank }
+    /// Creates a column. On a narrow terminal, columns with the highest `drop_rank` are dropped first.
+    pub(crate) fn new(title: &str, numbers: bool, drop_rank: Option<u8>) -> Self {
+        Self { title: printable(title).into_owned(), numbers, drop_rank }
     }
 }
 
-/// A cell. What it shows cannot steer the terminal, wherever it came from.
+/// A cell. Its text is escaped and cannot control the terminal.
 #[derive(Clone, Debug)]
 pub(crate) struct GridCell {
     text: String,
-    ink: Ink,
+    ink: TextStyle,
 }
 
 impl GridCell {
-    pub(crate) fn new(text: &str, ink: Ink) -> Self {
+    pub(crate) fn new(text: &str, ink: TextStyle) -> Self {
         Self { text: printable(text).into_owned(), ink }
     }
 
     pub(crate) fn plain(text: &str) -> Self {
-        Self::new(text, Ink::Plain)
+        Self::new(text, TextStyle::Plain)
     }
 
     pub(crate) fn empty() -> Self {
@@ -51,11 +52,11 @@ impl GridCell {
     }
 }
 
-/// Rows under columns.
+/// A table of rows and columns.
 #[derive(Debug)]
 pub(crate) struct Grid {
     columns: Vec<GridColumn>,
-    /// Whether any row has something to show in the column.
+    /// True for each column in which any row has text.
     filled: Vec<bool>,
     blocks: Vec<Block>,
 }
@@ -63,7 +64,7 @@ pub(crate) struct Grid {
 impl Grid {
     pub(crate) fn new(columns: &[GridColumn]) -> Self {
         let mut titles = bare_table();
-        titles.add_row(columns.iter().map(|column| GridCell::new(&column.title, Ink::Faint)));
+        titles.add_row(columns.iter().map(|column| GridCell::new(&column.title, TextStyle::Faint)));
         Self {
             columns: columns.to_vec(),
             filled: vec![false; columns.len()],
@@ -71,12 +72,12 @@ impl Grid {
         }
     }
 
-    /// A line of its own above the rows that follow.
+    /// Adds a heading above the rows that follow.
     pub(crate) fn heading(&mut self, text: &str) {
         self.blocks.push(Block::Heading(text.to_owned()));
     }
 
-    /// A row: a cell for each column, the first of them set in by `indent`.
+    /// Adds a row with one cell per column. The first cell is indented by `indent`.
     pub(crate) fn row(&mut self, indent: u16, cells: Vec<GridCell>) {
         for (filled, cell) in self.filled.iter_mut().zip(&cells) {
             *filled |= !cell.text.is_empty();
@@ -93,44 +94,44 @@ impl Grid {
         }
     }
 
-    /// The lines, in the width of the terminal where there is one and that can be.
-    pub(crate) fn render(self, look: Look) -> String {
+    /// Renders the lines, within the terminal width if there is one and if possible.
+    pub(crate) fn render(self, look: TableStyle) -> String {
         let mut widths = self.natural_widths();
-        let left_out = self.fit(&mut widths, look.width.map_or(usize::MAX, usize::from));
+        let left_out = self.fit_to(&mut widths, look.width.map_or(usize::MAX, usize::from));
         let Self { columns, blocks, .. } = self;
         let mut text = String::new();
         for block in blocks {
             match block {
                 Block::Heading(heading) => {
                     text.push('\n');
-                    text += &paragraph(&heading, 0, Ink::Strong, look);
+                    text += &paragraph(&heading, 0, TextStyle::Strong, look);
                 }
                 Block::Rows { indent, mut table } => {
                     for (shown, (at, column)) in table.column_iter_mut().zip(columns.iter().enumerate()) {
                         let before = if at == 0 { indent } else { GAP };
                         shown.set_padding((before, 0));
                         shown.set_constraint(match widths.get(at) {
-                            Some(Some(width)) if at == 0 => exactly(*width),
-                            Some(Some(width)) => exactly(width.saturating_add(GAP.into())),
+                            Some(Some(width)) if at == 0 => fixed_width(*width),
+                            Some(Some(width)) => fixed_width(width.saturating_add(GAP.into())),
                             _ => ColumnConstraint::Hidden,
                         });
                         if column.numbers {
                             shown.set_cell_alignment(CellAlignment::Right);
                         }
                     }
-                    text += &lines(*table, look.paint);
+                    text += &render_table(*table, look.color);
                 }
             }
         }
         if !left_out.is_empty() {
             text.push('\n');
-            let note = format!("Not shown in this width: {}.", left_out.join(", "));
-            text += &paragraph(&note, 0, Ink::Faint, look);
+            let note = format!("Columns hidden, the terminal is too narrow: {}.", left_out.join(", "));
+            text += &paragraph(&note, 0, TextStyle::Faint, look);
         }
         text
     }
 
-    /// The width that each column would like to have; nothing for one that has nothing to show.
+    /// Returns the preferred width of each column, or zero for an empty column.
     fn natural_widths(&self) -> Vec<Option<usize>> {
         let mut widths: Vec<Option<usize>> =
             self.filled.iter().enumerate().map(|(at, filled)| (*filled || at == 0).then_some(0)).collect();
@@ -145,21 +146,22 @@ impl Grid {
         widths
     }
 
-    /// Narrows the first column and takes others away until all fit; the titles of those that were taken.
-    fn fit(&self, widths: &mut [Option<usize>], limit: usize) -> Vec<String> {
+    /// Narrows the first column and drops others until the table fits. Returns the titles of the dropped
+    /// columns.
+    fn fit_to(&self, widths: &mut [Option<usize>], limit: usize) -> Vec<String> {
         let all = widths.to_vec();
         let wanted = all.first().copied().flatten().unwrap_or_default();
         let first = loop {
             let others: usize = widths.iter().skip(1).flatten().map(|width| width + usize::from(GAP)).sum();
             let room = limit.saturating_sub(others);
-            if room >= wanted.min(LEAST_FIRST) {
+            if room >= wanted.min(MIN_FIRST_WIDTH) {
                 break wanted.min(room);
             }
             let shown = self.columns.iter().zip(widths.iter_mut()).filter(|(_, width)| width.is_some());
-            let ranked = shown.filter(|(column, _)| column.rank.is_some());
-            match ranked.max_by_key(|(column, _)| column.rank) {
+            let ranked = shown.filter(|(column, _)| column.drop_rank.is_some());
+            match ranked.max_by_key(|(column, _)| column.drop_rank) {
                 Some((_, width)) => *width = None,
-                None => break wanted.min(room.max(LEAST_FIRST)),
+                None => break wanted.min(room.max(MIN_FIRST_WIDTH)),
             }
         };
         if let Some(width) = widths.first_mut() {
@@ -175,27 +177,28 @@ impl Grid {
     }
 }
 
-/// Text in lines that fit, each set in by `indent`.
-pub(crate) fn paragraph(text: &str, indent: u16, ink: Ink, look: Look) -> String {
+/// Wraps text to the width and indents each line by `indent`.
+pub(crate) fn paragraph(text: &str, indent: u16, ink: TextStyle, look: TableStyle) -> String {
     let mut table = bare_table();
     table.add_row([GridCell::new(text, ink)]);
     if let Some(column) = table.column_mut(0) {
         column.set_padding((indent, 0));
         if let Some(limit) = look.width {
-            column.set_constraint(exactly(limit.into()));
+            column.set_constraint(fixed_width(limit.into()));
         }
     }
-    lines(table, look.paint)
+    render_table(table, look.color)
 }
 
-/// How many columns the terminal has that the program writes to.
+/// Returns the width of the terminal that the program writes to.
 pub(crate) fn terminal_width() -> Option<u16> {
-    // Some terminals do not know and say 0.
+    // Some terminals report a width of 0.
     Table::new().width().filter(|width| *width > 0)
 }
 
-/// What is laid out together. The library sets in whole columns only, so that what is set in differently is a table of
-/// its own. All get the same widths beforehand, which is also faster than to let the library find them.
+/// Rows that are laid out together. The library indents whole columns only, so rows with a different indent
+/// form a table of their own. All tables get the same widths in advance, which is also faster than letting
+/// the library compute them.
 #[derive(Debug)]
 enum Block {
     Heading(String),
@@ -206,28 +209,28 @@ impl From<GridCell> for comfy_table::Cell {
     fn from(GridCell { text, ink }: GridCell) -> Self {
         let cell = Self::new_owned(text);
         match ink {
-            Ink::Plain => cell,
-            Ink::Strong => cell.add_attribute(Attribute::Bold),
-            Ink::Alarm => cell.add_attribute(Attribute::Bold).fg(Color::DarkRed),
-            Ink::Faint => cell.add_attribute(Attribute::Dim),
+            TextStyle::Plain => cell,
+            TextStyle::Strong => cell.add_attribute(Attribute::Bold),
+            TextStyle::Alarm => cell.add_attribute(Attribute::Bold).fg(Color::DarkRed),
+            TextStyle::Faint => cell.add_attribute(Attribute::Dim),
         }
     }
 }
 
 fn bare_table() -> Table {
     let mut table = Table::new();
-    // Whether it looks for a terminal, its width and its colour is not left to the library.
+    // Do not let the library detect the terminal, its width or colour.
     table.load_style(NOTHING).force_no_tty().style_text_only();
     table
 }
 
-fn exactly(width: usize) -> ColumnConstraint {
+fn fixed_width(width: usize) -> ColumnConstraint {
     ColumnConstraint::Absolute(Width::Fixed(u16::try_from(width).unwrap_or(u16::MAX)))
 }
 
-fn lines(mut table: Table, paint: Paint) -> String {
+fn render_table(mut table: Table, paint: UseColor) -> String {
     if paint.is_on() {
-        // Otherwise NO_COLOR, of which `paint` knows, would count against `--color always`.
+        // Otherwise the library would apply NO_COLOR even with `--color always`.
         crossterm::style::force_color_output(true);
         table.enforce_styling();
     }
@@ -235,8 +238,8 @@ fn lines(mut table: Table, paint: Paint) -> String {
 }
 
 const GAP: u16 = 2;
-/// Before the first column gets less than this, others are left out.
-const LEAST_FIRST: usize = 20;
+/// The minimum width of the first column; below it, other columns are dropped.
+const MIN_FIRST_WIDTH: usize = 20;
 
 #[cfg(test)]
 mod tests {
@@ -259,7 +262,7 @@ mod tests {
                 vec![
                     GridCell::plain(name),
                     GridCell::plain("GC-1"),
-                    GridCell::new("! 7", Ink::Alarm),
+                    GridCell::new("! 7", TextStyle::Alarm),
                     GridCell::plain(charge),
                 ],
             );
@@ -267,12 +270,12 @@ mod tests {
         grid
     }
 
-    fn look(width: Option<u16>, color: args::Color) -> Look {
-        Look { width, paint: Paint::new(color, false, None, None) }
+    fn look(width: Option<u16>, color: args::ColorWhen) -> TableStyle {
+        TableStyle { width, color: UseColor::new(color, false, None, None) }
     }
 
-    fn plain(width: Option<u16>) -> Look {
-        look(width, args::Color::Never)
+    fn plain(width: Option<u16>) -> TableStyle {
+        look(width, args::ColorWhen::Never)
     }
 
     fn columns(line: &str) -> u16 {
@@ -301,13 +304,16 @@ mod tests {
             assert!(text.contains("1234.50"));
         }
         let narrow = grid().render(plain(Some(30)));
-        assert!(narrow.replace('\n', " ").contains("Not shown in this width: Part, Used."), "{narrow}");
+        assert!(
+            narrow.replace('\n', " ").contains("Columns hidden, the terminal is too narrow: Part, Used."),
+            "{narrow}"
+        );
         assert!(!narrow.contains("GC-1"));
     }
 
     #[test]
     fn colour_changes_no_alignment() {
-        let painted = grid().render(look(None, args::Color::Always));
+        let painted = grid().render(look(None, args::ColorWhen::Always));
         assert!(painted.contains("\x1b[38;5;1m\x1b[1m! 7\x1b[0m"));
         let mut bare = painted;
         for code in ["\x1b[0m", "\x1b[1m", "\x1b[38;5;1m", "\x1b[2m"] {

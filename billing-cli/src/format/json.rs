@@ -1,4 +1,4 @@
-//! JSON, as text: the server's own numbers and the order of its fields stay as they came, byte for byte.
+//! JSON as text: the server's numbers and field order are kept byte for byte.
 
 use std::borrow::Cow;
 use std::io::{self, Write};
@@ -8,7 +8,7 @@ use billing_core::values::is_printable;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-/// `object` with one more field at its end. `object` is the text of a JSON object that has no such field.
+/// Appends a field to `object`, the text of a JSON object that has no such field.
 pub(crate) fn with_field(
     object: &str,
     name: &str,
@@ -21,7 +21,7 @@ pub(crate) fn with_field(
     Ok(format!("{inside}{comma}{name}:{value}}}"))
 }
 
-/// The same JSON in one line, without the white space between its tokens.
+/// Removes the white space between tokens, so that the JSON is on one line.
 pub(crate) fn compact(json: &str) -> Cow<'_, str> {
     if !json.contains(|c: char| c.is_ascii_whitespace()) {
         return Cow::Borrowed(json);
@@ -40,10 +40,10 @@ pub(crate) fn compact(json: &str) -> Cow<'_, str> {
     Cow::Owned(kept.collect())
 }
 
-/// The same JSON without what could steer a terminal. Such characters stand in strings only, where an escape says the
-/// same.
-fn for_terminal(json: &str) -> Cow<'_, str> {
-    // Between tokens JSON has white space of its own.
+/// Escapes characters that could control a terminal. They occur only inside strings, where an escape has the
+/// same meaning.
+fn escape_for_terminal(json: &str) -> Cow<'_, str> {
+    // Between tokens only JSON's own white space can occur.
     let escapes = |c: char| !is_printable(c) && !matches!(c, '\n' | '\r' | '\t');
     if !json.contains(escapes) {
         return Cow::Borrowed(json);
@@ -59,7 +59,7 @@ fn for_terminal(json: &str) -> Cow<'_, str> {
     Cow::Owned(text)
 }
 
-/// The entities of the pages of a list, each as it stands in its page.
+/// Returns the entities of the pages of a list, each as text of its page.
 pub(crate) fn entities<'a>(pages: impl Iterator<Item = &'a str>) -> Result<Vec<&'a str>, serde_json::Error> {
     #[derive(Deserialize)]
     struct RawPage<'a> {
@@ -74,8 +74,8 @@ pub(crate) fn entities<'a>(pages: impl Iterator<Item = &'a str>) -> Result<Vec<&
     Ok(all)
 }
 
-/// An array, an element on each line.
-pub(crate) fn array<T: AsRef<str>>(elements: &[T]) -> String {
+/// Joins elements to an array with one element per line.
+pub(crate) fn join_array<T: AsRef<str>>(elements: &[T]) -> String {
     let elements: Vec<&str> = elements.iter().map(AsRef::as_ref).collect();
     match elements.is_empty() {
         true => "[]".to_owned(),
@@ -83,20 +83,20 @@ pub(crate) fn array<T: AsRef<str>>(elements: &[T]) -> String {
     }
 }
 
-/// Elements as lines, without the white space between their tokens.
-pub(crate) fn lines<T: AsRef<str>>(elements: &[T]) -> String {
+/// Joins elements to lines, without white space between tokens.
+pub(crate) fn join_lines<T: AsRef<str>>(elements: &[T]) -> String {
     elements.iter().map(|element| compact(element.as_ref()).into_owned() + "\n").collect()
 }
 
-/// A line for each resource: the resource as it stands in the body, after the name and the total of its usage. A usage that
-/// lists no resources has a line too, so that its total is not lost.
+/// Writes one line per resource: the resource as in the body, after the name and total of its usage. A usage
+/// without resources gets a line too, so that its total is not lost.
 pub(crate) fn usage_lines(report: &PackedReport, terminal: bool, mut to: impl Write) -> io::Result<()> {
     for usage in report.usages() {
         let mut head = format!("{{\"usage\":{}", serde_json::to_string(&usage.name())?);
         if let Some(total) = usage.total_usage() {
             head += &format!(",\"totalUsage\":{}", serde_json::to_string(total)?);
         }
-        let head = shown(&head, terminal);
+        let head = terminal_safe(&head, terminal);
         let resources = usage.resources();
         if resources.len() == 0 {
             writeln!(to, "{head}}}")?;
@@ -105,20 +105,20 @@ pub(crate) fn usage_lines(report: &PackedReport, terminal: bool, mut to: impl Wr
             let resource = compact(resource.json());
             let rest = resource.strip_prefix('{').unwrap_or(&resource);
             let comma = if rest == "}" { "" } else { "," };
-            writeln!(to, "{head}{comma}{}", shown(rest, terminal))?;
+            writeln!(to, "{head}{comma}{}", terminal_safe(rest, terminal))?;
         }
     }
     Ok(())
 }
 
-/// JSON as it is delivered: on a terminal without what could steer it, and with a line end.
-pub(crate) fn deliver(json: &str, terminal: bool, mut to: impl Write) -> io::Result<()> {
-    to.write_all(shown(json, terminal).as_bytes())?;
+/// Writes JSON with a line end, escaped for a terminal if `terminal` is true.
+pub(crate) fn write(json: &str, terminal: bool, mut to: impl Write) -> io::Result<()> {
+    to.write_all(terminal_safe(json, terminal).as_bytes())?;
     if json.is_empty() || json.ends_with('\n') { Ok(()) } else { to.write_all(b"\n") }
 }
 
-fn shown(json: &str, terminal: bool) -> Cow<'_, str> {
-    if terminal { for_terminal(json) } else { Cow::Borrowed(json) }
+fn terminal_safe(json: &str, terminal: bool) -> Cow<'_, str> {
+    if terminal { escape_for_terminal(json) } else { Cow::Borrowed(json) }
 }
 
 #[cfg(test)]
@@ -151,10 +151,10 @@ mod tests {
     #[test]
     fn what_steers_a_terminal_is_escaped() {
         assert_eq!(
-            for_terminal("{\"a\":\"x\u{9b}31m\u{7f}\u{202e}\u{2066}\u{e0041}\"}\n"),
+            escape_for_terminal("{\"a\":\"x\u{9b}31m\u{7f}\u{202e}\u{2066}\u{e0041}\"}\n"),
             "{\"a\":\"x\\u009b31m\\u007f\\u202e\\u2066\\udb40\\udc41\"}\n"
         );
-        assert!(matches!(for_terminal("{\"a\": 1}\n"), Cow::Borrowed(_)));
+        assert!(matches!(escape_for_terminal("{\"a\": 1}\n"), Cow::Borrowed(_)));
     }
 
     #[test]
@@ -163,9 +163,9 @@ mod tests {
             [r#"{"entities":[{"b":1.10, "a":"]"} , {}],"nextUri":"x"}"#, "{}", r#"{"entities":null}"#];
         let all = entities(pages.into_iter()).unwrap();
         assert_eq!(all, [r#"{"b":1.10, "a":"]"}"#, "{}"]);
-        assert_eq!(array(&all), "[\n{\"b\":1.10, \"a\":\"]\"},\n{}\n]");
-        assert_eq!(lines(&all), "{\"b\":1.10,\"a\":\"]\"}\n{}\n");
-        assert_eq!(array::<&str>(&[]), "[]");
+        assert_eq!(join_array(&all), "[\n{\"b\":1.10, \"a\":\"]\"},\n{}\n]");
+        assert_eq!(join_lines(&all), "{\"b\":1.10,\"a\":\"]\"}\n{}\n");
+        assert_eq!(join_array::<&str>(&[]), "[]");
         assert!(entities([r#"{"entities":7}"#].into_iter()).is_err());
     }
 

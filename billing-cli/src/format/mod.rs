@@ -1,4 +1,4 @@
-//! How results are rendered.
+//! The renderers of the output formats.
 
 pub(crate) mod csv;
 pub(crate) mod document;
@@ -10,4 +10,4 @@ pub(crate) mod paint;
 pub(crate) mod table;
 pub(crate) mod xlsx;
 
-pub(crate) use formula_guard::{guarded, plain};
+pub(crate) use formula_guard::{guarded, unguarded};

@@ -1,30 +1,31 @@
-//! Colour, where it is wanted.
+//! Coloured text.
 
-use crate::args::Color;
+use crate::args::ColorWhen;
 
-/// What a piece of text is, for its colour.
+/// The style of a piece of text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Ink {
+pub(crate) enum TextStyle {
     Plain,
     /// A heading or a total.
     Strong,
-    /// What costs extra or is amiss.
+    /// Overage or a problem.
     Alarm,
-    /// What only explains.
+    /// Explanatory text.
     Faint,
 }
 
-/// Whether there is colour.
+/// True if colour is used.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Paint(bool);
+pub(crate) struct UseColor(bool);
 
-impl Paint {
-    /// `terminal`: whether the result goes to one. `no_color` and `term` are the variables of those names.
-    pub(crate) fn new(color: Color, terminal: bool, no_color: Option<&str>, term: Option<&str>) -> Self {
+impl UseColor {
+    /// Decides about colour. `terminal` is true if the output is a terminal. `no_color` and `term` are the
+    /// variables of those names.
+    pub(crate) fn new(color: ColorWhen, terminal: bool, no_color: Option<&str>, term: Option<&str>) -> Self {
         Self(match color {
-            Color::Always => true,
-            Color::Never => false,
-            Color::Auto => terminal && no_color.unwrap_or_default().is_empty() && term != Some("dumb"),
+            ColorWhen::Always => true,
+            ColorWhen::Never => false,
+            ColorWhen::Auto => terminal && no_color.unwrap_or_default().is_empty() && term != Some("dumb"),
         })
     }
 
@@ -39,13 +40,13 @@ mod tests {
 
     #[test]
     fn colour_is_for_terminals_unless_somebody_says_otherwise() {
-        let on = |color, terminal, no_color, term| Paint::new(color, terminal, no_color, term).is_on();
-        assert!(on(Color::Auto, true, None, Some("xterm")));
-        assert!(on(Color::Auto, true, Some(""), None));
-        assert!(!on(Color::Auto, true, Some("1"), None));
-        assert!(!on(Color::Auto, true, None, Some("dumb")));
-        assert!(!on(Color::Auto, false, None, None));
-        assert!(on(Color::Always, false, Some("1"), None));
-        assert!(!on(Color::Never, true, None, None));
+        let on = |color, terminal, no_color, term| UseColor::new(color, terminal, no_color, term).is_on();
+        assert!(on(ColorWhen::Auto, true, None, Some("xterm")));
+        assert!(on(ColorWhen::Auto, true, Some(""), None));
+        assert!(!on(ColorWhen::Auto, true, Some("1"), None));
+        assert!(!on(ColorWhen::Auto, true, None, Some("dumb")));
+        assert!(!on(ColorWhen::Auto, false, None, None));
+        assert!(on(ColorWhen::Always, false, Some("1"), None));
+        assert!(!on(ColorWhen::Never, true, None, None));
     }
 }

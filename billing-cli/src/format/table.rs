@@ -1,22 +1,22 @@
-//! Tables for people.
+//! Tables for the terminal.
 
-use super::document::{self, Cell, Document, Fact, Formats, Note, Sheet, Sum, Tone};
-use super::grid::{Grid, GridCell, GridColumn, Look, paragraph};
-use super::paint::Ink;
+use super::document::{self, Document, Emphasis, Fact, Formats, Note, Sheet, Sum};
+use super::grid::{Grid, GridCell, GridColumn, TableStyle, paragraph};
+use super::paint::TextStyle;
 use crate::text::count;
 
-/// The title, the facts, and each table with what it comes to.
-pub(crate) fn render(document: &Document, look: Look) -> String {
-    let mut page = Page { text: String::new(), look };
-    page.line(Ink::Strong, &document.title);
+/// Renders the title, the facts, and each table with its sums.
+pub(crate) fn render(document: &Document, look: TableStyle) -> String {
+    let mut page = TextPage { text: String::new(), look };
+    page.line(TextStyle::Strong, &document.title);
     if !document.facts.is_empty() {
-        page.line(Ink::Plain, &Fact::line(&document.facts));
+        page.line(TextStyle::Plain, &Fact::join(&document.facts));
     }
     let several = document.sheets(Formats::TABLE).count() > 1;
     for sheet in document.sheets(Formats::TABLE) {
         if several {
             page.gap();
-            page.line(Ink::Strong, &sheet.title);
+            page.line(TextStyle::Strong, &sheet.title);
         }
         page.gap();
         if sheet.rows().next().is_some() || sheet.groups.iter().any(|group| group.heading.is_some()) {
@@ -36,10 +36,10 @@ pub(crate) fn render(document: &Document, look: Look) -> String {
 }
 
 fn rows(sheet: &Sheet) -> Grid {
-    let shown = sheet.shown(Formats::TABLE);
+    let shown = sheet.visible_columns(Formats::TABLE);
     let columns = |at: &usize| {
         let column = sheet.columns.get(*at)?;
-        Some(GridColumn::new(&column.title, column.kind.is_number(), column.rank))
+        Some(GridColumn::new(&column.title, column.kind.is_number(), column.drop_rank))
     };
     let mut grid = Grid::new(&shown.iter().filter_map(columns).collect::<Vec<_>>());
     for group in &sheet.groups {
@@ -47,7 +47,7 @@ fn rows(sheet: &Sheet) -> Grid {
             grid.heading(heading);
         }
         for row in &group.rows {
-            let indent = match (row.part, &group.heading) {
+            let indent = match (row.is_part, &group.heading) {
                 (true, _) => UNDER_ROW,
                 (false, Some(_)) => UNDER_HEADING,
                 (false, None) => 0,
@@ -59,34 +59,34 @@ fn rows(sheet: &Sheet) -> Grid {
     grid
 }
 
-fn cell(cell: &Cell, kind: document::ColumnKind) -> Option<GridCell> {
-    let shown = cell.shown(kind);
-    // The mark stands out without colour too.
-    let shown = if cell.tone == Tone::Over { format!("! {shown}") } else { shown };
+fn cell(cell: &document::Cell, kind: document::ColumnKind) -> Option<GridCell> {
+    let shown = cell.display_text(kind);
+    // The mark shows overage without colour too.
+    let shown = if cell.tone == Emphasis::Overage { format!("! {shown}") } else { shown };
     Some(GridCell::new(&shown, ink(cell.tone)))
 }
 
-fn ink(tone: Tone) -> Ink {
+fn ink(tone: Emphasis) -> TextStyle {
     match tone {
-        Tone::Plain => Ink::Plain,
-        Tone::Strong => Ink::Strong,
-        Tone::Over | Tone::Alarm => Ink::Alarm,
-        Tone::Faint => Ink::Faint,
+        Emphasis::Plain => TextStyle::Plain,
+        Emphasis::Strong => TextStyle::Strong,
+        Emphasis::Overage | Emphasis::Warning => TextStyle::Alarm,
+        Emphasis::Muted => TextStyle::Faint,
     }
 }
 
-/// Text that grows by lines that fit.
-struct Page {
+/// A text page built line by line, wrapped to the terminal width.
+struct TextPage {
     text: String,
-    look: Look,
+    look: TableStyle,
 }
 
-impl Page {
-    fn line(&mut self, ink: Ink, text: &str) {
+impl TextPage {
+    fn line(&mut self, ink: TextStyle, text: &str) {
         self.indented(0, ink, text);
     }
 
-    fn indented(&mut self, indent: u16, ink: Ink, text: &str) {
+    fn indented(&mut self, indent: u16, ink: TextStyle, text: &str) {
         self.text += &paragraph(text, indent, ink, self.look);
     }
 
@@ -95,7 +95,7 @@ impl Page {
     }
 
     fn sum(&mut self, sum: &Sum) {
-        let mut line = format!("{}: {}", sum.label, sum.value.shown());
+        let mut line = format!("{}: {}", sum.label, sum.value.display_text());
         if let (Some(currency), Some(_)) = (&sum.currency, sum.value.number()) {
             line = format!("{line} {currency}");
         }
@@ -103,13 +103,13 @@ impl Page {
             line = format!("{line}; {remark}");
         }
         self.line(ink(sum.tone), &line);
-        if sum.left_out.is_empty() {
+        if sum.excluded.is_empty() {
             return;
         }
-        let rows = count(sum.left_out.len(), "row", "rows");
-        self.indented(2, Ink::Alarm, &format!("! It leaves out {rows}, whose charge is unknown:"));
-        for (name, why) in &sum.left_out {
-            self.indented(4, Ink::Plain, &format!("{name}: {why}"));
+        let rows = count(sum.excluded.len(), "row", "rows");
+        self.indented(2, TextStyle::Alarm, &format!("! This total excludes {rows} with unknown charges:"));
+        for (name, why) in &sum.excluded {
+            self.indented(4, TextStyle::Plain, &format!("{name}: {why}"));
         }
     }
 }
@@ -123,13 +123,13 @@ mod tests {
     use billing_core::model::{TrusteeOverview, UsageReport};
 
     use super::*;
-    use crate::args::Color;
-    use crate::format::paint::Paint;
+    use crate::args::ColorWhen;
+    use crate::format::paint::UseColor;
     use crate::organizations::tests::asked;
     use crate::views;
 
-    fn look(width: Option<u16>) -> Look {
-        Look { width, paint: Paint::new(Color::Never, false, None, None) }
+    fn look(width: Option<u16>) -> TableStyle {
+        TableStyle { width, color: UseColor::new(ColorWhen::Never, false, None, None) }
     }
 
     fn shown(json: &str, width: Option<u16>) -> String {
@@ -161,14 +161,14 @@ mod tests {
             "USERS",
             "! 3 ",
             "1006.50",
-            "in its total",
+            "in rollup",
             "Total: 1011.50 USD",
-            "It leaves out 1 row",
+            "This total excludes 1 row",
             "usageQuantity is \"n/a\"",
-            "Monthly minimum: 2000.00 USD; whether the total reaches it is unknown",
-            "Overage in the total: 256.50 USD; 2 rows are over what was agreed (1 of them billed by others), as far as it is known",
-            "Third party: 12.35 USD; billed by others, not in the total",
-            "FAIR USE ON NO ROW",
+            "Monthly minimum: 2000.00 USD; it is unknown whether the total reaches the minimum",
+            "Overage in the total: 256.50 USD; 2 rows are above the agreed quantity (1 of them billed by third parties), counting known charges only",
+            "Third party: 12.35 USD; billed by third parties, not in the total",
+            "FAIR USE, NOT APPLIED",
             "Tax and telco usage are not included.",
         ] {
             assert!(text.contains(said), "{said}\n{text}");

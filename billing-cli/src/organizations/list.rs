@@ -1,36 +1,34 @@
-//! A list of organisations in a file: an id a line, and perhaps a name.
+//! The file format of organisation lists: one id per line, optionally with a name.
 
 use std::borrow::Cow;
 
 use csv::{Position, ReaderBuilder, Trim};
 
-use super::{Named, plain};
+use super::{QueriedOrg, unguarded};
 
-/// What a file names.
+/// The content of a list file.
 #[derive(Debug, Default)]
-pub struct List {
-    /// The organisations, in the order of the file.
-    pub named: Vec<Named>,
-    /// How many more, whose trust is not enabled.
-    pub off: usize,
+pub struct OrgList {
+    /// The organisations in file order.
+    pub organizations: Vec<QueriedOrg>,
+    /// The number of skipped organisations whose trust is not enabled.
+    pub disabled: usize,
 }
 
-/// CSV by commas, semicolons or tabs: an id a line, and after it a name; `#` begins a comment, and a first line may name the
-/// columns. What `trustors --format csv` prints is read as it was meant.
-pub fn parse(text: &str) -> Result<List, String> {
-    // One sort of line end. Blanks around a line are not part of it; a tab at its beginning is an empty cell.
+/// Parses CSV separated by commas, semicolons or tabs: an id and an optional name per line. `#` starts a
+/// comment, and a first line can name the columns. The output of `trustors --format csv` is accepted.
+pub fn parse(text: &str) -> Result<OrgList, String> {
+    // Normalize line ends. Blanks around a line are removed, but a leading tab is an empty cell.
     let text = text.trim_start_matches('\u{feff}').replace("\r\n", "\n").replace('\r', "\n");
     let lines: Vec<&str> = text.split('\n').map(|line| line.trim_matches(' ')).collect();
     let delimiter = lines
         .iter()
-        .filter(|line| !says_nothing(line))
+        .filter(|line| !is_blank_or_comment(line))
         .find_map(|line| line.find(DELIMITERS).map(|at| line.as_bytes()[at]));
     let delimiter = delimiter.unwrap_or(b',');
     let text = lines.join("\n");
-    if let Some(line) = misquoted(&text, delimiter.into()) {
-        return Err(format!(
-            "line {line}: the quotes are not those of CSV: write \"Acme\" or \"5\"\" pipes\""
-        ));
+    if let Some(line) = first_bad_quote(&text, delimiter.into()) {
+        return Err(format!("line {line}: invalid CSV quoting: write \"Acme\" or \"5\"\" pipes\""));
     }
     let mut reader = ReaderBuilder::new()
         .has_headers(false)
@@ -39,11 +37,11 @@ pub fn parse(text: &str) -> Result<List, String> {
         .delimiter(delimiter)
         .trim(Trim::All)
         .from_reader(text.as_bytes());
-    let (mut list, mut columns) = (List::default(), None);
+    let (mut list, mut columns) = (OrgList::default(), None);
     for record in reader.records() {
         let record = record.map_err(|error| error.to_string())?;
         let mut cells: Vec<&str> = record.iter().collect();
-        // No id has a tab: the delimiter of this line is another.
+        // Ids contain no tabs, so this line uses another delimiter.
         if let [only] = cells[..] {
             cells = only.split('\t').map(str::trim).collect();
         }
@@ -53,35 +51,36 @@ pub fn parse(text: &str) -> Result<List, String> {
         let columns = match columns {
             Some(columns) => columns,
             None => {
-                let heading = Columns::of(&cells);
-                let columns = *columns.insert(heading.unwrap_or(Columns::USUAL));
+                let heading = ColumnIndexes::from_heading(&cells);
+                let columns = *columns.insert(heading.unwrap_or(ColumnIndexes::DEFAULT));
                 if heading.is_some() {
                     continue;
                 }
                 columns
             }
         };
-        let cell = |at: usize| plain(cells.get(at).copied().unwrap_or_default());
+        let cell = |at: usize| unguarded(cells.get(at).copied().unwrap_or_default());
         let id = cell(columns.id)
             .parse()
-            .map_err(|error| format!("line {}: {error}", line_of(&text, record.position())))?;
+            .map_err(|error| format!("line {}: {error}", line_number(&text, record.position())))?;
         if columns.enabled.is_some_and(|at| cell(at).eq_ignore_ascii_case("false")) {
-            list.off += 1;
+            list.disabled += 1;
             continue;
         }
         let name = columns.name.map(cell).filter(|name| !name.is_empty());
-        list.named.push(Named { id, name: name.map(Cow::into_owned) });
+        list.organizations.push(QueriedOrg { id, name: name.map(Cow::into_owned) });
     }
     Ok(list)
 }
 
-fn says_nothing(line: &str) -> bool {
+fn is_blank_or_comment(line: &str) -> bool {
     line.trim().is_empty() || line.starts_with('#')
 }
 
-/// The line of a quote that is not closed before the end of its cell, if there is one: it would swallow the lines after it.
-fn misquoted(text: &str, delimiter: char) -> Option<usize> {
-    enum At {
+/// Returns the line of the first quote that is not closed at the end of its cell. Such a quote would swallow
+/// the lines after it.
+fn first_bad_quote(text: &str, delimiter: char) -> Option<usize> {
+    enum CsvState {
         Line,
         Comment,
         Cell,
@@ -89,49 +88,49 @@ fn misquoted(text: &str, delimiter: char) -> Option<usize> {
         Quoted,
         Closed,
     }
-    let (mut at, mut line, mut opened) = (At::Line, 1, 1);
+    let (mut at, mut line, mut opened) = (CsvState::Line, 1, 1);
     for c in text.chars() {
         at = match (at, c) {
-            (At::Line, '#') => At::Comment,
-            (At::Line | At::Cell, '"') => {
+            (CsvState::Line, '#') => CsvState::Comment,
+            (CsvState::Line | CsvState::Cell, '"') => {
                 opened = line;
-                At::Quoted
+                CsvState::Quoted
             }
-            (At::Quoted, '"') => At::Closed,
-            (At::Closed, '"') | (At::Quoted, _) => At::Quoted,
-            (_, '\n') => At::Line,
-            (At::Comment, _) => At::Comment,
-            (_, c) if c == delimiter => At::Cell,
-            (At::Closed, ' ') => At::Closed,
-            (At::Closed, _) => return Some(opened),
-            _ => At::Inside,
+            (CsvState::Quoted, '"') => CsvState::Closed,
+            (CsvState::Closed, '"') | (CsvState::Quoted, _) => CsvState::Quoted,
+            (_, '\n') => CsvState::Line,
+            (CsvState::Comment, _) => CsvState::Comment,
+            (_, c) if c == delimiter => CsvState::Cell,
+            (CsvState::Closed, ' ') => CsvState::Closed,
+            (CsvState::Closed, _) => return Some(opened),
+            _ => CsvState::Inside,
         };
         line += usize::from(c == '\n');
     }
-    matches!(at, At::Quoted).then_some(opened)
+    matches!(at, CsvState::Quoted).then_some(opened)
 }
 
-/// The line of a record, before which there may be lines that say nothing.
-fn line_of(text: &str, position: Option<&Position>) -> usize {
+/// Returns the line number of a record, which can follow blank lines or comments.
+fn line_number(text: &str, position: Option<&Position>) -> usize {
     let at = position.and_then(|position| usize::try_from(position.byte()).ok()).unwrap_or_default();
     let (before, from) = text.split_at_checked(at).unwrap_or(("", text));
-    before.matches('\n').count() + from.split('\n').take_while(|line| says_nothing(line)).count() + 1
+    before.matches('\n').count() + from.split('\n').take_while(|line| is_blank_or_comment(line)).count() + 1
 }
 
-/// Where the cells of a line are.
+/// The positions of the cells in a line.
 #[derive(Clone, Copy)]
-struct Columns {
+struct ColumnIndexes {
     id: usize,
     name: Option<usize>,
     enabled: Option<usize>,
 }
 
-impl Columns {
-    /// Of a list without a heading.
-    const USUAL: Self = Self { id: 0, name: Some(1), enabled: None };
+impl ColumnIndexes {
+    /// The columns of a list without a heading.
+    const DEFAULT: Self = Self { id: 0, name: Some(1), enabled: None };
 
-    /// By a heading, in the words of what this program prints.
-    fn of(heading: &[&str]) -> Option<Self> {
+    /// Reads the columns from a heading with the column names of this program's output.
+    fn from_heading(heading: &[&str]) -> Option<Self> {
         let at = |names: &[&str]| {
             heading.iter().position(|cell| names.iter().any(|name| cell.eq_ignore_ascii_case(name)))
         };
@@ -150,7 +149,7 @@ mod tests {
     fn ids_names_and_comments() {
         let text = "\u{feff}# ours\n\n  o-1  \no-2, Acme, Inc.\r\no-3\tTab\tmore\n\"o-4\",\"A, \"\"B\"\"\",true\n#o-5\n";
         let read: Vec<_> =
-            parse(text).unwrap().named.into_iter().map(|n| (n.id.to_string(), n.name)).collect();
+            parse(text).unwrap().organizations.into_iter().map(|n| (n.id.to_string(), n.name)).collect();
         let some = |name: &str| Some(name.to_owned());
         assert_eq!(
             read,
@@ -161,7 +160,7 @@ mod tests {
                 ("o-4".into(), some("A, \"B\"")),
             ]
         );
-        assert_eq!(parse("id,name,enabled\no-1,A,true\n").unwrap().named.len(), 1);
+        assert_eq!(parse("id,name,enabled\no-1,A,true\n").unwrap().organizations.len(), 1);
     }
 
     #[test]
@@ -173,12 +172,12 @@ mod tests {
             "organizationId,organizationName,currency\no-1,A,USD\no-2,B,USD\n",
             "currency\tOrganizationName\torganizationid\n\tA\to-1\nUSD\tB\to-2\n",
         ] {
-            let read = parse(text).unwrap().named;
+            let read = parse(text).unwrap().organizations;
             let read: Vec<_> = read.iter().map(|n| (n.id.as_str(), n.name.as_deref())).collect();
             assert_eq!(read, [("o-1", Some("A")), ("o-2", Some("B"))], "{text:?}");
         }
-        // A second heading is an id like any other.
-        assert_eq!(parse("id\no-1\nid\n").unwrap().named.len(), 2);
+        // A second heading is read as an id.
+        assert_eq!(parse("id\no-1\nid\n").unwrap().organizations.len(), 2);
     }
 
     #[test]
@@ -189,9 +188,9 @@ mod tests {
             ("o-1,A\n\no-2,\"a \"b\" c\"\n", 3),
         ] {
             let why = parse(text).unwrap_err();
-            assert!(why.starts_with(&format!("line {line}: the quotes")), "{text:?}: {why}");
+            assert!(why.starts_with(&format!("line {line}: invalid CSV quoting")), "{text:?}: {why}");
         }
-        let read = parse("# say \"hi\no-1,5\" pipes\no-2,\"B\" \no-3,\"\"\"\"\n").unwrap().named;
+        let read = parse("# say \"hi\no-1,5\" pipes\no-2,\"B\" \no-3,\"\"\"\"\n").unwrap().organizations;
         let names: Vec<_> = read.iter().map(|named| named.name.as_deref().unwrap()).collect();
         assert_eq!(names, ["5\" pipes", "B", "\""]);
     }
@@ -202,6 +201,6 @@ mod tests {
         assert!(why.starts_with("line 7: "), "{why}");
         let why = parse("o-1\n\n..\n").unwrap_err();
         assert!(why.starts_with("line 3: ") && why.contains("\"..\""), "{why}");
-        assert!(parse("# nothing\n").unwrap().named.is_empty());
+        assert!(parse("# nothing\n").unwrap().organizations.is_empty());
     }
 }

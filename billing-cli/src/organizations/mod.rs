@@ -1,4 +1,4 @@
-//! Organisations that are asked about, and files that name them.
+//! Queried organisations, and files that list them.
 
 pub mod list;
 
@@ -10,37 +10,37 @@ use billing_core::model::TrusteeOverview;
 use serde::Serialize;
 
 use crate::failure::Failure;
-use crate::format::plain;
+use crate::format::unguarded;
 use crate::log::{self, Verbosity};
 use crate::text::count;
 
-use list::List;
+use list::OrgList;
 
-/// An organisation that is asked about. The answer need not say whose it is.
+/// An organisation to query. Its response may not name it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Named {
-    /// The id that is asked for.
+pub struct QueriedOrg {
+    /// The requested id.
     pub id: OrgId,
-    /// What we know of its name before it is asked about.
+    /// The name known before the request.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
 }
 
-impl Named {
-    /// What the answer calls it, or else what we do.
-    pub(crate) fn id_in<'a>(&'a self, overview: &'a TrusteeOverview) -> &'a str {
+impl QueriedOrg {
+    /// Returns the id in the response, or else the requested id.
+    pub(crate) fn id_for<'a>(&'a self, overview: &'a TrusteeOverview) -> &'a str {
         let sent = overview.organization.as_ref().and_then(|organization| organization.id.as_deref());
         sent.unwrap_or(self.id.as_str())
     }
 
-    /// The same of its name, if anybody says one.
-    pub(crate) fn name_in<'a>(&'a self, overview: &'a TrusteeOverview) -> Option<&'a str> {
+    /// Returns the name in the response, or else the name known before, if any.
+    pub(crate) fn name_for<'a>(&'a self, overview: &'a TrusteeOverview) -> Option<&'a str> {
         let sent = overview.organization.as_ref().and_then(|organization| organization.name.as_deref());
         sent.or(self.name.as_deref())
     }
 
-    /// Whether we know something of it that the answer does not say.
-    pub(crate) fn adds_to(&self, overview: &TrusteeOverview) -> bool {
+    /// Returns true if the response lacks an id or name that is known here.
+    pub(crate) fn is_missing_in(&self, overview: &TrusteeOverview) -> bool {
         let sent = overview.organization.as_ref();
         let says_id = sent.is_some_and(|organization| organization.id.is_some());
         let says_name = sent.is_some_and(|organization| organization.name.is_some());
@@ -48,14 +48,14 @@ impl Named {
     }
 }
 
-impl From<OrgId> for Named {
+impl From<OrgId> for QueriedOrg {
     fn from(id: OrgId) -> Self {
         Self { id, name: None }
     }
 }
 
-/// Reads the file; `-` is standard input.
-pub(crate) fn read(path: &Path, verbosity: Verbosity) -> Result<Vec<Named>, Failure> {
+/// Reads a list file; `-` is standard input.
+pub(crate) fn read_list(path: &Path, verbosity: Verbosity) -> Result<Vec<QueriedOrg>, Failure> {
     let mut text = String::new();
     let read = match path == Path::new("-") {
         true => io::stdin().lock().read_to_string(&mut text).map(drop),
@@ -63,25 +63,25 @@ pub(crate) fn read(path: &Path, verbosity: Verbosity) -> Result<Vec<Named>, Fail
     };
     let refuse = |why: &str| Failure::Usage(format!("--orgs {}: {why}", path.display()));
     read.map_err(|error| match error.kind() {
-        io::ErrorKind::InvalidData => refuse("it is not UTF-8: save it as CSV in UTF-8"),
-        _ => refuse(&format!("it cannot be read, {error}")),
+        io::ErrorKind::InvalidData => refuse("it is not UTF-8: save it as CSV with UTF-8 encoding"),
+        _ => refuse(&format!("cannot read it: {error}")),
     })?;
-    let List { named, off } = list::parse(&text).map_err(|why| refuse(&why))?;
+    let OrgList { organizations: named, disabled: off } = list::parse(&text).map_err(|why| refuse(&why))?;
     if named.is_empty() {
         return Err(refuse(match off {
-            0 => "it names no organisation",
-            _ => "it names no organisation whose trust is enabled",
+            0 => "it contains no organisation",
+            _ => "it contains no organisation whose trust is enabled",
         }));
     }
-    note_left_out(off, verbosity);
+    note_disabled(off, verbosity);
     Ok(named)
 }
 
-/// Says of organisations that they are not asked about, as nothing but a refusal would come.
-pub(crate) fn note_left_out(off: usize, verbosity: Verbosity) {
+/// Notes the skipped organisations whose trust is disabled: the server would refuse a request about them.
+pub(crate) fn note_disabled(off: usize, verbosity: Verbosity) {
     if off > 0 {
         let off = count(off, "organisation is", "organisations are");
-        log::note(&format!("{off} left out, as the trust is not enabled"), verbosity);
+        log::note(&format!("{off} skipped, because the trust is not enabled"), verbosity);
     }
 }
 
@@ -94,14 +94,14 @@ pub(crate) mod tests {
     use super::*;
     use crate::{format, views};
 
-    /// Somebody, for documents of an answer that need not say whose it is.
-    pub(crate) fn asked() -> Named {
+    /// Returns a sample organisation for documents of responses that do not name theirs.
+    pub(crate) fn asked() -> QueriedOrg {
         "asked-1".parse::<OrgId>().unwrap().into()
     }
 
     #[test]
     fn an_answer_that_does_not_say_whose_it_is_is_that_of_who_was_asked() {
-        let named = Named { name: Some("Listed".to_owned()), ..asked() };
+        let named = QueriedOrg { name: Some("Listed".to_owned()), ..asked() };
         for (organization, said, adds) in [
             ("null", ("asked-1", Some("Listed")), true),
             (r#"{"id":"sent-1","name":"Sent"}"#, ("sent-1", Some("Sent")), false),
@@ -109,11 +109,11 @@ pub(crate) mod tests {
             (r#"{"name":"Sent"}"#, ("asked-1", Some("Sent")), true),
         ] {
             let overview = serde_json::from_str(&format!(r#"{{"organization":{organization}}}"#)).unwrap();
-            assert_eq!((named.id_in(&overview), named.name_in(&overview)), said);
-            assert_eq!(named.adds_to(&overview), adds, "{organization}");
+            assert_eq!((named.id_for(&overview), named.name_for(&overview)), said);
+            assert_eq!(named.is_missing_in(&overview), adds, "{organization}");
         }
         let overview = serde_json::from_str(r#"{"organization":{"id":"sent-1"}}"#).unwrap();
-        assert_eq!((asked().name_in(&overview), asked().adds_to(&overview)), (None, false));
+        assert_eq!((asked().name_for(&overview), asked().is_missing_in(&overview)), (None, false));
     }
 
     #[test]
@@ -129,7 +129,7 @@ pub(crate) mod tests {
         for csv in
             [String::from_utf8(csv.clone()).unwrap(), format!("\u{feff}{}", String::from_utf8(csv).unwrap())]
         {
-            let List { named, off } = list::parse(&csv).unwrap();
+            let OrgList { organizations: named, disabled: off } = list::parse(&csv).unwrap();
             let read: Vec<_> = named.iter().map(|n| (n.id.as_str(), n.name.as_deref())).collect();
             let meant = [
                 ("o-1", Some("two\nlines, \"quoted\"\n# no comment")),
@@ -147,7 +147,7 @@ pub(crate) mod tests {
         fn no_name_that_trustors_prints_is_read_as_another(
             listed in vec(("[-=+@＝;|,'\"#a1.]{1,8}", "[-=+@＝;|,'\"#a1. \t\n]{0,12}"), 1..4),
         ) {
-            // Blanks around a line are no part of it.
+            // Blanks around a line are ignored.
             let unblanked = |name: &str| {
                 let lines: Vec<&str> = name.split('\n').map(|line| line.trim_matches(' ')).collect();
                 Some(lines.join("\n").trim().to_owned()).filter(|name| !name.is_empty())
@@ -160,7 +160,7 @@ pub(crate) mod tests {
                 serde_json::from_value(listed.iter().map(trustor).collect()).unwrap();
             let csv = String::from_utf8(format::csv::render(&views::trustors(&trustors), false)).unwrap();
             let read: Vec<_> =
-                list::parse(&csv).unwrap().named.into_iter().map(|named| (named.id.to_string(), named.name)).collect();
+                list::parse(&csv).unwrap().organizations.into_iter().map(|named| (named.id.to_string(), named.name)).collect();
             let meant: Vec<_> =
                 listed.iter().map(|(id, name)| (id.clone(), unblanked(name))).collect();
             prop_assert_eq!(read, meant, "{}", csv);
@@ -171,7 +171,10 @@ pub(crate) mod tests {
     fn a_list_in_another_encoding_is_refused_with_the_way_out() {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(&file, b"o-1;K\xf6nig\n").unwrap();
-        let refused = read(file.path(), Verbosity::Quiet).unwrap_err();
-        assert!(refused.exit_status() == 2 && refused.to_string().ends_with("in UTF-8"), "{refused}");
+        let refused = read_list(file.path(), Verbosity::Quiet).unwrap_err();
+        assert!(
+            refused.exit_status() == 2 && refused.to_string().ends_with("with UTF-8 encoding"),
+            "{refused}"
+        );
     }
 }

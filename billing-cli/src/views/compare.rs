@@ -1,4 +1,4 @@
-//! Billing periods side by side.
+//! The view of billing periods side by side.
 
 use std::collections::BTreeSet;
 
@@ -7,35 +7,36 @@ use billing_core::statement::{
     Change, ComparedRow, Comparison, PeriodFigures, PeriodTotal, is_over, is_same_currency,
 };
 
-use super::history::{called, changed};
-use super::overview::left_out;
+use super::history::{change_cells, period_label};
+use super::overview::excluded_rows;
 use crate::format::document::{
-    Cell, Column, ColumnKind, Document, Fact, Formats, Group, Note, Row, Sheet, Tone, Value, period,
+    Cell, Column, ColumnKind, Document, Emphasis, Fact, Formats, Group, Note, Row, Sheet, Value, period,
 };
 
-/// What the periods come to, then usage, overage and charges row by row; for spreadsheets all in one row.
+/// Builds the totals of the periods, then usage, overage and charges by row; spreadsheets get all in one row.
 pub(crate) fn comparison(org: &OrgId, name: Option<&str>, comparison: &Comparison) -> Document {
     let periods = &comparison.trend.periods;
     let mut currencies: Vec<&str> = periods.iter().filter_map(|period| period.currency.as_deref()).collect();
     currencies.dedup_by(|a, b| is_same_currency(Some(a), Some(b)));
     let currencies = if currencies.is_empty() { "(not sent)".to_owned() } else { currencies.join(", ") };
-    let facts = vec![Fact::new("Periods from", names(periods).join(", ")), Fact::new("Currency", currencies)];
+    let facts =
+        vec![Fact::new("Periods from", period_labels(periods).join(", ")), Fact::new("Currency", currencies)];
     let mut sheets = vec![totals(comparison)];
     sheets.extend(MEASURES.iter().map(|measure| rows(comparison, measure.title, &[measure])));
     let all = rows(comparison, "Rows", &MEASURES.iter().collect::<Vec<_>>());
     let context =
         vec![("organizationId", org.to_string()), ("organizationName", name.unwrap_or_default().to_owned())];
-    sheets.push(Sheet { formats: Formats::SPREADSHEETS, context, ..all });
+    sheets.push(Sheet { formats: Formats::SPREADSHEETS, constant_columns: context, ..all });
     Document { title: name.unwrap_or(org.as_str()).to_owned(), facts, sheets }
 }
 
-/// What is compared of a row.
+/// A measure of a row that is compared.
 struct Measure {
     key: &'static str,
     title: &'static str,
     kind: ColumnKind,
-    of: fn(&ComparedRow) -> Option<&PeriodFigures>,
-    /// Whether its figures stand out where they are over (B4).
+    figures: fn(&ComparedRow) -> Option<&PeriodFigures>,
+    /// True if figures are emphasized when the row is over (B4).
     is_overage: bool,
 }
 
@@ -44,21 +45,21 @@ const MEASURES: [Measure; 3] = [
         key: "used",
         title: "Usage",
         kind: ColumnKind::Number,
-        of: |row| Some(&row.used),
+        figures: |row| Some(&row.used),
         is_overage: false,
     },
     Measure {
         key: "overage",
         title: "Overage",
         kind: ColumnKind::Number,
-        of: |row| row.overage.as_ref(),
+        figures: |row| row.overage.as_ref(),
         is_overage: true,
     },
     Measure {
         key: "charge",
         title: "Charges",
         kind: ColumnKind::Money,
-        of: |row| row.charge.as_ref(),
+        figures: |row| row.charge.as_ref(),
         is_overage: false,
     },
 ];
@@ -67,18 +68,18 @@ fn totals(comparison: &Comparison) -> Sheet {
     let trend = &comparison.trend;
     let columns = vec![
         Column::date("billingPeriodStartDate", "Begins"),
-        Column::date("billingPeriodEndDate", "Ends").rank(3),
-        Column::text("currency", "Currency").rank(2),
+        Column::date("billingPeriodEndDate", "Ends").drop_rank(3),
+        Column::text("currency", "Currency").drop_rank(2),
         Column::money("total", "Total"),
         Column::money("change", "Δ"),
-        Column::number("changePercent", "Δ %").rank(1),
-        Column::number("unknown", "Unknown charges").rank(4),
+        Column::number("changePercent", "Δ %").drop_rank(1),
+        Column::number("unknown", "Unknown charges").drop_rank(4),
     ];
     let changes = [None].into_iter().chain(trend.changes.iter().map(Some));
     let rows = trend.periods.iter().zip(changes).map(|(period, change)| {
         let currency = period.currency.as_deref();
         let (delta, percent) =
-            change.map_or_else(|| (Cell::empty(), Cell::empty()), |change| changed(change, currency));
+            change.map_or_else(|| (Cell::empty(), Cell::empty()), |change| change_cells(change, currency));
         let unknown = period.unknown_charges();
         Row::new(vec![
             Cell::period_start(period.period_start),
@@ -87,23 +88,27 @@ fn totals(comparison: &Comparison) -> Sheet {
             Cell::money(period.total.amount, currency),
             delta,
             percent,
-            if unknown > 0 { Cell::new(Value::Count(unknown)).tone(Tone::Alarm) } else { Cell::empty() },
+            if unknown > 0 {
+                Cell::new(Value::Count(unknown)).tone(Emphasis::Warning)
+            } else {
+                Cell::empty()
+            },
         ])
     });
     let mut notes = Vec::new();
-    for (period, called) in trend.periods.iter().zip(names(&trend.periods)) {
-        for (name, why) in left_out(&period.total) {
-            let text = format!("{called} leaves out {name}: {why}");
-            notes.push(Note::new(Tone::Alarm, text));
+    for (period, called) in trend.periods.iter().zip(period_labels(&trend.periods)) {
+        for (name, why) in excluded_rows(&period.total) {
+            let text = format!("The total of {called} excludes {name}: {why}");
+            notes.push(Note::new(Emphasis::Warning, text));
         }
     }
     if comparison.mixed_currencies {
         notes.push(Note::new(
-            Tone::Alarm,
+            Emphasis::Warning,
             "The periods are in different currencies: money is not compared across them.",
         ));
     }
-    notes.push(Note::new(Tone::Faint, comparison.not_included));
+    notes.push(Note::new(Emphasis::Muted, comparison.not_included));
     Sheet {
         formats: Formats::TABLE.and(Formats::XLSX).and(Formats::HTML),
         groups: vec![Group { heading: None, rows: rows.collect() }],
@@ -112,20 +117,20 @@ fn totals(comparison: &Comparison) -> Sheet {
     }
 }
 
-/// The rows by section, with some of what is compared. A row that has only zeros of it is left out.
+/// Returns the rows by section with some of the measures. Rows in which these are all zero are omitted.
 fn rows(comparison: &Comparison, title: &'static str, measures: &[&Measure]) -> Sheet {
     let sheets = Formats::SPREADSHEETS;
     let mut columns = vec![
         Column::text("section", "Section").only(sheets),
         Column::text("name", "Name"),
-        Column::text("partNumber", "Part number").rank(9).aside(),
-        Column::text("unit", "Unit").rank(8).aside(),
-        Column::text("billedBy", "Billed by").rank(7).aside(),
+        Column::text("partNumber", "Part number").drop_rank(9).aside(),
+        Column::text("unit", "Unit").drop_rank(8).aside(),
+        Column::text("billedBy", "Billed by").drop_rank(7).aside(),
     ];
     columns.extend(measures.iter().flat_map(|measure| measure.columns(comparison, measures.len() > 1)));
     let says_something = |row: &&ComparedRow| {
         let figures =
-            measures.iter().filter_map(|measure| (measure.of)(row)).flat_map(|figures| &figures.values);
+            measures.iter().filter_map(|measure| (measure.figures)(row)).flat_map(|figures| &figures.values);
         figures.into_iter().any(|value| value.is_none_or(|value| !value.is_zero()))
     };
     let shown: Vec<&ComparedRow> = comparison.rows.iter().filter(says_something).collect();
@@ -149,12 +154,12 @@ fn row(comparison: &Comparison, row: &ComparedRow, measures: &[&Measure]) -> Row
         Cell::optional_text(row.third_party.then_some("third party")),
     ];
     cells.extend(measures.iter().flat_map(|measure| measure.cells(comparison, row)));
-    Row { part: row.rollup_part, cells }
+    Row { is_part: row.rollup_part, cells }
 }
 
-/// What the periods are called: by the day on which each begins, in full where that does not tell them apart.
-fn names(periods: &[PeriodTotal]) -> Vec<String> {
-    let by_day: Vec<String> = periods.iter().map(called).collect();
+/// Returns the labels of the periods: the start day, or the full dates if start days are equal.
+fn period_labels(periods: &[PeriodTotal]) -> Vec<String> {
+    let by_day: Vec<String> = periods.iter().map(period_label).collect();
     if by_day.iter().collect::<BTreeSet<_>>().len() == periods.len() {
         return by_day;
     }
@@ -162,26 +167,26 @@ fn names(periods: &[PeriodTotal]) -> Vec<String> {
 }
 
 impl Measure {
-    /// A column for each period, and after each but the first those of its change.
+    /// Returns a column per period and, after each but the first, the columns of its change.
     fn columns(&self, comparison: &Comparison, beside_others: bool) -> Vec<Column> {
         let Self { key, title, kind, .. } = self;
         let mut columns = Vec::new();
-        for (n, called) in names(&comparison.trend.periods).iter().enumerate() {
+        for (n, called) in period_labels(&comparison.trend.periods).iter().enumerate() {
             let column = |suffix: &str, alone: &str, kind| {
                 let said = if beside_others { format!("{title} {alone}") } else { alone.to_owned() };
-                Column::made(format!("{key}{suffix}.{called}"), said, kind)
+                Column::dynamic(format!("{key}{suffix}.{called}"), said, kind)
             };
             columns.push(column("", called, *kind));
             if *kind == ColumnKind::Money {
-                // A row of CSV has nothing else that says it, and it may differ.
-                let currency = Column::made(format!("currency.{called}"), String::new(), ColumnKind::Text);
+                // CSV rows need this column, because its value can differ by row.
+                let currency = Column::dynamic(format!("currency.{called}"), String::new(), ColumnKind::Text);
                 columns.push(currency.only(Formats::CSV));
             }
             if n > 0 {
                 let to =
                     |sign: &str| if beside_others { format!("{called} {sign}") } else { sign.to_owned() };
                 columns.push(column("Change", &to("Δ"), *kind));
-                columns.push(column("Percent", &to("Δ %"), ColumnKind::Number).rank(1));
+                columns.push(column("Percent", &to("Δ %"), ColumnKind::Number).drop_rank(1));
             }
         }
         columns
@@ -189,7 +194,7 @@ impl Measure {
 
     fn cells(&self, comparison: &Comparison, row: &ComparedRow) -> Vec<Cell> {
         let periods = &comparison.trend.periods;
-        let Some(figures) = (self.of)(row) else {
+        let Some(figures) = (self.figures)(row) else {
             return vec![Cell::empty(); self.columns(comparison, true).len()];
         };
         let mut cells = Vec::new();
@@ -206,12 +211,14 @@ impl Measure {
             }
             let (delta, percent) = match (change, self.kind) {
                 (None, _) => continue,
-                (Some(change), ColumnKind::Money) => changed(change, currency),
+                (Some(change), ColumnKind::Money) => change_cells(change, currency),
                 (Some(Change::Known(difference)), _) => (
                     Cell::new(Value::Delta(difference.delta)),
-                    Cell::new(difference.percent.map_or(Value::Instead("–"), Value::Percent)),
+                    Cell::new(difference.percent.map_or(Value::Placeholder("–"), Value::Percent)),
                 ),
-                (Some(Change::Incomparable), _) => (Cell::new(Value::Instead("other unit")), Cell::empty()),
+                (Some(Change::Incomparable), _) => {
+                    (Cell::new(Value::Placeholder("different unit")), Cell::empty())
+                }
                 (Some(_), _) => (Cell::new(Value::Unknown), Cell::empty()),
             };
             cells.extend([delta, percent]);

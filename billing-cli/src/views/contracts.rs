@@ -1,4 +1,4 @@
-//! Contracts: all of them, one, and one billing period of one.
+//! The views of contracts: the list, one contract, and one billing period.
 
 use billing_core::Amount;
 use billing_core::model::{
@@ -9,23 +9,23 @@ use billing_core::statement::is_over;
 
 use super::sums::by_currency;
 use crate::format::document::{
-    Cell, Chart, Column, Document, Fact, Formats, Group, NO_NAME, Note, Row, Sheet, Shows, Tone,
+    Cell, Chart, ChartData, Column, Document, Emphasis, Fact, Formats, Group, NO_NAME, Note, Row, Sheet,
 };
 use crate::text::count;
 
-/// A row for each contract.
+/// Builds one row per contract.
 pub(crate) fn contracts(contracts: &[Contract]) -> Document {
     let columns = vec![
         Column::text("externalNumber", "Number"),
-        // What the command `contract` wants to be given.
+        // The id is the argument of the command `contract`.
         Column::text("id", "Id"),
         Column::text("status", "Status"),
-        Column::text("commercialModel", "Model").rank(5),
-        Column::text("endCustomer", "End customer").rank(1),
-        Column::text("billToCustomer", "Billed to").rank(4),
-        Column::date("dateStart", "Start").rank(2),
-        Column::date("dateEnd", "End").rank(3),
-        Column::text("purchaseOrderNumbers", "Purchase orders").rank(6),
+        Column::text("commercialModel", "Model").drop_rank(5),
+        Column::text("endCustomer", "End customer").drop_rank(1),
+        Column::text("billToCustomer", "Billed to").drop_rank(4),
+        Column::date("dateStart", "Start").drop_rank(2),
+        Column::date("dateEnd", "End").drop_rank(3),
+        Column::text("purchaseOrderNumbers", "Purchase orders").drop_rank(6),
     ];
     let rows = contracts.iter().map(|contract| {
         Row::new(vec![
@@ -44,13 +44,13 @@ pub(crate) fn contracts(contracts: &[Contract]) -> Document {
     });
     let sheet = Sheet {
         groups: vec![Group { heading: None, rows: rows.collect() }],
-        notes: vec![Note::new(Tone::Strong, count(contracts.len(), "contract", "contracts"))],
+        notes: vec![Note::new(Emphasis::Strong, count(contracts.len(), "contract", "contracts"))],
         ..Sheet::new("Contracts", columns)
     };
     Document { title: "Contracts".to_owned(), facts: Vec::new(), sheets: vec![sheet] }
 }
 
-/// One contract: its billing periods and what was agreed.
+/// Builds one contract: its billing periods and plans.
 pub(crate) fn contract(contract: &Contract) -> Document {
     let number = contract.external_number.as_deref().or(contract.id.as_deref()).unwrap_or(NO_NAME);
     let day = |day: Option<billing_core::Date>| day.map_or_else(|| "?".to_owned(), |day| day.to_string());
@@ -83,7 +83,7 @@ fn periods(contract: &Contract) -> Sheet {
     Sheet {
         groups: vec![Group { heading: None, rows: rows.collect() }],
         notes: vec![Note::new(
-            Tone::Strong,
+            Emphasis::Strong,
             count(contract.billing_periods().len(), "billing period", "billing periods"),
         )],
         ..Sheet::new("Billing periods", columns)
@@ -96,19 +96,19 @@ fn items(contract: &Contract) -> Sheet {
         Column::text("plan", "Plan").only(sheets),
         Column::text("organizations", "Organisations").only(sheets.and(Formats::HTML)).aside(),
         Column::text("name", "Item"),
-        Column::text("itemNumber", "Item number").rank(9).aside(),
-        Column::text("sku", "SKU").rank(6).aside(),
-        Column::text("type", "Type").rank(7),
-        Column::text("function", "Function").rank(10),
-        Column::number("quantity", "Quantity").rank(2),
-        Column::text("unitOfMeasure", "Unit").rank(5),
-        Column::number("price", "Price").rank(1),
-        Column::number("overagePrice", "Overage price").rank(3),
-        Column::number("discountAmount", "Discount").rank(8),
-        Column::text("currencyIsoCode", "Currency").rank(4),
-        Column::date("dateEffectiveStart", "From").rank(11),
-        Column::date("dateEffectiveEnd", "To").rank(12),
-        Column::date("dateChargedThrough", "Charged through").rank(13),
+        Column::text("itemNumber", "Item number").drop_rank(9).aside(),
+        Column::text("sku", "SKU").drop_rank(6).aside(),
+        Column::text("type", "Type").drop_rank(7),
+        Column::text("function", "Function").drop_rank(10),
+        Column::number("quantity", "Quantity").drop_rank(2),
+        Column::text("unitOfMeasure", "Unit").drop_rank(5),
+        Column::number("price", "Price").drop_rank(1),
+        Column::number("overagePrice", "Overage price").drop_rank(3),
+        Column::number("discountAmount", "Discount").drop_rank(8),
+        Column::text("currencyIsoCode", "Currency").drop_rank(4),
+        Column::date("dateEffectiveStart", "From").drop_rank(11),
+        Column::date("dateEffectiveEnd", "To").drop_rank(12),
+        Column::date("dateChargedThrough", "Charged through").drop_rank(13),
         Column::text("description", "Description").only(sheets.and(Formats::HTML)).aside(),
     ];
     let group = |plan: &Plan| Group {
@@ -120,7 +120,7 @@ fn items(contract: &Contract) -> Sheet {
         format!("{} in {}", count(items, "item", "items"), count(contract.plans().len(), "plan", "plans"));
     Sheet {
         groups: contract.plans().iter().map(group).collect(),
-        notes: vec![Note::new(Tone::Strong, counted)],
+        notes: vec![Note::new(Emphasis::Strong, counted)],
         ..Sheet::new("Plans", columns)
     }
 }
@@ -148,7 +148,7 @@ fn item(plan: &Plan, item: &PlanItem) -> Row {
     ])
 }
 
-/// One billing period of a contract: what was used and what it costs, and what became of the balances.
+/// Builds one billing period of a contract: usage, charges and wallet balances.
 pub(crate) fn contract_period(period: &ContractPeriodDetail) -> Document {
     let day = |day: Option<billing_core::Date>| day.map_or_else(|| "?".to_owned(), |day| day.to_string());
     let mut facts =
@@ -168,18 +168,18 @@ fn charges(charges: &[PeriodCharge]) -> Sheet {
     let columns = vec![
         Column::text("id", "Id").only(Formats::SPREADSHEETS),
         Column::text("name", "Charge"),
-        Column::text("sku", "SKU").rank(6).aside(),
-        Column::text("unitOfMeasure", "Unit").rank(5).aside(),
-        Column::text("organizations", "Organisations").rank(8).aside(),
-        Column::number("actualQuantity", "Used").rank(1),
-        Column::number("prepaidQuantity", "Prepaid").rank(2),
-        Column::number("fairuseQuantity", "Fair use").rank(3),
+        Column::text("sku", "SKU").drop_rank(6).aside(),
+        Column::text("unitOfMeasure", "Unit").drop_rank(5).aside(),
+        Column::text("organizations", "Organisations").drop_rank(8).aside(),
+        Column::number("actualQuantity", "Used").drop_rank(1),
+        Column::number("prepaidQuantity", "Prepaid").drop_rank(2),
+        Column::number("fairuseQuantity", "Fair use").drop_rank(3),
         Column::number("overageQuantity", "Overage"),
-        Column::number("overageRate", "Overage rate").rank(4),
+        Column::number("overageRate", "Overage rate").drop_rank(4),
         Column::money("overageCharge", "Overage charge"),
-        Column::text("overageCurrency", "Currency").rank(7),
-        Column::number("convertedTokenCount", "Tokens").rank(9),
-        Column::number("tokenConversionRate", "Tokens a unit").rank(10),
+        Column::text("overageCurrency", "Currency").drop_rank(7),
+        Column::number("convertedTokenCount", "Tokens").drop_rank(9),
+        Column::number("tokenConversionRate", "Tokens per unit").drop_rank(10),
     ];
     let rows = charges.iter().map(|charge| {
         let product = charge.product.as_ref();
@@ -206,11 +206,11 @@ fn charges(charges: &[PeriodCharge]) -> Sheet {
     Sheet {
         groups: vec![Group { heading: None, rows: rows.collect() }],
         sums: by_currency("Overage charges", amounts, ("overageCharge", "overageCurrency")),
-        notes: vec![Note::new(Tone::Strong, count(charges.len(), "charge", "charges"))],
+        notes: vec![Note::new(Emphasis::Strong, count(charges.len(), "charge", "charges"))],
         charts: vec![Chart {
-            title: "Usage against what was agreed",
+            title: "Usage compared with the agreed quantity",
             label: "name",
-            shows: Shows::Use {
+            shows: ChartData::UsageVsAgreed {
                 used: "actualQuantity",
                 committed: "prepaidQuantity",
                 included: "fairuseQuantity",
@@ -225,18 +225,18 @@ fn wallets(wallets: &[Wallet]) -> Sheet {
     let columns = vec![
         Column::text("id", "Id").only(Formats::SPREADSHEETS),
         Column::text("name", "Wallet"),
-        Column::text("sku", "SKU").rank(8).aside(),
-        Column::text("unitOfMeasure", "Unit").rank(4).aside(),
-        Column::text("organizations", "Organisations").rank(10).aside(),
-        Column::number("startingBalance", "Start").rank(2),
-        Column::number("balanceIncrease", "Added").rank(5),
-        Column::number("balanceDecrease", "Taken away").rank(6),
-        Column::number("balanceConsumption", "Used").rank(1),
+        Column::text("sku", "SKU").drop_rank(8).aside(),
+        Column::text("unitOfMeasure", "Unit").drop_rank(4).aside(),
+        Column::text("organizations", "Organisations").drop_rank(10).aside(),
+        Column::number("startingBalance", "Start").drop_rank(2),
+        Column::number("balanceIncrease", "Added").drop_rank(5),
+        Column::number("balanceDecrease", "Removed").drop_rank(6),
+        Column::number("balanceConsumption", "Used").drop_rank(1),
         Column::number("endingBalance", "End"),
         Column::number("balanceOverage", "Overage"),
-        Column::number("balanceOverageRate", "Overage rate").rank(7),
-        Column::money("balanceOverageCharge", "Overage charge").rank(3),
-        Column::text("balanceOverageCurrency", "Currency").rank(9),
+        Column::number("balanceOverageRate", "Overage rate").drop_rank(7),
+        Column::money("balanceOverageCharge", "Overage charge").drop_rank(3),
+        Column::text("balanceOverageCurrency", "Currency").drop_rank(9),
     ];
     let rows = wallets.iter().map(|wallet| {
         let product = wallet.product.as_ref();
@@ -266,12 +266,8 @@ fn wallets(wallets: &[Wallet]) -> Sheet {
     });
     Sheet {
         groups: vec![Group { heading: None, rows: rows.collect() }],
-        sums: by_currency(
-            "Overage of the wallets",
-            amounts,
-            ("balanceOverageCharge", "balanceOverageCurrency"),
-        ),
-        notes: vec![Note::new(Tone::Strong, count(wallets.len(), "wallet", "wallets"))],
+        sums: by_currency("Wallet overage", amounts, ("balanceOverageCharge", "balanceOverageCurrency")),
+        notes: vec![Note::new(Emphasis::Strong, count(wallets.len(), "wallet", "wallets"))],
         ..Sheet::new("Wallets", columns)
     }
 }
@@ -288,7 +284,7 @@ pub(super) fn unit<'a>(own: Option<&'a UnitOfMeasure>, product: Option<&'a Produ
     own.or_else(|| product?.unit_of_measure.as_ref()).map(UnitOfMeasure::as_str)
 }
 
-/// The names of organisations, or their ids.
+/// Joins the names of organisations, or their ids if they have no names.
 fn names(organizations: Option<&[NamedEntity]>) -> Option<String> {
     let name = |organization: &NamedEntity| organization.name.clone().or_else(|| organization.id.clone());
     organizations.map(|all| all.iter().filter_map(name).collect::<Vec<_>>().join(", "))
@@ -297,9 +293,9 @@ fn names(organizations: Option<&[NamedEntity]>) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::args::Color;
-    use crate::format::grid::Look;
-    use crate::format::paint::Paint;
+    use crate::args::ColorWhen;
+    use crate::format::grid::TableStyle;
+    use crate::format::paint::UseColor;
     use crate::format::table;
 
     #[test]
@@ -310,11 +306,14 @@ mod tests {
                 "dateStart":"2019-04-01","dateEnd":"2034-03-31","purchaseOrderNumbers":["PO-7781"]}"#,
         )
         .unwrap();
-        let paint = Paint::new(Color::Never, true, None, None);
-        let table = table::render(&contracts(&[contract]), Look { width: Some(80), paint });
-        for said in
-            ["Q-100482", "db1fa071-6cbe-4a54-bf31-1d4c37eeaf64", "Inactive", "Not shown in this width"]
-        {
+        let paint = UseColor::new(ColorWhen::Never, true, None, None);
+        let table = table::render(&contracts(&[contract]), TableStyle { width: Some(80), color: paint });
+        for said in [
+            "Q-100482",
+            "db1fa071-6cbe-4a54-bf31-1d4c37eeaf64",
+            "Inactive",
+            "Columns hidden, the terminal is too narrow",
+        ] {
             assert!(table.contains(said), "{said}\n{table}");
         }
     }

@@ -1,24 +1,25 @@
-//! Many organisations: what each comes to, all of them by currency, and the rows of each.
+//! The view of many organisations: one row each, totals by currency, and the rows of each.
 
 use billing_core::model::TrusteeOverview;
 use billing_core::statement::{CurrencyTotal, NOT_INCLUDED, Statement};
 
 use super::overview::{minimum, rows};
 use crate::format::document::{
-    Adds, Cell, Chart, Column, Document, Fact, Formats, Group, Note, Row, Sheet, Shows, Sum, Tone, Value,
+    Cell, Chart, ChartData, Column, Document, Emphasis, Fact, Formats, Group, Note, Row, Sheet, Sum,
+    SummedColumn, Value,
 };
-use crate::organizations::Named;
+use crate::organizations::QueriedOrg;
 use crate::text::count;
 
-/// One organisation in one row.
-pub(crate) fn organization(asked: &Named, overview: &TrusteeOverview, statement: &Statement) -> Row {
+/// Builds the row of one organisation.
+pub(crate) fn organization(asked: &QueriedOrg, overview: &TrusteeOverview, statement: &Statement) -> Row {
     let currency = statement.currency.as_deref();
     let counted = |n: usize, tone| if n > 0 { Cell::new(Value::Count(n)).tone(tone) } else { Cell::empty() };
     let has_third_party = statement.lines().any(|line| line.third_party);
     let third_party = Cell::money(statement.third_party.amount, currency);
     Row::new(vec![
-        Cell::name(asked.name_in(overview)),
-        Cell::text(asked.id_in(overview)),
+        Cell::name(asked.name_for(overview)),
+        Cell::text(asked.id_for(overview)),
         Cell::period_start(statement.period_start),
         Cell::period_end(statement.period_end),
         Cell::optional_text(currency),
@@ -26,25 +27,26 @@ pub(crate) fn organization(asked: &Named, overview: &TrusteeOverview, statement:
         Cell::overage_charge(statement.overage_total().amount, currency),
         if has_third_party { third_party } else { Cell::empty() },
         minimum(statement.minimum.as_ref(), currency),
-        counted(statement.lines_over().count(), Tone::Over),
-        counted(statement.unknown_charges(), Tone::Alarm),
+        counted(statement.lines_over().count(), Emphasis::Overage),
+        counted(statement.unknown_charges(), Emphasis::Warning),
     ])
 }
 
-/// The rows of an organisation, as a table of its own.
-pub(crate) fn details(asked: &Named, overview: &TrusteeOverview, statement: &Statement) -> Sheet {
+/// Builds a table of the rows of one organisation.
+pub(crate) fn details(asked: &QueriedOrg, overview: &TrusteeOverview, statement: &Statement) -> Sheet {
     let formats = Formats::SPREADSHEETS.and(Formats::HTML);
-    Sheet { folded: true, formats, ..rows(Some(asked), overview, statement) }
+    Sheet { collapsed: true, formats, ..rows(Some(asked), overview, statement) }
 }
 
-/// The same of no organisation: the columns, without a row.
-pub(crate) fn no_details() -> Sheet {
+/// Returns the same table without rows, for its columns.
+pub(crate) fn empty_details() -> Sheet {
     let none = TrusteeOverview::default();
     rows(None, &none, &Statement::new(&none))
 }
 
-/// All organisations. `details`: the rows of each. `failed`: which could not be read, and why. `of`: how many there are, which
-/// is more where the run was stopped before its end.
+/// Builds the document of all organisations. `details` has the rows of each. `failed` lists those that could
+/// not be read, with the reason. `of` is the number of requested organisations, which is larger if the run
+/// was aborted.
 pub(crate) fn fleet(
     organizations: Vec<Row>,
     totals: &[CurrencyTotal],
@@ -59,17 +61,15 @@ pub(crate) fn fleet(
         0 => (count(organizations.len(), "organisation", "organisations"), Vec::new()),
         _ => {
             let of = count(of, "organisation", "organisations");
-            let stopped = format!(
-                "! This is incomplete: the run was stopped before its end, and {missing} of {of} are missing"
-            );
-            (format!("{} of {of}", organizations.len()), vec![Note::new(Tone::Alarm, stopped)])
+            let stopped = format!("! Incomplete: the run stopped early, and {missing} of {of} are missing");
+            (format!("{} of {of}", organizations.len()), vec![Note::new(Emphasis::Warning, stopped)])
         }
     };
     let facts = vec![Fact::new("Read", format!("{read}{unread}"))];
     let mut sheets = vec![summary(organizations, totals, failed, notes)];
     sheets.extend(match details.len() {
-        0..=MOST_SHEETS => details,
-        _ => vec![together(details)],
+        0..=MAX_SHEETS => details,
+        _ => vec![merged_sheet(details)],
     });
     Document { title: "Overviews of organisations".to_owned(), facts, sheets }
 }
@@ -82,79 +82,78 @@ fn summary(
 ) -> Sheet {
     let columns = vec![
         Column::text("organizationName", "Organisation"),
-        Column::text("organizationId", "Id").rank(9).aside(),
-        Column::date("billingPeriodStartDate", "Begins").rank(5),
-        Column::date("billingPeriodEndDate", "Ends").rank(6),
-        Column::text("currency", "Currency").rank(1),
+        Column::text("organizationId", "Id").drop_rank(9).aside(),
+        Column::date("billingPeriodStartDate", "Begins").drop_rank(5),
+        Column::date("billingPeriodEndDate", "Ends").drop_rank(6),
+        Column::text("currency", "Currency").drop_rank(1),
         Column::money("total", "Total"),
-        Column::money("overageCharge", "Of it overage"),
-        Column::money("thirdParty", "Third party").rank(7),
-        Column::money("minimum", "Minimum").rank(8),
-        Column::number("rowsOver", "Rows over").rank(4),
-        Column::number("unknown", "Unknown charges").rank(3),
+        Column::money("overageCharge", "Overage"),
+        Column::money("thirdParty", "Third party").drop_rank(7),
+        Column::money("minimum", "Minimum").drop_rank(8),
+        Column::number("rowsOver", "Rows with overage").drop_rank(4),
+        Column::number("unknown", "Unknown charges").drop_rank(3),
     ];
     let several = totals.len() > 1;
     let sums = totals.iter().flat_map(|total| {
         let mut remarks = vec![count(total.statements, "organisation", "organisations")];
         if total.excluded > 0 {
-            remarks.push(format!(
-                "it leaves out {} whose charge is unknown",
-                count(total.excluded, "row", "rows")
-            ));
+            remarks.push(format!("excludes {} with unknown charges", count(total.excluded, "row", "rows")));
         }
         if total.excluded_statements > 0 {
-            remarks.push(format!("of {} nothing is known", total.excluded_statements));
+            remarks.push(format!("no total for {}", total.excluded_statements));
         }
         let payable = total.payable.filter(|payable| Some(*payable) != total.amount).map(|payable| Sum {
             currency: total.currency.clone(),
             ..Sum::new(
-                "With the minimum where it applies",
+                "Payable, with minimum commitments applied",
                 Value::money(Some(payable), total.currency.as_deref()),
             )
         });
         let known = Sum {
             currency: total.currency.clone(),
             remark: Some(remarks.join(", ")),
-            tone: Tone::Strong,
-            adds: Some(Adds {
+            tone: Emphasis::Strong,
+            sum_of: Some(SummedColumn {
                 column: "total",
-                only: several.then(|| ("currency", total.currency.clone().unwrap_or_default())),
+                filter: several.then(|| ("currency", total.currency.clone().unwrap_or_default())),
             }),
             ..Sum::new("Total", Value::money(total.amount, total.currency.as_deref()))
         };
         [known].into_iter().chain(payable)
     });
     notes.extend(failed.iter().map(|(organization, why)| {
-        Note::new(Tone::Alarm, format!("! {organization} could not be read: {why}"))
+        Note::new(Emphasis::Warning, format!("! {organization} could not be read: {why}"))
     }));
-    notes.push(Note::new(Tone::Faint, NOT_INCLUDED));
+    notes.push(Note::new(Emphasis::Muted, NOT_INCLUDED));
     let one_currency = || totals.first().and_then(|total| total.currency.clone());
     let chart = || Chart {
         title: "Overage by organisation",
         label: "organizationName",
-        shows: Shows::Values { value: "overageCharge", unit: one_currency(), tone: Tone::Over },
+        shows: ChartData::Values { value: "overageCharge", unit: one_currency(), tone: Emphasis::Overage },
     };
     Sheet {
-        tab: "Organisations".to_owned(),
+        worksheet_name: "Organisations".to_owned(),
         formats: Formats::TABLE.and(Formats::XLSX).and(Formats::HTML),
         sums: sums.collect(),
         notes,
-        // Money of different currencies makes no picture.
+        // Amounts of different currencies cannot share a chart.
         charts: (!several).then(chart).into_iter().collect(),
         groups: vec![Group { heading: None, rows: organizations }],
         ..Sheet::new("Organisations", columns)
     }
 }
 
-/// So many organisations that a sheet for each is more than a program opens: all of their rows in one, each with whose it is.
-fn together(details: Vec<Sheet>) -> Sheet {
+/// Merges the rows of all organisations into one sheet with an organisation column, if there would be too
+/// many sheets.
+fn merged_sheet(details: Vec<Sheet>) -> Sheet {
     let mut all = Sheet { formats: Formats::XLSX, ..Sheet::new("Rows", Vec::new()) };
     for sheet in details {
         if all.columns.is_empty() {
-            let whose = sheet.context.iter().map(|(key, _)| Column::text(key, key));
+            let whose = sheet.constant_columns.iter().map(|(key, _)| Column::text(key, key));
             all.columns = whose.chain(sheet.columns).collect();
         }
-        let whose: Vec<Cell> = sheet.context.iter().map(|(_, value)| Cell::text(value.as_str())).collect();
+        let whose: Vec<Cell> =
+            sheet.constant_columns.iter().map(|(_, value)| Cell::text(value.as_str())).collect();
         let rows = sheet
             .groups
             .into_iter()
@@ -168,8 +167,8 @@ fn together(details: Vec<Sheet>) -> Sheet {
     all
 }
 
-/// With more sheets than that, spreadsheet programs take minutes to open a workbook.
-pub(crate) const MOST_SHEETS: usize = 250;
+/// The maximum number of sheets: with more, spreadsheet programs take minutes to open a workbook.
+pub(crate) const MAX_SHEETS: usize = 250;
 
 #[cfg(test)]
 mod tests {
@@ -189,7 +188,7 @@ mod tests {
             .unwrap();
             let statement = Statement::new(&overview);
             totals.add(&statement);
-            let asked = Named::from("another".parse::<billing_core::OrgId>().unwrap());
+            let asked = QueriedOrg::from("another".parse::<billing_core::OrgId>().unwrap());
             organizations.push(organization(&asked, &overview, &statement));
             all.push(details(&asked, &overview, &statement));
         }
@@ -201,8 +200,8 @@ mod tests {
         let document = made(3);
         let summary = &document.sheets[0];
         let sums: Vec<_> =
-            summary.sums.iter().map(|sum| (sum.currency.as_deref(), sum.value.shown())).collect();
-        // Rule B11: both, what they come to and what will be charged.
+            summary.sums.iter().map(|sum| (sum.currency.as_deref(), sum.value.display_text())).collect();
+        // Rule B11: show both the total and the payable amount.
         let [jpy, usd] = ["JPY", "USD"].map(Some);
         let shown = [(jpy, "6"), (jpy, "7"), (usd, "12.00"), (usd, "13.00")];
         assert_eq!(sums, shown.map(|(currency, sum)| (currency, sum.to_owned())));
@@ -218,7 +217,7 @@ mod tests {
         assert_eq!(document.facts[0].value, "0 of 7 organisations; 1 could not be read");
         let note = &document.sheets[0].notes[0];
         assert!(
-            note.tone == Tone::Alarm && note.text.contains("6 of 7 organisations are missing"),
+            note.tone == Emphasis::Warning && note.text.contains("6 of 7 organisations are missing"),
             "{}",
             note.text
         );
@@ -226,10 +225,10 @@ mod tests {
 
     #[test]
     fn of_very_many_the_rows_stand_in_one_sheet() {
-        let document = made(MOST_SHEETS + 1);
+        let document = made(MAX_SHEETS + 1);
         assert_eq!(document.sheets.len(), 2);
         let rows = &document.sheets[1];
-        assert_eq!(rows.rows().count(), MOST_SHEETS + 1);
+        assert_eq!(rows.rows().count(), MAX_SHEETS + 1);
         assert_eq!(rows.rows().nth(7).unwrap().value(0), &Value::Text("o7".into()));
         assert_eq!(rows.columns.len(), rows.rows().next().unwrap().cells.len());
     }

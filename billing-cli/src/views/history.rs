@@ -1,19 +1,19 @@
-//! The billing periods of an organisation, one under the other.
+//! The view of an organisation's billing periods.
 
 use billing_core::model::TrusteeOverview;
 use billing_core::statement::{Change, NOT_INCLUDED, PeriodTotal, Statement, Total, Trend, is_same_currency};
 
-use super::overview::{left_out, minimum, rows};
+use super::overview::{excluded_rows, minimum, rows};
 use crate::format::document::{
-    Adds, Cell, Chart, Column, Document, Fact, Formats, Group, Note, Row, Sheet, Shows, Sum, Tone, Value,
-    first_day, last_day, period,
+    Cell, Chart, ChartData, Column, Document, Emphasis, Fact, Formats, Group, Note, Row, Sheet, Sum,
+    SummedColumn, Value, first_day, last_day, period,
 };
-use crate::organizations::Named;
+use crate::organizations::QueriedOrg;
 
-/// The totals of the periods and their changes, then each period's rows. `periods`: the newest first, which are those of
-/// `trend`. `remarks`: what else to say of the walk.
+/// Builds the totals of the periods with their changes, then the rows of each period. `periods` is ordered
+/// newest first and has the periods of `trend`. `remarks` are notes about the walk.
 pub(crate) fn history(
-    asked: &Named,
+    asked: &QueriedOrg,
     periods: &[(&TrusteeOverview, &Statement)],
     trend: &Trend,
     remarks: Vec<Note>,
@@ -24,35 +24,35 @@ pub(crate) fn history(
     }
     let mut sheets = vec![totals(periods, trend, remarks)];
     sheets.extend(periods.iter().map(|(overview, statement)| Sheet {
-        tab: first_day(statement.period_start),
+        worksheet_name: first_day(statement.period_start),
         title: period(statement.period_start, statement.period_end),
-        folded: true,
+        collapsed: true,
         formats: Formats::SPREADSHEETS.and(Formats::HTML),
         ..rows(Some(asked), overview, statement)
     }));
     if periods.is_empty() {
-        // The columns are the same without a row.
+        // An empty sheet has the same columns.
         let none = TrusteeOverview::default();
         sheets.push(Sheet { formats: Formats::CSV, ..rows(None, &none, &Statement::new(&none)) });
     }
-    let name = periods.iter().find_map(|(overview, _)| asked.name_in(overview));
+    let name = periods.iter().find_map(|(overview, _)| asked.name_for(overview));
     Document { title: name.unwrap_or(asked.id.as_str()).to_owned(), facts, sheets }
 }
 
 fn totals(periods: &[(&TrusteeOverview, &Statement)], trend: &Trend, remarks: Vec<Note>) -> Sheet {
     let columns = vec![
         Column::date("billingPeriodStartDate", "Begins"),
-        Column::date("billingPeriodEndDate", "Ends").rank(5),
-        Column::text("currency", "Currency").rank(4),
+        Column::date("billingPeriodEndDate", "Ends").drop_rank(5),
+        Column::text("currency", "Currency").drop_rank(4),
         Column::money("total", "Total"),
-        Column::money("change", "Δ").rank(3),
-        Column::number("changePercent", "Δ %").rank(1),
-        Column::money("overageCharge", "Of it overage").rank(2),
-        Column::money("thirdParty", "Third party").rank(7),
-        Column::money("minimum", "Minimum").rank(6),
-        Column::number("unknown", "Unknown charges").rank(8),
+        Column::money("change", "Δ").drop_rank(3),
+        Column::number("changePercent", "Δ %").drop_rank(1),
+        Column::money("overageCharge", "Overage").drop_rank(2),
+        Column::money("thirdParty", "Third party").drop_rank(7),
+        Column::money("minimum", "Minimum").drop_rank(6),
+        Column::number("unknown", "Unknown charges").drop_rank(8),
     ];
-    // The trend has the earliest first, and no change into that one.
+    // The trend is ordered oldest first and has no change for the first period.
     let changes = trend.changes.iter().rev().map(Some).chain([None]);
     let rows = periods.iter().zip(changes).map(|((_, statement), change)| total(statement, change));
     let one_currency = trend.totals.len() == 1;
@@ -60,12 +60,12 @@ fn totals(periods: &[(&TrusteeOverview, &Statement)], trend: &Trend, remarks: Ve
     let charts = one_currency.then(|| Chart {
         title: "Total by period",
         label: "billingPeriodStartDate",
-        shows: Shows::Periods { value: "total", over: "overageCharge", unit: unit() },
+        shows: ChartData::Periods { value: "total", over: "overageCharge", unit: unit() },
     });
     let mut notes = remarks;
-    notes.push(Note::new(Tone::Faint, NOT_INCLUDED));
+    notes.push(Note::new(Emphasis::Muted, NOT_INCLUDED));
     Sheet {
-        tab: "Periods".to_owned(),
+        worksheet_name: "Periods".to_owned(),
         formats: Formats::TABLE.and(Formats::XLSX).and(Formats::HTML),
         groups: vec![Group { heading: None, rows: rows.collect() }],
         sums: sums(periods, trend),
@@ -81,7 +81,7 @@ fn total(statement: &Statement, change: Option<&Change>) -> Row {
     let has_third_party = statement.lines().any(|line| line.third_party);
     let unknown = statement.unknown_charges();
     let (delta, percent) =
-        change.map_or_else(|| (Cell::empty(), Cell::empty()), |change| changed(change, currency));
+        change.map_or_else(|| (Cell::empty(), Cell::empty()), |change| change_cells(change, currency));
     Row::new(vec![
         Cell::period_start(statement.period_start),
         Cell::period_end(statement.period_end),
@@ -92,24 +92,24 @@ fn total(statement: &Statement, change: Option<&Change>) -> Row {
         Cell::overage_charge(statement.overage_total().amount, currency),
         if has_third_party { money(&statement.third_party) } else { Cell::empty() },
         minimum(statement.minimum.as_ref(), currency),
-        if unknown > 0 { Cell::new(Value::Count(unknown)).tone(Tone::Alarm) } else { Cell::empty() },
+        if unknown > 0 { Cell::new(Value::Count(unknown)).tone(Emphasis::Warning) } else { Cell::empty() },
     ])
 }
 
-/// A change of money, and in percent.
-pub(super) fn changed(change: &Change, currency: Option<&str>) -> (Cell, Cell) {
+/// Returns cells with a change of money, absolute and in percent.
+pub(super) fn change_cells(change: &Change, currency: Option<&str>) -> (Cell, Cell) {
     match change {
         Change::Known(difference) => (
             Cell::new(Value::money_delta(difference.delta, currency)),
-            // Where the earlier one is zero there is no percentage.
-            Cell::new(difference.percent.map_or(Value::Instead("–"), Value::Percent)),
+            // The percentage is undefined if the earlier amount is zero.
+            Cell::new(difference.percent.map_or(Value::Placeholder("–"), Value::Percent)),
         ),
-        Change::Incomparable => (Cell::new(Value::Instead("other currency")), Cell::empty()),
+        Change::Incomparable => (Cell::new(Value::Placeholder("different currency")), Cell::empty()),
         _ => (Cell::new(Value::Unknown), Cell::empty()),
     }
 }
 
-/// By currency and never across.
+/// Sums by currency, never across currencies.
 fn sums(periods: &[(&TrusteeOverview, &Statement)], trend: &Trend) -> Vec<Sum> {
     let several = trend.totals.len() > 1;
     let sums = trend.totals.iter().map(|total| {
@@ -119,15 +119,17 @@ fn sums(periods: &[(&TrusteeOverview, &Statement)], trend: &Trend) -> Vec<Sum> {
         let of_currency = periods.iter().filter(|(_, statement)| same(statement));
         let missing = of_currency.flat_map(|(_, statement)| {
             let period = period(statement.period_start, statement.period_end);
-            left_out(&statement.total).into_iter().map(move |(name, why)| (format!("{period}, {name}"), why))
+            excluded_rows(&statement.total)
+                .into_iter()
+                .map(move |(name, why)| (format!("{period}, {name}"), why))
         });
         Sum {
             currency: total.currency.clone(),
-            tone: Tone::Strong,
-            left_out: missing.collect(),
-            adds: Some(Adds {
+            tone: Emphasis::Strong,
+            excluded: missing.collect(),
+            sum_of: Some(SummedColumn {
                 column: "total",
-                only: several.then(|| ("currency", total.currency.clone().unwrap_or_default())),
+                filter: several.then(|| ("currency", total.currency.clone().unwrap_or_default())),
             }),
             ..Sum::new("Total", Value::money(total.amount, total.currency.as_deref()))
         }
@@ -135,8 +137,8 @@ fn sums(periods: &[(&TrusteeOverview, &Statement)], trend: &Trend) -> Vec<Sum> {
     sums.collect()
 }
 
-/// How a period is called where several stand beside each other.
-pub(super) fn called(period: &PeriodTotal) -> String {
+/// Returns the label of a period among several.
+pub(super) fn period_label(period: &PeriodTotal) -> String {
     match period.period_start {
         Some(start) => first_day(Some(start)),
         None => last_day(period.period_end),

@@ -1,14 +1,14 @@
-//! Invoices, and the lines of one.
+//! The views of invoices and of the lines of an invoice.
 
 use billing_core::InvoiceId;
 use billing_core::model::{Invoice, InvoiceLine, PaymentStatus};
 
 use super::contracts::{customer, unit};
 use super::sums::by_currency;
-use crate::format::document::{Cell, Column, Document, Formats, Group, Note, Row, Sheet, Sum, Tone};
+use crate::format::document::{Cell, Column, Document, Emphasis, Formats, Group, Note, Row, Sheet, Sum};
 use crate::text::count;
 
-/// A row for each invoice, with what they come to and what of it is not paid.
+/// Builds one row per invoice, with the total and the unpaid amount.
 pub(crate) fn invoices(invoices: &[Invoice]) -> Document {
     let columns = vec![
         Column::text("id", "Id"),
@@ -16,10 +16,10 @@ pub(crate) fn invoices(invoices: &[Invoice]) -> Document {
         Column::money("amount", "Amount"),
         Column::text("currencyIsoCode", "Currency"),
         Column::text("paymentStatus", "Status"),
-        Column::text("billToCustomer", "Billed to").rank(1),
-        Column::text("customerPoNumber", "Purchase order").rank(3),
-        Column::text("customerInvoiceType", "Type").rank(4),
-        Column::text("paymentTerms", "Terms").rank(2),
+        Column::text("billToCustomer", "Billed to").drop_rank(1),
+        Column::text("customerPoNumber", "Purchase order").drop_rank(3),
+        Column::text("customerInvoiceType", "Type").drop_rank(4),
+        Column::text("paymentTerms", "Terms").drop_rank(2),
         Column::text("paymentLink", "Payment link").only(Formats::SPREADSHEETS),
     ];
     let rows = invoices.iter().map(|invoice| {
@@ -46,34 +46,34 @@ pub(crate) fn invoices(invoices: &[Invoice]) -> Document {
     let keys = ("amount", "currencyIsoCode");
     let mut sums = by_currency("Total", amounts(|_| true), keys);
     let unpaid = amounts(|invoice| invoice.payment_status == Some(PaymentStatus::Unpaid));
-    // What they come to stands in no column of its own.
-    sums.extend(by_currency("Of it unpaid", unpaid, keys).into_iter().map(|sum| Sum {
-        adds: None,
-        tone: Tone::Plain,
+    // The unpaid amount has no column of its own.
+    sums.extend(by_currency("Unpaid", unpaid, keys).into_iter().map(|sum| Sum {
+        sum_of: None,
+        tone: Emphasis::Plain,
         ..sum
     }));
     let sheet = Sheet {
         groups: vec![Group { heading: None, rows: rows.collect() }],
         sums,
-        notes: vec![Note::new(Tone::Strong, count(invoices.len(), "invoice", "invoices"))],
+        notes: vec![Note::new(Emphasis::Strong, count(invoices.len(), "invoice", "invoices"))],
         ..Sheet::new("Invoices", columns)
     };
     Document { title: "Invoices".to_owned(), facts: Vec::new(), sheets: vec![sheet] }
 }
 
-/// A row for each line of an invoice. Their currency is that of the invoice, which they do not name.
+/// Builds one row per invoice line. The lines have no currency field; the invoice has it.
 pub(crate) fn invoice_lines(invoice: &InvoiceId, lines: &[InvoiceLine]) -> Document {
     let columns = vec![
         Column::text("id", "Id").only(Formats::SPREADSHEETS),
         Column::text("description", "Line"),
-        Column::text("product", "Product").rank(4).aside(),
-        Column::text("sku", "SKU").rank(3).aside(),
-        Column::text("organization", "Organisation").rank(5).aside(),
-        Column::date("dateTransacted", "Booked").rank(6),
-        Column::date("dateStart", "From").rank(2),
-        Column::date("dateEnd", "To").rank(2),
+        Column::text("product", "Product").drop_rank(4).aside(),
+        Column::text("sku", "SKU").drop_rank(3).aside(),
+        Column::text("organization", "Organisation").drop_rank(5).aside(),
+        Column::date("dateTransacted", "Booked").drop_rank(6),
+        Column::date("dateStart", "From").drop_rank(2),
+        Column::date("dateEnd", "To").drop_rank(2),
         Column::number("quantity", "Quantity"),
-        Column::text("unitOfMeasure", "Unit").rank(1),
+        Column::text("unitOfMeasure", "Unit").drop_rank(1),
         Column::money("amount", "Amount"),
     ];
     let rows = lines.iter().map(|line| {
@@ -100,7 +100,7 @@ pub(crate) fn invoice_lines(invoice: &InvoiceId, lines: &[InvoiceLine]) -> Docum
     let sheet = Sheet {
         groups: vec![Group { heading: None, rows: rows.collect() }],
         sums: sums.collect(),
-        notes: vec![Note::new(Tone::Strong, count(lines.len(), "line", "lines"))],
+        notes: vec![Note::new(Emphasis::Strong, count(lines.len(), "line", "lines"))],
         ..Sheet::new("Lines", columns)
     };
     Document { title: format!("Invoice {invoice}"), facts: Vec::new(), sheets: vec![sheet] }

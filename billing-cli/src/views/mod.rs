@@ -1,4 +1,4 @@
-//! What the core found, made into documents: a file for each kind.
+//! The builders of documents from the results of the core, one file per kind.
 
 mod compare;
 mod contracts;
@@ -13,7 +13,7 @@ mod usage;
 
 pub(crate) use compare::comparison;
 pub(crate) use contracts::{contract, contract_period, contracts};
-pub(crate) use fleet::{MOST_SHEETS, details, fleet, no_details, organization};
+pub(crate) use fleet::{MAX_SHEETS, details, empty_details, fleet, organization};
 pub(crate) use history::history;
 pub(crate) use invoices::{invoice_lines, invoices};
 pub(crate) use overview::overview;

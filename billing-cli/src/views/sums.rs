@@ -1,12 +1,12 @@
-//! Sums of amounts by currency, under tables that are no statements.
+//! Sums by currency, for tables that are not statements.
 
 use billing_core::Amount;
 use billing_core::statement::{CurrencySum, sums_by_currency};
 
-use crate::format::document::{Adds, NO_NAME, Sum, Tone, Value};
+use crate::format::document::{Emphasis, NO_NAME, Sum, SummedColumn, Value};
 
-/// The sum of the amounts in each currency, in the order in which the currencies come. `rows`: the name of each, its amount
-/// and its currency. `columns`: the keys of the columns of the amounts and of the currencies.
+/// Sums the amounts of each currency, in order of first appearance. `rows` has the name, amount and currency
+/// of each row. `columns` has the keys of the amount and currency columns.
 pub(super) fn by_currency<'a>(
     label: &str,
     rows: impl Iterator<Item = (Option<&'a str>, Option<&'a Amount>, Option<&'a str>)>,
@@ -15,15 +15,15 @@ pub(super) fn by_currency<'a>(
     let sums = sums_by_currency(rows);
     let alone = sums.len() == 1;
     let sum = |CurrencySum { currency, amount, excluded, .. }: CurrencySum<Option<&str>>| Sum {
-        remark: currency.is_none().then(|| "in a currency that was not sent".to_owned()),
-        tone: Tone::Strong,
-        left_out: excluded
+        remark: currency.is_none().then(|| "the server sent no currency".to_owned()),
+        tone: Emphasis::Strong,
+        excluded: excluded
             .into_iter()
             .map(|(name, reason)| (name.unwrap_or(NO_NAME).to_owned(), reason.to_string()))
             .collect(),
-        adds: Some(Adds {
+        sum_of: Some(SummedColumn {
             column: columns.0,
-            only: (!alone).then(|| (columns.1, currency.clone().unwrap_or_default())),
+            filter: (!alone).then(|| (columns.1, currency.clone().unwrap_or_default())),
         }),
         currency: currency.clone(),
         ..Sum::new(label, Value::money(amount, currency.as_deref()))
@@ -47,12 +47,12 @@ mod tests {
         ];
         let sums = by_currency("Total", rows.into_iter(), ("amount", "currency"));
         let shown: Vec<_> =
-            sums.iter().map(|s| (s.value.shown(), s.currency.as_deref(), s.left_out.len())).collect();
+            sums.iter().map(|s| (s.value.display_text(), s.currency.as_deref(), s.excluded.len())).collect();
         assert_eq!(
             shown,
             [("3.01".into(), Some("USD"), 1), ("2".into(), Some("JPY"), 0), ("unknown".into(), None, 1)]
         );
-        assert_eq!(sums[0].left_out[0].0, NO_NAME);
+        assert_eq!(sums[0].excluded[0].0, NO_NAME);
         assert!(by_currency("Total", std::iter::empty(), ("amount", "currency")).is_empty());
     }
 }

@@ -1,17 +1,17 @@
-//! The organisations that trust ours.
+//! The view of the trustor organisations.
 
 use billing_core::model::Trustor;
 
-use crate::format::document::{Cell, Column, Document, Group, Note, Row, Sheet, Tone, Value};
+use crate::format::document::{Cell, Column, Document, Emphasis, Group, Note, Row, Sheet, Value};
 use crate::text::count;
 
-/// A row for each. As CSV it can be given to `fleet --orgs`.
+/// Builds one row per organisation. `fleet --orgs` reads its CSV form.
 pub(crate) fn trustors(trustors: &[Trustor]) -> Document {
     let columns = vec![
-        Column::text("id", "Id").rank(2),
+        Column::text("id", "Id").drop_rank(2),
         Column::text("name", "Name"),
         Column::text("enabled", "Enabled"),
-        Column::date("dateCreated", "Since").rank(1),
+        Column::date("dateCreated", "Since").drop_rank(1),
     ];
     let rows = trustors.iter().map(|trustor| {
         let name = trustor.organization.as_ref().and_then(|organization| organization.name.as_deref());
@@ -27,8 +27,8 @@ pub(crate) fn trustors(trustors: &[Trustor]) -> Document {
     let off = if off > 0 { format!(", {off} of them not enabled") } else { String::new() };
     let sheet = Sheet {
         groups: vec![Group { heading: None, rows: rows.collect() }],
-        notes: vec![Note::new(Tone::Strong, format!("{counted}{off}"))],
+        notes: vec![Note::new(Emphasis::Strong, format!("{counted}{off}"))],
         ..Sheet::new("Trustors", columns)
     };
-    Document { title: "Organisations that trust ours".to_owned(), facts: Vec::new(), sheets: vec![sheet] }
+    Document { title: "Organisations that trust yours".to_owned(), facts: Vec::new(), sheets: vec![sheet] }
 }

@@ -1,16 +1,17 @@
-//! The usage report.
+//! The view of the usage report.
 
 use billing_core::model::{Usage, UsageReport};
 
 use crate::format::document::{
-    Cell, Chart, Column, Document, Fact, Formats, Group, NO_NAME, Note, Row, Sheet, Shows, Tone, Value,
-    first_day,
+    Cell, Chart, ChartData, Column, Document, Emphasis, Fact, Formats, Group, NO_NAME, Note, Row, Sheet,
+    Value, first_day,
 };
 use crate::text::count;
 
-/// The resources under their usages, and how many each usage has.
+/// Builds the resources under their usages, and the number of resources of each usage.
 pub(crate) fn usage(report: &UsageReport) -> Document {
-    // Both as they are given to `--start` and `--end`: unlike the end of a billing period, this one is exclusive.
+    // Both dates are those of `--start` and `--end`: the end is exclusive here, unlike the end of a billing
+    // period.
     let bounds = format!("{} to {}", first_day(report.start_date), first_day(report.end_date));
     let facts = vec![Fact::new("Period", bounds)];
     Document { title: "Billable usage".to_owned(), facts, sheets: vec![usages(report), resources(report)] }
@@ -25,7 +26,7 @@ fn usages(report: &UsageReport) -> Sheet {
     let rows = report.usages().iter().map(|usage| {
         Row::new(vec![
             Cell::name(usage.name.as_deref()),
-            // A real report had none, which says nothing.
+            // A real report had no value here, which carries no information.
             Cell::new(usage.total_usage.clone().map_or(Value::Empty, Value::Quantity)),
             Cell::new(Value::Count(usage.resources().len())),
         ])
@@ -37,7 +38,7 @@ fn usages(report: &UsageReport) -> Sheet {
         charts: vec![Chart {
             title: "Resources by usage",
             label: "usage",
-            shows: Shows::Values { value: "resources", unit: None, tone: Tone::Plain },
+            shows: ChartData::Values { value: "resources", unit: None, tone: Emphasis::Plain },
         }],
         ..Sheet::new("Usages", columns)
     }
@@ -60,7 +61,7 @@ fn resources(report: &UsageReport) -> Sheet {
 fn group(usage: &Usage) -> Group {
     let (name, resources) = (usage.name.as_deref().unwrap_or(NO_NAME), usage.resources());
     let total = usage.total_usage.as_ref();
-    let said = total.map(|total| format!("total usage {}", Value::Quantity(total.clone()).shown()));
+    let said = total.map(|total| format!("total usage {}", Value::Quantity(total.clone()).display_text()));
     let listed =
         (!resources.is_empty() || said.is_none()).then(|| count(resources.len(), "resource", "resources"));
     let what: Vec<String> = listed.into_iter().chain(said).collect();
@@ -79,5 +80,5 @@ fn counted(report: &UsageReport) -> Note {
     let resources = report.usages().iter().map(|usage| usage.resources().len()).sum();
     let (resources, usages) =
         (count(resources, "resource", "resources"), count(report.usages().len(), "usage", "usages"));
-    Note::new(Tone::Strong, format!("{resources} in {usages}"))
+    Note::new(Emphasis::Strong, format!("{resources} in {usages}"))
 }

@@ -1,4 +1,4 @@
-//! The month's close, as the README and `--help` show it: it runs on the sandbox as it stands.
+//! Tests of the month-end close: the commands in the README and `--help` run on the sandbox.
 
 use crate::common::{names_in, program, run};
 use billing_core::sandbox::ORG_ID;
@@ -24,7 +24,8 @@ fn a_months_close_takes_the_five_lines_of_the_readme() {
         let mut command = program(&["--sandbox", "-q"]);
         command.args(words).current_dir(folder.path());
         if words.contains(&"fleet") {
-            // All 5,000 take minutes in a build that is not optimized; the gate asks for them in one that is.
+            // All 5,000 organisations take minutes in an unoptimized build; the full gate runs them in an
+            // optimized one.
             command.arg("--orgs").arg(&few);
         }
         let done = run(&mut command);

@@ -1,4 +1,4 @@
-//! The program against a server: what it says and how it ends when that fails, and what it does to the answer.
+//! Tests of the program against a server: its messages, exit statuses and output.
 
 use std::time::{Duration, Instant};
 
@@ -9,7 +9,7 @@ const OVERVIEW: [&str; 2] = ["overview", "9d750d63-95ae-4df7-8955-2bca7152ca19"]
 
 const PUBLISHED: &str = include_str!("trustee-overview.json");
 
-/// An overview that does not say whose it is.
+/// An overview that does not name its organisation.
 const NOBODYS: &str = r#"{"currency":"USD","billingPeriodStartDate":"2026-10-01T00:00:00Z",
     "billingPeriodEndDate":"2026-10-31T23:59:59Z","usages":[{"name":"CX 1","usageQuantity":"3","prepayQuantity":"1"}]}"#;
 
@@ -121,13 +121,15 @@ fn the_body_comes_through_byte_for_byte() {
 fn the_published_overview_has_an_unknown_charge() {
     let server = Server::answering(&[answer(200, &[], PUBLISHED)]);
     let table = run(&mut server.program(&OVERVIEW)).stdout;
-    for said in ["Test Org Name", "unknown", "Total: unknown", "no prepayPrice was sent", "Tax and telco"] {
+    for said in
+        ["Test Org Name", "unknown", "Total: unknown", "the server sent no prepayPrice", "Tax and telco"]
+    {
         assert!(table.contains(said), "{said}\n{table}");
     }
     assert!(!table.contains("Total: 0"));
 }
 
-/// An overview of the month, with one row that costs `used` in that currency.
+/// Returns an overview of the month, with one row that costs `used` in that currency.
 fn month(month: u8, used: u8, currency: &str) -> String {
     let body = format!(
         r#"{{"organization":{{"id":"o1","name":"Acme"}},"currency":"{currency}",
@@ -196,7 +198,7 @@ fn a_history_that_is_not_whole_still_tells_of_overage() {
     let line = ["history", OVERVIEW[1], "--periods", "3", "--fail-on-overage"];
     let partly = run(&mut server.program(&line));
     assert_eq!(partly.status, 9, "{}", partly.stderr);
-    for said in ["1 billing period of", "the rest is printed; overage found in 1 row: ", "CX 1 by 2"] {
+    for said in ["1 billing period of", "the rest was printed; overage found in 1 row: ", "CX 1 by 2"] {
         assert!(partly.stderr.contains(said), "{said}: {}", partly.stderr);
     }
 }
@@ -239,11 +241,11 @@ fn who_is_in_the_list_and_cannot_be_asked_about_is_not_lost_in_silence() {
     let partly = run(&mut server.program(&["fleet"]));
     assert_eq!(partly.status, 9, "{}", partly.stderr);
     for said in [
-        "error: Nameless: the list has no id of it",
+        "error: Nameless: the list of trustors has no id for it",
         "error: Dots: ",
-        "error: an organisation without a name: the list has no id of it",
-        "note: 1 organisation is left out",
-        "3 of 4 organisations could not be read; the rest is printed",
+        "error: an organisation without a name: the list of trustors has no id for it",
+        "note: 1 organisation is skipped",
+        "3 of 4 organisations could not be read; the rest was printed",
     ] {
         assert!(partly.stderr.contains(said), "{said}: {}", partly.stderr);
     }

@@ -1,4 +1,4 @@
-//! Each command of the program as a process against the fake server: what it says, and what a fleet does when it is killed.
+//! Tests of each command as a process against the fake server, and of a fleet run that is killed.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -10,18 +10,18 @@ use billing_core::sandbox::{Fault, FaultTarget, ORG_ID, Sandbox};
 use billing_tests::FakeServer;
 use chrono::{DateTime, Utc};
 
-/// The sandbox that `--sandbox` has, at the time that it has.
+/// Returns the organisation data of `--sandbox`, at the same time.
 fn server() -> FakeServer {
     let at: DateTime<Utc> = "2026-11-02T09:00:00Z".parse().unwrap();
     FakeServer::start(Sandbox::new(1).pending_answers(0).quota(10_000, Duration::from_secs(60)), move || at)
 }
 
-/// What `--sandbox` prints.
+/// Returns the output of a command with `--sandbox`.
 fn simulated(line: &[&str]) -> Output {
     program().arg("--sandbox").args(line).output().unwrap()
 }
 
-/// A field of the first thing in a list.
+/// Returns a field of the first entity in a list.
 fn first(line: &[&str], field: &str) -> String {
     let listed = simulated(&[line, &["-q", "--format", "json"]].concat());
     let listed: serde_json::Value = serde_json::from_str(&stdout(&listed)).unwrap();
@@ -32,7 +32,7 @@ fn organizations(n: usize) -> Vec<String> {
     Sandbox::new(1).all_trustors().take(n).map(|(id, _)| id.to_string()).collect()
 }
 
-/// The organisations that were asked about with the server's token of that number.
+/// Returns the organisations that were requested with the server's nth token.
 fn asked_with(server: &FakeServer, token: usize) -> Vec<String> {
     let sandbox = server.sandbox();
     let entries = sandbox.log().iter().filter(|entry| entry.token_number == Some(token));
@@ -64,7 +64,7 @@ fn each_command_says_of_a_server_what_it_says_of_the_sandbox() {
         (&["invoice-document", &invoice], "/document"),
     ];
     for (line, path) in lines {
-        // What each format makes of it is the same code wherever it comes from, and is tested on the sandbox.
+        // Formats do not depend on the backend, so they are tested on the sandbox.
         let formats =
             if line.contains(&ORG_ID) && line.contains(&"overview") { &FORMATS[..] } else { &FORMATS[..2] };
         for format in formats {
@@ -86,9 +86,9 @@ const FORMATS: [&str; 6] = ["json", "csv", "table", "ndjson", "xlsx", "html"];
 fn what_the_server_does_not_have_is_told_plainly() {
     let server = server();
     for (line, advice) in [
-        (vec!["overview", "nobody"], "`trustors` lists them"),
-        (vec!["history", "nobody"], "`trustors` lists them"),
-        (vec!["compare", ORG_ID, "--periods", "0,999"], "error: of period 999, "),
+        (vec!["overview", "nobody"], "`trustors` lists the organisations"),
+        (vec!["history", "nobody"], "`trustors` lists the organisations"),
+        (vec!["compare", ORG_ID, "--periods", "0,999"], "error: billing period 999: "),
         (vec!["contract", "none"], "`contracts` lists"),
         (vec!["period", "none", "none"], "`contract` the billing periods"),
         (vec!["invoice-lines", "none"], "`invoices` lists"),
@@ -108,7 +108,7 @@ fn what_the_server_does_not_have_is_told_plainly() {
     assert!(stderr(&none).starts_with("note: "), "{}", stderr(&none));
 }
 
-/// A run over all organisations of the server, that keeps a journal.
+/// Returns a run over all organisations of the server that keeps a journal.
 fn fleet(server: &FakeServer, journal: &Path, result: &Path) -> Child {
     let mut command = program_at(server);
     command.args(["fleet", "--format", "ndjson", "--resume"]).arg(journal).arg("-o").arg(result);
@@ -127,7 +127,7 @@ fn a_fleet_that_is_ended_goes_on_with_nothing_asked_twice_that_was_answered_and_
             Sandbox::new(7).trustor_count(40).all_trustors().map(|(id, _)| id.to_string()).collect();
         let folder = tempfile::tempdir().unwrap();
         let (journal, result) = (folder.path().join("journal"), folder.path().join("result"));
-        // One never comes: the run cannot be at its end before it is ended.
+        // One response never arrives, so the run cannot finish before it is killed.
         server.hold(Sandbox::new(7).all_trustors().nth(20).unwrap().0.as_str());
         let first = fleet(&server, &journal, &result);
         let known = || -> BTreeSet<String> {
@@ -154,11 +154,11 @@ fn a_fleet_that_is_ended_goes_on_with_nothing_asked_twice_that_was_answered_and_
         let rest = fleet(&server, &journal, &result).wait_with_output().unwrap();
         assert!(rest.status.success(), "{signal}: {}", stderr(&rest));
         assert!(
-            stderr(&rest).contains(&format!("{} of 40 organisations known", known.len())),
+            stderr(&rest).contains(&format!("{} of 40 organisations done", known.len())),
             "{}",
             stderr(&rest)
         );
-        // With a token of its own: what the first had still sent may come to the server after its end.
+        // Use another token: requests of the first process may arrive after its end.
         let asked = asked_with(&server, 2);
         let expected: BTreeSet<String> = all.difference(&known).cloned().collect();
         assert_eq!(asked.len(), expected.len(), "{signal}: none twice");
@@ -182,7 +182,10 @@ fn a_fleet_lists_what_failed_and_prints_the_rest() {
     let said = stderr(&output);
     assert_eq!(output.status.code(), Some(9), "{said}");
     assert!(said.contains(": trustee billing overview: the request was refused (400"), "{said}");
-    assert!(said.ends_with("error: 1 of 6 organisations could not be read; the rest is printed\n"), "{said}");
+    assert!(
+        said.ends_with("error: 1 of 6 organisations could not be read; the rest was printed\n"),
+        "{said}"
+    );
     let rows = stdout(&output);
     let read: BTreeSet<&str> = rows.lines().skip(1).filter_map(|row| row.split(',').next()).collect();
     assert_eq!(read.len(), 5);

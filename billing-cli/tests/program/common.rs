@@ -1,4 +1,4 @@
-//! The program as a process, and a server on loopback that answers as it is told.
+//! Support code: the program as a process, and a server on loopback with scripted responses.
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -7,14 +7,14 @@ use std::process::{Command, Output, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 
-/// The program in an empty environment, so that nobody's account is used by mistake.
+/// Returns the program in an empty environment, so that no real account is used by mistake.
 pub(crate) fn program(line: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_genesys-billing"));
     command.args(line).env_clear().env("HOME", "/nonexistent").stdin(Stdio::null());
     command
 }
 
-/// What it says and how it ends.
+/// The output and the exit status of a process.
 pub(crate) struct Ended {
     pub(crate) status: i32,
     pub(crate) stdout: String,
@@ -35,12 +35,12 @@ pub(crate) fn ended(output: Output) -> Ended {
     ended
 }
 
-/// Runs it on the sandbox, quietly.
+/// Runs the program on the sandbox with `--quiet`.
 pub(crate) fn sandbox(line: &[&str]) -> Ended {
     run(program(&["--sandbox", "-q"]).args(line))
 }
 
-/// The ids that a list prints, by the field `id`.
+/// Returns the ids in a list, read from the field `id`.
 pub(crate) fn ids(line: &[&str]) -> Vec<String> {
     let listed = sandbox(&[line, &["--format", "json"]].concat());
     assert_eq!(listed.status, 0, "{}", listed.stderr);
@@ -48,8 +48,8 @@ pub(crate) fn ids(line: &[&str]) -> Vec<String> {
     array.as_array().unwrap().iter().map(|one| one["id"].as_str().unwrap().to_owned()).collect()
 }
 
-/// A server that answers each request with the next of `answers`, and from then on with the last one. The heads of the
-/// requests come out of the receiver.
+/// A server that sends `answers` in order and then repeats the last one. The request heads are available from
+/// the receiver.
 pub(crate) struct Server {
     pub(crate) url: String,
     pub(crate) requests: Receiver<String>,
@@ -71,7 +71,7 @@ impl Server {
                     Some(answer) => {
                         let _ = stream.write_all(answer.as_bytes());
                     }
-                    // Without any answer: keep it waiting.
+                    // An empty list of responses keeps the client waiting.
                     None => std::mem::forget(stream),
                 }
                 nth += 1;
@@ -80,7 +80,7 @@ impl Server {
         Self { url, requests }
     }
 
-    /// The program against this server, with an access token.
+    /// Returns the program with the address of this server and an access token.
     pub(crate) fn program(&self, line: &[&str]) -> Command {
         let mut command = program(&["--api-url", &self.url, "--login-url", &self.url]);
         command.args(line).env("GENESYSCLOUD_ACCESS_TOKEN", TOKEN);

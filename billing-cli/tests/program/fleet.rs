@@ -1,4 +1,4 @@
-//! The program over many organisations, on its sandbox.
+//! Tests of `fleet` over many organisations, on the sandbox.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,7 +7,7 @@ use crate::common::{Ended, program, run, sandbox};
 use billing_core::sandbox::Sandbox;
 use serde_json::Value;
 
-/// A folder with a list of organisations, the last of which there is not.
+/// A folder with a list of organisations, the last of which does not exist.
 struct Folder(tempfile::TempDir);
 
 impl Folder {
@@ -46,7 +46,7 @@ fn every_format_has_every_organization_in_the_order_of_the_list() {
     let table = folder.fleet(&[]);
     assert_eq!((table.status, table.stderr.as_str()), (0, ""));
     assert!(table.stdout.contains("Read 6 organisations"), "{}", table.stdout);
-    // Three currencies, each with a total of its own.
+    // Three currencies, each with its own total.
     for currency in ["EUR; ", "JPY; ", "USD; "] {
         assert_eq!(table.stdout.matches(currency).count(), 1, "{currency}\n{}", table.stdout);
     }
@@ -94,7 +94,7 @@ fn what_cannot_be_read_is_listed_and_the_rest_is_printed() {
     assert_eq!(table.status, 9);
     assert!(table.stdout.contains("! gone-1 (Lost & Found) could not be read"), "{}", table.stdout);
     assert!(table.stderr.contains("overage found in"), "{}", table.stderr);
-    // Where it is in nothing that is printed it is said all the same, however quiet it is to be.
+    // A failure that the output does not contain is reported even with `--quiet`.
     for (format, printed) in [("ndjson", 2), ("csv", 41)] {
         let quiet = folder.fleet(&["--format", format]);
         assert_eq!((quiet.status, quiet.stdout.lines().count()), (9, printed), "{format}");
@@ -127,7 +127,7 @@ fn a_run_goes_on_from_its_journal_and_from_no_other() {
         assert_eq!(fs::metadata(&journal).unwrap().permissions().mode() & 0o777, 0o600);
     }
 
-    // Killed at any byte of the journal, it comes to the same.
+    // A run killed at any byte of the journal resumes to the same result.
     let mut cuts: Vec<usize> = (0..whole.len()).step_by(whole.len() / 12).collect();
     cuts.extend([1, whole.len() - 1, whole.len()]);
     for cut in cuts {
@@ -135,7 +135,7 @@ fn a_run_goes_on_from_its_journal_and_from_no_other() {
         let again = resume(&["--format", "csv"]);
         assert_eq!((again.status, &again.stdout), (0, &first.stdout), "cut at {cut}: {}", again.stderr);
     }
-    // The list of the organisations is in it, too.
+    // The journal also contains the list of the organisations.
     let without_list = sandbox(&["fleet", "--resume", text(&journal), "--format", "csv"]);
     assert_eq!((without_list.status, &without_list.stdout), (0, &first.stdout));
 
@@ -178,7 +178,7 @@ fn what_is_no_journal_or_is_another_runs_stays_as_it_is() {
     }
     fs::remove_file(&file).unwrap();
     assert_eq!(folder.fleet(&[&resume[..], &["--region", "atlantis"]].concat()).status, 2);
-    assert!(!file.exists(), "nothing is made for a line that cannot be meant");
+    assert!(!file.exists(), "nothing is made for an invalid command line");
 
     assert_eq!(folder.fleet(&resume).status, 0);
     let torn = fs::read_to_string(&file).unwrap() + "{\"organiz";
@@ -190,7 +190,7 @@ fn what_is_no_journal_or_is_another_runs_stays_as_it_is() {
     writing.lock().unwrap();
     let second = folder.fleet(&resume);
     assert_eq!((second.status, second.stdout.as_str()), (2, ""), "{}", second.stderr);
-    assert!(second.stderr.contains("another run is writing it"), "{}", second.stderr);
+    assert!(second.stderr.contains("another run is using it"), "{}", second.stderr);
     drop(writing);
     assert_eq!(folder.fleet(&resume).status, 0);
 }
@@ -228,7 +228,7 @@ fn a_run_that_has_to_come_back_later_says_how_to_go_on() {
     let result = folder.at("all.ndjson");
     fs::write(&result, "what was there").unwrap();
     let line = ["--format", "ndjson", "-o", text(&result), "--resume", text(&journal)];
-    // More than fit into the first minute's quota, and no time for the next.
+    // The run exceeds the first minute's quota and has no time for the next one.
     let late = folder.fleet(&[&line[..], &["--timeout", "30s"]].concat());
     assert_eq!(late.status, 6, "{}", late.stderr);
     assert!(late.stderr.contains(text(&journal)), "{}", late.stderr);
@@ -254,7 +254,7 @@ fn a_run_that_is_stopped_prints_what_it_has_found_and_that_it_is_not_all() {
     let ids: std::collections::BTreeSet<_> = reader.records().map(|row| row.unwrap()[0].to_owned()).collect();
     let found = ids.len();
     assert!((200..320).contains(&found), "{found}");
-    let incomplete = format!("What is printed is incomplete: {found} of 320 organisations");
+    let incomplete = format!("The printed result is incomplete: {found} of 320 organisations");
     assert!(csv.stderr.contains(&incomplete), "{}", csv.stderr);
     let json: Value = serde_json::from_str(&stopped(&["--format", "json"]).stdout).unwrap();
     assert_eq!(json.as_array().unwrap().len(), found);
@@ -268,7 +268,7 @@ fn a_run_that_is_stopped_prints_what_it_has_found_and_that_it_is_not_all() {
     let old = folder.at("old.csv");
     fs::write(&old, "what was there").unwrap();
     let kept = stopped(&["--format", "csv", "-o", text(&old)]);
-    assert!(kept.stderr.contains("old.csv is not written"), "{}", kept.stderr);
+    assert!(kept.stderr.contains("old.csv was not written"), "{}", kept.stderr);
     assert_eq!((kept.stdout.as_str(), fs::read_to_string(&old).unwrap().as_str()), ("", "what was there"));
 }
 
@@ -283,7 +283,7 @@ fn a_full_disk_leaves_what_was_there() {
         let full = folder.fleet(&["--format", format, "-o", "/dev/full"]);
         assert_eq!(full.status, 1, "{format}: {}", full.stderr);
         assert!(full.stderr.contains("/dev/full"), "{}", full.stderr);
-        assert!(!full.stderr.contains("as it was"), "of a device nobody knows: {}", full.stderr);
+        assert!(!full.stderr.contains("was not changed"), "of a device nobody knows: {}", full.stderr);
     }
     let journal = folder.fleet(&["--resume", "/dev/full"]);
     assert!(journal.status == 2 && journal.stderr.contains("/dev/full"), "{}", journal.stderr);

@@ -1,4 +1,5 @@
-//! The program as a process: on its sandbox, against servers on the loopback, and its pages in a browser.
+//! Tests of the program as a process: on its sandbox, against servers on loopback, and its pages in a
+//! browser.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
 

@@ -1,4 +1,4 @@
-//! The program as a process, against the fake server, over real HTTP and in real time.
+//! Tests of the program as a process, against the fake server, over real HTTP and in real time.
 
 use std::time::{Duration, Instant};
 
@@ -15,7 +15,7 @@ fn server(sandbox: Sandbox) -> FakeServer {
 
 #[test]
 fn a_report_in_spite_of_everything() {
-    // Two answers say InProgress; a third does too, but is cut short.
+    // Two responses say `InProgress`; a third does too, but is cut short.
     let server = server(Sandbox::new(7).pending_answers(3));
     for fault in [
         Fault::ExpireToken,
@@ -34,11 +34,11 @@ fn a_report_in_spite_of_everything() {
     let log = server.sandbox().log().to_vec();
     let text: String = log.iter().map(|entry| format!("{entry}\n")).collect();
     let polls: Vec<_> = log.iter().filter(|entry| entry.path_and_query.contains("/billableusage?")).collect();
-    // Five faults, two that said InProgress, and the report.
+    // Five faults, two `InProgress` responses, and the report.
     assert_eq!(polls.len(), 8, "{text}");
     assert_eq!(log.len() - polls.len(), 2, "one login, and one after the 401:\n{text}");
     assert!(polls.iter().all(|poll| poll.path_and_query == polls[0].path_and_query), "{text}");
-    // The one repeat that may be quick is the one after the 401.
+    // Only the retry after the 401 may follow at once.
     let gaps: Vec<_> = polls.windows(2).map(|pair| pair[1].received_at - pair[0].received_at).collect();
     assert!(gaps[1..].iter().all(|gap| *gap >= TimeDelta::seconds(2)), "{gaps:?}\n{text}");
     for secret in [CLIENT_SECRET, "Bearer ", "Basic "] {
@@ -51,7 +51,7 @@ fn a_report_is_learned_from_unless_it_is_not_wanted() {
     let cache = tempfile::tempdir().unwrap();
     let file = cache.path().join("genesys-billing/poll-timings.json");
     let run = |more: &[&str]| {
-        // One answer says InProgress, so that there is something to learn.
+        // One response says `InProgress`, so that the poll cache gets a timing.
         let server = server(Sandbox::new(7).pending_answers(1));
         let mut command = program_at(&server);
         let output = command.env("XDG_CACHE_HOME", cache.path()).args(OCTOBER).args(more).output().unwrap();
@@ -146,7 +146,7 @@ fn bad_input_is_refused_before_anything_is_sent() {
         (vec!["frobnicate"], "frobnicate"),
     ] {
         let mut command = program_at(&server);
-        // A gateway's addresses in the environment would make the region beside the point.
+        // A gateway address in the environment would override the region.
         if args.contains(&"--region") {
             command.env_remove("GENESYSCLOUD_API_URL").env_remove("GENESYSCLOUD_LOGIN_URL");
         }
@@ -203,8 +203,8 @@ fn an_interrupt_ends_it_within_a_second() {
     assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
 }
 
-/// Rule D9 at every level of the log: whatever goes well or wrong, neither the client's secret nor a token, nor either of them
-/// as it goes over the wire, is printed.
+/// Rule D9 at every log level: neither the client secret nor a token, in plain or encoded form, is ever
+/// printed.
 #[test]
 fn d09_the_log_holds_no_secret_at_any_level() {
     for level in ["-v", "-vv", "-vvv"] {

@@ -1,5 +1,5 @@
-//! The page that `--format html` makes, in a headless Chromium: wide and narrow, light, dark and on paper. The pictures stay
-//! in `target/tmp/pages`, to be looked at.
+//! Tests of the `--format html` page in headless Chromium: wide and narrow, light, dark and on paper.
+//! Screenshots are kept in `target/tmp/pages`.
 
 use std::path::{Path, PathBuf};
 
@@ -11,7 +11,7 @@ use billing_tests::Browser;
 use billing_tests::raw_server::RawServer;
 use serde_json::{Value, json};
 
-/// How a page is looked at.
+/// The conditions under which a page is viewed.
 struct View {
     name: &'static str,
     width: u32,
@@ -21,11 +21,11 @@ struct View {
 
 const VIEWS: [View; 5] = [
     View { name: "wide-light", width: 1280, media: "screen", scheme: "light" },
-    // As little room as the wide layout has.
+    // The smallest width of the wide layout.
     View { name: "middle-dark", width: 720, media: "screen", scheme: "dark" },
     View { name: "narrow-light", width: 360, media: "screen", scheme: "light" },
     View { name: "narrow-dark", width: 360, media: "screen", scheme: "dark" },
-    // A4 across, at 96 pixels an inch and without its margins; the reader's own scheme is dark.
+    // The width of A4 at 96 pixels per inch without margins, with a dark colour scheme.
     View { name: "paper", width: 1032, media: "print", scheme: "dark" },
 ];
 
@@ -104,7 +104,7 @@ fn hostile_text_is_text_and_odd_figures_stay_in_their_place() {
     }
 }
 
-/// Looks at a page, leaves a picture of it, and returns what the script saw.
+/// Loads a page, takes a screenshot, and returns the result of the script.
 fn look(browser: &Browser, file: &Path, view: &View) -> Value {
     let what = format!("{} {}", file.display(), view.name);
     let metrics = json!({"width": view.width, "height": 900, "deviceScaleFactor": 1, "mobile": false});
@@ -167,18 +167,18 @@ const ATTACKS: [&str; 5] = [
     "</title><b>Größe & 漢字漢字漢字漢字漢字漢字漢字漢字漢字漢字漢字漢字漢字</b>",
 ];
 
-/// Runs in the page.
+/// The script that runs in the page.
 const LOOK: &str = r#"
 const shown = (e) => { const r = e.getBoundingClientRect(); return r.width > 0 && r.height > 0; };
 const clipped = (e) => {
-  // What a frame or an inner svg cuts off is not on the page.
+  // Content clipped by a frame or an inner svg is not on the page.
   const r = e.getBoundingClientRect();
   let [left, right, top, bottom] = [r.left, r.right, r.top, r.bottom];
   for (let p = e.parentElement; p; p = p.parentElement) {
     let c = null;
     if (p.matches('.frame') && getComputedStyle(p).overflowX !== 'visible') c = p.getBoundingClientRect();
     if (p.matches('svg svg')) {
-      // Asked for its own box, an inner svg answers with that of its content.
+      // The bounding box of an inner svg is that of its content.
       const [o, y] = [p.ownerSVGElement.getBoundingClientRect(), p.y.baseVal.value];
       c = { left: o.left, right: o.left + p.width.baseVal.value, top: o.top + y, bottom: o.top + y + p.height.baseVal.value };
     }

@@ -1,4 +1,4 @@
-//! What the program keeps from run to run: how long reports took.
+//! Tests of the poll cache, which keeps the durations of reports between runs.
 
 use std::fs;
 use std::path::Path;
@@ -8,7 +8,7 @@ use billing_core::poll::PollTimings;
 
 const USAGE: [&str; 5] = ["usage", "--start", "2026-10-01", "--end", "2026-11-01"];
 
-/// One answer that says `InProgress`, and then the report.
+/// Returns a server that answers `InProgress` once, and then the report.
 fn server() -> Server {
     let [working, complete] = [r#"{"status":"InProgress"}"#, r#"{"status":"Complete","usages":[]}"#]
         .map(|body| answer(200, &[], body));
@@ -73,7 +73,7 @@ fn a_broken_history_is_noted_and_replaced() {
     fs::write(&file, r#"{"format":"billing-core completions","version":1,"comp"#).unwrap();
     let ended = usage(home.path(), &["-v"]);
     assert!(
-        ended.stderr.contains(&format!("{}, is not used and will be replaced", file.display())),
+        ended.stderr.contains(&format!("{} is invalid and will be replaced", file.display())),
         "{}",
         ended.stderr
     );

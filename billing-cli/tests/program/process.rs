@@ -6,7 +6,7 @@ use billing_core::sandbox::{CLIENT_ID, CLIENT_SECRET};
 
 use billing_tests::FakeServer;
 
-/// The program, with nothing of the caller's environment that could steer it.
+/// Returns the program, without environment variables of the caller that could affect it.
 pub(crate) fn program() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_genesys-billing"));
     for (name, _) in std::env::vars_os() {
@@ -16,12 +16,12 @@ pub(crate) fn program() -> Command {
             command.env_remove(&name);
         }
     }
-    // No profile either, and nothing that other runs have kept.
+    // Use an empty home directory: no profile and no poll cache.
     command.env("HOME", concat!(env!("CARGO_MANIFEST_DIR"), "/no-home")).stdin(Stdio::null());
     command
 }
 
-/// The program with the credentials and the addresses of a fake server.
+/// Returns the program with the credentials and the addresses of a fake server.
 pub(crate) fn program_at(server: &FakeServer) -> Command {
     let mut command = program();
     command
@@ -32,18 +32,18 @@ pub(crate) fn program_at(server: &FakeServer) -> Command {
     command
 }
 
-/// What a process printed on standard output, as text.
+/// Returns the standard output of a process as text.
 ///
 /// # Panics
-/// When it is not UTF-8.
+/// Panics if the output is not UTF-8.
 pub(crate) fn stdout(output: &Output) -> String {
     String::from_utf8(output.stdout.clone()).unwrap_or_else(|_| panic!("standard output is UTF-8"))
 }
 
-/// What a process printed on standard error, as text.
+/// Returns the standard error of a process as text.
 ///
 /// # Panics
-/// When it is not UTF-8.
+/// Panics if the output is not UTF-8.
 pub(crate) fn stderr(output: &Output) -> String {
     String::from_utf8(output.stderr.clone()).unwrap_or_else(|_| panic!("standard error is UTF-8"))
 }

@@ -1,4 +1,4 @@
-//! Proxies of the environment: plain http to a loopback address goes through none of them.
+//! Tests of proxies in the environment: plain HTTP to a loopback address uses none.
 
 use billing_tests::raw_server::{RawServer, TRUSTOR};
 
@@ -6,7 +6,7 @@ use crate::process::{program, stderr};
 
 #[test]
 fn d09_what_stays_on_this_machine_is_not_shown_to_a_proxy() {
-    for variable in ["HTTP_PROXY", "ALL_PROXY"] {
+    for variable in ["http_proxy", "ALL_PROXY"] {
         let proxy = RawServer::start(|_, _| ());
         let server = RawServer::start(|_, wire| wire.serve_well());
         let here = format!("http://{}", server.address());
@@ -23,4 +23,17 @@ fn d09_what_stays_on_this_machine_is_not_shown_to_a_proxy() {
         let seen = (server.count("/oauth/token"), server.count(TRUSTOR), proxy.connections());
         assert_eq!(seen, (1, 1, 0), "{variable}");
     }
+}
+
+#[test]
+fn d09_a_variable_that_is_nonsense_is_named_and_its_value_is_not() {
+    let output = program()
+        .env("HTTPS_PROXY", "gopher://user:s3cret@proxy")
+        .env("GENESYSCLOUD_ACCESS_TOKEN", "tok-0")
+        .args(["overview", TRUSTOR])
+        .output()
+        .expect("the program");
+    assert_eq!(output.status.code(), Some(2));
+    let told = stderr(&output);
+    assert!(told.contains("HTTPS_PROXY") && !told.contains("s3cret"), "{told}");
 }

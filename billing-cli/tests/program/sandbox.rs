@@ -1,4 +1,4 @@
-//! The program on its sandbox: every command, every format.
+//! Tests of the program on its sandbox: every command in every format.
 
 use crate::common::{Ended, ids, names_in, program, run, sandbox};
 use billing_core::sandbox::ORG_ID;
@@ -15,7 +15,7 @@ fn usage(more: &[&str]) -> Ended {
 fn the_same_answers_every_time_and_a_word_that_they_are_simulated() {
     let noted = run(program(&["--sandbox"]).args(USAGE));
     assert_eq!(noted.status, 0);
-    assert!(noted.stderr.starts_with("note: simulated"), "{}", noted.stderr);
+    assert!(noted.stderr.starts_with("note: the sandbox's figures are simulated"), "{}", noted.stderr);
     let quiet = usage(&[]);
     assert_eq!((quiet.stdout.as_str(), quiet.stderr.as_str()), (noted.stdout.as_str(), ""));
     assert!(quiet.stdout.starts_with("Billable usage\nPeriod 2026-10-01 to 2026-11-01\n"));
@@ -142,7 +142,7 @@ fn wrong_input_is_named_before_anything_is_sent() {
         (&["regions", "--region", "atlantis"], "atlantis"),
         (&["regions", "--format", "xlsx"], "xlsx"),
         #[cfg(target_os = "linux")]
-        (&["regions", "--format", "xlsx", "-o", "/dev/ptmx"], "nothing for a terminal"),
+        (&["regions", "--format", "xlsx", "-o", "/dev/ptmx"], "cannot be shown on a terminal"),
         (&["regions", "--timeout", "90"], "1h30m"),
         (&["regions", "-o", "/nonexistent/x"], "/nonexistent/x"),
         (&["nonsense"], "nonsense"),
@@ -163,13 +163,13 @@ fn wrong_input_is_named_before_anything_is_sent() {
 fn what_comes_in_parts_is_bounded_as_one_answer_is() {
     let history = ["history", ORG_ID, "--periods", "3"];
     let cases: [(&[&str], &str, &str); 2] =
-        [(&["trustors"], "100KiB", "pages are larger than 102400 bytes"), (&history, "10KiB", "10240 bytes")];
+        [(&["trustors"], "100KiB", "pages together exceed 102400 bytes"), (&history, "10KiB", "10240 bytes")];
     for (line, bound, said) in cases {
         let failed = sandbox(&[line, &["--max-body", bound]].concat());
         assert!(failed.status == 8 && failed.stdout.is_empty(), "{}: {}", failed.status, failed.stderr);
-        let parts = [": the answer is too large: 2 p", said, "Allow more with --max-body"];
+        let parts = [": the answer is too large: 2 p", said, "Raise --max-body"];
         assert!(parts.iter().all(|part| failed.stderr.contains(part)), "{}", failed.stderr);
-        // Each part alone is not too large, and neither are all of them for a larger bound.
+        // Each page is small enough, and a larger limit allows all of them.
         assert_eq!(sandbox(&[line, &["--max-body", "2MiB"]].concat()).status, 0, "{line:?}");
     }
 }
@@ -309,7 +309,7 @@ fn history_is_the_newest_first_with_the_trend() {
     let overview = sandbox(&["overview", ORG_ID, "--format", "json"]).stdout;
     assert_eq!(serde_json::from_str::<Value>(&overview).unwrap()["statement"], periods[0]["statement"]);
 
-    // By the calendar: the whole of the year that the server has, and a day of August.
+    // Calendar selections: the whole year that the server has, and one day of August.
     let rows = |line: &[&str]| {
         let csv = sandbox(&[&["history", ORG_ID, "--format", "csv"], line].concat()).stdout;
         let mut reader = csv::Reader::from_reader(csv.as_bytes());
@@ -358,8 +358,8 @@ fn what_is_not_there_is_not_found() {
     for (line, advice) in [
         (vec!["history", "nobody"], ORG_ID),
         (vec!["compare", "nobody", "--periods", "0,1"], ORG_ID),
-        (vec!["compare", ORG_ID, "--periods", "0,999"], "error: of period 999, "),
-        (vec!["overview", ORG_ID, "--period", "999"], "`history` shows them"),
+        (vec!["compare", ORG_ID, "--periods", "0,999"], "error: billing period 999: "),
+        (vec!["overview", ORG_ID, "--period", "999"], "`history` the billing periods of one"),
         (vec!["contract", "none"], "Check the id: `contracts`"),
         (vec!["period", "none", "none"], "Check both ids: `contracts`"),
         (vec!["invoice-lines", "none"], invoices),
@@ -411,7 +411,7 @@ fn invoices_are_summed_up_by_currency_and_filtered() {
     assert!(!unpaid.is_empty() && unpaid.len() < all.len());
     assert!(!of_days.is_empty() && of_days.len() < all.len());
     let table = sandbox(&["invoices"]).stdout;
-    assert!(table.contains("Total: ") && table.contains("Of it unpaid: "), "{table}");
+    assert!(table.contains("Total: ") && table.contains("Unpaid: "), "{table}");
     for (line, named) in [
         (vec!["invoices", "--status", "paid"], "paid"),
         (vec!["invoices", "--from", "soon"], "soon"),

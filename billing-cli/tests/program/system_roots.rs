@@ -1,7 +1,8 @@
-//! Whom the program and both drivers trust: the system's trust store, as one file and as directories. OpenSSL's two variables
-//! say where those are, on the systems that heed them.
+//! Tests of the trusted certificates: the program and both drivers use the system's trust store, as one file
+//! and as directories. Two OpenSSL variables select these on the systems that support them.
 //!
-//! They are read from a process's own environment, so the drivers are asked in children, which are this program again.
+//! The variables are read from the environment of the process, so the drivers run in child processes of this
+//! test binary.
 #![cfg(all(unix, not(any(target_vendor = "apple", target_os = "android"))))]
 
 use std::env;
@@ -27,7 +28,7 @@ enum Who {
 impl Who {
     const ALL: [Self; 3] = [Self::Program, Self::Ureq, Self::Hyper];
 
-    /// Asks a server that shows that certificate for an overview, and says how that ended.
+    /// Requests an overview from a server with that certificate, and returns the outcome.
     fn ask(
         self,
         config: Arc<ServerConfig>,
@@ -69,10 +70,10 @@ impl Who {
     }
 }
 
-/// By which driver the child is to ask, and where.
+/// The driver of the child and the server address.
 const TASK: &str = "BILLING_TESTS_ROOTS";
 
-/// A driver in its own process. Without a task it is no test.
+/// Runs a driver in a child process. Without a task it does nothing.
 #[test]
 fn the_child() {
     let Ok(task) = env::var(TASK) else { return };
@@ -93,7 +94,7 @@ fn the_child() {
             Ok(client) => {
                 tokio::runtime::Runtime::new().unwrap().block_on(client.trustee_overview(trustor, None))
             }
-            // Where there is no certificate at all, this is known before anybody is asked.
+            // A missing trust store fails before any request is sent.
             Err(error) => panic!("no trusted TLS connection is possible: {error}"),
         }
     };
@@ -114,7 +115,7 @@ fn the_file_and_the_directories_are_trusted_and_nobody_else() {
     let both = env::join_paths(&folders).unwrap();
     let [one, _] = &folders;
 
-    // What is named is trusted, one place or several, even if there is nothing in another.
+    // Certificates in the named places are trusted, even if another named place is empty.
     let missing = place.path().join("missing");
     let (file, one, both) = (Some(file.as_os_str()), Some(one.as_os_str()), Some(both.as_os_str()));
     let missing = Some(missing.as_os_str());
@@ -129,7 +130,7 @@ fn the_file_and_the_directories_are_trusted_and_nobody_else() {
             assert_eq!(who.ask(authority.server(), file, directories), Ok(()), "{who:?}");
         }
     }
-    // What is not named is not, and nothing makes up for a place that is missing.
+    // Other certificates are not trusted, and a missing place has no fallback.
     for (authority, file, directories) in [
         (&nowhere, None, None),
         (&nowhere, file, both),
@@ -145,7 +146,7 @@ fn the_file_and_the_directories_are_trusted_and_nobody_else() {
     }
 }
 
-/// The authority's signature is not enough: the certificate has to be for this name and this time.
+/// The certificate must also match the host name and the current time.
 #[test]
 fn a_trusted_authority_vouches_for_its_names_and_times_only() {
     let place = tempfile::tempdir().unwrap();
@@ -175,7 +176,7 @@ fn a_trusted_authority_vouches_for_its_names_and_times_only() {
     }
 }
 
-/// A folder with the certificate of an authority in it.
+/// Returns a folder with the certificate of an authority.
 fn folder(place: &tempfile::TempDir, name: &str, authority: &Authority) -> PathBuf {
     let folder = place.path().join(name);
     std::fs::create_dir(&folder).unwrap();

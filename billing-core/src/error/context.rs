@@ -1,4 +1,4 @@
-//! What support asks for about the last exchange.
+//! Context of an error: the data about the last exchange that support asks for.
 
 use std::fmt;
 
@@ -8,7 +8,7 @@ use super::redaction::{redacted, redacted_line, strip_control_characters};
 use crate::model::ErrorBody;
 use crate::{Secret, TransportError};
 
-/// What is known of the last exchange: what the server said, or what the transport said in its stead.
+/// The data about the last exchange: from the response, or from the transport error.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ErrorContext {
     pub(super) status: Option<StatusCode>,
@@ -20,7 +20,7 @@ pub(crate) struct ErrorContext {
 }
 
 impl ErrorContext {
-    /// What a response says. `secrets` that a careless server sends back are taken out of it.
+    /// Builds the context of a response. `secrets` that the server repeats are removed.
     pub(crate) fn from_response(response: &Response<impl AsRef<[u8]>>, secrets: &[&Secret]) -> Self {
         let body = response.body().as_ref();
         let error = ErrorBody::parse(body);
@@ -39,26 +39,27 @@ impl ErrorContext {
         }
     }
 
-    /// What the head of a response says, without `secrets`, where its body is in order.
+    /// Builds the context from the head of a response only, without `secrets`; for a body that is valid or
+    /// may contain a secret.
     pub(crate) fn from_head<B>(response: &Response<B>, secrets: &[&Secret]) -> Self {
         let header = response.headers().get("inin-correlation-id").and_then(|v| v.to_str().ok());
         let correlation_id = header.map(|id| redacted_line(id.to_owned(), secrets));
         Self { status: Some(response.status()), correlation_id, ..Self::default() }
     }
 
-    /// The server's code, if it sent one.
+    /// Returns the server's error code, if it sent one.
     pub(crate) fn code(&self) -> Option<&str> {
         self.code.as_deref()
     }
 
-    /// What the transport says, without `secrets`.
+    /// Builds the context of a transport error, without `secrets`.
     pub(crate) fn from_transport_error(error: TransportError, secrets: &[&Secret]) -> Self {
         Self { transport: Some(error.redacted(secrets)), ..Self::default() }
     }
 }
 
 impl fmt::Display for ErrorContext {
-    /// ` (404 not.found: …; correlation id …)`, as far as it is known.
+    /// Writes ` (404 not.found: …; correlation id …)`, without the parts that are missing.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Some(status) = self.status else { return Ok(()) };
         write!(f, " ({}", status.as_u16())?;
@@ -80,7 +81,8 @@ impl fmt::Display for ErrorContext {
     }
 }
 
-/// How much of a body is looked at for an error, in bytes, and how much is shown, in characters. The first is larger, so
-/// that a secret that begins in what is shown is seen whole.
+/// The number of bytes of a body that are scanned for an error. It exceeds `MAX_BODY_START_CHARS`, so that a
+/// secret that begins in the shown part is found whole.
 const MAX_BODY_SCAN_BYTES: usize = 8192;
+/// The number of characters of a body that are shown.
 pub(super) const MAX_BODY_START_CHARS: usize = 512;

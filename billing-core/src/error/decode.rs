@@ -1,11 +1,11 @@
-//! Where and why a body could not be read.
+//! Decode errors: the location and the reason.
 
 use std::fmt;
 
 use super::redaction::{redacted_line, strip_control_characters};
 use crate::Secret;
 
-/// Where and why a body is not what it should be.
+/// An error in a response body, with its location and reason.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DecodeError {
     location: String,
@@ -13,21 +13,21 @@ pub struct DecodeError {
 }
 
 impl DecodeError {
-    /// An error at a place in the body: a path such as `usages[3].resources[0].date`, or a line and column.
-    pub fn new(place: impl Into<String>, reason: impl Into<String>) -> Self {
+    /// Creates an error at a location in the body: a path such as `usages[3].resources[0].date`, or a line
+    /// and column.
+    pub fn new(location: impl Into<String>, reason: impl Into<String>) -> Self {
         Self {
-            location: strip_control_characters(&place.into()),
+            location: strip_control_characters(&location.into()),
             reason: strip_control_characters(&reason.into()),
         }
     }
 
-    /// Where in the body.
+    /// Returns the location in the body.
     pub fn location(&self) -> &str {
         &self.location
     }
 
-    /// The same without `secrets`, which place and reason may quote of a body that sends them back, and not without end, as
-    /// a body's texts can be.
+    /// Removes `secrets` from the location and the reason, which may quote the body, and limits their length.
     pub(crate) fn redacted(self, secrets: &[&Secret]) -> Self {
         Self { location: redacted_line(self.location, secrets), reason: redacted_line(self.reason, secrets) }
     }

@@ -1,4 +1,4 @@
-//! Errors: whose fault it was, and all that support asks for.
+//! Errors: their kind, their origin and the data that support asks for.
 
 mod context;
 mod decode;
@@ -18,10 +18,11 @@ pub(crate) use context::ErrorContext;
 pub use decode::DecodeError;
 pub(crate) use saved::SavedError;
 
-/// The failure of an operation, with everything that Genesys Cloud's support asks for.
+/// An error of an operation, with the data that Genesys Cloud's support asks for.
 ///
-/// `Display` is one line: the operation, what happened, what the server said, its code and correlation id, and the
-/// number of requests. Nothing in it is a secret, and text from the server is shown without control characters.
+/// `Display` prints one line: the operation, the kind of failure, the server's message, its code and
+/// correlation id, and the number of requests. It prints no secret, and text from the server without control
+/// characters.
 #[derive(Clone)]
 pub struct Error(Arc<ErrorInner>);
 
@@ -33,58 +34,59 @@ struct ErrorInner {
     context: ErrorContext,
 }
 
-/// What happened, split by whose fault it is; see [`ErrorKind::fault`].
+/// A kind of failure; [`ErrorKind::fault`] returns its origin.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// 401: the access token was refused, and logging in again did not help or was not possible.
+    /// 401: the access token was refused, and a new login did not help or was not possible.
     Unauthorized,
-    /// The login service refused the client's credentials. Every call of the session ends so.
+    /// A refusal of the client's credentials by the login service. Every call of the session ends with it.
     LoginRefused,
-    /// 403: the credentials are good, but lack a permission; see [`Operation::permissions`].
+    /// 403: the credentials are valid but lack a permission; see [`Operation::permissions`].
     Forbidden,
-    /// 404: there is nothing of the kind that the operation was asked for, such as an organisation or a billing period of
-    /// it, a contract or an invoice; or the credentials may not know of it.
+    /// 404: the requested object, such as an organisation, its billing period, a contract or an invoice, does
+    /// not exist or is not visible to the credentials.
     NotFound,
-    /// Another 4xx: the request itself was refused.
+    /// Another 4xx: the server rejected the request.
     Rejected,
-    /// The request was not sent, because it could not be or must not be.
+    /// A request that was not sent because it is invalid or not allowed.
     InvalidRequest(&'static str),
-    /// A 5xx, for good or for longer than the retries lasted.
+    /// A 5xx that is not retried, or that remained after all retries.
     Server,
-    /// A status that the operation has no meaning for: an unexpected 2xx; a redirect, which is never followed; of the host of
-    /// a document, the refusal of an address that was fresh.
+    /// A status that the operation does not expect: another 2xx, a redirect (never followed), or a refusal of
+    /// a new document address by the document's host.
     UnexpectedStatus,
-    /// The answer is not what it should be, and says where.
+    /// A response that cannot be parsed, with the location of the error.
     Decode(DecodeError),
-    /// A list leads to where it must not: back to a page that was there before, or to another host.
+    /// A link that must not be followed: a next page link to an earlier page or to another host, or a
+    /// document address on this machine where the API is elsewhere.
     BadLink(&'static str),
-    /// The report stayed in a state that is neither `InProgress` nor `Complete`.
+    /// A report status that is neither `InProgress` nor `Complete`, received three times in a row.
     UnknownStatus(String),
-    /// No answer came, for good or for longer than the retries lasted.
+    /// A transport error that is not retried, or that remained after all retries.
     Transport(TransportErrorKind),
-    /// The operation could not be finished before its deadline.
+    /// The deadline, before which the operation could not be finished.
     DeadlineExceeded(DateTime<Utc>),
-    /// The server wants no request before this time. Come back then: a saved poll can be resumed.
+    /// The time before which the server wants no request. A saved poll can be resumed then.
     Deferred(DateTime<Utc>),
 }
 
-/// Whose fault an error is, and so who can mend it.
+/// The origin of an error: the party that can fix it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorOrigin {
-    /// The caller's: the input, the credentials or their permissions.
+    /// The caller: the input, the credentials or their permissions.
     Caller,
-    /// The server's, or that of a gateway in front of it.
+    /// The server, or a gateway in front of it.
     Server,
-    /// The network's.
+    /// The network.
     Network,
-    /// Nobody's: there was not enough time.
+    /// The deadline: there was not enough time.
     Deadline,
 }
 
 impl ErrorKind {
-    /// Whose fault it is.
+    /// Returns the origin of the error.
     pub fn fault(&self) -> ErrorOrigin {
         match self {
             Self::Unauthorized
@@ -108,70 +110,72 @@ impl ErrorKind {
 }
 
 impl Error {
-    pub(crate) fn new(kind: ErrorKind, operation: Operation, evidence: ErrorContext) -> Self {
-        Self(Arc::new(ErrorInner { kind, operation, attempts: 0, context: evidence }))
+    pub(crate) fn new(kind: ErrorKind, operation: Operation, context: ErrorContext) -> Self {
+        Self(Arc::new(ErrorInner { kind, operation, attempts: 0, context }))
     }
 
-    /// The same after so many requests.
+    /// Sets the number of requests.
     pub(crate) fn with_attempts(self, attempts: u32) -> Self {
         let mut inner = Arc::unwrap_or_clone(self.0);
         inner.attempts = attempts;
         Self(Arc::new(inner))
     }
 
-    /// The same, called otherwise.
+    /// Replaces the kind.
     pub(crate) fn with_kind(self, kind: ErrorKind) -> Self {
         let mut inner = Arc::unwrap_or_clone(self.0);
         inner.kind = kind;
         Self(Arc::new(inner))
     }
 
-    /// What happened.
+    /// Returns the kind of failure.
     pub fn kind(&self) -> &ErrorKind {
         &self.0.kind
     }
 
-    /// Whose fault it is.
+    /// Returns the origin of the error.
     pub fn origin(&self) -> ErrorOrigin {
         self.0.kind.fault()
     }
 
-    /// The operation that failed.
+    /// Returns the operation that failed.
     pub fn operation(&self) -> Operation {
         self.0.operation
     }
 
-    /// The HTTP status of the last answer, if there was one.
+    /// Returns the HTTP status of the last response, if there was one.
     pub fn status(&self) -> Option<StatusCode> {
         self.0.context.status
     }
 
-    /// The server's code, such as `not.found` or `too.many.requests`; of the login service, its `error`.
+    /// Returns the server's error code, such as `not.found` or `too.many.requests`; for the login service,
+    /// its `error`.
     pub fn code(&self) -> Option<&str> {
         self.0.context.code.as_deref()
     }
 
-    /// The server's own message.
+    /// Returns the server's error message.
     pub fn server_message(&self) -> Option<&str> {
         self.0.context.message.as_deref()
     }
 
-    /// The id under which support finds the exchange: `ININ-Correlation-Id`, or `contextId` of the body.
+    /// Returns the correlation id, under which support finds the exchange: `ININ-Correlation-Id`, or
+    /// `contextId` of the body.
     pub fn correlation_id(&self) -> Option<&str> {
         self.0.context.correlation_id.as_deref()
     }
 
-    /// How many requests were sent for the operation, logins and repeats included.
+    /// Returns the number of requests sent for the operation, logins and retries included.
     pub fn attempts(&self) -> u32 {
         self.0.attempts
     }
 
-    /// The start of the body of the last answer, as text.
+    /// Returns the start of the body of the last response, as text.
     pub fn body_start(&self) -> Option<&str> {
         self.0.context.body_start.as_deref()
     }
 
-    /// When trying again makes sense, where the server said so.
+    /// Returns the time for another attempt, if the server gave one.
     pub fn retry_at(&self) -> Option<DateTime<Utc>> {
         match self.0.kind {
             ErrorKind::Deferred(until) => Some(until),
@@ -179,7 +183,7 @@ impl Error {
         }
     }
 
-    /// What the transport said, where the last attempt had no answer.
+    /// Returns the transport error, if the last attempt got no response.
     pub fn transport(&self) -> Option<&TransportError> {
         self.0.context.transport.as_ref()
     }
@@ -187,7 +191,7 @@ impl Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let ErrorInner { kind, operation, attempts, context: evidence } = &*self.0;
+        let ErrorInner { kind, operation, attempts, context } = &*self.0;
         write!(f, "{operation}: ")?;
         let seconds = |t: &DateTime<Utc>| t.to_rfc3339_opts(SecondsFormat::Secs, true);
         match kind {
@@ -198,13 +202,13 @@ impl fmt::Display for Error {
             ErrorKind::Rejected => f.write_str("the request was refused")?,
             ErrorKind::InvalidRequest(reason) => f.write_str(reason)?,
             ErrorKind::Server => f.write_str("the server failed")?,
-            ErrorKind::UnexpectedStatus => f.write_str("an answer that this operation has no meaning for")?,
+            ErrorKind::UnexpectedStatus => f.write_str("the server answered with an unexpected status")?,
             ErrorKind::Decode(error) => write!(f, "the answer cannot be read, {error}")?,
             ErrorKind::BadLink(reason) => f.write_str(reason)?,
             ErrorKind::UnknownStatus(raw) => {
                 write!(f, "the report stays in the state {raw:?}, which is neither InProgress nor Complete")?;
             }
-            ErrorKind::Transport(kind) => match &evidence.transport {
+            ErrorKind::Transport(kind) => match &context.transport {
                 Some(transport) => write!(f, "{}", strip_control_characters(&transport.to_string()))?,
                 None => write!(f, "{kind}")?,
             },
@@ -216,7 +220,7 @@ impl fmt::Display for Error {
         if matches!(kind, ErrorKind::Decode(_)) && operation.is_preview() {
             f.write_str("; this is a preview operation, whose answers the vendor may change")?;
         }
-        write!(f, "{evidence}")?;
+        write!(f, "{context}")?;
         match attempts {
             0 => f.write_str("; nothing was sent"),
             1 => f.write_str("; 1 request"),

@@ -1,18 +1,19 @@
-//! Redaction: text of others without secrets and in printable characters.
+//! Redaction: removes secrets and unprintable characters from text of other parties.
 
 use crate::Secret;
 use crate::values::is_printable;
 
-/// Returns text of others in one line. Characters that are not [printable](is_printable) become one space.
+/// Returns the text as one line. Characters that are not [printable](is_printable) become one space.
 pub(crate) fn strip_control_characters(text: &str) -> String {
-    let breaks = |c: char| !is_printable(c);
-    if !text.contains(breaks) {
+    let unprintable = |c: char| !is_printable(c);
+    if !text.contains(unprintable) {
         return text.to_owned();
     }
-    text.split(breaks).filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ")
+    text.split(unprintable).filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ")
 }
 
-/// Text of an answer as it may be shown and kept: without `secrets`, in one line, and as long as a line may be.
+/// Returns text of a response for display and storage: without `secrets`, as one line, and cut to
+/// [`MAX_QUOTED_CHARS`] characters.
 pub(crate) fn redacted_line(text: String, secrets: &[&Secret]) -> String {
     let text = strip_control_characters(&redacted(text, secrets));
     match text.char_indices().nth(MAX_QUOTED_CHARS) {
@@ -21,14 +22,15 @@ pub(crate) fn redacted_line(text: String, secrets: &[&Secret]) -> String {
     }
 }
 
-/// Whether the text holds the secret, as it is or as it is written in JSON or in an address.
+/// Returns true if the text contains the secret, literally or escaped as in JSON or in a URI.
 pub(crate) fn contains_secret(text: &str, secret: &Secret) -> bool {
     !secret.expose().is_empty() && split_around_secret(text, secret.expose()).is_some()
 }
 
+/// Replaces each of `secrets` in the text by `[secret]`.
 pub(crate) fn redacted(text: String, secrets: &[&Secret]) -> String {
-    let said = secrets.iter().map(|secret| secret.expose()).filter(|secret| !secret.is_empty());
-    said.fold(text, |text, secret| {
+    let secrets = secrets.iter().map(|secret| secret.expose()).filter(|secret| !secret.is_empty());
+    secrets.fold(text, |text, secret| {
         let mut shown = String::new();
         let mut rest = &*text;
         while let Some((before, after)) = split_around_secret(rest, secret) {
@@ -42,7 +44,7 @@ pub(crate) fn redacted(text: String, secrets: &[&Secret]) -> String {
     })
 }
 
-/// What is before and after the first `secret` in the text, as it is or as it is written in JSON or in an address.
+/// Splits the text around the first `secret`, literal or escaped as in JSON or in a URI.
 fn split_around_secret<'a>(text: &'a str, secret: &str) -> Option<(&'a str, &'a str)> {
     text.char_indices().find_map(|(at, _)| {
         let (before, from) = text.split_at(at);
@@ -51,7 +53,7 @@ fn split_around_secret<'a>(text: &'a str, secret: &str) -> Option<(&'a str, &'a 
     })
 }
 
-/// The rest of a text that begins with the character, as it is or escaped: `/` may be `\/`, `\u002f` or `%2F`.
+/// Strips the character from the start of the text, literal or escaped: `/` may be `\/`, `\u002f` or `%2F`.
 fn strip_spelled_char(text: &str, c: char) -> Option<&str> {
     let by_unit = || {
         c.encode_utf16(&mut [0; 2]).iter().try_fold(text, |rest, unit| {
@@ -70,20 +72,20 @@ fn strip_spelled_char(text: &str, c: char) -> Option<&str> {
     by_unit().or_else(by_byte).or_else(by_itself).or_else(|| text.strip_prefix(c))
 }
 
-/// What follows a backslash. JSON in a text of JSON has several of them before one character; but a text of nothing else is not
-/// gone through from each of them.
+/// Strips backslashes. JSON nested in JSON has several before one character. The limit keeps a text of
+/// backslashes only from taking quadratic time.
 fn strip_backslashes(text: &str) -> Option<&str> {
     let escapes = text.bytes().take(MAX_BACKSLASHES).take_while(|byte| *byte == b'\\').count();
     text.get(escapes..).filter(|_| escapes > 0)
 }
 
-/// What follows the number in so many hexadecimal digits.
+/// Strips the number, written as this many hexadecimal digits.
 fn strip_hex(text: &str, digits: usize, number: u32) -> Option<&str> {
     let (hex, rest) = text.split_at_checked(digits)?;
     (u32::from_str_radix(hex, 16) == Ok(number)).then_some(rest)
 }
 
-/// So many backslashes stand before a character of JSON in JSON in JSON, and one more.
+/// The largest number of backslashes before one character: three nested levels of JSON need 7.
 const MAX_BACKSLASHES: usize = 8;
-/// How many characters of one text of an answer are shown: more than any message that means well has.
+/// The largest number of characters of one quoted text, more than any genuine message has.
 pub(super) const MAX_QUOTED_CHARS: usize = 2048;

@@ -1,4 +1,4 @@
-//! Errors in a saved form.
+//! Saved errors, for a journal.
 
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
@@ -28,8 +28,8 @@ enum SavedErrorKind {
 }
 
 impl Error {
-    /// The error as it is kept in a journal, if it is the server's last word on the overview of an organisation: another try
-    /// would be answered so too.
+    /// Returns the error in the form saved in a journal, if it is the server's final answer to a trustee
+    /// overview: a retry would get the same answer.
     pub(crate) fn to_saved(&self) -> Option<SavedError> {
         let ErrorContext { status, code, message, correlation_id, body_start, transport: _ } =
             &self.0.context;
@@ -63,7 +63,7 @@ impl SavedError {
             SavedErrorKind::Rejected => ErrorKind::Rejected,
         };
         let status = status.and_then(|status| StatusCode::from_u16(status).ok());
-        let evidence = ErrorContext { status, code, message, correlation_id, body_start, transport: None };
-        Error::new(kind, TRUSTEE_OVERVIEW, evidence).with_attempts(requests)
+        let context = ErrorContext { status, code, message, correlation_id, body_start, transport: None };
+        Error::new(kind, TRUSTEE_OVERVIEW, context).with_attempts(requests)
     }
 }

@@ -1,23 +1,24 @@
-//! The journal of a run: what was found, a line each, so that a run that was killed goes on where it stopped.
+//! The journal of a run: its results, one on each line, so that a run that was killed can be resumed.
 //!
-//! The first line says which run it is of: an [`FleetPlan`], whole, so that the run can be gone on with even where nobody
-//! remembers the list. Each further line is one [`PeriodResult`] with the answer's body, so that a run that goes on can print all
-//! of it. Findings that another try may mend (the server failed, the network did, time was up) have no line: they are asked
-//! for again. The lines hold figures of customers and no secret; whoever writes them to a file makes it readable for its owner
-//! only.
+//! The first line holds the whole [`FleetPlan`], so that the run can be resumed without its list of
+//! organisations. Each further line is one [`PeriodResult`] with the body of its response, so that a resumed
+//! run can print all of it. Failures that a retry may mend (of the server, of the network, of the deadline)
+//! have no line: they are requested again. The lines hold customers' figures and no secret. A program that
+//! writes them to a file makes the file readable for its owner only.
 //!
-//! Each line ends with a checksum over itself and all before it. A last line without its end was being written when the run
-//! was killed; it is dropped, and asked for again. So a run that is killed loses nothing where each line is written by one
-//! write, and one whose machine loses its power loses nothing where each line is on the disk ([`File::sync_data`]) before the
-//! next is written; otherwise a line may be missing before one that is there, which is refused. Two runs in one journal spoil
-//! it: lock it while it is open ([`File::try_lock`]). Anything else that is not as it was written (a line that is changed,
-//! missing, doubled, or moved) is refused. The checksum guards against accidents, not against an enemy who can write your
-//! files.
+//! Each line ends with a checksum over itself and all lines before it. A last line without a line end was cut
+//! off when the run was killed; it is dropped and its result requested again. A killed run loses nothing if
+//! each line is written by one write. A machine that loses power loses nothing if each line is on the disk
+//! ([`File::sync_data`]) before the next one is written; otherwise a line may be missing before one that is
+//! there, and the journal is refused. Two runs that write one journal spoil it: lock it while it is open
+//! ([`File::try_lock`]). Any other difference (a line that is changed, missing, doubled or moved) is refused.
+//! The checksum guards against accidents, not against an attacker who can write the file.
 //!
 //! [`File::sync_data`]: std::fs::File::sync_data
 //! [`File::try_lock`]: std::fs::File::try_lock
 //!
-//! Bodies are compressed, large ones to a tenth, and encoded in Base64: `jq -r '.found.period' | base64 -d | gunzip` shows one.
+//! Bodies are compressed with gzip (large ones to a tenth) and encoded in Base64: `jq -r '.outcome.period' |
+//! base64 -d | gunzip` prints one.
 //!
 //! ```
 //! use billing_core::fleet::journal::{JournalEntry, Journal, JournalReader};
@@ -28,17 +29,17 @@
 //! let now = "2026-11-02T09:00:00Z".parse()?;
 //! let plan = FleetPlan::new(organizations, PeriodSelection::year(2026)?, Environment::default().api().clone(), now);
 //!
-//! // A new run writes this first, then `journal.record(&finding)` for each finding, each line to the disk before the next.
+//! // A new run writes this first, then `journal.line_for(&result)` for each result, each line to the disk before the next.
 //! let (journal, first_line) = Journal::create(&plan);
 //!
-//! // One that goes on reads line by line, each with its end.
+//! // A resumed run reads line by line, each with its line end.
 //! let mut reader = JournalReader::default();
 //! let Some(JournalEntry::Plan(read)) = reader.read_line(first_line.as_bytes())? else { panic!("the first line") };
 //! assert_eq!(read, plan);
-//! // The next would be an `JournalEntry::Result`. This one was being written when the run was killed:
+//! // The next line would be a `JournalEntry::Result`. This one was being written when the run was killed:
 //! assert!(reader.read_line(b"{\"organization\":\"or")?.is_none());
 //! let (_journal, good) = reader.finish().expect("it has a first line");
-//! assert_eq!(good, first_line.len() as u64, "the file is cut to this length before it is gone on with");
+//! assert_eq!(good, first_line.len() as u64, "cut the file to this length before you resume");
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
@@ -56,31 +57,31 @@ use serde::{Deserialize, Serialize};
 use super::plan::{FleetPlan, PlanMismatch};
 use crate::error::SavedError;
 use crate::history::{BillingPeriod, PeriodDates, PeriodOutcome, PeriodResult, StopReason};
-use crate::machine::checkpoint::{FNV_OFFSET_BASIS, fnv1a};
+use crate::machine::checkpoint::crc32;
 use crate::model::decode_json;
 use crate::{OrgId, PeriodIndex};
 
-/// Writes the journal of a run; see the [module's text](self).
+/// The writing end of a journal; see the [module's text](self).
 #[derive(Clone, Debug)]
 pub struct Journal {
     /// The checksum of all lines so far.
-    checksum: u64,
+    checksum: u32,
 }
 
 impl Journal {
-    /// The journal of a new run, and its first line.
+    /// Builds the journal of a new run, and its first line.
     pub fn create(plan: &FleetPlan) -> (Self, String) {
-        let mut journal = Self { checksum: FNV_OFFSET_BASIS };
+        let mut journal = Self { checksum: 0 };
         let line = journal.seal_line(&JournalHeader { format: FORMAT.into(), version: VERSION, plan });
         (journal, line)
     }
 
-    /// The line for a finding, which is to be written whole before anything else; `None` for one that is not recorded,
-    /// because it is to be asked for again. Where it cannot be written the run is to be stopped: a line after one that is
-    /// broken or missing would be refused.
-    pub fn line_for(&mut self, finding: &PeriodResult) -> Option<String> {
-        let PeriodResult { organization, index, outcome: found, stop_reason: ended } = finding;
-        let found = match found {
+    /// Returns the line for a result, which must be written whole before the next one; `None` for a result
+    /// that is not recorded because it is to be requested again. If a line cannot be written, stop the run: a
+    /// line after a broken or missing one would be refused.
+    pub fn line_for(&mut self, result: &PeriodResult) -> Option<String> {
+        let PeriodResult { organization, index, outcome, stop_reason } = result;
+        let outcome = match outcome {
             PeriodOutcome::Period(period) => SavedOutcome::Period(compress(&period.body)),
             PeriodOutcome::Undated(period) => SavedOutcome::Undated(compress(&period.body)),
             PeriodOutcome::OutsideRange(dates) => SavedOutcome::Outside(*dates),
@@ -91,54 +92,55 @@ impl Journal {
         Some(self.seal_line(&ResultLine {
             organization: organization.clone(),
             index: *index,
-            outcome: found,
-            stop_reason: *ended,
+            outcome,
+            stop_reason: *stop_reason,
         }))
     }
 
-    /// One line, with its checksum and its end.
+    /// Returns one line with its checksum and its line end.
     fn seal_line(&mut self, value: &impl Serialize) -> String {
-        // Nothing in these can fail to be written: no map has a key that is no text.
+        // Serialization cannot fail here: no map has a key that is not a string.
         let mut line = serde_json::to_string(value).unwrap_or_default();
         line.pop();
-        self.checksum = fnv1a(self.checksum, line.as_bytes());
-        line.push_str(&format!("{CHECKSUM_FIELD}{:016x}\"}}\n", self.checksum));
+        self.checksum = crc32(self.checksum, line.as_bytes());
+        line.push_str(&format!("{CHECKSUM_FIELD}{:08x}\"}}\n", self.checksum));
         line
     }
 }
 
-/// Reads a journal, line by line; see the [module's text](self).
+/// A reader of a journal, line by line; see the [module's text](self).
 #[derive(Clone, Debug, Default)]
 pub struct JournalReader {
     journal: Option<Journal>,
-    /// How many lines and bytes are good.
+    /// The number of valid lines and bytes so far.
     valid_lines: u64,
     valid_bytes: u64,
     incomplete: bool,
 }
 
-/// What a line of a journal says.
+/// The content of a line.
 #[derive(Clone, Debug)]
 pub enum JournalEntry {
-    /// Which run it is of. The first line, and no other.
+    /// The plan of the run. It is on the first line only.
     Plan(FleetPlan),
-    /// What was found.
+    /// A result.
     Result(PeriodResult),
 }
 
 impl JournalReader {
-    /// Reads the next line, with its end. `None` for one that has none, which is the last and does not count; as a first line
-    /// only where it is the beginning of one.
+    /// Parses the next line, line end included. Returns `None` for a line without a line end, which is the
+    /// last one and does not count. A first line without a line end is accepted only if it is the beginning
+    /// of a journal's first line.
     ///
     /// # Errors
-    /// When it is not a line of a journal as it was written.
+    /// Returns an error if the line is not exactly as it was written.
     pub fn read_line(&mut self, line: &[u8]) -> Result<Option<JournalEntry>, JournalError> {
         let refuse = |reason| JournalError::InvalidLine { line: self.valid_lines + 1, reason };
         if self.incomplete {
-            return Err(refuse("it follows one that has no end"));
+            return Err(refuse("it follows a line that has no end"));
         }
         if line.last() != Some(&b'\n') {
-            // A first line that is torn is the beginning of ours, or the file is somebody else's and not to be cut.
+            // A file that does not begin as a journal does is another file, and must not be cut.
             if self.journal.is_none() && !(line.starts_with(HEADER_PREFIX) || HEADER_PREFIX.starts_with(line))
             {
                 return Err(JournalError::NotAJournal);
@@ -147,36 +149,39 @@ impl JournalReader {
             return Ok(None);
         }
         let text = std::str::from_utf8(line).map_err(|_| refuse("it is not UTF-8"))?;
-        let Some((body, said)) = text.split_at_checked(text.len().saturating_sub(CHECKSUM_SUFFIX_LEN)) else {
+        if self.journal.is_none() {
+            // Another version may have any layout and any checksum, so the version is checked first.
+            let header = serde_json::from_str::<HeaderVersion>(text).ok();
+            let header = header.filter(|header| header.format == FORMAT).ok_or(JournalError::NotAJournal)?;
+            if header.version != VERSION {
+                return Err(JournalError::UnsupportedVersion(header.version));
+            }
+        }
+        let Some((body, checksum_field)) =
+            text.split_at_checked(text.len().saturating_sub(CHECKSUM_SUFFIX_LEN))
+        else {
             return Err(self.first_line_error(refuse("it is too short")));
         };
-        let before = self.journal.as_ref().map_or(FNV_OFFSET_BASIS, |journal| journal.checksum);
-        let check = fnv1a(before, body.as_bytes());
-        if said != format!("{CHECKSUM_FIELD}{check:016x}\"}}\n") {
+        let before = self.journal.as_ref().map_or(0, |journal| journal.checksum);
+        let check = crc32(before, body.as_bytes());
+        if checksum_field != format!("{CHECKSUM_FIELD}{check:08x}\"}}\n") {
             return Err(
                 self.first_line_error(refuse("its checksum is wrong: it, or a line before it, was changed"))
             );
         }
-        let malformed = |_| refuse("it is not what this program writes");
+        let malformed = |_| refuse("it is not in the format of this program");
         let entry = match &mut self.journal {
             None => {
-                let first: HeaderVersion =
-                    serde_json::from_str(text).map_err(|_| JournalError::NotAJournal)?;
-                if first.format != FORMAT {
-                    return Err(JournalError::NotAJournal);
-                }
-                if first.version != VERSION {
-                    return Err(JournalError::UnsupportedVersion(first.version));
-                }
                 let plan = serde_json::from_str::<HeaderPlan>(text).map_err(malformed)?.plan;
                 self.journal = Some(Journal { checksum: check });
                 JournalEntry::Plan(plan)
             }
             Some(journal) => {
                 let record: ResultLine = serde_json::from_str(text).map_err(malformed)?;
-                let finding = record.into_finding().ok_or_else(|| refuse("its answer cannot be read"))?;
+                let result =
+                    record.into_result().ok_or_else(|| refuse("the response in it cannot be parsed"))?;
                 journal.checksum = check;
-                JournalEntry::Result(finding)
+                JournalEntry::Result(result)
             }
         };
         self.valid_lines += 1;
@@ -184,40 +189,41 @@ impl JournalReader {
         Ok(Some(entry))
     }
 
-    /// After the last line: the journal, to go on writing it, and how many bytes of the file are good. What is beyond them is
-    /// to be cut off first. `None` where there is not even a first line, so that the run was killed before it began.
+    /// Returns the journal, to continue writing it, and the number of valid bytes; call it after the last
+    /// line. Cut the file to that length first. Returns `None` if there is no first line, because the run was
+    /// killed before it wrote one.
     pub fn finish(self) -> Option<(Journal, u64)> {
         Some((self.journal?, self.valid_bytes))
     }
 
-    /// What is wrong with the first line is that it is none.
+    /// Returns the error of a broken line; a broken first line means that the file is not a journal.
     fn first_line_error(&self, error: JournalError) -> JournalError {
         if self.journal.is_none() { JournalError::NotAJournal } else { error }
     }
 }
 
-/// Why a journal is refused.
+/// The reason that a journal is refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum JournalError {
-    /// The file is no journal of a run, or its first line was changed.
+    /// The file is not a journal, or its first line was changed.
     NotAJournal,
-    /// Another version of the program has written it.
+    /// The journal was written in another version of the format.
     UnsupportedVersion(u32),
     /// A line is not as it was written.
     InvalidLine {
-        /// Its number, counted from 1.
+        /// The number of the line, counted from 1.
         line: u64,
-        /// What is wrong.
+        /// The defect.
         reason: &'static str,
     },
-    /// It is of another run; see [`FleetPlan::check_resumable_as`].
+    /// The journal belongs to another run; see [`FleetPlan::check_resumable_as`].
     PlanMismatch(PlanMismatch),
 }
 
 impl From<PlanMismatch> for JournalError {
-    fn from(another: PlanMismatch) -> Self {
-        Self::PlanMismatch(another)
+    fn from(mismatch: PlanMismatch) -> Self {
+        Self::PlanMismatch(mismatch)
     }
 }
 
@@ -234,7 +240,7 @@ impl fmt::Display for JournalError {
             Self::InvalidLine { line, reason } => {
                 write!(f, "line {line} of the journal cannot be used: {reason}")
             }
-            Self::PlanMismatch(another) => write!(f, "the journal cannot be gone on with: {another}"),
+            Self::PlanMismatch(mismatch) => write!(f, "the journal cannot be resumed: {mismatch}"),
         }
     }
 }
@@ -248,7 +254,7 @@ struct JournalHeader<'a> {
     plan: &'a FleetPlan,
 }
 
-/// What every version has in its first line.
+/// The fields of the first line that every version of the format has.
 #[derive(Deserialize)]
 struct HeaderVersion {
     format: String,
@@ -260,7 +266,7 @@ struct HeaderPlan {
     plan: FleetPlan,
 }
 
-/// One finding.
+/// The line of a result.
 #[derive(Serialize, Deserialize)]
 struct ResultLine {
     organization: OrgId,
@@ -273,7 +279,7 @@ struct ResultLine {
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 enum SavedOutcome {
-    /// With the body, packed.
+    /// A period, with its compressed body.
     Period(String),
     Undated(String),
     Outside(PeriodDates),
@@ -283,21 +289,21 @@ enum SavedOutcome {
 }
 
 impl ResultLine {
-    fn into_finding(self) -> Option<PeriodResult> {
-        let Self { organization, index, outcome: found, stop_reason: ended } = self;
+    fn into_result(self) -> Option<PeriodResult> {
+        let Self { organization, index, outcome, stop_reason } = self;
         let period = |packed: String| {
             let body = decompress(&packed)?;
             Some(Box::new(BillingPeriod { index, overview: decode_json(&body).ok()?, body }))
         };
-        let found = match found {
+        let outcome = match outcome {
             SavedOutcome::Period(body) => PeriodOutcome::Period(period(body)?),
             SavedOutcome::Undated(body) => PeriodOutcome::Undated(period(body)?),
             SavedOutcome::Outside(dates) => PeriodOutcome::OutsideRange(dates),
             SavedOutcome::Repeated(dates) => PeriodOutcome::Repeated(dates),
-            SavedOutcome::Failed(kept) => PeriodOutcome::Failed(kept.into_error()),
+            SavedOutcome::Failed(saved) => PeriodOutcome::Failed(saved.into_error()),
             SavedOutcome::NoOlderPeriod => PeriodOutcome::NoOlderPeriod,
         };
-        Some(PeriodResult { organization, index, outcome: found, stop_reason: ended })
+        Some(PeriodResult { organization, index, outcome, stop_reason })
     }
 }
 
@@ -316,12 +322,13 @@ fn decompress(text: &str) -> Option<Bytes> {
 }
 
 const FORMAT: &str = "billing-core fleet journal";
-const VERSION: u32 = 1;
-/// What the first line begins with, in every version.
+const VERSION: u32 = 2;
+/// The beginning of the first line, in every version.
 const HEADER_PREFIX: &[u8] = br#"{"format":"billing-core fleet journal","#;
-/// What stands between a line and its checksum.
+/// The text between the content of a line and its checksum.
 const CHECKSUM_FIELD: &str = ",\"check\":\"";
-/// The same with the checksum, the quote, the brace and the end of the line.
-const CHECKSUM_SUFFIX_LEN: usize = CHECKSUM_FIELD.len() + 16 + 3;
-/// No body was larger when it came, unless somebody had raised the bound beyond all measure.
+/// The length of that text with the checksum, the quote, the brace and the line end.
+const CHECKSUM_SUFFIX_LEN: usize = CHECKSUM_FIELD.len() + 8 + 3;
+/// The largest body that is unpacked, far above the limit of a response: a damaged line must not exhaust the
+/// memory.
 const MAX_BODY_BYTES: u64 = 1 << 30;

@@ -1,26 +1,30 @@
-//! The fleet: the billing periods of thousands of organisations under one token.
+//! The billing periods of thousands of organisations under one token.
 //!
-//! A scheduler without I/O and without a clock. It holds a walk for each organisation that is begun and tells its driver what
-//! to do next; the driver performs requests, as many at a time as it is told to, and brings their replies.
+//! A [`Fleet`] is a scheduler without I/O and without a clock. It holds one walk for each organisation in
+//! progress and tells its driver what to do next. The driver performs several requests at the same time and
+//! reports their replies.
 //!
 //! ```text
-//!   organisations, in order ─► at most so many begun ─► each a History under the session
-//!        ▲                                                   │
-//!        │ a journal: what is known already                  ▼
-//!   step(now) ─┬─► Send(request, flight) ── performed, while others are ──► receive(flight, reply, now)
-//!              ├─► PeriodOutcome(finding) ── as it comes
-//!              ├─► Wait(until) ── for a reply or until then
-//!              └─► Done ── all organisations are finished, or something concerns them all
+//!   organisations, in order ─► a limited number in progress ─► each a History under the session
+//!        ▲                                                            │
+//!        │ journal: results that are known already                    ▼
+//!   step(now) ─┬─► Send(request, handle) ── performed, several at a time ──► receive(handle, reply, now)
+//!              ├─► Result(result) ── one for each index, as they come
+//!              ├─► Wait(until) ── for a reply, or until then
+//!              └─► Done ── all organisations are finished, or a failure concerns them all
 //! ```
 //!
-//! * **Fair.** Organisations are begun in their order, and one that is begun is finished before more are begun.
-//! * **Paced.** All requests go through the session, which knows the quota. Once it holds one back, no other is begun before
-//!   the time that it names: no crowd of waiters tries again and again.
-//! * **Bounded.** At most [`Fleet::max_in_flight`] requests are out and four times as many organisations begun, of which those that
-//!   wait hold no answer. How many organisations there are costs the list of their ids.
-//! * **Apart.** What goes wrong with one organisation is found with its id, and the others go on. What concerns all ends the
-//!   run early: a login that is refused, a token that is, a permission that the token lacks, an API that is not the session's,
-//!   a server that wants nobody back before some time, and a hundred failures in a row of server or network.
+//! * **Fair.** Organisations start in their order, and those in progress are finished before more are
+//!   started.
+//! * **Paced.** All requests go through the session, which knows the quota. When the session delays one, no
+//!   other is started before the time that it names, so waiting machines do not ask again and again.
+//! * **Bounded.** At most [`Fleet::max_in_flight`] requests are in flight and four times as many
+//!   organisations in progress; those that wait hold no response. The number of organisations costs only the
+//!   list of their ids.
+//! * **Isolated.** A failure of one organisation is a result with its id, and the others continue. A failure
+//!   that concerns all organisations stops the run early: a refused login or token, a permission that the
+//!   token lacks, an API that is not the session's, a server that asks to be left alone until some time, and
+//!   a hundred failures of server or network in a row.
 //!
 //! ```
 //! use std::{cell::RefCell, rc::Rc};
@@ -36,16 +40,16 @@
 //!
 //! let mut now: DateTime<Utc> = "2026-11-02T09:00:00Z".parse()?;
 //! let latest = PeriodSelection::Nth(PeriodIndex::new(0));
-//! let assignment = FleetPlan::new(organizations, latest, environment.api().clone(), now);
-//! let mut fleet = Fleet::new(&assignment, Policy::default(), session);
+//! let plan = FleetPlan::new(organizations, latest, environment.api().clone(), now);
+//! let mut fleet = Fleet::new(&plan, Policy::default(), session);
 //! let mut out = Vec::new();
 //! loop {
 //!     match fleet.step(now) {
-//!         // A driver performs these side by side.
-//!         FleetStep::Send(request, flight) => out.push((request, flight)),
-//!         FleetStep::Result(finding) => println!("{}: {:?}", finding.organization, finding.stop_reason),
+//!         // A driver performs these at the same time.
+//!         FleetStep::Send(request, handle) => out.push((request, handle)),
+//!         FleetStep::Result(result) => println!("{}: {:?}", result.organization, result.stop_reason),
 //!         FleetStep::Wait(until) => match out.pop() {
-//!             Some((request, flight)) => fleet.receive(flight, sandbox.reply(&request, now), now),
+//!             Some((request, handle)) => fleet.receive(handle, sandbox.reply(&request, now), now),
 //!             None => now = until.unwrap_or(now),
 //!         },
 //!         FleetStep::Done(result) => break result?,
@@ -101,38 +105,42 @@ pub struct Fleet<A: SharedSession> {
 
     /// The next organisation to begin.
     next_organization: usize,
-    /// Walks that wait for their next request: organisations that are begun, in the order in which they came to it.
+    /// Walks of organisations in progress that are ready for their next request, in the order in which they
+    /// became ready.
     ready: VecDeque<(usize, History)>,
-    /// Machines that wait for a time, in the order in which they came to it.
+    /// Machines that wait for a time, ordered by that time and then by the number of their step.
     parked: BTreeMap<(DateTime<Utc>, u64), (usize, HistoryMachine<A>)>,
-    /// Machines whose request is out.
+    /// Machines whose request is in flight.
     in_flight: BTreeMap<u64, (usize, Sent<HistoryMachine<A>>)>,
-    /// Numbers machines as they park and flights as they go.
+    /// The number of the last step of a machine; it numbers parked machines and request handles.
     next_id: u64,
-    /// The session lets nobody out before this, and why.
+    /// The session admits no request before this time, for this reason.
     session_wait: Option<(WaitReason, DateTime<Utc>)>,
-    /// The session's revision when last looked at.
+    /// The session's revision at the last check.
     revision: u64,
 
-    /// What a journal knows of each organisation, and until the first step where each of these stands.
+    /// The results of a journal by organisation, and the position of each organisation by its id, which is
+    /// needed until the first step only.
     known_periods: BTreeMap<usize, KnownPeriods>,
     index_by_id: BTreeMap<String, usize>,
-    /// Organisations whose turn came before, in the run of the journal; and those of them that are not finished, whose turn
-    /// comes first in this.
+    /// The organisations that the run of the journal had started, and those of them that are not finished:
+    /// these come first in this run.
     resumed: BTreeSet<usize>,
     unfinished: VecDeque<usize>,
+    /// Requests and results that the next calls of [`Fleet::step`] return.
     to_send: VecDeque<(Box<Request>, RequestHandle)>,
     results: VecDeque<PeriodResult>,
-    /// Organisations that are begun and have something that could not be read.
+    /// Organisations in progress with something that could not be read.
     incomplete: BTreeSet<usize>,
     done: usize,
-    /// How many of those the journal had done with.
+    /// The number of organisations that were complete in the journal.
     done_in_journal: usize,
     incomplete_count: usize,
-    /// Whether the server has answered for any organisation.
+    /// True if the server has returned a period of any organisation, or told that there is none: the token
+    /// has the permission then.
     has_answer: bool,
     answer_count: u64,
-    /// Failures of server or network in a row.
+    /// The number of failures of server or network in a row.
     consecutive_failures: u32,
     started_at: Option<DateTime<Utc>>,
     answer_rate: RateCounter,
@@ -141,62 +149,64 @@ pub struct Fleet<A: SharedSession> {
 
 type HistoryMachine<A> = Authorized<History, A>;
 
-/// What a fleet wants.
+/// The next action of a driver.
 #[derive(Debug)]
 #[must_use = "a step that is dropped loses what it says"]
 pub enum FleetStep {
-    /// Perform this exchange, beside those that are out, then hand the reply to [`Fleet::receive`]. Step again at once.
+    /// Perform this request, at the same time as those in flight, then pass the reply to [`Fleet::receive`].
+    /// Call [`Fleet::step`] again at once.
     Send(Box<Request>, RequestHandle),
-    /// A result. Step again.
+    /// Take this result, then step again.
     Result(PeriodResult),
-    /// Nothing to do before this time, or before a reply comes, or the [`Session::revision`](crate::Session::revision)
-    /// changes; without a time, before a reply comes. Then step again.
+    /// Wait until this time, until a reply comes, or until the
+    /// [`Session::revision`](crate::Session::revision) changes; without a time, until a reply comes. Then
+    /// step again.
     Wait(Option<DateTime<Utc>>),
-    /// The end: all is found, or the run was stopped early. Replies that are still to come are of no use.
+    /// Stop: all results were returned, or the run was aborted. Replies that are still to come are not used.
     Done(Result<(), Aborted>),
 }
 
-/// What a driver tells of a run as it goes on.
+/// An update that a driver sends to its caller during a run.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct FleetUpdate {
-    /// What was found; `None` where there is nothing new but a wait, which the progress names.
+    /// The new result; `None` if nothing is new but a wait, which `progress` names.
     pub result: Option<PeriodResult>,
-    /// How far the run has come.
+    /// The progress of the run.
     pub progress: FleetProgress,
 }
 
-/// A request that is out. It is not `Clone`: one request, one reply.
+/// A request in flight. It is not `Clone`, because one request has one reply.
 #[derive(Debug, PartialEq, Eq)]
 #[must_use = "without its reply the run never ends"]
 pub struct RequestHandle(u64);
 
-/// Why a run was stopped before its end: something concerns every organisation.
+/// The reason that a run was stopped early: a failure that concerns every organisation.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Aborted {
-    /// What was the last straw.
+    /// The error that stopped the run.
     pub error: Error,
-    /// How many failures in a row there were, where each alone would be an organisation's own; `None` where the error alone
-    /// concerns all.
+    /// The number of failures in a row, if each alone would have concerned one organisation only; `None` if
+    /// the error alone concerns all.
     pub consecutive_failures: Option<u32>,
 }
 
 impl<A: SharedSession> Fleet<A> {
-    /// So many requests out at a time are the default.
+    /// The default number of requests in flight.
     pub const DEFAULT_IN_FLIGHT: usize = 16;
-    /// So many failures of server or network in a row, with no answer between them, stop a run.
+    /// The number of failures of server or network in a row, with no response between them, that stops a run.
     pub const MAX_CONSECUTIVE_FAILURES: u32 = 100;
 
-    /// A run for `assignment`, under the session behind `access`.
-    pub fn new(assignment: &FleetPlan, policy: Policy, access: A) -> Self {
+    /// Builds a run for `plan`, under `session`.
+    pub fn new(plan: &FleetPlan, policy: Policy, session: A) -> Self {
         Self {
-            revision: access.with(|session| session.revision()),
-            session: access,
-            api: assignment.api.clone(),
+            revision: session.with(|session| session.revision()),
+            session,
+            api: plan.api.clone(),
             policy,
-            selection: assignment.selection,
-            organizations: assignment.organizations().to_vec(),
+            selection: plan.selection,
+            organizations: plan.organizations().to_vec(),
             max_in_flight: Self::DEFAULT_IN_FLIGHT,
             next_organization: 0,
             ready: VecDeque::new(),
@@ -223,35 +233,36 @@ impl<A: SharedSession> Fleet<A> {
         }
     }
 
-    /// With so many requests out at a time, at least one.
+    /// Sets the largest number of requests in flight, at least one.
     pub fn max_in_flight(self, requests: usize) -> Self {
         Self { max_in_flight: requests.max(1), ..self }
     }
 
-    /// Takes in, before the first step, what is known already: the findings of a journal, in their order. What was found is
-    /// neither asked for nor found again; where the server has begun a new period since, it is looked for one index further on.
-    pub fn restore(&mut self, finding: &PeriodResult) {
+    /// Restores a result of a journal. Call it before the first step, once for each result, in their order.
+    /// Results that are restored are neither requested nor returned again. If the server has begun a new
+    /// period since, the walk finds that the indexes have moved.
+    pub fn restore(&mut self, result: &PeriodResult) {
         if self.index_by_id.is_empty() {
             self.index_by_id = self.organizations.iter().map(OrgId::normalized).zip(0..).collect();
         }
-        let Some(place) = self.index_by_id.get(&finding.organization.normalized()) else { return };
-        let brief = summarize(finding);
-        self.has_answer |= matches!(brief, Summary::Period(_) | Summary::NoOlderPeriod);
-        self.known_periods.entry(*place).or_default().record(finding.index.get(), brief);
+        let Some(position) = self.index_by_id.get(&result.organization.normalized()) else { return };
+        let summary = summarize(result);
+        self.has_answer |= matches!(summary, Summary::Period(_) | Summary::NoOlderPeriod);
+        self.known_periods.entry(*position).or_default().record(result.index.get(), summary);
     }
 
-    /// Goes on at `now`, with whatever is next.
+    /// Returns the next action at `now`.
     pub fn step(&mut self, now: DateTime<Utc>) -> FleetStep {
         self.apply_journal(now);
         loop {
-            if let Some((request, flight)) = self.to_send.pop_front() {
-                return FleetStep::Send(request, flight);
+            if let Some((request, handle)) = self.to_send.pop_front() {
+                return FleetStep::Send(request, handle);
             }
-            if let Some(finding) = self.results.pop_front() {
-                return FleetStep::Result(finding);
+            if let Some(result) = self.results.pop_front() {
+                return FleetStep::Result(result);
             }
-            if let Some(stopped) = &self.aborted {
-                return FleetStep::Done(Err(stopped.clone()));
+            if let Some(aborted) = &self.aborted {
+                return FleetStep::Done(Err(aborted.clone()));
             }
             if self.done == self.organizations.len() {
                 return FleetStep::Done(Ok(()));
@@ -260,26 +271,26 @@ impl<A: SharedSession> Fleet<A> {
             if self.in_flight.len() >= self.max_in_flight {
                 return FleetStep::Wait(None);
             }
-            let Some((place, machine)) = self.next_machine(now) else {
+            let Some((position, machine)) = self.next_machine(now) else {
                 return FleetStep::Wait(self.next_wake());
             };
             let index = machine.machine().next_index();
-            self.handle_step((place, index), machine.step(now), now);
+            self.handle_step((position, index), machine.step(now), now);
         }
     }
 
-    /// Takes the reply to a request that [`Fleet::step`] gave, at the time `now`. Then step again.
-    pub fn receive(&mut self, flight: RequestHandle, reply: Reply, now: DateTime<Utc>) {
-        let Some((place, sent)) = self.in_flight.remove(&flight.0) else { return };
+    /// Processes the reply to a request of [`Fleet::step`], at the time `now`. Then step again.
+    pub fn receive(&mut self, handle: RequestHandle, reply: Reply, now: DateTime<Utc>) {
+        let Some((position, sent)) = self.in_flight.remove(&handle.0) else { return };
         let index = sent.inner().machine().next_index();
-        self.handle_step((place, index), sent.receive(reply, now), now);
+        self.handle_step((position, index), sent.receive(reply, now), now);
     }
 
-    /// How far it has come.
+    /// Returns the progress of the run at `now`.
     pub fn progress(&self, now: DateTime<Utc>) -> FleetProgress {
-        let pace = self.session.with(|session| session.throughput(now));
-        let finishes = self.requests_left().and_then(|left| {
-            estimated_end(left, &pace, self.answer_count, self.started_at.unwrap_or(now), now)
+        let throughput = self.session.with(|session| session.throughput(now));
+        let estimated_end = self.requests_left().and_then(|left| {
+            estimated_end(left, &throughput, self.answer_count, self.started_at.unwrap_or(now), now)
                 .filter(|_| left > 0)
         });
         FleetProgress {
@@ -290,7 +301,7 @@ impl<A: SharedSession> Fleet<A> {
             in_progress: self.in_progress(),
             answers: self.answer_count,
             answers_per_minute: self.answer_rate.per_minute(now),
-            estimated_end: finishes,
+            estimated_end,
             wait_reason: self
                 .session_wait
                 .clone()
@@ -298,18 +309,18 @@ impl<A: SharedSession> Fleet<A> {
         }
     }
 
-    /// What a driver tells, at `now`.
-    pub fn update(&self, finding: Option<PeriodResult>, now: DateTime<Utc>) -> FleetUpdate {
-        FleetUpdate { result: finding, progress: self.progress(now) }
+    /// Builds the update that a driver sends at `now`.
+    pub fn update(&self, result: Option<PeriodResult>, now: DateTime<Utc>) -> FleetUpdate {
+        FleetUpdate { result, progress: self.progress(now) }
     }
 
-    /// Whether a machine waits for the login that somebody else has begun. Then step again as soon as
+    /// Returns true if a machine waits for the login that another one has started. Step again as soon as
     /// [`Session::revision`](crate::Session::revision) has changed.
     pub fn awaits_login(&self) -> bool {
         self.parked.values().any(|(_, machine)| machine.awaits_login())
     }
 
-    /// Finds out, at the first step, which organisations the journal has done with, and which not.
+    /// Sorts the organisations of the journal, at the first step, into finished ones and those to resume.
     fn apply_journal(&mut self, now: DateTime<Utc>) {
         if self.started_at.is_some() {
             return;
@@ -318,57 +329,63 @@ impl<A: SharedSession> Fleet<A> {
         self.index_by_id = BTreeMap::new();
         let mut known: Vec<usize> = self.known_periods.keys().copied().collect();
         known.sort_unstable();
-        for place in known {
-            let Some(history) = self.start_history(place) else { continue };
-            match self.skip_known(place, history) {
-                Ok(_) => self.unfinished.push_back(place),
-                Err(_) => self.finish(place),
+        for position in known {
+            let Some(history) = self.start_history(position) else { continue };
+            match self.skip_known(position, history) {
+                Ok(_) => self.unfinished.push_back(position),
+                Err(_) => self.finish(position),
             }
-            self.resumed.insert(place);
+            self.resumed.insert(position);
         }
         self.done_in_journal = self.done;
     }
 
-    fn start_history(&self, place: usize) -> Option<History> {
-        let organization = self.organizations.get(place)?.clone();
-        let seed = self.policy.seed.wrapping_add(u64::try_from(place).unwrap_or_default());
+    /// Builds the walk of an organisation from its beginning.
+    fn start_history(&self, position: usize) -> Option<History> {
+        let organization = self.organizations.get(position)?.clone();
+        // A seed of its own for each organisation keeps their retries from coinciding.
+        let seed = self.policy.seed.wrapping_add(u64::try_from(position).unwrap_or_default());
         let policy = Policy { seed, ..self.policy.clone() };
         Some(History::new(organization, self.selection, self.api.clone(), policy))
     }
 
-    /// Takes a walk past what is known already.
-    fn skip_known(&mut self, place: usize, mut history: History) -> Result<History, StopReason> {
-        let Some(known) = self.known_periods.get(&place) else { return Ok(history) };
-        while let Some(brief) = known.get(history.next_index().get()) {
-            if matches!(brief, Summary::Failed | Summary::FailedForAll) {
-                self.incomplete.insert(place);
+    /// Advances a walk past the results that the journal has for it.
+    fn skip_known(&mut self, position: usize, mut history: History) -> Result<History, StopReason> {
+        let Some(known) = self.known_periods.get(&position) else { return Ok(history) };
+        while let Some(summary) = known.get(history.next_index().get()) {
+            if matches!(summary, Summary::Failed | Summary::FailedForAll) {
+                self.incomplete.insert(position);
             }
-            history = history.skip_known(brief)?;
+            history = history.skip_known(summary)?;
         }
         Ok(history)
     }
 
-    /// The machine that is to be stepped next.
+    /// Returns the machine to step next: one whose wait is over, then one that is ready, then a new
+    /// organisation. The order finishes organisations in progress before it starts more.
     fn next_machine(&mut self, now: DateTime<Utc>) -> Option<(usize, HistoryMachine<A>)> {
         if let Some(parked) = self.parked.first_entry().filter(|parked| parked.key().0 <= now) {
             return Some(parked.remove());
         }
+        // The session would refuse any request now. Asking it with thousands of machines would only fill the
+        // parked list.
         if self.session_wait.as_ref().is_some_and(|(_, until)| *until > now) {
             return None;
         }
         self.session_wait = None;
-        let (place, history) = self.ready.pop_front().or_else(|| self.next_organization())?;
-        Some((place, Authorized::new(history, self.session.clone())))
+        let (position, history) = self.ready.pop_front().or_else(|| self.next_organization())?;
+        Some((position, Authorized::new(history, self.session.clone())))
     }
 
+    /// Returns the walk of the next organisation to start; `None` if enough are in progress or none is left.
     fn next_organization(&mut self) -> Option<(usize, History)> {
-        if self.in_progress() >= self.max_in_flight.saturating_mul(OPEN) {
+        if self.in_progress() >= self.max_in_flight.saturating_mul(ORGANIZATIONS_PER_REQUEST) {
             return None;
         }
-        if let Some(place) = self.unfinished.pop_front() {
-            // What is known has not ended its walk at the first step, and does not now.
-            let history = self.start_history(place)?;
-            return Some((place, self.skip_known(place, history).ok()?));
+        if let Some(position) = self.unfinished.pop_front() {
+            // The journal did not end this walk at the first step, so it does not end it here.
+            let history = self.start_history(position)?;
+            return Some((position, self.skip_known(position, history).ok()?));
         }
         while self.resumed.remove(&self.next_organization) {
             self.next_organization += 1;
@@ -378,74 +395,78 @@ impl<A: SharedSession> Fleet<A> {
         Some((self.next_organization - 1, history))
     }
 
-    /// Wakes who waits for a login, if one has come to an end.
+    /// Wakes the machines that wait for a login if a login has ended since the last check.
     fn check_session(&mut self, now: DateTime<Utc>) {
         let revision = self.session.with(|session| session.revision());
         if revision == std::mem::replace(&mut self.revision, revision) {
             return;
         }
-        self.session_wait.take_if(|(waiting, _)| *waiting == WaitReason::Login);
-        let (joining, others): (Vec<_>, Vec<_>) = std::mem::take(&mut self.parked)
+        self.session_wait.take_if(|(wait_reason, _)| *wait_reason == WaitReason::Login);
+        let (waiting, others): (Vec<_>, Vec<_>) = std::mem::take(&mut self.parked)
             .into_iter()
             .partition(|(_, (_, machine))| machine.awaits_login());
         self.parked.extend(others);
-        self.parked.extend(joining.into_iter().map(|((_, n), machine)| ((now, n), machine)));
+        self.parked.extend(waiting.into_iter().map(|((_, n), machine)| ((now, n), machine)));
     }
 
-    /// Takes in what a machine does next, which is at that index of that organisation.
+    /// Processes a step of the machine at `at`, its organisation and index.
     fn handle_step(&mut self, at: (usize, PeriodIndex), step: Step<HistoryMachine<A>>, now: DateTime<Utc>) {
-        let place = at.0;
+        let position = at.0;
         self.next_id += 1;
         match step {
             Step::Send(request, sent) => {
-                self.in_flight.insert(self.next_id, (place, sent));
+                self.in_flight.insert(self.next_id, (position, sent));
                 self.to_send.push_back((request, RequestHandle(self.next_id)));
             }
             Step::Wait(until, machine) => {
-                let waiting = machine.progress().wait_reason;
-                if is_session_wait(&waiting) {
-                    self.session_wait = Some((waiting, until));
+                let wait_reason = machine.progress().wait_reason;
+                if is_session_wait(&wait_reason) {
+                    self.session_wait = Some((wait_reason, until));
                 }
-                self.parked.insert((until, self.next_id), (place, machine));
+                self.parked.insert((until, self.next_id), (position, machine));
             }
-            Step::Done(Ok(visit)) => self.handle_result(place, visit, now),
+            Step::Done(Ok(step)) => self.handle_result(position, step, now),
             Step::Done(Err(error)) => self.handle_error(at, error, now),
         }
     }
 
-    fn handle_result(&mut self, place: usize, visit: HistoryStep, now: DateTime<Utc>) {
-        let HistoryStep { mut result, rest } = visit;
+    /// Processes the result of an index, and continues with the walk if it has a rest.
+    fn handle_result(&mut self, position: usize, step: HistoryStep, now: DateTime<Utc>) {
+        let HistoryStep { mut result, rest } = step;
         self.count_answer(now);
         match &result.outcome {
-            PeriodOutcome::Failed(error) => self.count_failure(place, error),
+            PeriodOutcome::Failed(error) => self.count_failure(position, error),
             _ => (self.consecutive_failures, self.has_answer) = (0, true),
         }
-        let known = self.known_periods.get_mut(&place);
+        // After the server has begun a new period, a request returns a period that the journal already has
+        // under another index. It must not be reported twice.
+        let known = self.known_periods.get_mut(&position);
         if known.is_some_and(|known| known.record(result.index.get(), summarize(&result)))
             && let PeriodOutcome::Period(period) | PeriodOutcome::Undated(period) = &result.outcome
         {
             result.outcome = PeriodOutcome::Repeated(PeriodDates::from_overview(&period.overview));
         }
-        match rest.map(|rest| self.skip_known(place, rest)) {
-            Some(Ok(rest)) => self.ready.push_back((place, rest)),
+        match rest.map(|rest| self.skip_known(position, rest)) {
+            Some(Ok(rest)) => self.ready.push_back((position, rest)),
             Some(Err(ended)) => result.stop_reason = Some(ended),
             None => {}
         }
         if result.stop_reason.is_some() {
-            self.finish(place);
+            self.finish(position);
         }
         self.results.push_back(result);
     }
 
-    fn handle_error(&mut self, (place, index): (usize, PeriodIndex), error: Error, now: DateTime<Utc>) {
+    /// Processes an error that ends a walk: it stops the run or is the last result of its organisation.
+    fn handle_error(&mut self, (position, index): (usize, PeriodIndex), error: Error, now: DateTime<Utc>) {
         if self.concerns_all(&error) {
             self.abort(Aborted { error, consecutive_failures: None });
             return;
         }
         self.count_answer(now);
-        self.count_failure(place, &error);
-        self.finish(place);
-        if let Some(organization) = self.organizations.get(place).cloned() {
+        self.count_failure(position, &error);
+        self.finish(position);
+        if let Some(organization) = self.organizations.get(position).cloned() {
             let (found, ended) = (PeriodOutcome::Failed(error), Some(StopReason::Failed));
             self.results.push_back(PeriodResult { organization, index, outcome: found, stop_reason: ended });
         }
@@ -456,13 +477,14 @@ impl<A: SharedSession> Fleet<A> {
         self.answer_rate.count(now);
     }
 
-    /// Something of an organisation could not be read.
-    fn count_failure(&mut self, place: usize, error: &Error) {
-        self.incomplete.insert(place);
+    /// Records a failure of an organisation, and aborts the run after too many in a row.
+    fn count_failure(&mut self, position: usize, error: &Error) {
+        self.incomplete.insert(position);
         match error.origin() {
             ErrorOrigin::Server | ErrorOrigin::Network | ErrorOrigin::Deadline => {
                 self.consecutive_failures += 1
             }
+            // A refusal of the request shows that the server works.
             ErrorOrigin::Caller => self.consecutive_failures = 0,
         }
         if self.consecutive_failures >= Self::MAX_CONSECUTIVE_FAILURES {
@@ -473,30 +495,35 @@ impl<A: SharedSession> Fleet<A> {
         }
     }
 
-    fn finish(&mut self, place: usize) {
+    /// Counts an organisation as done.
+    fn finish(&mut self, position: usize) {
         self.done += 1;
-        self.incomplete_count += usize::from(self.incomplete.remove(&place));
-        self.known_periods.remove(&place);
+        self.incomplete_count += usize::from(self.incomplete.remove(&position));
+        self.known_periods.remove(&position);
     }
 
-    fn abort(&mut self, stopped: Aborted) {
-        self.aborted.get_or_insert(stopped);
+    /// Stops the run with the first reason. Results that are queued are still returned.
+    fn abort(&mut self, aborted: Aborted) {
+        self.aborted.get_or_insert(aborted);
         self.ready.clear();
         self.parked.clear();
     }
 
-    /// Whether an organisation's error would be that of every other too.
+    /// Returns true if every other organisation would fail in the same way.
     fn concerns_all(&self, error: &Error) -> bool {
         let lacks_permission = error.code().is_some_and(|code| PERMISSION_CODES.contains(&code));
         match error.kind() {
             _ if error.operation() == LOGIN => true,
             ErrorKind::Unauthorized | ErrorKind::LoginRefused => true,
-            // An id that is too long for an address is one organisation's own.
+            // Only a wrong API concerns all: another invalid request has an id that is too long for an
+            // address.
             ErrorKind::InvalidRequest(reason) => *reason == NOT_THE_CONFIGURED_API,
-            // Those who were answered show that the token has the permission.
+            // A 403 after a successful response is the organisation's own: the token does have the
+            // permission.
             ErrorKind::Forbidden => lacks_permission && !self.has_answer,
             ErrorKind::DeadlineExceeded(deadline) => Some(*deadline) == self.policy.deadline,
-            // Of a quota, and not of a server that is busy with this one.
+            // A long wait concerns all if it is for the quota, but not if the server is busy with this
+            // organisation's request.
             ErrorKind::Deferred(_) => {
                 error.status().is_none_or(|status| status == StatusCode::TOO_MANY_REQUESTS)
             }
@@ -504,21 +531,23 @@ impl<A: SharedSession> Fleet<A> {
         }
     }
 
+    /// Returns the number of organisations in progress.
     fn in_progress(&self) -> usize {
         self.ready.len() + self.parked.len() + self.in_flight.len()
     }
 
+    /// Returns the earliest time at which a machine can be stepped.
     fn next_wake(&self) -> Option<DateTime<Utc>> {
         let parked = self.parked.keys().next().map(|(until, _)| *until);
         parked.into_iter().chain(self.session_wait.as_ref().map(|(_, until)| *until)).min()
     }
 
-    /// How many more requests it will take, as far as can be told.
+    /// Estimates the number of requests that are left; `None` while nothing is known about it.
     fn requests_left(&self) -> Option<u64> {
         let [left, open, answered_for] = [
             self.organizations.len() - self.done,
             self.in_progress(),
-            // Those that are begun are half done, on the whole.
+            // Organisations in progress count as half done, so all counts are doubled.
             (self.done - self.done_in_journal) * 2 + self.in_progress(),
         ]
         .map(|n| u64::try_from(n).unwrap_or(u64::MAX));
@@ -537,7 +566,7 @@ impl<A: SharedSession> fmt::Debug for Fleet<A> {
         f.debug_struct("Fleet")
             .field("organizations", &self.organizations.len())
             .field("done", &self.done)
-            .field("out", &self.in_flight.len())
+            .field("in_flight", &self.in_flight.len())
             .finish_non_exhaustive()
     }
 }
@@ -557,9 +586,9 @@ impl std::error::Error for Aborted {
     }
 }
 
-/// What a finding says, as far as a walk that goes on has to know.
-fn summarize(finding: &PeriodResult) -> Summary {
-    match (&finding.outcome, finding.stop_reason) {
+/// Returns the part of a result that a resumed walk needs.
+fn summarize(result: &PeriodResult) -> Summary {
+    match (&result.outcome, result.stop_reason) {
         (PeriodOutcome::Period(period) | PeriodOutcome::Undated(period), _) => {
             Summary::Period(PeriodDates::from_overview(&period.overview))
         }
@@ -570,16 +599,17 @@ fn summarize(finding: &PeriodResult) -> Summary {
     }
 }
 
-/// Whether all requests of the session wait for the same.
-fn is_session_wait(waiting: &WaitReason) -> bool {
-    match waiting {
+/// Returns true for a wait that all requests of the session share.
+fn is_session_wait(wait_reason: &WaitReason) -> bool {
+    match wait_reason {
         WaitReason::Throttled | WaitReason::QuotaExhausted | WaitReason::Spacing | WaitReason::Login => true,
         WaitReason::NotStarted | WaitReason::ReportPending(_) | WaitReason::Retry(_) => false,
     }
 }
 
-/// So many times as many organisations may be begun as requests may be out: the others wait to be asked about again.
-const OPEN: usize = 4;
+/// The number of organisations in progress for each request that may be in flight. The others wait for their
+/// next request, for example in a retry.
+const ORGANIZATIONS_PER_REQUEST: usize = 4;
 
-/// What the server says where a token lacks a permission, whatever it is used for.
+/// The error codes of a token that lacks a permission, for whichever organisation it is used.
 const PERMISSION_CODES: [&str; 2] = ["missing.permissions", "missing.any.permissions"];

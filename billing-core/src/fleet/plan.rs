@@ -1,4 +1,4 @@
-//! What a run over many organisations is asked to find out.
+//! The plan of a run: the organisations, their periods and the server.
 
 use std::collections::BTreeSet;
 
@@ -8,45 +8,47 @@ use serde::{Deserialize, Serialize};
 use crate::history::PeriodSelection;
 use crate::{BaseUrl, OrgId, Timestamp};
 
-/// Which periods of which organisations, at which server: what makes a run this run and no other.
+/// The plan of a run: the periods of which organisations to request from which server. Two runs with equal
+/// plans are the same run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct FleetPlan {
-    /// The server's address.
+    /// The address of the server.
     #[serde(with = "crate::values::environment::saved")]
     pub api: BaseUrl,
-    /// How far back each organisation's periods are asked for.
+    /// The periods to request for each organisation.
     pub selection: PeriodSelection,
-    /// When the run was begun. An index may mean another period some days later.
+    /// The start of the run. Some days later an index may mean another period.
     pub started_at: Timestamp,
-    /// The organisations, in the order in which they have their turn.
+    /// The organisations, in the order in which they start.
     organizations: Vec<OrgId>,
 }
 
 impl FleetPlan {
-    /// The periods of `organizations` at `api`, in a run that begins at `begun`. An organisation that is named twice has one
-    /// turn; ids that differ in case only are one.
+    /// Builds the plan to request a `selection` of periods of `organizations` from `api`, in a run that
+    /// starts at `started_at`. Each organisation is requested once, also if the list has it twice; ids that
+    /// differ in case only are one organisation.
     pub fn new(
         organizations: impl IntoIterator<Item = OrgId>,
-        reach: PeriodSelection,
+        selection: PeriodSelection,
         api: BaseUrl,
-        begun: DateTime<Utc>,
+        started_at: DateTime<Utc>,
     ) -> Self {
         let mut seen = BTreeSet::new();
         let organizations = organizations.into_iter().filter(|id| seen.insert(id.normalized())).collect();
-        Self { api, selection: reach, started_at: begun.into(), organizations }
+        Self { api, selection, started_at: started_at.into(), organizations }
     }
 
-    /// The organisations, each once.
+    /// Returns the organisations, each once.
     pub fn organizations(&self) -> &[OrgId] {
         &self.organizations
     }
 
     /// Returns how old the run is at `now`, to decide whether its journal may be resumed.
     ///
-    /// The server takes days to begin a new period, and then every index means another period than before. The periods of
-    /// one run that lasts longer may not all be alike.
+    /// The server takes days to begin a new period, and then every index means another period than before. A
+    /// run that lasts longer may mix periods.
     pub fn age(&self, now: DateTime<Utc>) -> PlanAge {
         match now.signed_duration_since(self.started_at.instant()) {
             age if age > STALE => PlanAge::Stale,
@@ -55,11 +57,11 @@ impl FleetPlan {
         }
     }
 
-    /// Whether both ask the same of the same server, whenever they were begun and in whatever order: what differs, if
-    /// something does. For a journal that is to be gone on with.
+    /// Checks that a journal of this plan can be resumed for `other`: the same server, periods and
+    /// organisations, in any order and with any start.
     ///
     /// # Errors
-    /// Says what differs.
+    /// Returns the difference.
     pub fn check_resumable_as(&self, other: &Self) -> Result<(), PlanMismatch> {
         if self.api != other.api {
             return Err(PlanMismatch::Api(self.api.to_string(), other.api.to_string()));
@@ -67,14 +69,13 @@ impl FleetPlan {
         if self.selection != other.selection {
             return Err(PlanMismatch::Selection(self.selection, other.selection));
         }
-        let set = |assignment: &Self| -> BTreeSet<String> {
-            assignment.organizations.iter().map(OrgId::normalized).collect()
-        };
-        let (here, there) = (set(self), set(other));
-        match (here.difference(&there).count(), there.difference(&here).count()) {
+        let ids =
+            |plan: &Self| -> BTreeSet<String> { plan.organizations.iter().map(OrgId::normalized).collect() };
+        let (ours, theirs) = (ids(self), ids(other));
+        match (ours.difference(&theirs).count(), theirs.difference(&ours).count()) {
             (0, 0) => Ok(()),
-            (missing, more) => {
-                Err(PlanMismatch::Organizations { only_in_journal: missing, only_in_plan: more })
+            (missing, added) => {
+                Err(PlanMismatch::Organizations { only_in_journal: missing, only_in_plan: added })
             }
         }
     }
@@ -93,19 +94,19 @@ pub enum PlanAge {
     Stale,
 }
 
-/// In what two runs differ.
+/// The difference between two plans.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PlanMismatch {
-    /// They ask different servers, at these addresses.
+    /// Different servers, at these addresses.
     Api(String, String),
-    /// They ask for different periods.
+    /// Different periods.
     Selection(PeriodSelection, PeriodSelection),
-    /// They ask about different organisations.
+    /// Different organisations.
     Organizations {
-        /// So many of the first are not in the second.
+        /// The number of organisations in the first plan only.
         only_in_journal: usize,
-        /// So many of the second are not in the first.
+        /// The number of organisations in the second plan only.
         only_in_plan: usize,
     },
 }
@@ -113,11 +114,11 @@ pub enum PlanMismatch {
 impl std::fmt::Display for PlanMismatch {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Api(one, other) => write!(f, "it is of a run at {one}, not at {other}"),
-            Self::Selection(one, other) => write!(f, "it is of a run for {one}, not for {other}"),
-            Self::Organizations { only_in_journal: missing, only_in_plan: more } => write!(
+            Self::Api(one, other) => write!(f, "it belongs to a run at {one}, not at {other}"),
+            Self::Selection(one, other) => write!(f, "it belongs to a run for {one}, not for {other}"),
+            Self::Organizations { only_in_journal: missing, only_in_plan: added } => write!(
                 f,
-                "it is of a run over other organisations: {missing} of them are not asked for now, and {more} are that were not then"
+                "it belongs to a run over other organisations: {missing} of them are not in this run, and {added} of this run are not in it"
             ),
         }
     }
@@ -135,9 +136,9 @@ mod tests {
 
     #[test]
     fn a_run_is_old_after_a_day_and_stale_after_seven() {
-        let begun: DateTime<Utc> = "2026-11-02T09:00:00Z".parse().unwrap();
+        let started_at: DateTime<Utc> = "2026-11-02T09:00:00Z".parse().unwrap();
         let latest = PeriodSelection::Nth(PeriodIndex::new(0));
-        let plan = FleetPlan::new([], latest, Environment::default().api().clone(), begun);
+        let plan = FleetPlan::new([], latest, Environment::default().api().clone(), started_at);
         let second = TimeDelta::seconds(1);
         for (age, expected) in [
             // A clock that was set back.
@@ -147,7 +148,7 @@ mod tests {
             (STALE, PlanAge::Old),
             (STALE + second, PlanAge::Stale),
         ] {
-            assert_eq!(plan.age(begun + age), expected, "{age}");
+            assert_eq!(plan.age(started_at + age), expected, "{age}");
         }
     }
 }

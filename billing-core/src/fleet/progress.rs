@@ -1,4 +1,4 @@
-//! How far a run has come, how fast it goes, and when it will be done.
+//! The progress, the rate and the estimated end of a run.
 
 use std::fmt;
 
@@ -8,62 +8,63 @@ use crate::machine::WaitReason;
 use crate::session::quota::Throughput;
 use crate::values::clock::{between, saturating_add};
 
-/// How far a run over many organisations has come. `Display` is a line for people.
+/// The progress of a run over many organisations. `Display` writes one line for people.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct FleetProgress {
-    /// When this was so.
+    /// The time of this progress.
     pub at: DateTime<Utc>,
-    /// How many organisations there are.
+    /// The number of organisations.
     pub organizations: usize,
-    /// How many of them are finished, well or not, those that a journal answered included.
+    /// The number of finished organisations, with or without failures, including those that a journal had
+    /// finished.
     pub done: usize,
-    /// How many of those have something that could not be read.
+    /// The number of finished organisations with something that could not be read.
     pub incomplete: usize,
-    /// How many are begun and not finished.
+    /// The number of organisations in progress.
     pub in_progress: usize,
-    /// How many answers and failures there were in this run, without those of a journal.
+    /// The number of results in this run, failures included and results of a journal excluded.
     pub answers: u64,
-    /// How many of them in the last minute.
+    /// The number of these results in the last minute.
     pub answers_per_minute: u64,
-    /// When everything will be done, by the quota and by the speed so far; `None` while nothing is known to tell it by.
+    /// The estimated end of the run, by the quota and the rate so far; `None` while neither is known.
     pub estimated_end: Option<DateTime<Utc>>,
-    /// What all wait for, and until when, where no request can go out at the moment.
+    /// The reason and the end of a wait that holds back all requests.
     pub wait_reason: Option<(WaitReason, DateTime<Utc>)>,
 }
 
 impl fmt::Display for FleetProgress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { organizations, done, incomplete: failed, answers_per_minute: per_minute, .. } = self;
+        let Self { organizations, done, incomplete, answers_per_minute: per_minute, .. } = self;
         write!(f, "{done} of {organizations} organisations done")?;
-        if *failed > 0 {
-            write!(f, ", {failed} of them not or not wholly")?;
+        if *incomplete > 0 {
+            write!(f, ", {incomplete} of them incomplete")?;
         }
         write!(f, "; {per_minute} answers in the last minute")?;
-        if let Some(finishes) = self.estimated_end.filter(|_| done < organizations) {
-            let left = between(self.at, finishes).as_secs();
-            let at = finishes.to_rfc3339_opts(SecondsFormat::Secs, true);
+        if let Some(estimated_end) = self.estimated_end.filter(|_| done < organizations) {
+            let left = between(self.at, estimated_end).as_secs();
+            let at = estimated_end.to_rfc3339_opts(SecondsFormat::Secs, true);
             write!(f, "; done at about {at}, in {} min {} s", left / 60, left % 60)?;
         }
-        if let Some((waiting, _)) = &self.wait_reason {
-            write!(f, "; {waiting}")?;
+        if let Some((wait_reason, _)) = &self.wait_reason {
+            write!(f, "; {wait_reason}")?;
         }
         Ok(())
     }
 }
 
-/// Counts what happened in the last minute, in memory that does not grow with it.
+/// A counter of the events of the last minute, in constant memory.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct RateCounter {
-    /// By slices of the minute, each with the number of its slice since 1970.
+    /// The counts by slice of a minute, each with the number of its slice since 1970.
     slices: [(i64, u64); SLICES],
 }
 
 impl RateCounter {
     pub(super) fn count(&mut self, now: DateTime<Utc>) {
         let slice = slice_number(now);
-        if let Some(place) = self.slot(slice) {
-            *place = if place.0 == slice { (slice, place.1 + 1) } else { (slice, 1) };
+        if let Some(slot) = self.slot(slice) {
+            *slot = if slot.0 == slice { (slice, slot.1 + 1) } else { (slice, 1) };
         }
     }
 
@@ -82,20 +83,20 @@ fn slice_number(now: DateTime<Utc>) -> i64 {
     now.timestamp().div_euclid(SLICE)
 }
 
-/// When `left` more requests will be answered: by what the quota lets through, or if that is later by the speed so far,
-/// which was `answers` since `begun`.
+/// Estimates the time at which `left` more requests are done. The estimate is the later of two: the time that
+/// the quota allows, and the time at the rate so far, which was `answers` since `started_at`.
 pub(super) fn estimated_end(
     left: u64,
-    pace: &Throughput,
+    throughput: &Throughput,
     answers: u64,
-    begun: DateTime<Utc>,
+    started_at: DateTime<Utc>,
     now: DateTime<Utc>,
 ) -> Option<DateTime<Utc>> {
     let by_speed = u32::try_from(answers)
         .ok()
-        .and_then(|answers| between(begun, now).checked_div(answers))
+        .and_then(|answers| between(started_at, now).checked_div(answers))
         .map(|each| saturating_add(now, each.saturating_mul(u32::try_from(left).unwrap_or(u32::MAX))));
-    let by_quota = match pace {
+    let by_quota = match throughput {
         Throughput::Window { remaining: free, .. } if left <= u64::from(*free) => None,
         Throughput::Window { usable_per_window: usable, remaining: free, ends_at: ends, length } => {
             let windows = (left - u64::from(*free)).div_ceil(u64::from(*usable).max(1)).saturating_sub(1);
@@ -109,6 +110,6 @@ pub(super) fn estimated_end(
     by_speed.max(by_quota)
 }
 
-/// In seconds.
+/// The length of a slice in seconds.
 const SLICE: i64 = 5;
 const SLICES: usize = 12;

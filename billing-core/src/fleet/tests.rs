@@ -1,4 +1,4 @@
-//! A fleet against a small server, in virtual time.
+//! Tests of a fleet against a small server, in virtual time.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -15,15 +15,16 @@ use crate::{Credentials, Environment, Session, TransportErrorKind};
 
 type Shared = Rc<RefCell<Session>>;
 
-/// What the server does with a request for an index of organisation number `n`, given how often that was asked for before.
+/// A server: the reply to a request for an organisation's number and an index, and the number of earlier
+/// requests for it.
 type Server<'a> = &'a mut dyn FnMut(usize, u32, usize) -> Reply;
 
-/// A run, and what is to be known of it.
+/// A run and its results.
 struct Run {
     found: Vec<(usize, u32, String, Option<StopReason>)>,
-    findings: Vec<PeriodResult>,
+    results: Vec<PeriodResult>,
     end: Option<Result<(), Aborted>>,
-    /// What was asked: organisation and index, in order; and how many logins there were.
+    /// The requests in order, by organisation and index, and the number of logins.
     asked: Vec<(usize, u32)>,
     logins: usize,
     most_out: usize,
@@ -37,9 +38,9 @@ fn session() -> Shared {
     Rc::new(RefCell::new(Session::with_pacing(Environment::default(), credentials, pacing, 1)))
 }
 
-fn assignment(n: usize, reach: PeriodSelection) -> FleetPlan {
+fn plan(n: usize, selection: PeriodSelection) -> FleetPlan {
     let organizations = (0..n).map(|n| format!("org-{n}").parse().unwrap());
-    FleetPlan::new(organizations, reach, Environment::default().api().clone(), start_time())
+    FleetPlan::new(organizations, selection, Environment::default().api().clone(), start_time())
 }
 
 fn latest() -> PeriodSelection {
@@ -50,12 +51,12 @@ fn periods(n: u32) -> PeriodSelection {
     PeriodSelection::Latest(NonZeroU32::new(n).unwrap())
 }
 
-fn fleet(n: usize, reach: PeriodSelection) -> Fleet<Shared> {
+fn fleet(n: usize, selection: PeriodSelection) -> Fleet<Shared> {
     let retries = crate::machine::RetrySchedule { max_retries: 1, ..Default::default() };
-    Fleet::new(&assignment(n, reach), Policy { retry: retries, ..Policy::default() }, session())
+    Fleet::new(&plan(n, selection), Policy { retry: retries, ..Policy::default() }, session())
 }
 
-/// The overview of an organisation's period: `index` months before July 2026.
+/// Returns the overview of an organisation's period, `index` months before December 2026.
 fn overview(organization: usize, index: u32) -> Reply {
     let (year, month) = (2026 - index / 12, 12 - index % 12);
     let body = format!(
@@ -69,11 +70,12 @@ fn healthy(organization: usize, index: u32, _: usize) -> Reply {
     if index < 40 { overview(organization, index) } else { reply(404, "", "") }
 }
 
-/// Runs a fleet until its end, or until so many findings. Each answer takes half a second and a little more.
+/// Runs a fleet until its end, or until it has returned `most` results. Each response takes a little more
+/// than half a second.
 fn run_until(fleet: &mut Fleet<Shared>, most: usize, server: Server<'_>) -> Run {
     let mut run = Run {
         found: Vec::new(),
-        findings: Vec::new(),
+        results: Vec::new(),
         end: None,
         asked: Vec::new(),
         logins: 0,
@@ -104,9 +106,9 @@ fn run_until(fleet: &mut Fleet<Shared>, most: usize, server: Server<'_>) -> Run 
                 run.most_out = run.most_out.max(out.len());
                 run.most_open = run.most_open.max(fleet.in_progress());
             }
-            FleetStep::Result(finding) => {
-                run.found.push((number(&finding), finding.index.get(), word(&finding), finding.stop_reason));
-                run.findings.push(finding);
+            FleetStep::Result(result) => {
+                run.found.push((number(&result), result.index.get(), word(&result), result.stop_reason));
+                run.results.push(result);
                 if run.found.len() == most {
                     return run;
                 }
@@ -150,7 +152,7 @@ fn each_organisation_has_its_turn_and_no_more_are_out_than_may_be() {
             .iter()
             .all(|(_, _, word, ended)| word == "2026-12-01" && *ended == Some(StopReason::AllFound))
     );
-    // 100 answers of half a second, 7 at a time, and a login.
+    // 100 responses of half a second, 7 at a time, and a login.
     assert_eq!(run.seconds, 8);
 }
 
@@ -172,8 +174,8 @@ fn a_walk_that_is_begun_is_finished_before_more_are_begun() {
 #[test]
 fn one_organisation_is_named_once() {
     let ids = ["a", "b", "A", "a", "c"].map(|id| id.parse::<OrgId>().unwrap());
-    let assignment = FleetPlan::new(ids, latest(), Environment::default().api().clone(), start_time());
-    assert_eq!(assignment.organizations().iter().map(OrgId::as_str).collect::<Vec<_>>(), ["a", "b", "c"]);
+    let plan = FleetPlan::new(ids, latest(), Environment::default().api().clone(), start_time());
+    assert_eq!(plan.organizations().iter().map(OrgId::as_str).collect::<Vec<_>>(), ["a", "b", "c"]);
 }
 
 #[test]
@@ -206,7 +208,7 @@ fn what_goes_wrong_with_one_is_found_with_its_id_and_the_others_go_on() {
 
 #[test]
 fn who_waits_to_be_asked_again_holds_nobody_up() {
-    // Every second organisation is answered only after 20 s, and 4 may be out.
+    // Every second organisation succeeds only after a wait of 20 s, and 4 requests may be in flight.
     let mut fleet = fleet(40, latest()).max_in_flight(4);
     let run = run(&mut fleet, &mut |organization, index, before| {
         if organization % 2 == 0 && before == 0 {
@@ -216,7 +218,8 @@ fn who_waits_to_be_asked_again_holds_nobody_up() {
         }
     });
     assert_eq!((run.found.len(), run.most_out, run.most_open), (40, 4, 16));
-    // 60 answers at half a second, 4 at a time, and three times a wait of 20 s for at most 15 that wait: not one for each.
+    // 60 responses of half a second, 4 at a time, and three waits of 20 s for at most 15 organisations each:
+    // not one wait for each organisation.
     assert!(run.seconds <= 50, "{}", run.seconds);
 }
 
@@ -259,7 +262,7 @@ fn a_login_that_is_refused_or_fails_ends_the_run() {
                     fleet.receive(flight, answer.clone(), now);
                 }
                 FleetStep::Wait(until) => now = until.unwrap(),
-                FleetStep::Result(finding) => panic!("{finding:?}"),
+                FleetStep::Result(result) => panic!("{result:?}"),
                 FleetStep::Done(end) => break end.unwrap_err(),
             }
         };
@@ -286,7 +289,7 @@ fn a_hundred_failures_in_a_row_end_the_run() {
     assert_eq!(stopped(&one).consecutive_failures, Some(100));
     assert_eq!(one.found.len(), 400, "what failed is told of each");
     assert!(stopped(&one).to_string().contains("100 failures in a row"));
-    // What the server says of each organisation is an answer.
+    // A 404 for an organisation is a response, not a failure of the server.
     let run = run(&mut fleet(300, latest()), &mut |_, _, _| reply(404, "", ""));
     assert!(run.end.unwrap().is_ok() && run.found.len() == 300);
 }
@@ -295,7 +298,7 @@ fn a_hundred_failures_in_a_row_end_the_run() {
 fn the_deadline_of_all_is_no_organisations_own_failure() {
     let deadline = Some(saturating_add(start_time(), Duration::from_secs(3)));
     let policy = Policy { deadline, ..Policy::default() };
-    let mut fleet = Fleet::new(&assignment(100, latest()), policy, session());
+    let mut fleet = Fleet::new(&plan(100, latest()), policy, session());
     let run = run(&mut fleet, &mut |_, _, _| reply(503, "", ""));
     assert!(matches!(stopped(&run).error.kind(), ErrorKind::DeadlineExceeded(_)), "{}", stopped(&run));
 }
@@ -309,12 +312,12 @@ fn nobody_is_begun_while_the_session_holds_requests_back() {
         limited(overview(n, index), 20, (count - 1) % 20 + 1)
     });
     assert!(run.end.unwrap().is_ok() && run.found.len() == 100);
-    // One waits for the end of the window, and nobody with it.
+    // One organisation waits for the end of the window, and none with it.
     assert_eq!((run.most_out, run.most_open), (4, 4));
     assert!((240..250).contains(&run.seconds), "{}", run.seconds);
 }
 
-/// An answer that says that so many are allowed in a minute, and so many are counted.
+/// Adds rate-limit headers to a response: the number allowed in a minute and the number counted.
 fn limited(reply: Reply, allowed: u32, count: u32) -> Reply {
     let mut reply = reply.unwrap();
     let headers =
@@ -339,7 +342,8 @@ fn it_says_how_far_it_is_and_when_it_will_be_done() {
         (progress.organizations, progress.done, progress.incomplete, progress.answers_per_minute),
         (400, 100, 0, 100)
     );
-    // Three more windows: the last begins 2 minutes after the end of this one, which is 60 s from the first answer on.
+    // Three more windows: the last begins 2 minutes after the end of this one, which is 60 s after the first
+    // response.
     let left = between(at, progress.estimated_end.unwrap()).as_secs();
     assert!((160..=180).contains(&left), "{left}");
     let text = progress.to_string();
@@ -349,7 +353,7 @@ fn it_says_how_far_it_is_and_when_it_will_be_done() {
         ),
         "{text}"
     );
-    // A minute later nothing was done any more.
+    // A minute later there are no results of the last minute.
     assert_eq!(fleet.progress(saturating_add(at, Duration::from_secs(70))).answers_per_minute, 0);
 }
 
@@ -367,31 +371,32 @@ fn a_walk_of_unknown_length_is_estimated_by_those_that_are_done() {
     assert_eq!(fleet(100, periods(12)).requests_left(), Some(1200));
 }
 
-/// The lines of a journal of `run`.
-fn journal(assignment: &FleetPlan, run: &Run) -> Vec<String> {
-    let (mut journal, first) = Journal::create(assignment);
+/// Returns the lines of a journal of `run`.
+fn journal(plan: &FleetPlan, run: &Run) -> Vec<String> {
+    let (mut journal, first) = Journal::create(plan);
     let mut lines = vec![first];
-    lines.extend(run.findings.iter().filter_map(|finding| journal.line_for(finding)));
+    lines.extend(run.results.iter().filter_map(|result| journal.line_for(result)));
     lines
 }
 
-/// What a journal says, and how to go on with it.
+/// The content of a journal: the plan, the results, and the journal to continue with its valid length.
 type Read = (Option<FleetPlan>, Vec<PeriodResult>, Option<(Journal, u64)>);
 
 fn read(text: &str) -> Result<Read, JournalError> {
     let mut reader = JournalReader::default();
-    let (mut assignment, mut findings) = (None, Vec::new());
+    let (mut plan, mut results) = (None, Vec::new());
     for line in text.split_inclusive('\n') {
         match reader.read_line(line.as_bytes())? {
-            Some(JournalEntry::Plan(read)) => assignment = Some(read),
-            Some(JournalEntry::Result(finding)) => findings.push(finding),
+            Some(JournalEntry::Plan(read)) => plan = Some(read),
+            Some(JournalEntry::Result(result)) => results.push(result),
             None => {}
         }
     }
-    Ok((assignment, findings, reader.finish()))
+    Ok((plan, results, reader.finish()))
 }
 
-/// Some that fail for good, some that fail for now, some walks that end early, one that moves.
+/// A server with organisations that fail for good, that fail for now, whose walks end early, and whose
+/// periods move.
 fn mixed(organization: usize, index: u32, _: usize) -> Reply {
     match (organization, index) {
         (1, _) => {
@@ -408,33 +413,33 @@ fn mixed(organization: usize, index: u32, _: usize) -> Reply {
 
 #[test]
 fn after_a_kill_at_any_moment_nothing_is_asked_twice_that_was_answered_and_nothing_is_missed() {
-    let assignment = assignment(10, periods(5));
+    let plan = plan(10, periods(5));
     let whole = run(&mut fleet(10, periods(5)), &mut mixed);
-    let expected = told(&whole.findings);
-    let lines = journal(&assignment, &whole);
+    let expected = words_by_index(&whole.results);
+    let lines = journal(&plan, &whole);
     let text = lines.concat();
-    // Killed at the end of every line, and within some.
+    // The run is killed at the end of every line, and within some lines.
     let mut cuts: Vec<usize> = (1..=lines.len()).map(|n| lines[..n].concat().len()).collect();
     cuts.extend([lines[0].len() + 1, text.len() / 3, text.len() / 2, text.len() - 1]);
     for cut in cuts {
         let (read_assignment, before, rest) = read(&text[..cut]).unwrap();
-        assert_eq!(read_assignment.as_ref(), Some(&assignment));
+        assert_eq!(read_assignment.as_ref(), Some(&plan));
         let mut fleet = fleet(10, periods(5));
-        before.iter().for_each(|finding| fleet.restore(finding));
+        before.iter().for_each(|result| fleet.restore(result));
         let again = run(&mut fleet, &mut mixed);
-        let known = told(&before);
+        let known = words_by_index(&before);
         assert!(again.asked.iter().all(|asked| !known.contains_key(asked)), "killed at {cut}");
-        let together: BTreeMap<_, _> = known.into_iter().chain(told(&again.findings)).collect();
+        let together: BTreeMap<_, _> = known.into_iter().chain(words_by_index(&again.results)).collect();
         assert_eq!(together, expected, "killed at {cut}");
         let progress = fleet.progress(saturating_add(start_time(), Duration::from_secs(100)));
         assert_eq!((progress.done, progress.incomplete), (10, 5));
 
-        // The journal goes on, and at its end only what failed for now is left to ask for.
+        // The resumed run continues the journal. At its end only the failures for now are left to request.
         let (mut journal, good) = rest.unwrap();
         let mut longer = text[..usize::try_from(good).unwrap()].to_owned();
-        longer.extend(again.findings.iter().filter_map(|finding| journal.line_for(finding)));
+        longer.extend(again.results.iter().filter_map(|result| journal.line_for(result)));
         let mut last = super::tests::fleet(10, periods(5));
-        read(&longer).unwrap().1.iter().for_each(|finding| last.restore(finding));
+        read(&longer).unwrap().1.iter().for_each(|result| last.restore(result));
         assert_eq!(run(&mut last, &mut mixed).asked, [(2, 1), (3, 0), (2, 1), (3, 0)]);
     }
 }
@@ -442,11 +447,11 @@ fn after_a_kill_at_any_moment_nothing_is_asked_twice_that_was_answered_and_nothi
 #[test]
 fn a_journal_keeps_what_was_found_as_it_was() {
     let run = run(&mut fleet(10, periods(5)), &mut mixed);
-    let lines = journal(&assignment(10, periods(5)), &run);
-    let (_, findings, _) = read(&lines.concat()).unwrap();
-    let kept: Vec<&PeriodResult> = run.findings.iter().filter(|finding| !is_for_now(finding)).collect();
-    assert_eq!((findings.len(), kept.len()), (43 - 2, 43 - 2));
-    for (read, was) in findings.iter().zip(kept) {
+    let lines = journal(&plan(10, periods(5)), &run);
+    let (_, results, _) = read(&lines.concat()).unwrap();
+    let kept: Vec<&PeriodResult> = run.results.iter().filter(|result| !is_for_now(result)).collect();
+    assert_eq!((results.len(), kept.len()), (43 - 2, 43 - 2));
+    for (read, was) in results.iter().zip(kept) {
         assert_eq!(
             (&read.organization, read.index, read.stop_reason),
             (&was.organization, was.index, was.stop_reason)
@@ -465,7 +470,7 @@ fn a_journal_keeps_what_was_found_as_it_was() {
     assert!(!lines.concat().contains("t0ken") && !lines.concat().contains("s3cret"));
 }
 
-/// A server that has the months back to January 2026, of which the latest is that of the number, counted from there.
+/// Answers as a server that has the months from January 2026 to month number `latest`, where January is 0.
 fn months(latest: u32, index: u32) -> Reply {
     match latest.checked_sub(index) {
         Some(month) => overview(0, 11 - month),
@@ -473,9 +478,9 @@ fn months(latest: u32, index: u32) -> Reply {
     }
 }
 
-/// The months that were found, each as often as it was.
-fn months_found(findings: &[PeriodResult]) -> Vec<String> {
-    let periods = findings.iter().filter(|finding| matches!(finding.outcome, PeriodOutcome::Period(_)));
+/// Returns the months of all results that are periods, duplicates included.
+fn months_found(results: &[PeriodResult]) -> Vec<String> {
+    let periods = results.iter().filter(|result| matches!(result.outcome, PeriodOutcome::Period(_)));
     let mut months: Vec<String> = periods.map(word).collect();
     months.sort();
     months
@@ -485,27 +490,29 @@ fn months_found(findings: &[PeriodResult]) -> Vec<String> {
 fn after_a_new_period_has_begun_no_walk_that_goes_on_leaves_one_out() {
     let july = 6;
     let range = crate::Period::from_user("2026-02-01", "2026-08-01").unwrap();
-    for reach in [periods(5), PeriodSelection::Range(range), PeriodSelection::All] {
-        // Whichever indexes could not be read, wherever it was killed, and however many periods have begun meanwhile.
+    for selection in [periods(5), PeriodSelection::Range(range), PeriodSelection::All] {
+        // This holds for all sets of failed indexes, all points where the run is killed, and any number of
+        // new periods since.
         for holes in 0..32_u32 {
-            let first = run(&mut fleet(1, reach), &mut |_, index, _| {
+            let first = run(&mut fleet(1, selection), &mut |_, index, _| {
                 if index < 5 && holes & 1 << index != 0 { reply(500, "", "") } else { months(july, index) }
             });
-            let lines = journal(&assignment(1, reach), &first);
+            let lines = journal(&plan(1, selection), &first);
             for (killed, later) in
                 (1..=lines.len()).flat_map(|killed| [(killed, 0), (killed, 1), (killed, 2)])
             {
-                let case = format!("{reach}, holes {holes:05b}, killed at line {killed}, {later} later");
+                let case = format!("{selection}, holes {holes:05b}, killed at line {killed}, {later} later");
                 let text = lines[..killed].concat();
-                let (_, mut findings, rest) = read(&text).unwrap();
-                // Killed once more after each finding, so that what is known is of before and after.
+                let (_, mut results, rest) = read(&text).unwrap();
+                // The run is killed again after each result, so that the journal mixes results from before
+                // and after a new period.
                 let (mut journal, mut lives) = (rest.unwrap().0, 0);
                 let done = loop {
-                    let mut fleet = fleet(1, reach);
-                    findings.iter().for_each(|finding| fleet.restore(finding));
+                    let mut fleet = fleet(1, selection);
+                    results.iter().for_each(|result| fleet.restore(result));
                     let life = run_until(&mut fleet, 1, &mut |_, index, _| months(july + later, index));
-                    findings.extend(
-                        life.findings.iter().filter(|finding| journal.line_for(finding).is_some()).cloned(),
+                    results.extend(
+                        life.results.iter().filter(|result| journal.line_for(result).is_some()).cloned(),
                     );
                     lives += 1;
                     assert!(lives < 20, "{case}");
@@ -514,13 +521,14 @@ fn after_a_new_period_has_begun_no_walk_that_goes_on_leaves_one_out() {
                     }
                 };
                 assert_eq!(done, 1);
-                let found = months_found(&findings);
+                let found = months_found(&results);
                 let newest = found.last().unwrap()[5..7].parse::<u32>().unwrap() - 1;
                 assert!((july..=july + later).contains(&newest), "{case}: {found:?}");
-                let (counted, expected) = match reach {
+                let (counted, expected) = match selection {
                     PeriodSelection::All => (&found[..], months_named(0..=newest)),
                     PeriodSelection::Range(_) => (&found[..], months_named(1..=july)),
-                    // Once there are as many as were asked for, older ones may be known that are no more of them.
+                    // Once the walk has the requested number, the journal may also have older periods that
+                    // are no longer among them.
                     _ => (&found[found.len().saturating_sub(5)..], months_named(newest - 4..=newest)),
                 };
                 assert_eq!(counted, expected, "{case}");
@@ -536,19 +544,19 @@ fn months_named(months: std::ops::RangeInclusive<u32>) -> Vec<String> {
 
 #[test]
 fn a_gap_between_two_periods_costs_a_walk_that_goes_on_one_request_and_no_period() {
-    // Nothing in April and May.
+    // There are no periods for April and May.
     let gap = |index: u32| months(6, if index < 2 { index } else { index + 2 });
-    let reach = periods(5);
-    let first = run(&mut fleet(1, reach), &mut |_, index, _| {
+    let selection = periods(5);
+    let first = run(&mut fleet(1, selection), &mut |_, index, _| {
         if index == 1 { reply(500, "", "") } else { gap(index) }
     });
-    let (_, before, _) = read(&journal(&assignment(1, reach), &first).concat()).unwrap();
-    let mut fleet = fleet(1, reach);
-    before.iter().for_each(|finding| fleet.restore(finding));
+    let (_, before, _) = read(&journal(&plan(1, selection), &first).concat()).unwrap();
+    let mut fleet = fleet(1, selection);
+    before.iter().for_each(|result| fleet.restore(result));
     let again = run(&mut fleet, &mut |_, index, _| gap(index));
     assert_eq!(again.asked, [(0, 1), (0, 2)]);
-    assert!(matches!(again.findings[1].outcome, PeriodOutcome::Repeated(_)));
-    let all: Vec<PeriodResult> = before.into_iter().chain(again.findings).collect();
+    assert!(matches!(again.results[1].outcome, PeriodOutcome::Repeated(_)));
+    let all: Vec<PeriodResult> = before.into_iter().chain(again.results).collect();
     assert_eq!(months_found(&all).len(), 5);
 }
 
@@ -567,7 +575,7 @@ fn no_more_walks_of_a_journal_are_begun_at_once_than_others() {
     let run = run(&mut fleet, &mut healthy);
     assert!(run.end.unwrap().is_ok());
     assert!(run.most_open <= 4, "{}", run.most_open);
-    // Those that were begun before come first.
+    // Organisations that the earlier run had started come first.
     let turns: Vec<usize> = run.asked.iter().map(|(place, _)| *place).collect();
     assert_eq!(turns[..500], (0..500).collect::<Vec<_>>());
     assert_eq!((turns.len(), run.found.len()), (1500, 1500));
@@ -577,8 +585,8 @@ fn no_more_walks_of_a_journal_are_begun_at_once_than_others() {
 fn an_assignment_of_another_api_ends_the_run_and_fails_no_organisation() {
     let organizations = (0..1000).map(|n| format!("org-{n}").parse().unwrap());
     let elsewhere = "https://api.mypurecloud.de".parse().unwrap();
-    let assignment = FleetPlan::new(organizations, latest(), elsewhere, start_time());
-    let mut fleet = Fleet::new(&assignment, Policy::default(), session());
+    let plan = FleetPlan::new(organizations, latest(), elsewhere, start_time());
+    let mut fleet = Fleet::new(&plan, Policy::default(), session());
     let run = run(&mut fleet, &mut |_, _, _| panic!("nothing may be sent"));
     assert!(matches!(stopped(&run).error.kind(), ErrorKind::InvalidRequest(_)), "{}", stopped(&run));
     assert!(run.found.is_empty() && run.asked.is_empty() && run.logins == 0);
@@ -588,16 +596,15 @@ fn an_assignment_of_another_api_ends_the_run_and_fails_no_organisation() {
 fn an_id_that_is_too_long_for_an_address_is_one_organisations_own() {
     let long = "x".repeat(70_000);
     let organizations = ["org-0", &long, "org-2"].map(|id| id.parse().unwrap());
-    let assignment =
-        FleetPlan::new(organizations, latest(), Environment::default().api().clone(), start_time());
-    let mut fleet = Fleet::new(&assignment, Policy::default(), session());
+    let plan = FleetPlan::new(organizations, latest(), Environment::default().api().clone(), start_time());
+    let mut fleet = Fleet::new(&plan, Policy::default(), session());
     let mut ends = Vec::new();
     let now = start_time();
     let mut out = Vec::new();
     loop {
         match fleet.step(now) {
             FleetStep::Send(request, flight) => out.push((request, flight)),
-            FleetStep::Result(finding) => ends.push(finding),
+            FleetStep::Result(result) => ends.push(result),
             FleetStep::Wait(_) => {
                 let (request, flight) = out.pop().unwrap();
                 let login = request.operation() == LOGIN;
@@ -611,7 +618,7 @@ fn an_id_that_is_too_long_for_an_address_is_one_organisations_own() {
         }
     }
     let failed: Vec<_> =
-        ends.iter().filter(|finding| matches!(finding.outcome, PeriodOutcome::Failed(_))).collect();
+        ends.iter().filter(|result| matches!(result.outcome, PeriodOutcome::Failed(_))).collect();
     assert_eq!((ends.len(), failed.len(), failed[0].organization.as_str()), (3, 1, &*long));
 }
 
@@ -619,21 +626,24 @@ fn an_id_that_is_too_long_for_an_address_is_one_organisations_own() {
 fn a_range_is_resumed_with_what_is_outside_of_it() {
     let year = PeriodSelection::year(2025).unwrap();
     let whole = run(&mut fleet(3, year), &mut healthy);
-    let lines = journal(&assignment(3, year), &whole);
+    let lines = journal(&plan(3, year), &whole);
     for n in 1..=lines.len() {
         let mut fleet = fleet(3, year);
         let (_, before, _) = read(&lines[..n].concat()).unwrap();
-        before.iter().for_each(|finding| fleet.restore(finding));
+        before.iter().for_each(|result| fleet.restore(result));
         let again = run(&mut fleet, &mut healthy);
         assert_eq!(again.asked.len() + before.len(), whole.asked.len());
-        assert_eq!(told(&whole.findings), told(&before).into_iter().chain(told(&again.findings)).collect());
+        assert_eq!(
+            words_by_index(&whole.results),
+            words_by_index(&before).into_iter().chain(words_by_index(&again.results)).collect()
+        );
     }
 }
 
 #[test]
 fn a_journal_that_is_not_as_it_was_written_is_refused() {
     let run = run(&mut fleet(4, latest()), &mut healthy);
-    let lines = journal(&assignment(4, latest()), &run);
+    let lines = journal(&plan(4, latest()), &run);
     let text = lines.concat();
     assert!(read(&text).is_ok());
     let refused = |text: &str| read(text).unwrap_err().to_string();
@@ -658,7 +668,7 @@ fn a_journal_that_is_not_as_it_was_written_is_refused() {
         let error = refused(&text);
         assert!(error.contains(reason), "{reason}: {error}");
     }
-    // Any byte that is changed, anywhere but in the end of the last line.
+    // The journal is refused after a change of any byte, except for the end of the last line.
     for (at, byte) in text.bytes().enumerate().take(text.len() - 1) {
         let mut changed = text.clone().into_bytes();
         changed[at] = if byte == b'7' { b'8' } else { b'7' };
@@ -676,11 +686,11 @@ fn a_journal_that_is_not_as_it_was_written_is_refused() {
 
 #[test]
 fn a_file_without_a_line_end_is_a_journal_only_where_it_begins_as_one() {
-    let (_, first) = Journal::create(&assignment(4, latest()));
-    // Killed while it wrote its first line, at any byte of it.
+    let (_, first) = Journal::create(&plan(4, latest()));
+    // The run is killed at each byte of its first line.
     for killed in 0..first.len() {
-        let (assignment, _, begun) = read(&first[..killed]).unwrap();
-        assert!(assignment.is_none() && begun.is_none(), "{killed}");
+        let (plan, _, begun) = read(&first[..killed]).unwrap();
+        assert!(plan.is_none() && begun.is_none(), "{killed}");
     }
     let lead = r#"{"format":"billing-core fleet journal""#;
     for foreign in [
@@ -700,44 +710,49 @@ fn a_file_without_a_line_end_is_a_journal_only_where_it_begins_as_one() {
 
 #[test]
 fn a_journal_of_another_version_says_so() {
-    let line = r#"{"format":"billing-core fleet journal","version":2,"assignment":"whatever""#;
-    let check =
-        crate::machine::checkpoint::fnv1a(crate::machine::checkpoint::FNV_OFFSET_BASIS, line.as_bytes());
-    let error = read(&format!("{line},\"check\":\"{check:016x}\"}}\n")).unwrap_err();
-    assert_eq!(error, JournalError::UnsupportedVersion(2));
-    assert!(error.to_string().contains("version 2"));
+    // Another version may have any layout and any checksum.
+    for rest in [r#","check":"06a2cfd5d4b0d9b3"}"#, r#","lines":1}"#, "}"] {
+        let line =
+            format!(r#"{{"format":"billing-core fleet journal","version":1,"assignment":"whatever"{rest}"#);
+        let error = read(&format!("{line}\n")).unwrap_err();
+        assert_eq!(error, JournalError::UnsupportedVersion(1), "{line}");
+        assert!(error.to_string().contains("version 1"));
+    }
 }
 
 #[test]
 fn a_journal_of_another_run_says_in_what_it_differs() {
-    let ours = assignment(4, latest());
+    let ours = plan(4, latest());
     let organizations = |ids: &[&str]| -> Vec<OrgId> { ids.iter().map(|id| id.parse().unwrap()).collect() };
-    let other = |ids: &[&str], reach, api: &str| {
-        FleetPlan::new(organizations(ids), reach, api.parse().unwrap(), start_time())
+    let other = |ids: &[&str], selection, api: &str| {
+        FleetPlan::new(organizations(ids), selection, api.parse().unwrap(), start_time())
     };
     let (same, api) = (["org-3", "org-2", "ORG-1", "org-0"], "https://api.mypurecloud.com");
     assert_eq!(ours.check_resumable_as(&other(&same, latest(), api)), Ok(()));
     for (other, why) in [
         (other(&same, latest(), "https://api.mypurecloud.de"), "not at https://api.mypurecloud.de"),
         (other(&same, periods(3), api), "not for the latest 3 periods"),
-        (other(&["org-0", "org-1", "org-7"], latest(), api), "2 of them are not asked for now, and 1 are"),
+        (
+            other(&["org-0", "org-1", "org-7"], latest(), api),
+            "2 of them are not in this run, and 1 of this run",
+        ),
     ] {
         let error = JournalError::from(ours.check_resumable_as(&other).unwrap_err()).to_string();
         assert!(error.contains(why), "{error}");
     }
 }
 
-/// What findings say, by organisation and index.
-fn told(findings: &[PeriodResult]) -> BTreeMap<(usize, u32), String> {
-    findings.iter().map(|finding| ((number(finding), finding.index.get()), word(finding))).collect()
+/// Returns the words of results by organisation and index.
+fn words_by_index(results: &[PeriodResult]) -> BTreeMap<(usize, u32), String> {
+    results.iter().map(|result| ((number(result), result.index.get()), word(result))).collect()
 }
 
-fn number(finding: &PeriodResult) -> usize {
-    finding.organization.as_str().trim_start_matches("org-").parse().unwrap()
+fn number(result: &PeriodResult) -> usize {
+    result.organization.as_str().trim_start_matches("org-").parse().unwrap()
 }
 
-fn word(finding: &PeriodResult) -> String {
-    match &finding.outcome {
+fn word(result: &PeriodResult) -> String {
+    match &result.outcome {
         PeriodOutcome::Period(period) => {
             period.overview.billing_period_start_date.unwrap().date().to_string()
         }
@@ -746,6 +761,6 @@ fn word(finding: &PeriodResult) -> String {
     }
 }
 
-fn is_for_now(finding: &PeriodResult) -> bool {
-    matches!(&finding.outcome, PeriodOutcome::Failed(error) if error.origin() != ErrorOrigin::Caller)
+fn is_for_now(result: &PeriodResult) -> bool {
+    matches!(&result.outcome, PeriodOutcome::Failed(error) if error.origin() != ErrorOrigin::Caller)
 }

@@ -1,15 +1,16 @@
-//! History: the billing periods of one organisation, walking back from the latest.
+//! The billing periods of one organisation, from the latest to the earliest.
 //!
 //! ```text
-//!   History ─► exchange for index n (with its retries) ─► Done(HistoryStep { finding, rest }) ─┬─ rest: Some(History) ─► index n+1
-//!                                                                                        └─ rest: None; finding.ended: why
+//!   History ─► request for index n (with its retries) ─► Done(HistoryStep { result, rest })
+//!                                                            ├─ rest: Some(History) ─► index n+1
+//!                                                            └─ rest: None; result.stop_reason: why
 //! ```
 //!
-//! Each turn is a machine of its own: it asks for one index and yields what was found there and the machine for the rest.
-//! Whoever has enough drops the rest; whoever wants to go on later saves it with serde.
+//! Each step of the walk is a machine of its own: it requests one index and returns the result for it with
+//! the machine for the rest of the walk. Drop the rest to stop early; save it with serde to continue later.
 //!
-//! What an index means changes when the server begins a new period, which takes it days. So periods are chosen by their own
-//! dates (rule B14), and one that is served under two indexes counts once.
+//! The meaning of an index changes when the server begins a new period, which takes it days. So periods are
+//! chosen by their own dates (B14), and a period that is served under two indexes counts once.
 //!
 //! ```
 //! use billing_core::history::{StopReason, PeriodOutcome, History, PeriodSelection};
@@ -31,13 +32,13 @@
 //!         ),
 //!         None => http::Response::builder().status(404).body("{}".into())?,
 //!     };
-//!     let Step::Done(visit) = sent.receive(Ok(reply), now) else { panic!("an answer") };
-//!     let visit = visit?;
-//!     match visit.result.outcome {
+//!     let Step::Done(step) = sent.receive(Ok(reply), now) else { panic!("an answer") };
+//!     let step = step?;
+//!     match step.result.outcome {
 //!         PeriodOutcome::Period(period) => months.push(period.overview.billing_period_start_date.unwrap().to_string()),
-//!         found => assert!(matches!(found, PeriodOutcome::NoOlderPeriod) && visit.result.stop_reason == Some(StopReason::OldestPeriod)),
+//!         outcome => assert!(matches!(outcome, PeriodOutcome::NoOlderPeriod) && step.result.stop_reason == Some(StopReason::OldestPeriod)),
 //!     }
-//!     rest = visit.rest;
+//!     rest = step.rest;
 //! }
 //! assert_eq!((months.len(), months[0].as_str()), (6, "2026-10-01T00:00:00Z"));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
@@ -54,8 +55,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::calls::{LOGIN, TrusteeOverviewCall, WithBody, WithRaw};
 use crate::machine::checkpoint::Format;
-use crate::machine::exchange::{Handled, NextAction, RetryLoop};
 use crate::machine::progress::Progress;
+use crate::machine::retry_loop::{Handled, NextAction, RetryLoop};
 use crate::machine::{Hold, ReceivedReply, sealed};
 use crate::model::TrusteeOverview;
 use crate::{BaseUrl, Error, ErrorKind, Machine, OrgId, PeriodIndex, Policy, Sent, Step};
@@ -67,95 +68,108 @@ pub use selection::PeriodSelection;
 pub(crate) use walk::Summary;
 use walk::{PeriodRelevance, WalkState};
 
-/// Walks through the billing periods of an organisation; see the [module's text](self).
+/// A walk through the billing periods of an organisation; see the [module's text](self).
 ///
-/// A failed index is reported, and the walk goes on with the next one; the failure that will meet every other index too (the
-/// login, a permission, the deadline) ends it as an error, and so does a 404 for the first index: there is no such
-/// organisation.
+/// A failed index is reported, and the walk continues with the next one. Two kinds of failure end the walk
+/// with an error: one that every other index would meet too (the login, a permission, the deadline), and a
+/// 404 for the first index, which means that there is no such organisation.
 ///
 /// # Bound
-/// Each turn is one [`Exchange`](crate::Exchange), with its bound; there are at most [`History::MAX_PERIODS`] turns. After
-/// [`History::MAX_FAILURES`] failed indexes in a row, or as many that are the same period again, the walk ends and says so.
+/// Each step is one [`Exchange`](crate::Exchange), with its bound; there are at most [`History::MAX_PERIODS`]
+/// steps. The walk also ends, and reports why, after [`History::MAX_FAILURES`] failed indexes in a row, or
+/// after as many in a row that repeat an earlier period.
 #[derive(Clone, Debug)]
 #[must_use = "a machine does nothing unless it is stepped"]
 pub struct History(HistoryState);
 
 impl History {
-    /// So many turns and no more: a hundred years of months.
+    /// The largest number of steps: a hundred years of months.
     pub const MAX_PERIODS: u32 = 1200;
-    /// So many failed indexes in a row end a walk.
+    /// The number of failed indexes in a row that ends a walk.
     pub const MAX_FAILURES: u32 = 3;
 
-    /// The walk through the periods of `organization`, under the address `api`.
-    pub fn new(organization: OrgId, reach: PeriodSelection, api: BaseUrl, policy: Policy) -> Self {
-        let walk = WalkState::new(reach);
+    /// Builds a walk through the `selection` of periods of `organization`, at the address `api`.
+    pub fn new(organization: OrgId, selection: PeriodSelection, api: BaseUrl, policy: Policy) -> Self {
+        let walk = WalkState::new(selection);
         let call = WithBody(TrusteeOverviewCall::new(organization.clone()).period_index(walk.next_index()));
         Self(HistoryState { organization, walk, retry_loop: RetryLoop::new(call, api, policy) })
     }
 
-    /// The organisation.
+    /// Returns the organisation.
     pub fn organization(&self) -> &OrgId {
         &self.0.organization
     }
 
-    /// The index that is asked for next.
+    /// Returns the index that is requested next.
     pub fn next_index(&self) -> PeriodIndex {
         self.0.walk.next_index()
     }
 
-    /// Goes on as if what is known already had been found, without asking for it.
+    /// Advances with a result from the journal instead of a request.
     pub(crate) fn skip_known(mut self, known: Summary) -> Result<Self, StopReason> {
-        let (_, ended) = self.0.walk.record(known);
-        self.next_or_stop(ended)
+        let (_, stop_reason) = self.0.walk.record(known);
+        self.next_or_stop(stop_reason)
     }
 
-    fn next_or_stop(self, ended: Option<StopReason>) -> Result<Self, StopReason> {
-        if let Some(ended) = ended {
-            return Err(ended);
+    /// Returns the walk at its next index with a new retry loop, so that each index has all its retries.
+    fn next_or_stop(self, stop_reason: Option<StopReason>) -> Result<Self, StopReason> {
+        if let Some(stop_reason) = stop_reason {
+            return Err(stop_reason);
         }
-        let HistoryState { organization, walk, retry_loop: exchange } = self.0;
+        let HistoryState { organization, walk, retry_loop } = self.0;
         let call = WithBody(TrusteeOverviewCall::new(organization.clone()).period_index(walk.next_index()));
-        let exchange = RetryLoop::new(call, exchange.api, exchange.policy);
-        Ok(Self(HistoryState { organization, walk, retry_loop: exchange }))
+        let retry_loop = RetryLoop::new(call, retry_loop.api, retry_loop.policy);
+        Ok(Self(HistoryState { organization, walk, retry_loop }))
     }
 
-    fn step_with(self, index: PeriodIndex, found: PeriodOutcome, ended: Option<StopReason>) -> HistoryStep {
+    /// Builds the output of a step.
+    fn step_with(
+        self,
+        index: PeriodIndex,
+        outcome: PeriodOutcome,
+        stop_reason: Option<StopReason>,
+    ) -> HistoryStep {
         let organization = self.0.organization.clone();
         HistoryStep {
-            result: PeriodResult { organization, index, outcome: found, stop_reason: ended },
-            rest: self.next_or_stop(ended).ok(),
+            result: PeriodResult { organization, index, outcome, stop_reason },
+            rest: self.next_or_stop(stop_reason).ok(),
         }
     }
 
+    /// Classifies the period that the server returned.
     fn handle_answer(mut self, WithRaw { value, body }: WithRaw<TrusteeOverview>) -> HistoryStep {
         let index = self.0.walk.next_index();
         let dates = PeriodDates::from_overview(&value);
-        let (sort, ended) = self.0.walk.record(Summary::Period(dates));
+        let (relevance, stop_reason) = self.0.walk.record(Summary::Period(dates));
         let period = Box::new(BillingPeriod { index, overview: value, body });
-        let found = match sort {
+        let outcome = match relevance {
             PeriodRelevance::Wanted => PeriodOutcome::Period(period),
             PeriodRelevance::Undated => PeriodOutcome::Undated(period),
             PeriodRelevance::Outside => PeriodOutcome::OutsideRange(dates),
             PeriodRelevance::Repeated => PeriodOutcome::Repeated(dates),
         };
-        self.step_with(index, found, ended)
+        self.step_with(index, outcome, stop_reason)
     }
 
+    /// Turns an error into a result of this index, or returns it if it ends the walk.
     fn handle_error(mut self, error: Error) -> Result<HistoryStep, Error> {
         let walk = &mut self.0.walk;
         let index = walk.next_index();
+        // A 404 for an older index means that there is no older period. For the first index the organisation
+        // itself is unknown.
         if walk.is_at_start() && *error.kind() == ErrorKind::NotFound {
             return Err(error);
         }
-        let (found, known) = match error.kind() {
+        let (outcome, known) = match error.kind() {
             ErrorKind::NotFound => (PeriodOutcome::NoOlderPeriod, Summary::NoOlderPeriod),
+            // A walk for a single index has nothing to continue with, so its error is the caller's.
             _ if matches!(walk.selection, PeriodSelection::Nth(_)) || fails_every_index(&error) => {
                 return Err(error);
             }
             _ => (PeriodOutcome::Failed(error), Summary::Failed),
         };
-        let (_, ended) = walk.record(known);
-        Ok(self.step_with(index, found, ended))
+        let (_, stop_reason) = walk.record(known);
+        Ok(self.step_with(index, outcome, stop_reason))
     }
 
     fn into_step(self, next: Result<NextAction, Error>) -> Step<Self> {
@@ -210,7 +224,7 @@ impl<'de> Deserialize<'de> for History {
     }
 }
 
-/// Everything that a walk is.
+/// The state of a walk, as it is saved.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct HistoryState {
@@ -219,7 +233,8 @@ struct HistoryState {
     retry_loop: RetryLoop<WithBody<TrusteeOverviewCall>>,
 }
 
-/// Whether every other index would fail in the same way: there is no login, no permission or no time.
+/// Returns true if every other index would fail in the same way, because of the login, a permission or the
+/// deadline.
 fn fails_every_index(error: &Error) -> bool {
     let kind = error.kind();
     let always = matches!(
@@ -234,7 +249,7 @@ fn fails_every_index(error: &Error) -> bool {
     always || error.operation() == LOGIN
 }
 
-const FORMAT: Format = Format { name: "billing-core history", version: 2 };
+const FORMAT: Format = Format { name: "billing-core history", version: 3 };
 
 #[cfg(test)]
 mod tests;

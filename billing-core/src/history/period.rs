@@ -1,4 +1,4 @@
-//! A billing period that was found, and why a walk ended.
+//! The result of a walk's step, and the reason that a walk ended.
 
 use std::cmp::Reverse;
 use std::fmt;
@@ -11,45 +11,46 @@ use super::History;
 use crate::model::TrusteeOverview;
 use crate::{Error, OrgId, Period, PeriodIndex, Timestamp};
 
-/// One turn of a walk.
+/// The output of one step of a walk.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct HistoryStep {
-    /// What was found.
+    /// The result for this index.
     pub result: PeriodResult,
-    /// The machine for the rest; `None` at the end of the walk.
+    /// The machine for the rest of the walk; `None` at its end.
     pub rest: Option<History>,
 }
 
-/// What a walk found under one index.
+/// The result of a walk for one index.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct PeriodResult {
     /// The organisation.
     pub organization: OrgId,
-    /// The index that was asked for.
+    /// The index that was requested.
     pub index: PeriodIndex,
-    /// What is there.
+    /// The outcome of the request.
     pub outcome: PeriodOutcome,
-    /// Why the walk has come to its end, if it has with this.
+    /// The reason that the walk ends with this result; `None` if it continues.
     pub stop_reason: Option<StopReason>,
 }
 
-/// What a walk finds under an index.
+/// The outcome of a request for one index.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum PeriodOutcome {
-    /// A period that the walk is for.
+    /// A period of the selection.
     Period(Box<BillingPeriod>),
-    /// A period that may be one of the range, but was sent without the dates that would tell.
+    /// A period that may belong to the range, but was sent without the dates that decide it.
     Undated(Box<BillingPeriod>),
     /// A period before or after the range, with its dates.
     OutsideRange(PeriodDates),
-    /// A period that was there before: the server has begun a new one meanwhile, so that each has moved by an index.
+    /// A period that an earlier index had already. The server has begun a new period meanwhile, so every
+    /// period has moved by one index.
     Repeated(PeriodDates),
-    /// The index could not be read.
+    /// The request failed, or its response could not be read.
     Failed(Error),
-    /// Nothing: the server has no period that is older than those before.
+    /// No period: the server has none that is older than those before.
     NoOlderPeriod,
 }
 
@@ -57,44 +58,44 @@ pub enum PeriodOutcome {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct BillingPeriod {
-    /// The index that it was asked for by. Another answer may have it under another.
+    /// The index under which it was requested. A later response may have the period under another index.
     pub index: PeriodIndex,
     /// The overview.
     pub overview: TrusteeOverview,
-    /// The body that it was read from.
+    /// The body of the response, which the overview was parsed from.
     pub body: Bytes,
 }
 
-/// When a period is, as far as the server said.
+/// The dates of a period, as far as the server sent them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct PeriodDates {
-    /// When it begins.
+    /// The start.
     pub start: Option<Timestamp>,
-    /// When it ends, inclusive (`…T23:59:59Z`).
+    /// The end, inclusive (`…T23:59:59Z`).
     pub end: Option<Timestamp>,
 }
 
-/// Why a walk has come to its end.
+/// The reason that a walk ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub enum StopReason {
-    /// There are as many periods as were asked for.
+    /// All periods that were requested are found.
     AllFound,
     /// The server has no older period.
     OldestPeriod,
     /// Two periods in a row end before the range.
     BeforeRange,
-    /// So many indexes in a row have failed that more would be of no use. There may be older periods.
+    /// [`History::MAX_FAILURES`] indexes in a row failed. There may be older periods.
     TooManyFailures,
-    /// The server gives the same period again and again.
+    /// The server returned the same period again and again.
     RepeatedPeriods,
-    /// So many indexes are enough for any organisation, and there are still more.
+    /// [`History::MAX_PERIODS`] indexes were requested, and the server has still more.
     TooManyPeriods,
-    /// By a failure that every other index would meet too. (Only of an organisation among many: a walk of its own ends with
-    /// the error.)
+    /// A failure that every other index would meet too. It occurs in a [`Fleet`](crate::fleet::Fleet) only: a
+    /// single walk ends with the error.
     Failed,
 }
 
@@ -104,8 +105,8 @@ impl PeriodDates {
         Self { start: overview.billing_period_start_date, end: overview.billing_period_end_date }
     }
 
-    /// Returns the instant that puts periods in order: the end, or the start where no end was sent. `None` where the order is
-    /// unknown.
+    /// Returns the instant that orders periods: the end, or the start if no end was sent. `None` if both are
+    /// missing, so that the order is unknown.
     pub fn order_key(self) -> Option<Timestamp> {
         self.end.or(self.start)
     }
@@ -115,14 +116,15 @@ impl PeriodDates {
         self.start.map(Timestamp::date)
     }
 
-    /// Returns the last day, in UTC. It is part of the period. An end at midnight is exclusive: the last day is the one before
-    /// it (B14).
+    /// Returns the last day, in UTC. The day is part of the period. An end at midnight is exclusive, so the
+    /// last day is the one before it (B14).
     pub fn last_day(self) -> Option<NaiveDate> {
         self.end.map(Timestamp::last_day)
     }
 
-    /// Returns whether these are of one period (B14). An end comes with and without fractions of a second, so the last day
-    /// decides; where one of the two has no end, the first day. Without such a day in common they are not known to be.
+    /// Returns true if both are the dates of one period (B14). The last day decides, because ends come with
+    /// and without fractions of a second; if one of the two has no end, the first day decides. Without such a
+    /// day in common the result is false.
     pub(crate) fn is_same_period(self, other: Self) -> bool {
         match (self.last_day(), other.last_day(), self.first_day(), other.first_day()) {
             (Some(last), Some(other), ..) => last == other,
@@ -131,15 +133,18 @@ impl PeriodDates {
         }
     }
 
+    /// Returns the position of the period relative to `range`.
     pub(super) fn position_in(self, range: Period) -> RangePosition {
         let Self { start, end } = self;
-        // An end that is the very beginning of the range is one that is not inclusive.
+        // An end at the instant where the range starts is exclusive: the period only touches the range.
         if end.is_some_and(|end| end <= range.start()) {
             return RangePosition::Before;
         }
         if start.is_some_and(|start| start >= range.end()) {
             return RangePosition::After;
         }
+        // One date inside the range proves an overlap. Two dates that are neither both before nor both after
+        // also overlap it. One date alone on the far side proves nothing.
         let begins_within = start.is_some_and(|start| start >= range.start());
         let ends_within = end.is_some_and(|end| end <= range.end());
         if begins_within || ends_within || (start.is_some() && end.is_some()) {
@@ -150,10 +155,10 @@ impl PeriodDates {
     }
 }
 
-/// Puts the periods of a walk in order, the latest first.
+/// Sorts the periods of a walk, the latest first.
 ///
-/// They are sorted by [`PeriodDates::order_key`]. Where one of them has no dates, all stay in the order of the walk: it went from
-/// the latest to the earliest.
+/// The order is that of [`PeriodDates::order_key`]. If any period has no dates, all keep the order of the
+/// walk, which goes from the latest to the earliest.
 pub fn sort_latest_first<T>(periods: &mut [T], dates: impl Fn(&T) -> PeriodDates) {
     if periods.iter().all(|period| dates(period).order_key().is_some()) {
         periods.sort_by_key(|period| Reverse(dates(period).order_key()));
@@ -187,7 +192,7 @@ impl fmt::Display for StopReason {
     }
 }
 
-/// Where a period lies.
+/// The position of a period relative to a range.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum RangePosition {
     Before,

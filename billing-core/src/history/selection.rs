@@ -1,4 +1,4 @@
-//! Which billing periods of an organisation are asked for.
+//! The selection of an organisation's billing periods.
 
 use std::fmt;
 use std::num::NonZeroU32;
@@ -8,24 +8,25 @@ use serde::{Deserialize, Serialize};
 
 use crate::{InvalidInput, Period, PeriodIndex, Timestamp};
 
-/// How far back a walk goes.
+/// The billing periods that a walk returns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub enum PeriodSelection {
     /// The period with this index, and no other.
     Nth(PeriodIndex),
-    /// So many periods, from the latest that the server has. An index that cannot be read stands for one.
+    /// The latest N periods. A failed index counts as one of them.
     Latest(NonZeroU32),
-    /// The periods of which any part lies in this range, by their own dates.
+    /// The periods that overlap this range, by their own dates.
     Range(Period),
     /// Every period that the server still has.
     All,
 }
 
 impl PeriodSelection {
-    /// Returns the periods of which any part lies in a range that a person types: `from` as [`Timestamp::from_user`] reads it,
-    /// and `to` as [`Timestamp::range_end_from_user`] does, so that a last day is part of the range.
+    /// Returns the selection of all periods that overlap a range that a person types. `from` is parsed by
+    /// [`Timestamp::from_user`] and `to` by [`Timestamp::range_end_from_user`], so that a last day is part of
+    /// the range.
     ///
     /// ```
     /// use billing_core::PeriodSelection;
@@ -35,15 +36,16 @@ impl PeriodSelection {
     /// ```
     ///
     /// # Errors
-    /// When one of them is not a date, or `from` is after `to`.
+    /// Returns an error if one of them is not a date, or if `from` is after `to`.
     pub fn from_user(from: &str, to: &str) -> Result<Self, InvalidInput> {
         Period::new(Timestamp::from_user(from)?, Timestamp::range_end_from_user(to)?).map(Self::Range)
     }
 
-    /// The periods of which any part lies in that calendar year, in UTC. Where periods do not begin with a month there are 13.
+    /// Returns the selection of all periods that overlap a calendar year, in UTC. These are 13 months if
+    /// periods do not begin with a calendar month.
     ///
     /// # Errors
-    /// For a year before 1 or after 9998.
+    /// Returns an error for a year before 1 or after 9998.
     pub fn year(year: i32) -> Result<Self, InvalidInput> {
         let first = |year: i32| {
             let midnight = NaiveDate::from_ymd_opt(year, 1, 1).and_then(|day| day.and_hms_opt(0, 0, 0));

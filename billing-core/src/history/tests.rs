@@ -18,7 +18,8 @@ fn overview(start: &str, end: &str) -> Reply {
     reply(200, "", &format!("{{{start},{end}}}"))
 }
 
-/// Month number `n`, counted from January 2020, as a server sends it whose contract begins on day `day`.
+/// Returns the overview of month number `n`, counted from January 2020, under a contract that begins on day
+/// `day`.
 fn month(n: u32, day: u32) -> Reply {
     let first =
         |n: u32| NaiveDate::from_ymd_opt(2020 + i32::try_from(n / 12).unwrap(), n % 12 + 1, day).unwrap();
@@ -29,9 +30,10 @@ fn gone() -> Reply {
     reply(404, "", r#"{"code":"not.found"}"#)
 }
 
-/// What a walk comes upon, a word for each index, and how it ends. It is saved and restored before each of the first turns.
+/// Runs a walk, and returns one word for each index and the reason that it stopped. The walk is saved and
+/// restored before each of the first 30 steps.
 fn walk(
-    reach: PeriodSelection,
+    selection: PeriodSelection,
     mut server: impl FnMut(u32) -> Reply,
 ) -> (Vec<String>, Result<StopReason, Error>) {
     let policy = Policy {
@@ -39,7 +41,7 @@ fn walk(
         ..Policy::default()
     };
     let api = Environment::default().api().clone();
-    let mut history = History::new("org".parse().unwrap(), reach, api, policy);
+    let mut history = History::new("org".parse().unwrap(), selection, api, policy);
     let mut words = Vec::new();
     loop {
         if words.len() < 30 {
@@ -47,21 +49,21 @@ fn walk(
             history = serde_json::from_str(&saved).unwrap();
             assert_eq!(serde_json::to_string(&history).unwrap(), saved);
         }
-        let asked = history.next_index();
+        let requested = history.next_index();
         let done = run_in_virtual_time(history, |request, _| {
             let index = request.http().uri().query().unwrap().trim_start_matches("billingPeriodIndex=");
-            assert_eq!(index, asked.to_string());
+            assert_eq!(index, requested.to_string());
             server(index.parse().unwrap())
         });
-        let visit = match done.result {
-            Ok(visit) => visit,
+        let step = match done.result {
+            Ok(step) => step,
             Err(error) => return (words, Err(error)),
         };
         let HistoryStep {
             result: PeriodResult { organization, index, outcome: found, stop_reason: ended },
             rest,
-        } = visit;
-        assert_eq!((organization.as_str(), index), ("org", asked));
+        } = step;
+        assert_eq!((organization.as_str(), index), ("org", requested));
         let day = |period: &BillingPeriod| PeriodDates::from_overview(&period.overview).to_string();
         words.push(match &found {
             PeriodOutcome::Period(period) => day(period),
@@ -98,8 +100,8 @@ fn by_count_it_ends_with_the_last_that_was_asked_for() {
 
 #[test]
 fn b14_it_reaches_whatever_the_server_still_has() {
-    for reach in [PeriodSelection::All, periods(500), range("2020-01-01", "2030-01-01")] {
-        let (words, ended) = walk(reach, |index| if index < 60 { month(70 - index, 1) } else { gone() });
+    for selection in [PeriodSelection::All, periods(500), range("2020-01-01", "2030-01-01")] {
+        let (words, ended) = walk(selection, |index| if index < 60 { month(70 - index, 1) } else { gone() });
         assert_eq!(
             (words.len(), words[60].as_str(), ended.unwrap()),
             (61, "nothing", StopReason::OldestPeriod)
@@ -109,7 +111,7 @@ fn b14_it_reaches_whatever_the_server_still_has() {
 
 #[test]
 fn b14_a_year_is_found_by_the_dates_of_its_periods() {
-    // Index 0 is in the middle of 2022, and no index says so.
+    // Index 0 is in the middle of 2022.
     let (words, ended) = walk(PeriodSelection::year(2021).unwrap(), |index| month(30 - index, 1));
     assert!(words[..7].iter().all(|word| word == "outside"));
     assert_eq!(
@@ -120,7 +122,7 @@ fn b14_a_year_is_found_by_the_dates_of_its_periods() {
         (&words[19..], ended.unwrap()),
         (&["outside".to_owned(), "outside".to_owned()][..], StopReason::BeforeRange)
     );
-    // Contracts begin on any day, so that thirteen periods lie in a year in part.
+    // Contracts begin on any day, so thirteen periods overlap a year.
     let (words, _) = walk(PeriodSelection::year(2021).unwrap(), |index| month(30 - index, 15));
     let within: Vec<_> = words.iter().filter(|word| *word != "outside").collect();
     assert_eq!(
@@ -161,7 +163,7 @@ fn b14_a_failed_index_is_reported_and_the_walk_goes_on() {
     let (words, ended) = walk(PeriodSelection::All, server);
     assert_eq!(words[..4], ["failed 500", "2022-06-01 to 2022-06-30", "failed 500", "failed 500"]);
     assert_eq!((words.len(), ended.unwrap()), (7, StopReason::OldestPeriod));
-    // Of a count it takes the place of the period that it would have been.
+    // In a count, the failed index takes the place of the period that it would have returned.
     let (words, ended) = walk(periods(3), server);
     assert_eq!((words.len(), ended.unwrap()), (3, StopReason::AllFound));
     let (words, _) =
@@ -192,13 +194,13 @@ fn what_meets_every_index_is_an_error() {
 
 #[test]
 fn b14_a_404_for_the_first_index_is_an_unknown_organisation() {
-    for reach in [
+    for selection in [
         PeriodSelection::All,
         periods(3),
         PeriodSelection::Nth(PeriodIndex::new(4)),
         PeriodSelection::year(2021).unwrap(),
     ] {
-        let (words, ended) = walk(reach, |_| gone());
+        let (words, ended) = walk(selection, |_| gone());
         assert_eq!((words.len(), ended.unwrap_err().kind()), (0, &ErrorKind::NotFound));
     }
     let (_, ended) = walk(PeriodSelection::Nth(PeriodIndex::new(4)), |_| reply(500, "", ""));
@@ -207,12 +209,12 @@ fn b14_a_404_for_the_first_index_is_an_unknown_organisation() {
 
 #[test]
 fn a_period_that_the_server_moves_meanwhile_counts_once() {
-    // A new period begins after the second answer, and every older one moves by an index.
+    // A new period begins after the second response, and every older one moves by one index.
     let server = |index| if index < 2 { month(30 - index, 1) } else { month(31 - index, 1) };
     let (words, ended) = walk(periods(4), server);
     assert_eq!(words[1..4], ["2022-06-01 to 2022-06-30", "repeated", "2022-05-01 to 2022-05-31"]);
     assert_eq!((words.len(), ended.unwrap()), (5, StopReason::AllFound));
-    // The same again does not end a range either.
+    // A repeated period does not end a range either.
     let (words, ended) = walk(range("2022-06-01", "2023-01-01"), |index| month(30 - index / 2, 1));
     assert_eq!(
         words,
@@ -251,11 +253,11 @@ fn a_period_is_the_same_one_however_its_end_is_written() {
     ] {
         assert!(!may.is_same_period(other) && !other.is_same_period(may), "{other:?}");
     }
-    // Of what is not known nothing is the same.
+    // Periods with unknown dates are not the same.
     let (start, end) = (dates("2026-05-01T00:00:00Z", ""), dates("", "2026-05-31T23:59:59Z"));
     assert!(!start.is_same_period(end) && !PeriodDates::default().is_same_period(PeriodDates::default()));
 
-    // A new period begins after the first answer, and the second writes its dates otherwise.
+    // A new period begins after the first response, and the second response writes its dates in another form.
     let server = |index: u32| {
         let (month, fraction) = (8 - index.max(1), if index == 0 { ".999" } else { "" });
         let body = format!(
@@ -306,7 +308,7 @@ fn a_period_of_which_the_dates_do_not_tell_is_said_to_be_so() {
             "nothing"
         ]
     );
-    // Without a range nothing has to be told.
+    // Without a range no dates are needed.
     let (words, _) = walk(periods(1), |_| overview("-", "-"));
     assert_eq!(words, ["without dates"]);
 }
@@ -343,9 +345,9 @@ fn it_waits_and_is_restored_while_it_does() {
     assert_eq!(restored.progress(), parked.progress());
     assert!(matches!(restored.step(until), Step::Send(..)));
     for (from, to, why) in [
-        ("\"version\":2", "\"version\":9", "version 9"),
-        ("\"version\":2", "\"version\":9,\"more\":1", "version 9"),
-        ("billing-core history", "billing-core poll", "no saved"),
+        ("\"version\":3", "\"version\":9", "version 9"),
+        ("\"version\":3", "\"version\":9,\"more\":1", "version 9"),
+        ("billing-core history", "billing-core poll", "not a saved"),
         ("api.mypurecloud.com", "api.evil.example", "checksum"),
         ("\"next_index\":0", "\"next_index\":1", "checksum"),
     ] {

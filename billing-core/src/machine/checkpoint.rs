@@ -1,9 +1,9 @@
-//! Checkpoints: a parked machine as it is saved and restored.
+//! Checkpoints: saves and restores parked machines.
 //!
-//! The saved form names its format, a version and the operation, and carries a checksum over the rest: what another
-//! program wrote, another version, or an editor is refused, never obeyed. The checksum guards against accidents; against
-//! an enemy who can write your files the session's check of the address guards, so that a token never goes to a host that
-//! a checkpoint names.
+//! The saved form has a format name, a version, the operation, and a checksum over the state. Restoring
+//! refuses data of another program or version, and edited data. The checksum only detects accidents. Against
+//! an attacker who can write the file, the session checks the API's address, so that a token is never sent to
+//! a host that a checkpoint names.
 
 use serde::de::{DeserializeOwned, Error as _, IgnoredAny};
 use serde::ser::Error as _;
@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 
 use crate::Operation;
 
-/// What something is saved as. Whenever its layout changes, so does the version.
+/// A format of saved data. Its version changes whenever its layout changes.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Format {
     pub(crate) name: &'static str,
@@ -20,7 +20,7 @@ pub(crate) struct Format {
 }
 
 impl Format {
-    /// Saves `state`, which is the whole of something, with the operation that it is of where it could be of several.
+    /// Saves `state`, with the operation that it belongs to if the format covers several.
     pub(crate) fn save<T: Serialize, S: Serializer>(
         self,
         operation: Option<Operation>,
@@ -33,18 +33,18 @@ impl Format {
         Checkpoint { format, version, operation, state, checksum }.serialize(serializer)
     }
 
-    /// What [`Format::save`] has saved. `operation` says of which operation it is.
+    /// Restores data that [`Format::save`] wrote. `operation` returns the operation that a state belongs to.
     pub(crate) fn restore<'de, T: Serialize + DeserializeOwned, D: Deserializer<'de>>(
         self,
         operation: impl Fn(&T) -> Option<Operation>,
         deserializer: D,
     ) -> Result<T, D::Error> {
         let Self { name, version } = self;
-        // Nothing is known of the layout of another version, so that the version is looked at before anything else.
+        // The version is checked first, because another version may have any layout.
         let all = Map::deserialize(deserializer)?;
         let found = all.get("version").and_then(Value::as_u64);
         let Some(found) = found.filter(|_| all.get("format").and_then(Value::as_str) == Some(name)) else {
-            return Err(D::Error::custom(format_args!("this is no saved {name:?}")));
+            return Err(D::Error::custom(format_args!("this is not a saved {name:?}")));
         };
         if found != u64::from(version) {
             return Err(D::Error::custom(format_args!(
@@ -91,18 +91,18 @@ struct RawCheckpoint {
     checksum: String,
 }
 
-/// The checksum of what is saved, however it is laid out in the file.
+/// Returns the checksum of the saved state, which does not depend on the file's whitespace or key order.
 fn checksum_of(operation: Option<&str>, saved: &impl Serialize) -> Result<String, serde_json::Error> {
     let text = serde_json::to_string(&(operation, saved))?;
-    Ok(format!("{:016x}", fnv1a(FNV_OFFSET_BASIS, text.as_bytes())))
+    Ok(format!("{:08x}", crc32(0, text.as_bytes())))
 }
 
-/// FNV-1a over `bytes`, going on from the checksum of what was before them, which is [`FNV_OFFSET_BASIS`] where nothing was.
-pub(crate) fn fnv1a(before: u64, bytes: &[u8]) -> u64 {
-    bytes.iter().fold(before, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
+/// Returns the CRC-32 of `bytes`, continued from the checksum `before` of the preceding bytes; start with 0.
+pub(crate) fn crc32(before: u32, bytes: &[u8]) -> u32 {
+    let mut hasher = crc32fast::Hasher::new_with_initial(before);
+    hasher.update(bytes);
+    hasher.finalize()
 }
-
-pub(crate) const FNV_OFFSET_BASIS: u64 = 0xcbf2_9ce4_8422_2325;
 
 #[cfg(test)]
 mod tests {
@@ -143,10 +143,10 @@ mod tests {
     fn foreign_edited_and_other_version_checkpoints_are_refused() {
         let text = serde_json::to_string(&parked()).unwrap();
         for (from, to, why) in [
-            ("\"version\":2", "\"version\":1", "version 1"),
-            ("billing-core poll", "another poll", "no saved \"billing-core poll\""),
-            // Another version may have any layout, within and without.
-            ("\"version\":2", "\"version\":3,\"more\":1", "version 3"),
+            ("\"version\":3", "\"version\":1", "version 1"),
+            ("billing-core poll", "another poll", "not a saved \"billing-core poll\""),
+            // Another version may have any layout, inside and outside the state.
+            ("\"version\":3", "\"version\":4,\"more\":1", "version 4"),
             ("get_billing_reports_billableusage", "get_other", "is not a"),
             ("api.mypurecloud.com", "api.evil.example", "checksum"),
             ("\"pending_answers\":1", "\"pending_answers\":0", "checksum"),
@@ -158,26 +158,26 @@ mod tests {
             assert!(error.contains(why), "{to}: {error}");
         }
         let later = text
-            .replace("\"version\":2", "\"version\":3")
+            .replace("\"version\":3", "\"version\":4")
             .replace("\"pending_answers\":1", "\"pending_answers\":[1]");
         assert!(restore(&later).unwrap_err().contains("version 3"));
         let before = r#"{"format":"billing-core poll","version":1,"operation":"x","exchange":{},"polls":{},"checksum":"0"}"#;
         assert!(restore(before).unwrap_err().contains("version 1"));
-        for other in ["", "{}", "[]", "null", "{\"format\":\"billing-core poll\"}", "{\"version\":2}"] {
+        for other in ["", "{}", "[]", "null", "{\"format\":\"billing-core poll\"}", "{\"version\":3}"] {
             assert!(restore(other).is_err());
         }
         let _: BaseUrl = "https://api.mypurecloud.com".parse().unwrap();
     }
 
-    /// What somebody makes of `saved` who knows how it is sealed.
+    /// Returns `saved` with `from` replaced by `to` and a valid checksum, as an attacker could forge it.
     fn forged(saved: &str, from: &str, to: &str) -> String {
         let edited = saved.replacen(from, to, 1);
         assert_ne!(edited, saved, "{from}");
         let (head, state) = edited.split_once(",\"state\":").unwrap();
         let (state, _) = state.rsplit_once(",\"checksum\":").unwrap();
         let operation = head.split_once("\"operation\":").map_or("null", |(_, operation)| operation);
-        let check = fnv1a(FNV_OFFSET_BASIS, format!("[{operation},{state}]").as_bytes());
-        format!("{head},\"state\":{state},\"checksum\":\"{check:016x}\"}}")
+        let check = crc32(0, format!("[{operation},{state}]").as_bytes());
+        format!("{head},\"state\":{state},\"checksum\":\"{check:08x}\"}}")
     }
 
     #[test]
@@ -218,7 +218,7 @@ mod tests {
         }
     }
 
-    /// A call that holds the same as that for an invoice's lines.
+    /// A call with the same fields as the one for an invoice's lines, but another operation.
     #[derive(Debug, Serialize, Deserialize)]
     #[serde(transparent)]
     struct Other(InvoiceLinesCall);
@@ -257,8 +257,8 @@ mod tests {
         refuses::<Exchange<InvoiceLinesCall>>(
             &call,
             &[
-                ("\"version\":1", "\"version\":2", "version 2"),
-                ("billing-core exchange", "billing-core list", "no saved"),
+                ("\"version\":2", "\"version\":3", "version 3"),
+                ("billing-core exchange", "billing-core list", "not a saved"),
                 ("inv-1", "inv-2", "checksum"),
                 ("api.mypurecloud.com", "api.evil.example", "checksum"),
                 ("\"requests\":0", "\"requests\":9", "checksum"),
@@ -273,8 +273,8 @@ mod tests {
         refuses::<Pages<ContractsCall>>(
             &rest,
             &[
-                ("\"version\":1", "\"version\":2", "version 2"),
-                ("billing-core list", "billing-core poll", "no saved"),
+                ("\"version\":2", "\"version\":3", "version 3"),
+                ("billing-core list", "billing-core poll", "not a saved"),
                 ("after=c2", "after=c3", "checksum"),
                 ("\"visited\":[", "\"visited\":[\"/x\",", "checksum"),
             ],

@@ -1,19 +1,20 @@
-//! The decision table: from what came to what is to be done, in one place for every operation.
+//! The decision table: maps each reply to the next action, in one place for every operation.
 //!
-//! | what came | judgement |
+//! | reply | decision |
 //! |---|---|
-//! | a status that the call accepts, and its body can be read | [`Accepted`](Decision::Accepted) |
-//! | the same, and its body cannot be read; a body cut short | [`Unreadable`](Decision::Undecodable): twice more at most |
-//! | 408, 425, 500, 502, 503, 504; no connection, no host, lost, timed out | [`Transient`](Decision::Transient) |
+//! | a status that the call accepts, with a body that can be parsed | [`Accepted`](Decision::Accepted) |
+//! | the same with a body that cannot be parsed; a truncated body | [`Undecodable`](Decision::Undecodable): at most 2 retries |
+//! | 408, 425, 500, 502, 503, 504; errors of DNS, connecting, timeout, reset, malformed HTTP | [`Transient`](Decision::Transient) |
 //! | 429 | [`Throttled`](Decision::Throttled) |
-//! | 401, 403, 404, other 4xx, 501, 505 and other 5xx, other 2xx, 3xx; TLS, address, size, sink | [`Final`](Decision::Final) |
+//! | 401, 403, 404, other 4xx, 501, 505 and other 5xx, other 2xx, 3xx; errors of TLS, address, size, sink | [`Final`](Decision::Final) |
 //!
-//! Of a 401, the [session](crate::Session) decides first whether it is the token's fault alone.
+//! On 401 the [session](crate::Session) first checks whether only the token is stale.
 
 use crate::calls::Call;
 use crate::machine::progress::RetryCause;
 use crate::{DecodeError, ErrorKind, Reply, TransportErrorKind as Kind};
 
+/// The decision on a reply; see the table in the module's text.
 pub(crate) enum Decision<T> {
     Accepted(T),
     Undecodable(DecodeError),
@@ -22,6 +23,7 @@ pub(crate) enum Decision<T> {
     Final(ErrorKind),
 }
 
+/// Decides on the reply to `call`.
 pub(crate) fn decide<C: Call>(call: &C, reply: &Reply) -> Decision<C::Output> {
     let response = match reply {
         Ok(response) => response,

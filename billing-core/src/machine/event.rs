@@ -1,4 +1,4 @@
-//! Events: what happens while a machine is driven, for progress displays and logs.
+//! Events of a machine that a driver runs, for progress displays and logs.
 
 use std::fmt;
 use std::time::Duration;
@@ -12,39 +12,39 @@ use crate::machine::download_counter::body_length;
 use crate::values::DocumentUrl;
 use crate::{Progress, Reply, Request, Secret, TransportError};
 
-/// What happens while a driver runs a machine, in the order in which it happens.
+/// An event of a running machine. A driver reports events in the order in which they happen.
 ///
-/// `Debug` shows no secret: of a request, headers with credentials are marked sensitive and do not print; of an answer, the
-/// body and the headers do not, because the body of a login is a token.
+/// `Debug` shows no secret: headers of a request that hold credentials are marked sensitive and not printed,
+/// and neither body nor headers of a response are printed, because the body of a login is a token.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub enum Event<'a> {
-    /// A request is about to go out.
+    /// A request that is about to be sent.
     Sending(&'a Request),
-    /// It has its reply.
+    /// The reply to a request.
     Received {
         /// The request.
         request: &'a Request,
-        /// What came.
+        /// The reply's data without the body.
         response: ResponseInfo<'a>,
-        /// How long it took.
+        /// The time from sending to the end of the body.
         elapsed: Duration,
     },
-    /// Nothing is to be sent for a while.
+    /// A wait before the next request.
     Waiting(&'a Progress),
 }
 
 impl<'a> Event<'a> {
-    /// That `request` has its `reply`.
+    /// Builds the event for the `reply` to `request`.
     pub fn from_reply(request: &'a Request, reply: &'a Reply, elapsed: Duration) -> Self {
         Self::Received { request, response: ResponseInfo { request, reply }, elapsed }
     }
 }
 
-/// What came for a request, without the body.
+/// A reply without its body.
 ///
-/// What is text here can be logged: what a careless server sends back of the request's credentials, or of the signed address
-/// of a document, reads `[secret]`. Only [`ResponseInfo::headers`] are as they came.
+/// The texts can be logged: credentials of the request and the signed address of a document are replaced by
+/// `[secret]` if the server repeats them. Only [`ResponseInfo::headers`] returns unchanged text.
 #[derive(Clone, Copy)]
 pub struct ResponseInfo<'a> {
     request: &'a Request,
@@ -52,19 +52,19 @@ pub struct ResponseInfo<'a> {
 }
 
 impl<'a> ResponseInfo<'a> {
-    /// The status, if there is a response.
+    /// Returns the status, if there is a response.
     pub fn status(self) -> Option<StatusCode> {
         self.reply.as_ref().ok().map(http::Response::status)
     }
 
-    /// The headers as they came, if there is a response. They may repeat the token: to show one, there is
-    /// [`ResponseInfo::redacted_header`].
+    /// Returns the unchanged headers, if there is a response. They may repeat the token: use
+    /// [`ResponseInfo::redacted_header`] to show one.
     pub fn headers(self) -> Option<&'a HeaderMap> {
         self.reply.as_ref().ok().map(http::Response::headers)
     }
 
-    /// A header in one line that can be shown, several of that name joined by commas. Choose by name what you show: one that is
-    /// new could be a secret of its own.
+    /// Returns a header as one line without the request's secrets; several headers of that name are joined by
+    /// commas. Show only headers that you chose by name: a new one could hold a secret of its own.
     pub fn redacted_header(self, name: &str) -> Option<String> {
         let values = self.headers()?.get_all(name).iter().filter_map(|value| value.to_str().ok());
         let values: Vec<&str> = values.collect();
@@ -72,23 +72,24 @@ impl<'a> ResponseInfo<'a> {
             .then(|| redacted_line(values.join(", "), &self.secrets().iter().collect::<Vec<_>>()))
     }
 
-    /// How many bytes the body has, decompressed; of a document also those that a sink has taken.
+    /// Returns the length of the body in bytes after decompression; for a document, including bytes written
+    /// to a sink.
     pub fn body_len(self) -> usize {
         self.reply.as_ref().map_or(0, |response| usize::try_from(body_length(response)).unwrap_or(usize::MAX))
     }
 
-    /// The id under which support finds the exchange.
+    /// Returns the correlation id, under which support finds the exchange.
     pub fn correlation_id(self) -> Option<String> {
         self.redacted_header("inin-correlation-id")
     }
 
-    /// Why there is no response.
+    /// Returns the transport error, if there is no response.
     pub fn error(self) -> Option<TransportError> {
         let error = self.reply.as_ref().err()?;
         Some(error.clone().redacted(&self.secrets().iter().collect::<Vec<_>>()))
     }
 
-    /// What of the request nothing is to repeat.
+    /// Returns the secrets of the request, which no text may repeat.
     fn secrets(self) -> Vec<Secret> {
         let authorization = self.request.http().headers().get(AUTHORIZATION);
         let mut secrets = authorization.map(secrets_in_authorization).unwrap_or_default();
@@ -131,7 +132,7 @@ mod tests {
         assert_eq!((answered.correlation_id().as_deref(), answered.body_len()), (Some("c-1"), 24));
     }
 
-    /// What is shown of an answer whose `x` is that, to a request with these headers.
+    /// Returns the redacted header `x` of a response with this value, to a request with this `Authorization`.
     fn shown(authorization: &'static str, x: &str) -> Option<String> {
         let http = http::Request::get("https://a.test/").header(AUTHORIZATION, authorization);
         answer_to(http.body("".into()).unwrap(), None, x)
@@ -191,7 +192,7 @@ mod tests {
         let (telling, plain) = (lost("no header: Bearer t0ken"), lost("no header"));
         let answered = ResponseInfo { request: &request, reply: &telling };
         let shown = format!("{answered:?} {}", answered.error().unwrap());
-        assert!(!shown.contains("t0ken") && shown.contains("not HTTP"), "{shown}");
+        assert!(!shown.contains("t0ken") && shown.contains("not valid HTTP"), "{shown}");
         let answered = ResponseInfo { request: &request, reply: &plain };
         assert!(answered.error().unwrap().to_string().ends_with(": no header"));
     }

@@ -1,6 +1,6 @@
-//! The machine: what every operation is to whoever drives it.
+//! State machines: one for each operation, run by a driver.
 //!
-//! A machine is stepped with the time. It answers with a request to perform, a time to wait for, or its end:
+//! Each step takes the current time and returns a request to perform, a time to wait for, or the result:
 //!
 //! ```text
 //!              ┌──────────────────────────── receive(reply, now) ───────────────────────────┐
@@ -10,8 +10,8 @@
 //!              └─► Step::Done(result)
 //! ```
 //!
-//! Every step consumes what it was given: a reply can be handed over once, and only to the machine that asked; after
-//! the end there is nothing left to step. The loop that a driver needs is the same for every machine:
+//! Every step consumes the machine. A reply can be handed over once, and only to the machine that sent the
+//! request; after the result there is nothing left to step. The driver's loop is the same for every machine:
 //!
 //! ```
 //! use billing_core::{Machine, Reply, Request, Step};
@@ -48,11 +48,13 @@ pub(crate) mod download_counter;
 pub(crate) mod event;
 pub mod exchange;
 pub(crate) mod jitter;
+mod next_page;
 pub mod pages;
 pub(crate) mod policy;
 pub(crate) mod progress;
 mod request;
 pub(crate) mod retry_after;
+pub(crate) mod retry_loop;
 pub(crate) mod sealed;
 mod transport_error;
 
@@ -67,21 +69,23 @@ pub use download::{Document, Download};
 pub use download_counter::{BodyTarget, DownloadCounter};
 pub use event::{Event, ResponseInfo};
 pub use exchange::Exchange;
-pub use pages::{NextPage, Page, PageStep, Pages};
+pub use next_page::{NextPage, Page};
+pub use pages::{PageStep, Pages};
 pub use policy::{Policy, RetrySchedule};
 pub use progress::{Progress, RetryCause, WaitReason, WakeReason};
 pub use request::Request;
 pub(crate) use sealed::{Hold, NotBefore, ReceivedReply};
 pub use transport_error::{TransportError, TransportErrorKind};
 
-/// An operation in progress; see the [module's text](self) for how to drive it.
+/// An operation in progress. The [module documentation](self) shows how to drive it.
 ///
-/// Implemented by the machines of this crate only, because they pass more between them than this trait shows.
+/// Implemented only by the machines of this crate, because they exchange more with each other than this trait
+/// shows.
 pub trait Machine: sealed::MachineInternals {
-    /// What a successful end yields.
+    /// The value of a successful operation.
     type Output;
 
-    /// Goes on, at the time `now`, and is used up by it:
+    /// Advances the machine at the time `now` and consumes it:
     ///
     /// ```compile_fail,E0382
     /// # fn misuse<M: billing_core::Machine>(machine: M, now: chrono::DateTime<chrono::Utc>) {
@@ -90,32 +94,33 @@ pub trait Machine: sealed::MachineInternals {
     /// # }
     /// ```
     ///
-    /// Stepping a machine before the time that it waits for is harmless: it asks to wait
-    /// again.
+    /// Stepping a machine before the end of its wait is harmless: it returns [`Step::Wait`] again.
     ///
-    /// `now` should come from a clock that does not jump, such as wall time at the start plus monotonic time since. Time that
-    /// a clock jumps over looks like time that passes: waits and the deadline may be over. Where a clock is set back, a wait is
-    /// no longer than the longest that the machine would ask for, and its [session](crate::Session) moves its times as well;
-    /// but the deadline is later by what the clock is set back while a request is out.
+    /// `now` should come from a clock that does not jump, such as wall time at the start plus monotonic time
+    /// since. A forward jump counts as elapsed time: waits and the deadline may end early. After a backward
+    /// jump, a wait lasts no longer than the longest wait that the machine can ask for, and its
+    /// [session](crate::Session) shifts its times as well; but if the clock is set back while a request is in
+    /// flight, the deadline moves later by the same amount.
     fn step(self, now: DateTime<Utc>) -> Step<Self>;
 
-    /// How far it has come, for progress displays and logs.
+    /// Returns a snapshot of the operation, for progress displays and logs.
     fn progress(&self) -> Progress;
 }
 
-/// What a machine wants.
+/// The next action of a driver, as a machine returns it.
 #[derive(Debug)]
-#[must_use = "a step that is dropped ends the operation without its outcome"]
+#[must_use = "dropping a step abandons the operation"]
 pub enum Step<M: Machine> {
-    /// Perform this exchange, then hand the reply to [`Sent::receive`].
+    /// A request to perform; the reply goes to [`Sent::receive`].
     Send(Box<Request>, Sent<M>),
-    /// Nothing to do before this time; then call [`Machine::step`].
+    /// A wait until this time; then call [`Machine::step`].
     Wait(DateTime<Utc>, M),
-    /// The end. Nothing comes after it.
+    /// The result of the operation. Nothing follows it.
     Done(Result<M::Output, Error>),
 }
 
-/// A machine whose request is out. It is not `Clone`: one request, one reply. What would break that does not compile:
+/// A machine with a request in flight. It is not `Clone`: one request takes one reply. Code that breaks this
+/// does not compile:
 ///
 /// ```compile_fail,E0382
 /// # fn misuse<M: billing_core::Machine>(sent: billing_core::Sent<M>, now: chrono::DateTime<chrono::Utc>) {
@@ -131,11 +136,11 @@ pub enum Step<M: Machine> {
 /// # }
 /// ```
 #[derive(Debug)]
-#[must_use = "without the reply the operation never ends"]
+#[must_use = "pass the reply to `receive`; without it the operation does not end"]
 pub struct Sent<M>(M);
 
 impl<M: Machine> Sent<M> {
-    /// Goes on with what came back, at the time `now`.
+    /// Advances the machine with the reply, at the time `now`.
     pub fn receive(self, reply: Reply, now: DateTime<Utc>) -> Step<M> {
         let retry_after = reply.as_ref().ok().and_then(|response| retry_after(response.headers(), now));
         self.0.on_reply(
@@ -144,12 +149,13 @@ impl<M: Machine> Sent<M> {
         )
     }
 
-    /// How far the machine has come.
+    /// Returns a snapshot of the operation, for progress displays and logs.
     pub fn progress(&self) -> Progress {
         self.0.progress()
     }
 
-    /// Not for everybody: a copy of a machine whose request is out would send it again.
+    /// Returns the machine. Crate-private: cloning a machine with a request in flight could send the request
+    /// twice.
     pub(crate) fn inner(&self) -> &M {
         &self.0
     }
@@ -158,21 +164,22 @@ impl<M: Machine> Sent<M> {
         Self(machine)
     }
 
+    /// Advances the machine with a reply to which a session has added its data.
     pub(crate) fn receive_with(self, received: ReceivedReply, now: DateTime<Utc>) -> Step<M> {
         self.0.on_reply(received, now)
     }
 
-    /// Takes the request back: it was not sent, and cannot be before `hold.until`.
+    /// Takes the request back: it was not sent, and cannot be sent before `hold.not_before`.
     pub(crate) fn postpone(self, hold: Hold, now: DateTime<Utc>) -> Step<M> {
         self.0.on_hold(hold, now)
     }
 
-    /// Takes the request back as if the machine had not been stepped.
+    /// Takes the request back, as if the machine had not been stepped.
     pub(crate) fn into_unsent(self) -> M {
         self.0
     }
 }
 
-/// What came back for a request: a response with its whole body, decoded (see [`BodyReader`]), or
-/// why there is none.
+/// The reply to a request: a response with its whole body, decoded (see [`BodyReader`]), or the reason why
+/// there is none.
 pub type Reply = Result<http::Response<Bytes>, TransportError>;

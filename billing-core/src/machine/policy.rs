@@ -1,4 +1,5 @@
-//! Policies: how long, how often and how much, all configurable, all with the bounds that rules D4 and D5 need.
+//! Policies: timeouts, retries and size limits. All are configurable, within the bounds that rules D4 and D5
+//! need.
 
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use crate::machine::jitter::{draw, saturating_millis};
 use crate::poll::PollSchedule;
 use crate::values::clock::{millis, saturating_add};
 
-/// How an operation waits, repeats and gives up. [`Policy::default`] is made for Genesys Cloud; change what you must.
+/// The timeouts, schedules and limits of an operation. [`Policy::default`] is made for Genesys Cloud.
 ///
 /// ```
 /// use billing_core::Policy;
@@ -20,29 +21,31 @@ use crate::values::clock::{millis, saturating_add};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Policy {
-    /// How long the operation may take in all, from its first step. 15 minutes.
+    /// The longest duration of the whole operation, from its first step. 15 minutes.
     #[serde(with = "millis")]
     pub timeout: Duration,
-    /// A deadline on the clock beside [`Policy::timeout`]; the earlier one holds. For a command that must end as a whole.
+    /// A fixed deadline beside [`Policy::timeout`]; the earlier one holds. For a command that must end as a
+    /// whole.
     pub deadline: Option<DateTime<Utc>>,
-    /// How long one attempt may take, from connecting to the last byte; `None` for the operation's own bound
-    /// (30 s, for the overview 60 s, for a document 120 s).
+    /// The longest duration of one attempt, from connecting to the last byte; `None` for the operation's own
+    /// limit (30 s, for the overview 60 s, for a document 120 s).
     pub attempt_timeout: Option<Duration>,
-    /// How large a body may be after decompression, in bytes. 64 MiB. What is made of one fills at most eight times as much
-    /// memory and 32 MiB, whatever the server puts into it; a [`PackedReport`](crate::model::PackedReport) next to nothing.
+    /// The largest body after decompression, in bytes. 64 MiB. A parsed value fills at most eight times as
+    /// much memory plus 32 MiB, whatever the server sends; a [`PackedReport`](crate::model::PackedReport)
+    /// needs almost no additional memory.
     pub max_body: usize,
-    /// When to ask again for a report that is still being made.
+    /// The schedule of polls for a report in progress.
     pub poll: PollSchedule,
-    /// When to try again after a failure that usually passes.
+    /// The schedule of retries after transient failures.
     pub retry: RetrySchedule,
-    /// How often in a row an answer that cannot be read is asked for again. 2.
+    /// The largest number of retries in a row after responses that cannot be parsed. 2.
     pub max_decode_retries: u32,
-    /// The longest wait on behalf of the server that an operation sits through; a longer one ends it with
+    /// The longest wait that the server may ask for; a longer one ends the operation with
     /// [`ErrorKind::Deferred`](crate::ErrorKind::Deferred). 120 s.
     #[serde(with = "millis")]
     pub max_server_wait: Duration,
-    /// The seed of the jitter. The same seed and the same answers give the same requests at the same times, so drivers
-    /// draw one for each operation.
+    /// The seed of the jitter. The same seed and the same replies give the same requests at the same times,
+    /// so drivers draw a seed for each operation.
     pub seed: u64,
 }
 
@@ -63,27 +66,27 @@ impl Default for Policy {
 }
 
 impl Policy {
-    /// When an operation that begins at `now` gives up.
+    /// Returns the deadline of an operation that begins at `now`.
     pub(crate) fn deadline_from(&self, now: DateTime<Utc>) -> DateTime<Utc> {
         let overall = saturating_add(now, self.timeout);
         self.deadline.map_or(overall, |deadline| deadline.min(overall))
     }
 }
 
-/// When to try again after the `k`th transient failure in a row: at random between nothing and
-/// `min(most, first·factor^k)`, the "full jitter" that spreads many clients best.
+/// The schedule of retries. Before retry `k`, counted from 0, the wait is random between 0 and
+/// `min(max_delay, initial_delay · factor^k)`: "full jitter", which spreads the requests of many clients.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RetrySchedule {
-    /// The bound of the first wait. 0.5 s.
+    /// The upper bound of the first wait. 0.5 s.
     #[serde(with = "millis")]
     pub initial_delay: Duration,
-    /// How much the bound grows from one failure to the next. 2.
+    /// The factor by which the bound grows with each failure. 2.
     pub factor: u32,
-    /// The bound that is never passed. 20 s.
+    /// The largest upper bound of a wait. 20 s.
     #[serde(with = "millis")]
     pub max_delay: Duration,
-    /// How many failures in a row are repeated. 5.
+    /// The largest number of retries in a row after transient failures. 5.
     pub max_retries: u32,
 }
 
@@ -99,8 +102,8 @@ impl Default for RetrySchedule {
 }
 
 impl RetrySchedule {
-    /// How long to wait after failure `k` in a row, counted from 0. `n` is the number of the request, so that equal
-    /// failures of one operation do not wait equally long.
+    /// Returns the wait after failure `k` in a row, counted from 0. `n` is the number of the request, so that
+    /// the waits of one operation differ.
     pub(crate) fn wait(&self, k: u32, seed: u64, n: u32) -> Duration {
         let bound = self.initial_delay.saturating_mul(self.factor.saturating_pow(k)).min(self.max_delay);
         saturating_millis(draw(seed, n, bound.as_millis()))

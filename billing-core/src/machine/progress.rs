@@ -1,4 +1,4 @@
-//! How far an operation has come, while it is not yet at its end.
+//! Progress of a running operation.
 
 use std::fmt;
 
@@ -9,30 +9,31 @@ use serde::{Deserialize, Serialize};
 use crate::model::ReportStatus;
 use crate::{Operation, TransportErrorKind};
 
-/// How far a machine has come and what it waits for. A snapshot: it holds nothing of the answer and no secret.
+/// A snapshot of a running machine. It holds no secret, and no response data except an unknown report status.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Progress {
     /// The operation.
     pub operation: Operation,
-    /// Requests sent so far, repeats after a failure included.
+    /// The number of requests sent, retries included.
     pub requests: u32,
-    /// Answers so far that said that the report is still being made; 0 for operations that are not polled.
+    /// The number of responses that reported the report as not complete; 0 for operations that are not
+    /// polled.
     pub pending_answers: u32,
-    /// What it waits for.
+    /// The reason for the current wait.
     pub wait_reason: WaitReason,
-    /// When it will go on.
+    /// The end of the current wait.
     pub wake_at: Option<DateTime<Utc>>,
-    /// Why then.
+    /// The reason for the time in `wake_at`.
     pub wake_reason: WakeReason,
-    /// When it began.
+    /// The time of the first step.
     pub started: Option<DateTime<Utc>>,
-    /// When it gives up.
+    /// The deadline of the operation.
     pub deadline: Option<DateTime<Utc>>,
 }
 
 impl Progress {
-    /// What it waits for, when it will go on and why then, in a sentence.
+    /// Returns a sentence with the reason for the wait, its end and the reason for that time.
     pub fn explain(&self) -> String {
         match self.wake_at {
             Some(until) => {
@@ -48,59 +49,59 @@ impl Progress {
     }
 }
 
-/// Why an operation goes on when it does.
+/// The rule that determined the end of a wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum WakeReason {
-    /// Nothing is in the way.
+    /// No wait is needed.
     Immediate,
-    /// The schedule as it is configured.
+    /// The configured schedule.
     Schedule,
-    /// The schedule that was learned.
+    /// The schedule learned from earlier reports.
     Adaptive {
-        /// From how many reports.
+        /// The number of reports that it was learned from.
         reports: u32,
     },
-    /// The schedule as it is configured, because what was learned would be past the deadline.
+    /// The configured schedule, because the adaptive one would miss the deadline.
     ScheduleForDeadline,
-    /// A wait after a failure, which grows from one to the next.
+    /// The backoff after a failure.
     Backoff,
-    /// The server said so.
+    /// The server's `Retry-After`.
     ServerHint,
-    /// The session says so, for all that share the token.
+    /// The session's limits, for all operations that share the token.
     Session,
 }
 
-/// Why nothing is being sent at the moment.
+/// The reason for a wait.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum WaitReason {
-    /// It has not begun.
+    /// The operation has not begun.
     NotStarted,
-    /// The server is still making the report. The status is as the server named it, a new one included; `None` where it
-    /// answered 202.
+    /// The report is not complete. The value is the status from the server, which may be unknown to this
+    /// crate; `None` after a 202.
     ReportPending(Option<ReportStatus>),
-    /// A failure that usually passes; the same request will be sent again.
+    /// A retry of the same request, after a transient failure or a response that could not be parsed.
     Retry(RetryCause),
-    /// The server answered 429: no request with this token may go out yet.
+    /// A 429 from the server: no request with this token may be sent yet.
     Throttled,
-    /// Everything that the quota allows in this window is used.
+    /// The quota of the current window is used up.
     QuotaExhausted,
-    /// The server announces no quota, so that requests are spaced.
+    /// The spacing of requests, because the server announces no quota.
     Spacing,
-    /// A login is under way, or the login service has asked for patience.
+    /// A login in progress, or a wait that the login service asked for.
     Login,
 }
 
-/// What went wrong in an attempt that is going to be repeated.
+/// The cause of a retry.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum RetryCause {
-    /// The server answered with this status.
+    /// A response with this status.
     Status(u16),
-    /// The answer could not be read.
+    /// A response that could not be parsed.
     Undecodable,
-    /// There was no answer.
+    /// A transport error, with its message.
     Transport(String),
 }
 
@@ -117,14 +118,14 @@ impl RetryCause {
 impl fmt::Display for WakeReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Immediate => f.write_str("as nothing is in the way"),
+            Self::Immediate => f.write_str("because no wait is needed"),
             Self::Schedule => f.write_str("by the usual schedule"),
             Self::Adaptive { reports: 1 } => f.write_str("as learned from the one report before"),
             Self::Adaptive { reports } => write!(f, "as learned from {reports} reports before"),
             Self::ScheduleForDeadline => {
                 f.write_str("by the usual schedule, because the learned one would miss the deadline")
             }
-            Self::Backoff => f.write_str("after a wait that grows from failure to failure"),
+            Self::Backoff => f.write_str("after a wait that grows with each failure"),
             Self::ServerHint => f.write_str("because the server asks for it"),
             Self::Session => f.write_str("when the token may be used again"),
         }
@@ -140,7 +141,7 @@ impl fmt::Display for WaitReason {
                 f.write_str("the report is still being made (InProgress)")
             }
             Self::ReportPending(Some(status)) => {
-                write!(f, "the report is in a state that is new to us: {status}")
+                write!(f, "the report has the unknown status {status}")
             }
             Self::Retry(RetryCause::Status(status)) => {
                 write!(f, "the server answered {status}; trying again")
@@ -149,7 +150,7 @@ impl fmt::Display for WaitReason {
             Self::Retry(RetryCause::Transport(what)) => write!(f, "{what}; trying again"),
             Self::Throttled => f.write_str("the server asks for fewer requests (429)"),
             Self::QuotaExhausted => f.write_str("the quota of this window is used up"),
-            Self::Spacing => f.write_str("spacing the requests, as the server announces no quota"),
+            Self::Spacing => f.write_str("spacing the requests, because the server announces no quota"),
             Self::Login => f.write_str("waiting for the login"),
         }
     }

@@ -1,4 +1,4 @@
-//! A request that a machine wants sent, with its deadline and bounds.
+//! Requests that a machine asks a driver to perform, with deadline and limits.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -14,12 +14,12 @@ use crate::values::DocumentUrl;
 use crate::values::clock::between;
 use crate::values::environment::is_loopback;
 
-/// One exchange that a machine wants performed.
+/// A request that a machine asks a driver to perform.
 ///
-/// `Debug` shows no secret: headers with credentials are marked sensitive, and the address of a document is left out.
+/// `Debug` shows no secret: headers with credentials are marked sensitive, and the URL of a document is left out.
 #[derive(Clone)]
 pub struct Request {
-    /// Shared by the one that goes out and the one that is kept to be sent again.
+    /// Shared between the request in flight and the copy kept for a retry.
     http: Arc<http::Request<Bytes>>,
     operation: Operation,
     attempt_timeout: Duration,
@@ -39,24 +39,25 @@ impl Request {
         Self { http: Arc::new(http), operation, attempt_timeout: attempt, deadline, max_body, document: None }
     }
 
-    /// The same for a document, if it is for one.
+    /// Sets the document that the request fetches.
     pub(crate) fn with_document(self, document: Option<&DocumentUrl>) -> Self {
         Self { document: document.cloned(), ..self }
     }
 
-    /// Method, absolute URI, headers and body. Headers with credentials are marked sensitive, so that `Debug` hides them.
-    /// The URI of a document is a secret, which `Debug` does not hide here; to show where a request goes there is
-    /// [`Request::redacted_target`].
+    /// Returns the method, absolute URI, headers and body. Headers with credentials are marked sensitive, so
+    /// that `Debug` hides them. The URI of a document is a secret that `Debug` does not hide here; use
+    /// [`Request::redacted_target`] to show the target.
     pub fn http(&self) -> &http::Request<Bytes> {
         &self.http
     }
 
-    /// The same, to keep.
+    /// Returns the HTTP request, owned.
     pub fn into_http(self) -> http::Request<Bytes> {
         Arc::unwrap_or_clone(self.http)
     }
 
-    /// Where it goes, for people: path and query; of a document, whose address is a secret, scheme and host.
+    /// Returns the target for display: path and query, or for a document, whose address is a secret, scheme
+    /// and host.
     pub fn redacted_target(&self) -> Cow<'_, str> {
         match &self.document {
             Some(document) => document.to_string().into(),
@@ -64,30 +65,31 @@ impl Request {
         }
     }
 
-    /// The document that it asks for, if it asks for one: of a host that nobody has configured, and without credentials.
+    /// Returns the document that the request fetches, if any: from a host that nobody configured, and without
+    /// credentials.
     pub fn document(&self) -> Option<&DocumentUrl> {
         self.document.as_ref()
     }
 
-    /// Whether it goes to this machine in plain http, which is allowed because nobody else sees it: no proxy may come
-    /// between.
+    /// Returns true if the request goes to this machine by plain http. This is allowed because nobody else
+    /// can read it, so no proxy may be used.
     pub fn is_plain_loopback(&self) -> bool {
         let uri = self.http.uri();
         uri.scheme() == Some(&Scheme::HTTP) && uri.host().is_some_and(is_loopback)
     }
 
-    /// Which operation it belongs to.
+    /// Returns the operation of the request.
     pub fn operation(&self) -> Operation {
         self.operation
     }
 
-    /// How long this exchange may take from `now` to the last byte of its body: the bound of one attempt, or what is
-    /// left until the operation's deadline if that is less.
+    /// Returns the longest duration from `now` to the last byte of the response: the limit of one attempt, or
+    /// the time to the operation's deadline if that is less.
     pub fn timeout(&self, now: DateTime<Utc>) -> Duration {
         self.attempt_timeout.min(between(now, self.deadline))
     }
 
-    /// How many bytes of body may be read, after decompression.
+    /// Returns the largest body after decompression, in bytes.
     pub fn max_body(&self) -> usize {
         self.max_body
     }
@@ -151,10 +153,10 @@ mod tests {
         assert_eq!(request.http().method(), "GET");
         assert_eq!(request.clone().into_http().uri(), request.http().uri());
         let shown = format!("{request:?}");
-        for told in
+        for part in
             ["trusteebillingoverview/org", "GET", "deadline: 2026-", "attempt: 60s", "max_body: 67108864"]
         {
-            assert!(shown.contains(told), "{told} in {shown}");
+            assert!(shown.contains(part), "{part} in {shown}");
         }
         assert_eq!((sent.progress().requests, sent.progress().started), (0, Some(start_time())));
     }

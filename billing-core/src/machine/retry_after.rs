@@ -1,4 +1,4 @@
-//! `Retry-After`: when the server asks to be called again, and how long to wait where it does not say.
+//! `Retry-After`: parses it, and gives the backoff after a 429 without it.
 
 use std::time::Duration;
 
@@ -6,17 +6,17 @@ use chrono::{DateTime, Utc};
 
 use crate::values::clock::{between, saturating_add};
 
-/// The wait after 429 number `k` in a row, counted from 0, that came without any header: `min(60 s, 5 s × 2^k)`.
+/// Returns the wait after the `k`th 429 in a row without a header, counted from 0: `min(60 s, 5 s × 2^k)`.
 pub(crate) fn throttle_backoff(k: u32) -> Duration {
     Duration::from_secs(5).saturating_mul(2_u32.saturating_pow(k)).min(Duration::from_secs(60))
 }
 
-/// What the server asks for in `Retry-After`: seconds, or a date, which is read against the response's own `Date` so
-/// that a wrong clock on either side does not matter.
+/// Returns the time in `Retry-After`, given as seconds or as a date. A date is read relative to the
+/// response's own `Date`, so that a wrong clock on either side does not matter.
 pub(crate) fn retry_after(headers: &http::HeaderMap, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
     let text = headers.get(http::header::RETRY_AFTER)?.to_str().ok()?.trim();
     if text.bytes().all(|b| b.is_ascii_digit()) && !text.is_empty() {
-        // Too many digits for a number is a very long time, not no hint.
+        // A number too large for `u64` is a very long wait, not a missing header.
         return Some(saturating_add(now, Duration::from_secs(text.parse().unwrap_or(u64::MAX))));
     }
     let date = http_date(text)?;

@@ -1,4 +1,4 @@
-//! What machines pass between them and nobody else sees.
+//! Internal protocol between nested machines.
 
 #![expect(unnameable_types, reason = "sealed: machines are written in this crate only")]
 
@@ -9,44 +9,45 @@ use crate::Secret;
 use crate::error::ErrorContext;
 use crate::machine::progress::WaitReason;
 
-/// A reply on its way through nested machines, with what the outer ones know of it.
+/// A reply that is passed through nested machines, with data from the outer ones.
 #[derive(Debug)]
 pub struct ReceivedReply {
     pub(crate) reply: Reply,
-    /// When the server asks to be called again, read once from `Retry-After` for everyone on the way.
+    /// The time from `Retry-After`, parsed once for all machines.
     pub(crate) retry_after: Option<DateTime<Utc>>,
-    /// Where a session watches the quota: when it lets the next request out after a 429.
+    /// The session's time for the next request after a 429, if a session is used.
     pub(crate) not_before: Option<NotBefore>,
-    /// Requests that were sent for this one beside it: logins, and the same again after a 401.
+    /// The number of additional requests sent for this one: logins, and the repeat after a 401.
     pub(crate) extra_requests: u32,
-    /// The token that it was sent with, so that an error does not repeat it.
+    /// The token of the request, which an error must not repeat.
     pub(crate) sent_token: Option<Secret>,
 }
 
-/// When the next request may go.
+/// The earliest time of the next request.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct NotBefore {
     pub(crate) until: DateTime<Utc>,
-    /// The time that the server named, if it named one; `until` may be a little later.
+    /// The time from the server, if it gave one; `until` may be a little later.
     pub(crate) server_time: Option<DateTime<Utc>>,
 }
 
 impl NotBefore {
+    /// Returns all its times, to shift them after a jump of the clock.
     pub(crate) fn times_mut(&mut self) -> impl Iterator<Item = &mut DateTime<Utc>> {
         std::iter::once(&mut self.until).chain(&mut self.server_time)
     }
 }
 
-/// Why a request has to wait before it is sent.
+/// The reason and the end of a wait before a request is sent.
 #[derive(Clone, Debug)]
 pub struct Hold {
     pub(crate) not_before: NotBefore,
     pub(crate) wait_reason: WaitReason,
-    /// What the server said, if it said something.
+    /// The context of the server's last response, if there was one.
     pub(crate) context: Option<ErrorContext>,
 }
 
-/// The side of a machine that is turned to other machines.
+/// The methods of a machine that only other machines call.
 pub trait MachineInternals: Sized {
     #[doc(hidden)]
     fn on_reply(self, received: ReceivedReply, now: DateTime<Utc>) -> Step<Self>

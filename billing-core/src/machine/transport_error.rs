@@ -1,4 +1,4 @@
-//! Errors of a transport: a request that got no complete response.
+//! Transport errors: failures of requests without a complete response.
 
 use std::fmt;
 use std::sync::Arc;
@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::Secret;
 use crate::error::redaction::contains_secret;
 
-/// Why a request has no response.
+/// An error of the transport: the request got no complete response.
 #[derive(Clone, Debug)]
 pub struct TransportError {
     kind: TransportErrorKind,
@@ -15,12 +15,13 @@ pub struct TransportError {
 }
 
 impl TransportError {
-    /// An error of that kind, said in `text`.
+    /// Creates an error of this kind with the message `text`.
     pub fn new(kind: TransportErrorKind, text: impl Into<String>) -> Self {
         Self { kind, message: text.into().into(), source: None }
     }
 
-    /// An error of that kind that wraps what the HTTP library said.
+    /// Creates an error of this kind from an error of the HTTP library. Its message includes the messages of
+    /// all causes.
     pub fn from_source(
         kind: TransportErrorKind,
         source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
@@ -38,25 +39,25 @@ impl TransportError {
         Self { kind, message: text.into(), source: Some(source) }
     }
 
-    /// That the caller's sink did not take a document.
+    /// Creates the error for a failed write to the caller's sink.
     pub fn from_sink_error(error: std::io::Error) -> Self {
         Self::from_source(TransportErrorKind::Sink, error)
     }
 
-    /// What sort of failure it was.
+    /// Returns the kind of failure.
     pub fn kind(&self) -> TransportErrorKind {
         self.kind
     }
 
-    /// The same, unless it repeats a secret: then no more than its kind.
+    /// Returns the error unchanged, or only its kind if a message in its chain contains a secret.
     pub(crate) fn redacted(self, secrets: &[&Secret]) -> Self {
-        let tells = |text: &str| secrets.iter().any(|secret| contains_secret(text, secret));
+        let leaks = |text: &str| secrets.iter().any(|secret| contains_secret(text, secret));
         let mut chain = std::iter::successors(
             self.source.as_ref().map(|source| &**source as &(dyn std::error::Error + 'static)),
             |error| error.source(),
         );
-        match tells(&self.message) || chain.any(|error| tells(&format!("{error} {error:?}"))) {
-            true => Self::new(self.kind, "the reason holds what is not to be shown"),
+        match leaks(&self.message) || chain.any(|error| leaks(&format!("{error} {error:?}"))) {
+            true => Self::new(self.kind, "the message contains a secret and is not shown"),
             false => self,
         }
     }
@@ -74,37 +75,38 @@ impl std::error::Error for TransportError {
     }
 }
 
-/// The sorts of failure that a transport reports. Whether to try again is the core's decision.
+/// A kind of transport failure. The core decides whether to retry it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum TransportErrorKind {
-    /// The host's name was not found.
+    /// The host name was not found.
     Dns,
-    /// No connection came about.
+    /// No connection could be established.
     Connect,
-    /// The time for connecting or for the attempt ran out.
+    /// The time limit of connecting or of the attempt was exceeded.
     Timeout,
-    /// The connection ended before the head of a response was there.
+    /// The connection ended before the head of the response was complete.
     Reset,
-    /// A response began and its body ended early, or its compression is broken.
+    /// The body of the response ended early, or its compression is corrupt.
     Truncated,
-    /// What came back is not HTTP.
+    /// The response is not valid HTTP, or has an encoding that the request did not accept.
     Malformed,
     /// The TLS handshake failed, or the certificate is not trusted.
     Tls,
-    /// The request's address or a header cannot be sent.
+    /// The request's URI or a header is invalid and cannot be sent.
     InvalidRequest,
-    /// The body is over its bound.
+    /// The body exceeds its limit.
     TooLarge {
-        /// The bound, in bytes.
+        /// The limit in bytes.
         limit: usize,
     },
-    /// The caller's sink did not take the document.
+    /// Writing the document to the caller's sink failed.
     Sink,
 }
 
 impl TransportErrorKind {
-    /// What an I/O error means that came before the head of a response; `None` where its kind alone does not say.
+    /// Returns the kind for an I/O error before the head of a response, or `None` if the I/O kind is not
+    /// specific enough.
     pub fn from_io_error_kind(error: std::io::ErrorKind) -> Option<Self> {
         use std::io::ErrorKind as Io;
         match error {
@@ -130,7 +132,7 @@ impl fmt::Display for TransportErrorKind {
             Self::Timeout => "timed out",
             Self::Reset => "the connection was lost",
             Self::Truncated => "the answer was cut short",
-            Self::Malformed => "the answer is not HTTP as it should be",
+            Self::Malformed => "the answer is not valid HTTP",
             Self::Tls => "no trusted TLS connection",
             Self::InvalidRequest => "the request cannot be sent",
             Self::TooLarge { .. } => "the answer is too large",
@@ -187,7 +189,7 @@ mod tests {
         assert_eq!(words.len(), all.len());
     }
 
-    /// An error around another, as HTTP libraries nest them.
+    /// An error that wraps another, as HTTP libraries nest them.
     #[derive(Debug)]
     struct Outer(&'static str, IoError);
 
@@ -221,11 +223,12 @@ mod tests {
     #[test]
     fn d09_a_reason_that_repeats_a_secret_is_not_shown_however_it_is_spelled() {
         let secret = Secret::new("t0k/n");
-        for (reason, told) in [("t0k/n", false), ("no t0k%2Fn", false), (r"{t0k\/n}", false), ("t0k-n", true)]
+        for (reason, expected) in
+            [("t0k/n", false), ("no t0k%2Fn", false), (r"{t0k\/n}", false), ("t0k-n", true)]
         {
             let shown =
                 TransportError::new(TransportErrorKind::Reset, reason).redacted(&[&secret]).to_string();
-            assert_eq!(shown.contains(reason), told, "{shown}");
+            assert_eq!(shown.contains(reason), expected, "{shown}");
         }
         let hidden = std::io::Error::other("t0k%2fn");
         let shown = TransportError::from_source(TransportErrorKind::Reset, hidden).redacted(&[&secret]);

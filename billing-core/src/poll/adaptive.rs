@@ -1,4 +1,5 @@
-//! A poll that learns: from the reports before it when to ask, and for those after it how long this one took.
+//! Adaptive polling: a poll on a schedule learned from earlier reports, which also returns the timing of its
+//! own report.
 //!
 //! ```
 //! use billing_core::calls::BillableUsageCall;
@@ -6,7 +7,7 @@
 //! use billing_core::{Environment, Machine, Period, Policy, Poll, Step};
 //! use chrono::{DateTime, TimeDelta, Utc};
 //!
-//! // What earlier runs kept; nothing at first.
+//! // The history of earlier runs; empty at first.
 //! let mut timings = PollTimings::default();
 //!
 //! let october = BillableUsageCall::new(Period::from_user("2026-10-01", "2026-11-01")?);
@@ -25,14 +26,14 @@
 //! };
 //! assert!(report.usages().is_empty());
 //!
-//! // Somewhere between the two answers it was complete: the next poll knows.
+//! // The report was completed between the two responses; the next poll uses this.
 //! timings.extend(timing);
-//! let seen = timings.iter().next().expect("what was just seen");
-//! assert_eq!((TimeDelta::from_std(seen.pending_age())?, TimeDelta::from_std(seen.complete_age())?), (TimeDelta::zero(), until - now));
+//! let timing = timings.iter().next().expect("the timing just added");
+//! assert_eq!((TimeDelta::from_std(timing.pending_age())?, TimeDelta::from_std(timing.complete_age())?), (TimeDelta::zero(), until - now));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! An operation that ends without a report teaches nothing.
+//! An operation that ends without a report gives no timing.
 
 use chrono::{DateTime, Utc};
 
@@ -41,28 +42,30 @@ use crate::machine::{Hold, ReceivedReply, Sent, sealed};
 use crate::poll::{PollTiming, Report};
 use crate::{Machine, Poll, Progress, Step};
 
-/// A [`Poll`] that says at its end what it saw; from [`Poll::adaptive`]. It sends what the poll would send, and has its bound.
+/// A [`Poll`] that returns the timing of its report; from [`Poll::adaptive`]. It sends the same requests as
+/// the poll, with the same bound.
 #[derive(Clone, Debug)]
 #[must_use = "a machine does nothing unless it is stepped"]
 pub struct AdaptivePoll<C>(Poll<C>);
 
-/// A report, and what was seen of how long it took.
+/// A report with its timing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Timed<T> {
     /// The report.
     pub report: T,
-    /// For [`PollTimings`](crate::poll::PollTimings). `None` where the first answer had the report complete already: when that
-    /// was, it does not say.
+    /// The timing, for [`PollTimings`](crate::poll::PollTimings). `None` if the first response was complete,
+    /// because then the time of completion is unknown.
     pub timing: Option<PollTiming>,
 }
 
 impl<C: Call<Output: Report>> AdaptivePoll<C> {
-    /// The poll, to save it; a restored one goes on [`From`] it, with what it had learned.
+    /// Returns the poll, to save it. Convert a restored poll with [`From`] to continue it; it keeps its
+    /// learned schedule.
     pub fn poll(&self) -> &Poll<C> {
         &self.0
     }
 
-    /// Passes a step of the poll on, which saw `completion` if this is its end.
+    /// Converts a step of the poll. If it is the last one, `completion` is the timing.
     fn wrap_step(step: Step<Poll<C>>, completion: Option<PollTiming>) -> Step<Self> {
         match step {
             Step::Send(request, sent) => Step::Send(request, Sent::new(Self(sent.into_unsent()))),
@@ -145,7 +148,7 @@ mod tests {
     fn report_complete_at_first_answer_gives_no_timing() {
         let run = run_script(poll(Policy::default()).adaptive(&history()), &[reply(200, "", COMPLETE)]);
         assert_eq!(run.result.unwrap().timing, None);
-        // Neither does one that was there when the first answers were lost.
+        // A report gives no timing either if the responses before it were lost.
         let late = [reply(503, "", ""), reply(200, "", "{"), reply(200, "", COMPLETE)];
         let run = run_script(poll(Policy::default()).adaptive(&history()), &late);
         assert_eq!(run.result.unwrap().timing, None);
@@ -221,7 +224,7 @@ mod tests {
                 "because the server asks for it",
             ),
             (hurried, "", 200, WakeReason::ScheduleForDeadline, "would miss the deadline"),
-            (Policy::default(), "", 503, WakeReason::Backoff, "from failure to failure"),
+            (Policy::default(), "", 503, WakeReason::Backoff, "grows with each failure"),
             (
                 Policy::default(),
                 "retry-after: 60",

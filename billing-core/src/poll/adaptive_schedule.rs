@@ -1,21 +1,22 @@
-//! Poll times that are learned: from how long earlier reports took to when the next one is best asked for.
+//! Adaptive schedules: poll times learned from the durations of earlier reports.
 //!
 //! ```text
 //!   the configured schedule ─► prior ─┐
-//!                                     ├─► how long a report takes ─► the ages at which polls cost least
-//!   completions, each an interval ────┘
+//!                                     ├─► distribution of durations ─► the ages at which polls cost least
+//!   timings, each an interval ────────┘
 //! ```
 //!
-//! What costs is the time for which a complete report lies there unseen, and each poll, which is worth a second of it.
+//! The cost is the time for which a complete report is not yet fetched, plus 1 s for each poll.
 //!
-//! **The estimate** is a mass for each half-second of the first quarter of an hour, and one for all that is later. The prior
-//! is the distribution for which the configured schedule is about the best one, with the weight of two reports. Each
-//! completion is spread over its interval in proportion to the estimate so far, and from there as far as its √n-th
-//! neighbour, so that few reports make a smooth estimate and many that agree a sharp one; three rounds of this settle it.
+//! **The estimate** has a probability for each half-second of the first 15 minutes, and one for everything
+//! later. The prior is the distribution for which the configured schedule is about optimal; it has the weight
+//! of two reports. Each timing is spread over its interval in proportion to the estimate so far, and then as
+//! far as its √n-th neighbour. So few reports give a smooth estimate, and many similar ones give a sharp one.
+//! Three rounds are enough to converge.
 //!
-//! **The plan** comes out of dynamic programming, from the end backwards: the cheapest next poll from each half-second. A
-//! wait is at most twice the age of the report, so that one that has become much faster than all before is noticed before
-//! three times its own time (or 15 s), and so that the history learns it.
+//! **The plan** is computed by dynamic programming from the end backwards: the cheapest next poll from each
+//! half-second. A wait is at most twice the age of the report (or 15 s). So a report that is much faster than
+//! all earlier ones is detected within three times its own duration (or 15 s), and enters the history.
 
 #![expect(
     clippy::float_arithmetic,
@@ -29,7 +30,8 @@ use serde::{Deserialize, Serialize};
 use crate::poll::MIN_POLL_INTERVAL;
 use crate::poll::{PollTiming, PollTimings};
 
-/// When to poll, learned from earlier reports; from [`PollSchedule::adaptive`](crate::poll::PollSchedule::adaptive).
+/// A schedule of polls learned from earlier reports; from
+/// [`PollSchedule::adaptive`](crate::poll::PollSchedule::adaptive).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AdaptiveSchedule {
@@ -39,19 +41,20 @@ pub struct AdaptiveSchedule {
 }
 
 impl AdaptiveSchedule {
-    /// The longest wait between two polls that is ever learned, with its jitter.
+    /// The longest learned wait between two polls, jitter included.
     pub const MAX_WAIT: Duration = Duration::from_secs(120);
 
-    /// The most that a wait is varied by to either side: it aims at a time, where a usual one keeps a distance.
+    /// The largest jitter in either direction. It is fixed, because a learned wait aims at a point in time,
+    /// while a configured wait keeps a distance.
     pub(crate) const MAX_JITTER: Duration = Duration::from_secs(1);
 
-    /// How many reports it is learned from.
+    /// Returns the number of reports that it was learned from.
     pub fn report_count(&self) -> u32 {
         self.report_count
     }
 
-    /// Learns from `completions`, if there are any. `usual` is how long the configured schedule waits at an age, `least` how
-    /// long a wait is at least.
+    /// Learns a schedule from `completions`, or returns `None` if there are none. `usual` returns the
+    /// configured wait at an age; `least` is the shortest wait.
     pub(crate) fn learn(
         completions: &PollTimings,
         usual: impl Fn(Duration) -> Duration,
@@ -67,9 +70,10 @@ impl AdaptiveSchedule {
         Some(Self { report_count: u32::try_from(completions.len()).unwrap_or(u32::MAX), poll_ages: ages })
     }
 
-    /// How long to wait after an answer at the age `age`; `None` after the last age that was planned for.
+    /// Returns the wait after a response at the age `age`; `None` after the last planned age.
     pub(crate) fn next_wait(&self, age: Duration) -> Option<Duration> {
-        // An answer came a little late, or a poll a little early, for the jitter: that does not leave out the next one.
+        // A response may be a little late, or its poll a little early because of the jitter: neither skips
+        // the next poll.
         let soonest = age + Duration::from_secs(1);
         let planned = self.poll_ages.iter().map(|millis| Duration::from_millis((*millis).into()));
         let next = planned.into_iter().find(|planned| *planned >= soonest)?;
@@ -77,12 +81,13 @@ impl AdaptiveSchedule {
     }
 }
 
-/// The edges of the cells, in seconds. Cell `i` lies between the edges `i` and `i + 1`; cell [`CELL_COUNT`] is all that is later.
+/// The edges of the cells, in seconds. Cell `i` lies between the edges `i` and `i + 1`; cell [`CELL_COUNT`]
+/// covers all later times.
 struct TimeGrid {
     edges: Vec<f64>,
 }
 
-/// The masses of the cells. Their sum is 1.
+/// The probabilities of the cells. Their sum is 1.
 type Probabilities = Vec<f64>;
 
 impl TimeGrid {
@@ -91,9 +96,9 @@ impl TimeGrid {
         Self { edges: (0..=last).map(|edge| f64::from(edge) * CELL_SECONDS).collect() }
     }
 
-    /// The distribution that makes the usual schedule about the best one. A wait `w` is best where the hazard is
-    /// 2 · (cost of a poll) / w²: then half of it, which is what a completion lies unseen on average, costs as much as the
-    /// poll.
+    /// Returns the distribution for which the usual schedule is about optimal. A wait `w` is optimal where
+    /// the hazard is 2 · (cost of a poll) / w²: then the average delay of a complete report, `w / 2`, costs
+    /// as much as the poll.
     fn prior(&self, usual: impl Fn(Duration) -> Duration) -> Probabilities {
         let mut left = 1.0;
         let mut masses = Vec::with_capacity(CELL_COUNT + 1);
@@ -109,21 +114,23 @@ impl TimeGrid {
         masses
     }
 
+    /// Returns the distribution of durations, estimated from the prior and the timings.
     fn estimate(&self, prior: &Probabilities, completions: &PollTimings) -> Probabilities {
         let mut masses = prior.clone();
         for _ in 0..ESTIMATE_ROUNDS {
-            let places: Vec<TimingEstimate> = completions
+            let estimates: Vec<TimingEstimate> = completions
                 .iter()
                 .filter_map(|completion| TimingEstimate::from_timing(completion, &masses))
                 .collect();
-            let neighbour = places.len().isqrt();
-            // Mass a second: what begins and ends at each edge.
+            let neighbour = estimates.len().isqrt();
+            // The change of the density (probability per second) at each edge. Adding interval ends and
+            // summing up once is cheaper than filling each interval.
             let mut steps = vec![0.0; CELL_COUNT + 1];
             let (mut later, mut weight) = (0.0, PRIOR_WEIGHT);
-            for place in &places {
-                let width = place.neighbour_distance(neighbour, &places);
-                for cell in place.cells.clone() {
-                    let mass = masses[cell] / place.probability;
+            for estimate in &estimates {
+                let width = estimate.neighbour_distance(neighbour, &estimates);
+                for cell in estimate.cells.clone() {
+                    let mass = masses[cell] / estimate.probability;
                     if cell == CELL_COUNT {
                         later += mass;
                         continue;
@@ -138,7 +145,7 @@ impl TimeGrid {
             let mut height = 0.0;
             for ((mass, prior), step) in masses.iter_mut().zip(prior).zip(steps).take(CELL_COUNT) {
                 height += step;
-                // What begins and ends does not cancel out to the last digit.
+                // Rounding errors can leave a sum slightly below 0.
                 *mass = (PRIOR_WEIGHT * prior + (height * CELL_SECONDS).max(0.0)) / weight;
             }
             masses[CELL_COUNT] = (PRIOR_WEIGHT * prior[CELL_COUNT] + later) / weight;
@@ -146,9 +153,10 @@ impl TimeGrid {
         masses
     }
 
-    /// The ages at which to poll, in milliseconds. `least` is in cells.
+    /// Returns the ages at which to poll, in milliseconds. `least` is the shortest wait, in cells.
     fn plan(&self, masses: &Probabilities, least: usize) -> Vec<u32> {
-        // Up to each edge: the chance to be complete, and the mean of the time if so, times that chance.
+        // Up to each edge: the probability of completion, and the mean time of completion times that
+        // probability.
         let (mut complete, mut time) = (vec![0.0; CELL_COUNT + 1], vec![0.0; CELL_COUNT + 1]);
         for cell in 0..CELL_COUNT {
             complete[cell + 1] = complete[cell] + masses[cell];
@@ -162,16 +170,16 @@ impl TimeGrid {
         for from in (0..=CELL_COUNT).rev() {
             let soonest = from + least;
             let latest = from + (2 * from).clamp(MIN_WAIT_LIMIT_CELLS, MAX_WAIT_CELLS).max(least);
-            // Not to poll again is a choice where the end is as near as the next poll may be.
+            // No further poll is an option if the end of the grid is within the longest wait.
             let mut best = if latest >= CELL_COUNT { unseen(from, CELL_COUNT) } else { f64::INFINITY };
             for (to, after) in costs.iter().enumerate().take(latest.saturating_add(1)).skip(soonest) {
-                let here = (1.0 - complete[from]) * POLL_COST_SECONDS + unseen(from, to);
-                if here >= best {
-                    // It only grows with a longer wait.
+                let cost = (1.0 - complete[from]) * POLL_COST_SECONDS + unseen(from, to);
+                if cost >= best {
+                    // The cost only grows with a longer wait, so no later poll can be better.
                     break;
                 }
-                if here + after < best {
-                    best = here + after;
+                if cost + after < best {
+                    best = cost + after;
                     nexts[from] = Some(to);
                 }
             }
@@ -185,12 +193,12 @@ impl TimeGrid {
     }
 }
 
-/// Where a completion probably was, by the estimate so far.
+/// The estimated position of one timing.
 struct TimingEstimate {
     cells: std::ops::Range<usize>,
-    /// The mass of these.
+    /// The probability of these cells.
     probability: f64,
-    /// The cell in the middle of the mass.
+    /// The median cell of that probability.
     median_cell: usize,
 }
 
@@ -210,33 +218,34 @@ impl TimingEstimate {
         (mass > 0.0).then_some(Self { cells: from..to, probability: mass, median_cell: middle })
     }
 
-    /// How far its `n`th neighbour is, in cells, where the beginning is one too.
-    fn neighbour_distance(&self, n: usize, places: &[Self]) -> usize {
+    /// Returns the distance to its `n`th neighbour, in cells. The start of the grid counts as a neighbour.
+    fn neighbour_distance(&self, n: usize, estimates: &[Self]) -> usize {
         let mut distances: Vec<usize> =
-            places.iter().map(|place| place.median_cell.abs_diff(self.median_cell)).collect();
+            estimates.iter().map(|estimate| estimate.median_cell.abs_diff(self.median_cell)).collect();
         distances.push(self.median_cell);
         distances.sort_unstable();
-        // The first is its own.
+        // Index 0 is its distance to itself.
         distances.get(n).copied().unwrap_or(self.median_cell)
     }
 }
 
-/// A time in cells, rounded by `divide`.
+/// Converts a time to cells, rounded by `divide`.
 fn to_cells(time: Duration, divide: impl Fn(u128, u128) -> u128) -> usize {
     usize::try_from(divide(time.as_millis(), CELL_MILLIS.into())).unwrap_or(usize::MAX)
 }
 
-/// The cells: 15 minutes in halves of a second.
+/// The number of cells: 15 minutes in steps of 0.5 s.
 const CELL_COUNT: usize = 1800;
 const CELL_SECONDS: f64 = 0.5;
 const CELL_MILLIS: u32 = 500;
-/// What a poll costs, in seconds for which a report that is complete is not seen.
+/// The cost of a poll, in seconds for which a complete report is not yet fetched.
 const POLL_COST_SECONDS: f64 = 1.0;
-/// How many reports the prior is worth.
+/// The weight of the prior, in reports.
 const PRIOR_WEIGHT: f64 = 2.0;
 const ESTIMATE_ROUNDS: usize = 3;
-/// In cells: 15 s, which the bound of a wait is at least, and [`AdaptiveSchedule::MAX_WAIT`] without the jitter.
+/// The smallest upper limit of a wait, in cells: 15 s.
 const MIN_WAIT_LIMIT_CELLS: usize = 30;
+/// The largest wait, in cells: [`AdaptiveSchedule::MAX_WAIT`] without the jitter.
 const MAX_WAIT_CELLS: usize = 238;
 
 #[cfg(test)]
@@ -250,7 +259,7 @@ mod tests {
         Duration::from_millis(millis)
     }
 
-    /// A history of reports that were seen complete between these ages, in milliseconds.
+    /// Returns a history of reports that were completed between these ages, in milliseconds.
     fn history(seen: impl IntoIterator<Item = (u64, u64)>) -> PollTimings {
         let mut history = PollTimings::default();
         for (hour, (since, by)) in (0..).zip(seen) {
@@ -281,7 +290,7 @@ mod tests {
             assert_eq!(plan[0], 2000);
             for pair in plan.windows(2).take_while(|pair| pair[1] < 700_000) {
                 let (planned, usual) = (pair[1] - pair[0], usual(millis(pair[0].into())).as_millis());
-                // The bound of twice the age is the one thing that the usual schedule does not know.
+                // The usual schedule does not have the limit of twice the age, so apply it here.
                 let usual = usual.min(u128::from(pair[0]).max(7_500) * 2);
                 assert!(u128::from(planned).abs_diff(usual) <= 500 + usual / 10, "{pair:?} for {usual}");
             }
@@ -299,13 +308,13 @@ mod tests {
 
     #[test]
     fn the_same_reports_are_expected_when_they_came() {
-        // The polls of the usual schedule see a report of 300 s at random within 15 s.
+        // The polls of the usual schedule detect a report of 300 s at random within 15 s.
         let late = history((0..30).map(|n| (299_900 - n * 483, 314_900 - n * 483)));
         let planned = ages(&late);
         let before = planned.iter().filter(|age| **age < 298_000).count();
         let around = planned.iter().filter(|age| (298_000..=304_000).contains(*age)).count();
         assert!(before <= 8 && around >= 1, "{planned:?}");
-        // Half of them are complete at once: no poll is saved on the first seconds.
+        // Half of the reports complete at once: the polls of the first seconds stay.
         let both = history((0..30).map(|n| if n % 2 == 0 { (0, 2000) } else { (299_000, 301_000) }));
         assert!(ages(&both)[0] <= 2500, "{:?}", ages(&both));
     }
@@ -313,7 +322,7 @@ mod tests {
     #[test]
     fn one_timing_does_not_delay_the_discovery_of_faster_reports() {
         let planned = ages(&history([(299_000, 301_000)]));
-        // The usual schedule has 13 there.
+        // The usual schedule has 13 polls there.
         assert!(planned.iter().filter(|age| **age < 100_000).count() >= 6, "{planned:?}");
     }
 

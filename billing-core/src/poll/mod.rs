@@ -1,4 +1,4 @@
-//! Polling: the same request again and again until the report is complete.
+//! Polling: sends the same request until the report is complete.
 //!
 //! ```text
 //!              ┌──── InProgress, 202: the schedule, at least 2 s, the server's hint ────┐
@@ -9,7 +9,7 @@
 //!                                                   └─► past the deadline ─► Done(Err)
 //! ```
 //!
-//! A whole life of a report, in virtual time, without a network:
+//! A complete poll, in virtual time, without a network:
 //!
 //! ```
 //! use billing_core::calls::BillableUsageCall;
@@ -20,16 +20,16 @@
 //! let call = BillableUsageCall::new(Period::from_user("2026-10-01", "2026-11-01")?);
 //! let poll = Poll::new(call, Environment::default().api().clone(), Policy::default());
 //!
-//! // The first request goes out at once.
+//! // The first request is sent at once.
 //! let Step::Send(request, sent) = poll.step(now) else { panic!("a request") };
 //! assert_eq!(request.http().uri().path(), "/api/v2/billing/reports/billableusage");
 //!
-//! // The server is not ready: wait, and ask the very same again.
+//! // The report is not complete: wait, then send the same request again.
 //! let in_progress = http::Response::new(r#"{"status":"InProgress"}"#.into());
 //! let Step::Wait(until, poll) = sent.receive(Ok(in_progress), now) else { panic!("a wait") };
 //! assert!(until >= now + TimeDelta::seconds(2));
 //!
-//! // In between it can be saved, and resumed by another process.
+//! // While it waits, the poll can be saved and resumed by another process.
 //! let saved = serde_json::to_string(&poll)?;
 //! let poll: Poll<BillableUsageCall> = serde_json::from_str(&saved)?;
 //!
@@ -45,38 +45,38 @@
 
 mod adaptive;
 mod adaptive_schedule;
+mod attempt;
 mod schedule;
 mod timings;
 
 use std::time::Duration;
 
-use bytes::Bytes;
 use chrono::{DateTime, Utc};
-use http::{Response, StatusCode};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::calls::{Call, WithRaw, forward_call};
+use crate::calls::{Call, WithRaw};
 use crate::error::ErrorContext;
 use crate::error::redaction::redacted_line;
 use crate::machine::checkpoint::Format;
-use crate::machine::exchange::{Handled, RetryLoop, into_step};
 use crate::machine::progress::{Progress, WaitReason};
+use crate::machine::retry_loop::{Handled, RetryLoop, into_step};
 use crate::machine::{Hold, ReceivedReply, sealed};
 use crate::model::ReportStatus;
 use crate::values::clock::{between, millis, saturating_add, truncate_to_millis};
 use crate::values::secret::Secret;
-use crate::{BaseUrl, DecodeError, Error, ErrorKind, Machine, Policy, Step};
+use crate::{BaseUrl, Error, ErrorKind, Machine, Policy, Step};
 
+use self::attempt::{PollAnswer, PollAttempt};
 pub use adaptive::{AdaptivePoll, Timed};
 pub use adaptive_schedule::AdaptiveSchedule;
 pub(crate) use schedule::MIN_POLL_INTERVAL;
 pub use schedule::PollSchedule;
 pub use timings::{PollTiming, PollTimings};
 
-/// An answer that says whether it is ready.
+/// A response with a report status.
 pub trait Report {
-    /// The status, as far as the answer has one.
+    /// Returns the status, if the response has one.
     fn status(&self) -> Option<&ReportStatus>;
 }
 
@@ -86,80 +86,81 @@ impl<T: Report> Report for WithRaw<T> {
     }
 }
 
-/// Asks for a report until it is complete; see the [module's text](self).
+/// Polls a report until it is complete; see the [module's text](self).
 ///
-/// Parked (in [`Step::Wait`]) it can be saved with serde and restored: the saved form has a version and a checksum, and
-/// holds neither a token nor a secret nor anything of an answer. Restored and stepped it does what the original would.
+/// A parked poll (in [`Step::Wait`]) can be saved with serde and restored. The saved form has a version and a
+/// checksum, and holds no token, no secret and no response data but the status. A restored poll does what the
+/// original would do.
 ///
 /// # Bound
-/// Any two requests of a poll are at least 2 s apart, but for a repeat after a 401. So there are at most
-/// `overall / 2 s + 1` of them (451 for the 15 minutes by default). What a session adds,
-/// [`Authorized`](crate::Authorized) says.
+/// Any two requests of a poll are at least 2 s apart, except a repeat after a 401. So there are at most
+/// `timeout / 2 s + 1` of them (451 for the default of 15 minutes). [`Authorized`](crate::Authorized)
+/// documents the requests that a session adds.
 #[derive(Clone, Debug)]
 pub struct Poll<C> {
     exchange: RetryLoop<PollAttempt<C>>,
     state: PollState,
 }
 
-/// What a poll remembers beside its exchange.
+/// The state of a poll beside its retry loop.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct PollState {
-    /// Answers so far that were not complete.
+    /// The number of responses that were not complete.
     pending_answers: u32,
-    /// How old the report was at the last of these, counted from the first request, in whole milliseconds.
+    /// The age of the report at the last of these, since the first request, in whole milliseconds.
     #[serde(with = "millis")]
     last_pending_age: Duration,
-    /// Answers in a row with a status that nobody knows.
+    /// The number of responses in a row with an unknown status.
     unknown_statuses: u32,
 }
 
 impl<C: Call<Output: Report>> Poll<C> {
-    /// Asks under the address `api`.
+    /// Creates a poll that sends `call` to the API at `api`.
     pub fn new(call: C, api: BaseUrl, policy: Policy) -> Self {
         Self { exchange: RetryLoop::new(PollAttempt(call), api, policy), state: PollState::default() }
     }
 
-    /// What it asks for.
+    /// Returns the call that is polled.
     pub fn call(&self) -> &C {
         &self.exchange.call.0
     }
 
-    /// The address of the API that it asks under. Of a restored poll, check that it is the one that you mean; a session
-    /// sends nothing to another.
+    /// Returns the address of the API. Check it on a restored poll; a session sends nothing to another
+    /// address than its own.
     pub fn api(&self) -> &BaseUrl {
         &self.exchange.api
     }
 
-    /// Puts another policy in place, for a restored poll that is to have more time: its deadline counts from its next
-    /// step. What it has learned about the report stays.
+    /// Replaces the policy, to give a restored poll more time: the timeout counts anew from the next step.
+    /// The polling history of the report is kept.
     #[must_use = "the poll is not changed in place"]
     pub fn with_policy(self, policy: Policy) -> Self {
         Self { exchange: self.exchange.with_policy(policy), ..self }
     }
 
-    /// Polls when it was best for the reports of `completions`, and says at its end what it saw of this one.
+    /// Polls on a schedule learned from `completions`, and returns the timing of this report with it.
     pub fn adaptive(mut self, completions: &PollTimings) -> AdaptivePoll<C> {
         let polls = &mut self.exchange.policy.poll;
         *polls = polls.adapted_to(completions);
         AdaptivePoll::from(self)
     }
 
-    /// Takes an answer in that is not complete.
+    /// Processes a response that is not complete.
     fn handle_pending(
         &mut self,
         status: Option<ReportStatus>,
         hint: Option<DateTime<Utc>>,
-        evidence: ErrorContext,
+        context: ErrorContext,
         now: DateTime<Utc>,
     ) -> Result<(), Error> {
-        let seen_before = self.state.pending_answers;
-        self.state.pending_answers = seen_before.saturating_add(1);
+        let earlier_answers = self.state.pending_answers;
+        self.state.pending_answers = earlier_answers.saturating_add(1);
         match &status {
             Some(ReportStatus::Unknown(raw)) => {
                 self.state.unknown_statuses = self.state.unknown_statuses.saturating_add(1);
                 if self.state.unknown_statuses >= MAX_UNKNOWN_STATUSES {
-                    return Err(self.exchange.error(ErrorKind::UnknownStatus(raw.to_string()), evidence));
+                    return Err(self.exchange.error(ErrorKind::UnknownStatus(raw.to_string()), context));
                 }
             }
             _ => self.state.unknown_statuses = 0,
@@ -168,8 +169,8 @@ impl<C: Call<Output: Report>> Poll<C> {
         self.state.last_pending_age = truncate_to_millis(age);
         let policy = &self.exchange.policy;
         let (wait, timing) =
-            policy.poll.next_wait(age, self.exchange.time_left(now), policy.seed, seen_before);
-        self.exchange.set_context(evidence);
+            policy.poll.next_wait(age, self.exchange.time_left(now), policy.seed, earlier_answers);
+        self.exchange.set_context(context);
         self.exchange.schedule(
             saturating_add(now, wait),
             hint,
@@ -178,11 +179,11 @@ impl<C: Call<Output: Report>> Poll<C> {
         )
     }
 
-    /// What it has seen of how long the report takes, if an answer at `now` has it complete; nothing if that is the first
-    /// answer, because then it may have been complete for long.
+    /// Returns the timing of a report that is complete at `now`, or `None` if that is the first response: it
+    /// may have been complete long before.
     pub(crate) fn timing(&self, now: DateTime<Utc>) -> Option<PollTiming> {
-        let seen = self.state.pending_answers > 0;
-        seen.then(|| PollTiming::new(now, self.state.last_pending_age, self.age(now))).flatten()
+        let was_pending = self.state.pending_answers > 0;
+        was_pending.then(|| PollTiming::new(now, self.state.last_pending_age, self.age(now))).flatten()
     }
 
     fn age(&self, now: DateTime<Utc>) -> Duration {
@@ -205,16 +206,16 @@ impl<C: Call<Output: Report>> Machine for Poll<C> {
 impl<C: Call<Output: Report>> sealed::MachineInternals for Poll<C> {
     fn on_reply(mut self, received: ReceivedReply, now: DateTime<Utc>) -> Step<Self> {
         let token = received.sent_token.clone();
-        let rested = match self.exchange.handle_reply(received, MIN_POLL_INTERVAL, now) {
+        let outcome = match self.exchange.handle_reply(received, MIN_POLL_INTERVAL, now) {
             Ok(Handled::Accepted(PollAnswer::Complete(report), _, _)) => return Step::Done(Ok(report)),
-            Ok(Handled::Accepted(PollAnswer::Pending(status), hint, evidence)) => {
+            Ok(Handled::Accepted(PollAnswer::Pending(status), hint, context)) => {
                 let status = status.map(|status| redact_status(status, token.as_ref()));
-                self.handle_pending(status, hint, evidence, now)
+                self.handle_pending(status, hint, context, now)
             }
             Ok(Handled::Retry) => Ok(()),
             Err(error) => Err(error),
         };
-        into_step(rested.and_then(|()| self.exchange.advance(now)), self)
+        into_step(outcome.and_then(|()| self.exchange.advance(now)), self)
     }
 
     fn on_hold(mut self, hold: Hold, now: DateTime<Utc>) -> Step<Self> {
@@ -239,7 +240,7 @@ impl<'de, C: Call<Output: Report> + Serialize + DeserializeOwned> Deserialize<'d
     }
 }
 
-/// A status as it is shown in progress and errors and saved with the poll: one that nobody knows is text of the server.
+/// Redacts a status for display and storage: an unknown one is text from the server.
 fn redact_status(status: ReportStatus, token: Option<&Secret>) -> ReportStatus {
     match status {
         ReportStatus::Unknown(raw) => {
@@ -249,7 +250,7 @@ fn redact_status(status: ReportStatus, token: Option<&Secret>) -> ReportStatus {
     }
 }
 
-/// Everything that a poll is.
+/// The whole state of a poll, as it is saved.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct SavedPoll<E, P> {
@@ -257,45 +258,9 @@ struct SavedPoll<E, P> {
     polls: P,
 }
 
-/// One poll: the call itself, but an answer that is not complete is an answer too.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub(crate) struct PollAttempt<C>(pub(crate) C);
-
-/// What one poll says.
-pub(crate) enum PollAnswer<T> {
-    Complete(T),
-    /// With its status, or none where it was a 202.
-    Pending(Option<ReportStatus>),
-}
-
-#[warn(clippy::missing_trait_methods)]
-impl<C: Call<Output: Report>> Call for PollAttempt<C> {
-    type Output = PollAnswer<C::Output>;
-
-    forward_call!(0, own accepts);
-
-    fn parse(&self, response: &Response<Bytes>) -> Result<Self::Output, DecodeError> {
-        if response.status() == StatusCode::ACCEPTED {
-            return Ok(PollAnswer::Pending(None));
-        }
-        let report = self.0.parse(response)?;
-        match report.status() {
-            Some(ReportStatus::Complete) => Ok(PollAnswer::Complete(report)),
-            Some(status) => Ok(PollAnswer::Pending(Some(status.clone()))),
-            // Rule D3: a body that does not say that it is complete is not taken for complete.
-            None => Err(DecodeError::new("status", "the report has no status")),
-        }
-    }
-
-    fn accepts(&self, status: StatusCode) -> bool {
-        status == StatusCode::ACCEPTED || self.0.accepts(status)
-    }
-}
-
-/// So many answers in a row with a status that is neither `InProgress` nor `Complete` end a poll.
+/// The number of responses in a row with an unknown status that ends a poll with an error.
 const MAX_UNKNOWN_STATUSES: u32 = 3;
-const FORMAT: Format = Format { name: "billing-core poll", version: 2 };
+const FORMAT: Format = Format { name: "billing-core poll", version: 3 };
 
 #[cfg(test)]
 mod tests;

@@ -1,4 +1,4 @@
-//! The schedule of polls: how long to wait before a report is asked for again.
+//! The poll schedule: the wait before each poll of a report.
 
 use std::time::Duration;
 
@@ -9,26 +9,26 @@ use crate::machine::progress::WakeReason;
 use crate::poll::{AdaptiveSchedule, PollTimings};
 use crate::values::clock::millis;
 
-/// When the next poll of a report is due: `clamp(growth·√age, least, most)` after an answer, where the age counts from
-/// the first request, varied by the jitter.
+/// A schedule of polls. The wait after a response is `clamp(growth·√age, min_wait, max_wait)`, where the age
+/// counts from the first request, varied by the jitter.
 ///
-/// The square root keeps the lag in proportion to what was waited for already without asking often: after 10 s every
-/// 5 s, after 100 s every 15 s.
+/// The square root keeps the lag in proportion to the time already waited, without frequent polls: every 5 s
+/// after 10 s, every 15 s after 100 s.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PollSchedule {
     /// The factor on √age, in thousandths. 1500.
     pub growth_permille: u32,
-    /// The shortest wait; less than 2 s counts as 2 s, which rule D4 makes the floor. 2 s.
+    /// The shortest wait. 2 s. A smaller value counts as 2 s, the minimum by rule D4.
     #[serde(with = "millis")]
     pub min_wait: Duration,
     /// The longest wait. 15 s.
     #[serde(with = "millis")]
     pub max_wait: Duration,
-    /// The jitter, in thousandths of the wait to either side. 100.
+    /// The largest jitter in either direction, in thousandths of the wait. 100.
     pub jitter_permille: u32,
-    /// What it has learned; nothing at first. Past the ages that this covers, and where it would miss the deadline, the rest
-    /// of the schedule holds.
+    /// The learned schedule; `None` by default. The configured schedule applies to ages beyond it, and where
+    /// it would miss the deadline.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub adaptive: Option<AdaptiveSchedule>,
 }
@@ -46,11 +46,12 @@ impl Default for PollSchedule {
 }
 
 impl PollSchedule {
-    /// The same schedule with what `completions` teach; it is the schedule as it was where there are none.
+    /// Returns the schedule with a learned part from `completions`, or without one if there are none.
     ///
-    /// Learned waits are [`PollSchedule::min_wait`] (and 2 s, by rule D4) at least, and at most twice the age of the report:
-    /// between 15 s and [`AdaptiveSchedule::MAX_WAIT`]. [`PollSchedule::max_wait`] does not bound them. Their jitter is a second at most. To
-    /// learn takes about a millisecond, so do it once for an operation.
+    /// Learned waits are at least [`PollSchedule::min_wait`] (and 2 s, by rule D4) and at most twice the age
+    /// of the report, but this limit is never below 15 s nor above [`AdaptiveSchedule::MAX_WAIT`].
+    /// [`PollSchedule::max_wait`] does not limit them. Their jitter is at most 1 s. Learning takes about 1
+    /// ms, so do it once for each operation.
     #[must_use = "the schedule is not changed in place"]
     pub fn adapted_to(&self, completions: &PollTimings) -> Self {
         Self {
@@ -59,7 +60,8 @@ impl PollSchedule {
         }
     }
 
-    /// How long to wait after the `n`th answer to a poll that began `age` ago, with `left` until the deadline.
+    /// Returns the wait after the `n`th response to a poll that began `age` ago, with `left` until the
+    /// deadline.
     pub(crate) fn next_wait(
         &self,
         age: Duration,
@@ -73,7 +75,8 @@ impl PollSchedule {
             Some(((wait, AdaptiveSchedule::MAX_JITTER), learned.report_count()))
         });
         let ((wait, most_spread), timing) = match learned {
-            // One that is due too late to be sent at all is no use, however well it is learned.
+            // A learned poll that is due after the deadline is never sent, so the configured schedule
+            // applies.
             Some((learned, _))
                 if learned.0.saturating_add(AdaptiveSchedule::MAX_JITTER) >= left && usual.0 < learned.0 =>
             {
@@ -88,7 +91,7 @@ impl PollSchedule {
         (saturating_millis(low + draw(seed, n, spread * 2)).max(MIN_POLL_INTERVAL), timing)
     }
 
-    /// How long to wait at that age if nothing is learned, without jitter.
+    /// Returns the configured wait at this age, without jitter.
     fn base_wait(&self, age: Duration) -> Duration {
         // √ms · √1000 = √(ms·1000) milliseconds per √second: integers all the way, so that every platform agrees.
         let root = age.as_millis().saturating_mul(1000).isqrt();
@@ -97,7 +100,7 @@ impl PollSchedule {
     }
 }
 
-/// Rule D4: between polls at least this, whatever a header or a configuration says.
+/// The shortest time between polls, whatever a header or a configuration says (rule D4).
 pub(crate) const MIN_POLL_INTERVAL: Duration = Duration::from_secs(2);
 
 #[cfg(test)]
@@ -183,7 +186,7 @@ mod tests {
             (4, 58, 56, WakeReason::Adaptive { reports: 9 }),
             (4, 57, 3, WakeReason::ScheduleForDeadline),
             (4, 1, 3, WakeReason::ScheduleForDeadline),
-            // It is past the deadline either way.
+            // Both schedules are past the deadline.
             (58, 1, 2, WakeReason::Adaptive { reports: 9 }),
             (60, 840, 11, WakeReason::Schedule),
         ] {

@@ -118,7 +118,7 @@ fn d11_a_deadline_while_the_report_is_made_names_the_last_exchange() {
     let run = run_script(poll(policy), &[reply(200, "inin-correlation-id: c-1", IN_PROGRESS)]);
     assert!(matches!(run.error().kind(), ErrorKind::DeadlineExceeded(_)));
     assert_eq!(run.error().correlation_id(), Some("c-1"));
-    assert_eq!(run.error().body_start(), None, "what was accepted is no evidence of a failure");
+    assert_eq!(run.error().body_start(), None, "an accepted response is not a failure");
 }
 
 #[test]

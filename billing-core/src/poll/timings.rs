@@ -1,4 +1,4 @@
-//! Completions: what was seen of how long reports take, for schedules that learn from it.
+//! Poll timings: observed durations of reports, for adaptive schedules.
 
 use std::collections::BTreeSet;
 use std::collections::btree_set;
@@ -10,7 +10,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use crate::machine::checkpoint::Format;
 use crate::values::clock::{millis, saturating_add, truncate_to_millis};
 
-/// How long one report took, as far as its polls saw: longer than until one answer, no longer than until another.
+/// An observed duration of one report: longer than `pending_age`, at most `complete_age`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "UncheckedTiming")]
 pub struct PollTiming {
@@ -22,36 +22,37 @@ pub struct PollTiming {
 }
 
 impl PollTiming {
-    /// A report that was not complete when it was `after` old and was seen complete when it was `by` old, at the time `at`.
-    /// Kept to the millisecond; `None` where `by` is not later than `after`.
+    /// Creates the timing of a report that was not complete at the age `after` and was complete at the age
+    /// `by`, observed at the time `at`. Ages are cut to whole milliseconds. Returns `None` if `by` is not
+    /// later than `after`.
     pub fn new(at: DateTime<Utc>, after: Duration, by: Duration) -> Option<Self> {
         let (after, by) = (truncate_to_millis(after), truncate_to_millis(by));
         (after < by).then_some(Self { observed_at: at, pending_age: after, complete_age: by })
     }
 
-    /// When it was seen.
+    /// Returns the time of the observation.
     pub fn observed_at(&self) -> DateTime<Utc> {
         self.observed_at
     }
 
-    /// How old the report was at the last answer that said that it was still being made.
+    /// Returns the age of the report at the last response that was not complete.
     pub fn pending_age(&self) -> Duration {
         self.pending_age
     }
 
-    /// How old it was at the answer with the complete report.
+    /// Returns the age of the report at the complete response.
     pub fn complete_age(&self) -> Duration {
         self.complete_age
     }
 }
 
-/// The newest completions that were seen, [`PollTimings::MAX_TIMINGS`] at most: what a
-/// [schedule learns from](crate::poll::PollSchedule::adaptive), for the caller to keep between runs.
+/// A history of at most [`PollTimings::MAX_TIMINGS`] timings, the newest: the input of an [adaptive
+/// schedule](crate::poll::PollSchedule::adaptive), which the caller keeps between runs.
 ///
-/// It holds times and nothing else: no organisation, no name, no figure, no secret. It can be saved with serde; the saved
-/// form names its format and a version and has a checksum, and what is not of them is refused. Histories of several processes or machines
-/// [merge](PollTimings::merge) to the same whatever the order, and however often. Keep one for each kind of report whose
-/// times have something to do with each other.
+/// It holds only times: no organisation, no name, no figure, no secret. It can be saved with serde; the saved
+/// form has a format name, a version and a checksum, and other data is refused. Histories of several
+/// processes or machines can be [merged](PollTimings::merge) in any order and repeatedly, with the same
+/// result. Keep one history for each kind of report with similar durations.
 ///
 /// ```
 /// use billing_core::poll::{PollTiming, PollTimings};
@@ -68,11 +69,12 @@ impl PollTiming {
 pub struct PollTimings(BTreeSet<PollTiming>);
 
 impl PollTimings {
-    /// So many are kept. Enough for a good schedule, and few enough to forget soon how fast a server was once.
+    /// The largest number of timings. It is enough for a good schedule, and small enough to forget an
+    /// outdated server speed soon.
     pub const MAX_TIMINGS: usize = 32;
 
-    /// Takes one in that was seen just now. What claims to be more than a day newer is from a clock that was wrong, and is
-    /// forgotten: it would never make room for anything.
+    /// Adds a timing observed just now. Timings more than a day newer come from a wrong clock and are
+    /// removed: otherwise they would never be replaced.
     pub fn add(&mut self, completion: PollTiming) {
         let tomorrow = saturating_add(completion.observed_at, ONE_DAY);
         self.0.retain(|kept| kept.observed_at <= tomorrow);
@@ -80,23 +82,23 @@ impl PollTimings {
         self.drop_oldest();
     }
 
-    /// Takes all of another history in. Merging is commutative, associative and idempotent.
+    /// Adds all timings of another history. Merging is commutative, associative and idempotent.
     pub fn merge(&mut self, other: &Self) {
         self.0.extend(&other.0);
         self.drop_oldest();
     }
 
-    /// From the oldest to the newest.
+    /// Returns an iterator from the oldest timing to the newest.
     pub fn iter(&self) -> btree_set::Iter<'_, PollTiming> {
         self.0.iter()
     }
 
-    /// How many there are.
+    /// Returns the number of timings.
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Whether there is none.
+    /// Returns true if there are no timings.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -109,7 +111,7 @@ impl PollTimings {
 }
 
 impl Extend<PollTiming> for PollTimings {
-    /// [Adds](PollTimings::add) each.
+    /// [Adds](PollTimings::add) each timing.
     fn extend<I: IntoIterator<Item = PollTiming>>(&mut self, completions: I) {
         completions.into_iter().for_each(|completion| self.add(completion));
     }
@@ -138,7 +140,7 @@ impl<'de> Deserialize<'de> for PollTimings {
     }
 }
 
-/// A completion as it is saved, before anybody has looked at it.
+/// A saved timing before validation.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct UncheckedTiming {
@@ -156,11 +158,11 @@ impl TryFrom<UncheckedTiming> for PollTiming {
         UncheckedTiming { observed_at, pending_age, complete_age }: UncheckedTiming,
     ) -> Result<Self, Self::Error> {
         Self::new(observed_at, pending_age, complete_age)
-            .ok_or("a report cannot be complete before it was not")
+            .ok_or("a report cannot be complete before its last pending response")
     }
 }
 
-const FORMAT: Format = Format { name: "billing-core poll timings", version: 2 };
+const FORMAT: Format = Format { name: "billing-core poll timings", version: 3 };
 
 const ONE_DAY: Duration = Duration::from_secs(24 * 3600);
 
@@ -206,7 +208,7 @@ mod tests {
     fn timings_from_the_future_are_dropped() {
         let year = 365 * 24 * 3600;
         let mut kept = history((0..20).map(|n| seen(year + n, 0, 2000)));
-        // What somebody else has seen in the meantime stays.
+        // A merged timing from another history stays.
         kept.merge(&history([seen(60, 0, 2000)]));
         kept.add(seen(0, 0, 2000));
         assert_eq!(kept, history([seen(60, 0, 2000), seen(0, 0, 2000)]));
@@ -232,18 +234,18 @@ mod tests {
         assert_eq!(serde_json::from_str::<PollTimings>(&text).unwrap(), history);
         assert_eq!(
             text,
-            r#"{"format":"billing-core poll timings","version":2,"state":[{"observed_at":"2026-10-26T07:33:20Z","pending_age":0,"complete_age":2000},{"observed_at":"2026-10-26T07:33:23Z","pending_age":8000,"complete_age":12345}],"checksum":"3c5e011a4a5e3766"}"#
+            r#"{"format":"billing-core poll timings","version":3,"state":[{"observed_at":"2026-10-26T07:33:20Z","pending_age":0,"complete_age":2000},{"observed_at":"2026-10-26T07:33:23Z","pending_age":8000,"complete_age":12345}],"checksum":"acc5ad46"}"#
         );
         for (from, to, why) in [
-            ("timings\",", "poll\",", "no saved"),
-            ("\"version\":2", "\"version\":3", "version 3"),
+            ("timings\",", "poll\",", "not a saved"),
+            ("\"version\":3", "\"version\":4", "version 4"),
             // A later version may have any layout.
-            ("\"version\":2", "\"version\":3,\"kinds\":{}", "version 3"),
+            ("\"version\":3", "\"version\":4,\"kinds\":{}", "version 4"),
             ("\"complete_age\":2000", "\"complete_age\":2001", "checksum"),
             ("\"complete_age\":2000", "\"complete_age\":0", "cannot be complete"),
             ("\"complete_age\":2000", "\"complete_age\":-1", "invalid value"),
             ("\"complete_age\":2000", "\"complete_age\":2000,\"org\":1", "unknown field"),
-            ("\"version\":2", "\"version\":2,\"org\":1", "unknown field"),
+            ("\"version\":3", "\"version\":3,\"org\":1", "unknown field"),
         ] {
             assert!(text.contains(from), "{from} in {text}");
             let error =

@@ -1,4 +1,4 @@
-//! How machines reach the session that they share.
+//! The access of machines to the session that they share.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -6,12 +6,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::Session;
 
-/// How the machines of a driver reach the session that they share.
+/// Access to the session that the machines of a driver share.
 ///
-/// Implemented here for the two ways that need nothing but the standard library. A driver with waiting threads or tasks
-/// implements it itself, and wakes them when [`Session::revision`] has changed.
+/// It is implemented for the two types that need only the standard library. A driver with waiting threads or
+/// tasks implements it itself, and wakes them when [`Session::revision`] has changed.
 pub trait SharedSession: Clone {
-    /// Runs `f`, which is short and never waits, on the session.
+    /// Runs `f` on the session. `f` is short and never waits.
     fn with<R>(&self, f: impl FnOnce(&mut Session) -> R) -> R;
 }
 
@@ -23,7 +23,7 @@ impl SharedSession for Rc<RefCell<Session>> {
 
 impl SharedSession for Arc<Mutex<Session>> {
     fn with<R>(&self, f: impl FnOnce(&mut Session) -> R) -> R {
-        // A thread that panicked did so outside of `f`, or in a method that leaves nothing half done.
+        // A poisoned lock is safe to use: no method of the session leaves it half changed.
         f(&mut self.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }

@@ -1,4 +1,4 @@
-//! What a session answers to a request that wants to go out, and what it makes of the reply.
+//! The session's decision on a request that wants to be sent, and on its reply.
 
 use std::fmt;
 
@@ -9,22 +9,23 @@ use crate::Error;
 use crate::calls::Bearer;
 use crate::machine::{Hold, NotBefore, Request};
 
-/// What a session says to a request.
+/// The decision of a session on a request that wants to be sent.
 #[derive(Debug)]
 pub(crate) enum Admission {
-    /// Send it, with this.
+    /// Send the request with the permit's token.
     Go(Permit),
-    /// Send this login first, and bring its reply under this number.
+    /// Send this login first and report its reply under this number.
     LogIn(Box<Request>, u64),
-    /// Somebody is logging in: ask again when the session's revision changes, at the latest then.
+    /// Another caller is logging in. Ask again when the session's revision changes, or at `until` at the
+    /// latest.
     AwaitLogin { until: DateTime<Utc> },
-    /// Ask again then.
+    /// Ask again at the time of the hold.
     Hold(Hold),
-    /// Give up.
+    /// Fail with this error.
     Refuse(Error),
 }
 
-/// The right to send one request.
+/// The permission to send one request, with the token to send.
 pub(crate) struct Permit {
     pub(super) generation: u64,
     pub(super) ticket: Ticket,
@@ -33,17 +34,18 @@ pub(crate) struct Permit {
 
 impl fmt::Debug for Permit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Pass").field("generation", &self.generation).finish_non_exhaustive()
+        f.debug_struct("Permit").field("generation", &self.generation).finish_non_exhaustive()
     }
 }
 
-/// What a session makes of a reply.
+/// The decision of a session on a reply.
 #[derive(Debug)]
 pub(crate) enum ReplyOutcome {
-    /// It is the machine's. After a 429: not before this time.
+    /// Hand the reply to the machine. After a 429, `not_before` is the earliest time of the next request.
     Deliver { not_before: Option<NotBefore> },
-    /// A 401 with a token that has been replaced since: the same request again.
+    /// Send the same request again: the 401 was for a token that has been replaced since.
     Resend,
-    /// A 401 with the current token, which is the current one no longer: the same request again, after a login.
+    /// Log in, then send the same request again: the 401 was for the current token, which the session has
+    /// dropped.
     LogInAndResend,
 }

@@ -1,9 +1,9 @@
-//! Credentials: what a session logs in with.
+//! The credentials that a session logs in with.
 
 use crate::calls::Bearer;
 use crate::{InvalidInput, Secret};
 
-/// By what a session proves who it is.
+/// The credentials of a session: an OAuth client, or a fixed access token.
 #[derive(Clone, Debug)]
 pub struct Credentials(pub(super) Grant);
 
@@ -14,16 +14,18 @@ pub(super) enum Grant {
 }
 
 impl Credentials {
-    /// An OAuth client of the client-credentials grant, whose id is no secret and whose secret is one. The session logs in
-    /// when it first needs to, and again when the token is refused or its lifetime is over.
+    /// Builds the credentials of an OAuth client for the client-credentials grant. The id is not secret; the
+    /// secret is. The session logs in when it first needs a token, and again when the token is refused or its
+    /// lifetime is over.
     ///
     /// # Errors
-    /// When one of them is empty, or the id holds a colon, which HTTP's Basic scheme cannot say.
+    /// Returns an error if the id or the secret is empty, or if the id has a control character or a colon, which HTTP
+    /// Basic authentication cannot encode.
     pub fn client(id: impl Into<String>, secret: impl Into<Secret>) -> Result<Self, InvalidInput> {
         let (id, secret) = (id.into(), secret.into());
         if id.is_empty() || id.contains(':') || id.contains(char::is_control) {
             return Err(InvalidInput::Credentials(
-                "the client id is empty or holds a colon or a control character",
+                "the client id is empty or has a colon or a control character",
             ));
         }
         if secret.expose().is_empty() {
@@ -32,13 +34,14 @@ impl Credentials {
         Ok(Self(Grant::Client { id: id.into(), secret }))
     }
 
-    /// An access token that the caller has from elsewhere. It cannot be renewed: the first 401 is the end.
+    /// Builds the credentials of an access token that the caller already has. The session cannot renew it:
+    /// the first 401 is final.
     ///
     /// # Errors
-    /// When it is empty or cannot stand in a header.
+    /// Returns an error if the token is empty or has characters that are not allowed in a header.
     pub fn access_token(token: impl Into<Secret>) -> Result<Self, InvalidInput> {
         let bearer = Bearer::new(token.into()).ok_or(InvalidInput::Credentials(
-            "the access token is empty or holds characters that no header can",
+            "the access token is empty or has characters that are not allowed in a header",
         ))?;
         Ok(Self(Grant::Token(bearer)))
     }

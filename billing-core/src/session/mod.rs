@@ -1,22 +1,23 @@
 //! The session: the access token and the quota, which all calls with the same credentials share.
 //!
-//! It is a value without a lock and without a wait. For a request that wants to go out now it says *go* (and with which
-//! header), *log in first* (and with which request), *somebody is logging in*, *not before this time*, or *never*; and it
-//! is shown every reply. [`Authorized`] asks it on behalf of a machine; a driver keeps it behind its
-//! lock, by [`SharedSession`].
+//! A session is a plain value: it has no lock and never waits. For a request that wants to be sent it answers
+//! *go* (with the token), *log in first* (with the login request), *another caller is logging in*, *not
+//! before this time*, or *never*; and it is shown every reply. [`Authorized`] asks it on behalf of a machine.
+//! A driver keeps it behind the driver's own lock, through [`SharedSession`].
 //!
 //! ```text
 //!              ┌───────────── 401 with the current token; its lifetime over ─────────────┐
 //!              ▼                                                                         │
 //!   no token ─► login in flight ─┬─► token, generation n+1 ──────────────────────────────┘
 //!       ▲                        ├─► refused: every call of the session fails so
-//!       └── backs off ◄──────────┘   (429, 5xx, no answer; five in a row fail whoever waits)
+//!       └── backs off ◄──────────┘   (429, 5xx, no reply; the sixth failure in a row fails all that wait)
 //! ```
 
 mod access;
 mod admission;
 mod authorized;
 mod credentials;
+mod login_state;
 pub(crate) mod quota;
 
 use std::fmt;
@@ -24,17 +25,14 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use http::StatusCode;
-use zeroize::Zeroize;
 
+use self::login_state::LoginState;
 use self::quota::Quota;
-use crate::calls::{Bearer, Call, LOGIN, Login, Token};
+use crate::calls::{Bearer, LOGIN};
 use crate::error::ErrorContext;
-use crate::machine::decision::{Decision, decide};
+use crate::machine::Request;
 use crate::machine::policy::RetrySchedule;
-use crate::machine::progress::WaitReason;
-use crate::machine::retry_after::throttle_backoff;
-use crate::machine::{Hold, NotBefore, Request};
-use crate::values::clock::{between, saturating_add, saturating_sub};
+use crate::values::clock::{between, saturating_sub};
 use crate::{Environment, Error, ErrorKind, Reply};
 
 pub use access::SharedSession;
@@ -44,12 +42,13 @@ pub use credentials::Credentials;
 use credentials::Grant;
 pub use quota::{Pacing, Throughput};
 
-/// The state that concurrent calls share; see the [module's text](self).
+/// The state that concurrent calls share: the token, the login and the quota; see the [module's text](self).
 ///
-/// All that share it tell it the time by the same clock, in any order by ten seconds. When that clock is set back, all that
-/// the session remembers moves back with it: a token's end, a login under way, a window of the quota, a 429's wait. How much
-/// time has passed since it was last told is not known to it, so that it may wait by so much and those ten seconds longer
-/// than the server asks for, and never less. A clock that jumps ahead looks like time that passes.
+/// All callers pass the time of one clock; their calls may arrive up to ten seconds out of order. When that
+/// clock is set back, all remembered times move back with it: the token's end, a login in flight, the quota
+/// window, the wait after a 429. The session cannot know how much time passed since the last call, so it may
+/// wait longer than the server asks for, by that time and ten seconds, but never shorter. A clock that jumps
+/// ahead looks like time that passes.
 pub struct Session {
     environment: Environment,
     grant: Grant,
@@ -57,41 +56,40 @@ pub struct Session {
     retries: RetrySchedule,
     seed: u64,
     token: Option<CurrentToken>,
-    /// Counts the tokens that there were; a pass remembers which one it was.
+    /// The number of tokens so far. A [`Permit`] keeps the number of its token.
     generation: u64,
+    /// The state of the login.
     login: LoginState,
-    /// Counts the logins that were begun, so that a late reply to an abandoned one is known for what it is.
+    /// The number of logins started. A late reply to an abandoned login is recognized by its number.
     login_count: u64,
-    /// Failures of the login in a row, and 429s among them.
+    /// The number of failed logins in a row, and of 429s among the logins in a row.
     login_failures: u32,
     login_throttles: u32,
-    /// Counts the times that logging in was given up; whoever waited since before fails with `given_up`.
+    /// The number of times that logging in was given up. Callers that have waited since an earlier count fail
+    /// with `last_give_up`.
     give_up_count: u64,
     last_give_up: Option<(ErrorKind, ErrorContext)>,
+    /// The refusal of the credentials. It is final: every later call fails with it.
     permanent_refusal: Option<(ErrorKind, ErrorContext)>,
+    /// The number of logins that have ended, well or not; see [`Session::revision`].
     revision: u64,
-    /// The latest time that it was told.
+    /// The latest time that a caller has passed.
     latest_now: DateTime<Utc>,
 }
 
+/// An access token and the time to renew it.
 struct CurrentToken {
     bearer: Bearer,
     expires: Option<DateTime<Utc>>,
 }
 
-enum LoginState {
-    Idle,
-    InFlight { number: u64, until: DateTime<Utc> },
-    BackingOff { hold: Hold },
-}
-
 impl Session {
-    /// A session that has not logged in yet.
+    /// Builds a session that has not logged in yet, with the default spacing.
     pub fn new(environment: Environment, credentials: Credentials) -> Self {
         Self::with_pacing(environment, credentials, Pacing::default(), 0)
     }
 
-    /// A session that spaces its requests as `pacing` says, and draws its jitter from `seed`.
+    /// Builds a session that spaces its requests by `pacing` and draws its jitter from `seed`.
     pub fn with_pacing(
         environment: Environment,
         credentials: Credentials,
@@ -118,29 +116,34 @@ impl Session {
         }
     }
 
-    /// The two addresses that its credentials may go to.
+    /// Returns the two addresses that the credentials may be sent to.
     pub fn environment(&self) -> &Environment {
         &self.environment
     }
 
-    /// Changes whenever machines that wait for a login should be stepped again before their time: the login has come to
-    /// an end, good or bad.
+    /// Returns a number that changes each time a login ends, well or not. Machines that wait for a login
+    /// should then be stepped again before their time.
     pub fn revision(&self) -> u64 {
         self.revision
     }
 
-    /// How fast requests can go out, as far as is known at `now`: for saying when something will be done.
+    /// Returns the rate at which requests can be sent, as far as it is known at `now`; for estimates of when
+    /// a job will be done.
     pub fn throughput(&self, now: DateTime<Utc>) -> Throughput {
         self.quota.throughput(now)
     }
 
+    /// Returns the number of times that logging in was given up.
     pub(crate) fn give_up_count(&self) -> u64 {
         self.give_up_count
     }
 
-    /// May a request go out at `now`? `since` is the [`Session::give_up_count`] at the time it first asked.
+    /// Decides if a request may be sent at `now`. `since` is the [`Session::give_up_count`] at the time of
+    /// its first attempt.
     pub(crate) fn admit(&mut self, since: u64, outgoing: &Request, now: DateTime<Utc>) -> Admission {
         self.track_clock(now);
+        // A machine that was saved and restored brings its own address. The token goes to the configured API
+        // only.
         if !self.environment.api().is_origin_of(outgoing.http().uri()) {
             return Admission::Refuse(Error::new(
                 ErrorKind::InvalidRequest(NOT_THE_CONFIGURED_API),
@@ -148,13 +151,14 @@ impl Session {
                 ErrorContext::default(),
             ));
         }
-        if let Some((kind, evidence)) = &self.permanent_refusal {
-            return Admission::Refuse(Error::new(kind.clone(), LOGIN, evidence.clone()));
+        if let Some((kind, context)) = &self.permanent_refusal {
+            return Admission::Refuse(Error::new(kind.clone(), LOGIN, context.clone()));
         }
         let current = match &self.grant {
             Grant::Token(bearer) => Some(
                 &*self.token.get_or_insert_with(|| CurrentToken { bearer: bearer.clone(), expires: None }),
             ),
+            // An expired token is not sent: the 401 would cost a request of the quota.
             Grant::Client { .. } => self.token.as_ref().filter(|t| t.expires.is_none_or(|end| now < end)),
         };
         let Some(current) = current else {
@@ -167,10 +171,11 @@ impl Session {
         }
     }
 
-    /// Learns from the reply to a request that went out with `pass`.
+    /// Learns from the reply to a request that was sent with `permit`. `renewable` is false if the request
+    /// has already caused a login.
     pub(crate) fn on_reply(
         &mut self,
-        pass: &Permit,
+        permit: &Permit,
         renewable: bool,
         reply: &Reply,
         retry_after: Option<DateTime<Utc>>,
@@ -178,109 +183,40 @@ impl Session {
     ) -> ReplyOutcome {
         self.track_clock(now);
         let Ok(response) = reply else {
-            self.quota.mark_unanswered(pass.ticket, now);
+            self.quota.mark_unanswered(permit.ticket, now);
             return ReplyOutcome::Deliver { not_before: None };
         };
-        let evidence = || ErrorContext::from_response(response, &[pass.bearer.secret()]);
+        let context = || ErrorContext::from_response(response, &[permit.bearer.secret()]);
         let not_before = self.quota.on_response(
-            pass.ticket,
+            permit.ticket,
             response.status(),
             response.headers(),
             retry_after,
-            evidence,
+            context,
             now,
         );
+        // A fixed token cannot be renewed, so its 401 goes to the machine.
         if response.status() != StatusCode::UNAUTHORIZED || matches!(self.grant, Grant::Token(_)) {
             return ReplyOutcome::Deliver { not_before };
         }
-        if pass.generation != self.generation || self.token.is_none() {
+        // Another request has already reported that token: the request is sent again with the new one and no
+        // second login starts.
+        if permit.generation != self.generation || self.token.is_none() {
             return ReplyOutcome::Resend;
         }
+        // The current token is dropped even if this request may not log in again: it is of no use to the
+        // other requests either.
         self.token = None;
         if renewable { ReplyOutcome::LogInAndResend } else { ReplyOutcome::Deliver { not_before } }
     }
 
-    /// A request that was let out will have no reply that we see.
-    pub(crate) fn cancel(&mut self, pass: &Permit) {
-        self.quota.cancel(pass.ticket);
+    /// Forgets a request that was admitted and whose reply will never be reported.
+    pub(crate) fn cancel(&mut self, permit: &Permit) {
+        self.quota.cancel(permit.ticket);
     }
 
-    /// Takes the reply to login number `number` in.
-    pub(crate) fn on_login_reply(
-        &mut self,
-        number: u64,
-        reply: Reply,
-        retry_after: Option<DateTime<Utc>>,
-        now: DateTime<Utc>,
-    ) {
-        self.track_clock(now);
-        if !self.is_in_flight(number) {
-            return;
-        }
-        self.login = LoginState::Idle;
-        self.revision += 1;
-        let Grant::Client { id, secret } = &self.grant else {
-            return;
-        };
-        let judgement = decide(&Login { client_id: id, client_secret: secret }, &reply);
-        let secrets = [secret, &Login { client_id: id, client_secret: secret }.unpadded_basic_credentials()];
-        let evidence = match reply {
-            // Good or nearly good, its body holds a token: nothing of it is kept, and its memory is overwritten.
-            Ok(response) if response.status().is_success() => {
-                let evidence = ErrorContext::from_head(&response, &secrets);
-                if let Ok(mut body) = response.into_body().try_into_mut() {
-                    body.zeroize();
-                }
-                evidence
-            }
-            Ok(response) => ErrorContext::from_response(&response, &secrets),
-            Err(error) => ErrorContext::from_transport_error(error, &secrets),
-        };
-        let (failure, wait) = match judgement {
-            Decision::Accepted(token) => return self.store_token(token, now),
-            // `invalid_client` and its like: the credentials are wrong for good.
-            Decision::Final(ErrorKind::Unauthorized) => {
-                self.permanent_refusal = Some((ErrorKind::LoginRefused, evidence));
-                return;
-            }
-            Decision::Final(ErrorKind::Rejected) if evidence.code().is_some_and(is_about_credentials) => {
-                self.permanent_refusal = Some((ErrorKind::LoginRefused, evidence));
-                return;
-            }
-            // Another 4xx can be a gateway's, and over tomorrow: it is the end for whoever waits now.
-            Decision::Final(ErrorKind::Rejected | ErrorKind::Forbidden | ErrorKind::NotFound) => {
-                return self.give_up(ErrorKind::LoginRefused, evidence);
-            }
-            Decision::Final(kind) => return self.give_up(kind, evidence),
-            Decision::Throttled => {
-                let wait = throttle_backoff(self.login_throttles);
-                self.login_throttles = self.login_throttles.saturating_add(1);
-                self.start_backoff(
-                    saturating_add(now, if retry_after.is_some() { THROTTLE_FLOOR } else { wait }),
-                    retry_after,
-                    evidence,
-                );
-                return;
-            }
-            Decision::Transient(_, kind) => (kind, self.backoff_delay()),
-            Decision::Undecodable(error) => (ErrorKind::Decode(error), self.backoff_delay()),
-        };
-        if self.login_failures >= self.retries.max_retries {
-            return self.give_up(failure, evidence);
-        }
-        self.login_failures += 1;
-        self.start_backoff(saturating_add(now, wait), retry_after, evidence);
-    }
-
-    /// Nobody will bring the reply to login number `number`.
-    pub(crate) fn abandon_login(&mut self, number: u64) {
-        if self.is_in_flight(number) {
-            self.login = LoginState::Idle;
-            self.revision += 1;
-        }
-    }
-
-    /// Is told the time. If it is earlier than it was, by more than threads come out of order, the clock was set back.
+    /// Records the time. A time that is earlier than the latest one by more than the tolerance means that the
+    /// clock was set back.
     fn track_clock(&mut self, now: DateTime<Utc>) {
         let by = between(now, self.latest_now);
         if by <= CLOCK_TOLERANCE {
@@ -288,8 +224,8 @@ impl Session {
             return;
         }
         self.latest_now = now;
-        // Some of that may be of an earlier jump, too short to be told from threads out of order, and since then what was
-        // learned may be right: rather too late than too early.
+        // Part of the difference may come from an earlier jump that was within the tolerance, and times
+        // learned since then are already on the new clock. Moving by less errs on the late side.
         let by = by - CLOCK_TOLERANCE;
         self.quota.shift_back(by);
         let expires = self.token.iter_mut().flat_map(|token| &mut token.expires);
@@ -301,77 +237,6 @@ impl Session {
         for time in expires.chain(until).chain(hold.into_iter().flatten()) {
             *time = saturating_sub(*time, by);
         }
-    }
-
-    fn log_in_or_wait(&mut self, since: u64, outgoing: &Request, now: DateTime<Utc>) -> Admission {
-        if let Some((kind, evidence)) = self.last_give_up.as_ref().filter(|_| since < self.give_up_count) {
-            return Admission::Refuse(Error::new(kind.clone(), LOGIN, evidence.clone()));
-        }
-        match &self.login {
-            LoginState::InFlight { until, .. } if now < *until => {
-                return Admission::AwaitLogin { until: *until };
-            }
-            LoginState::BackingOff { hold } if now < hold.not_before.until => {
-                return Admission::Hold(hold.clone());
-            }
-            _ => {}
-        }
-        let Grant::Client { id, secret } = &self.grant else {
-            return self.unsendable_login();
-        };
-        let login = Login { client_id: id, client_secret: secret };
-        let Ok(http) = login.request(self.environment.login()) else {
-            return self.unsendable_login();
-        };
-        let request = Request::new(http, LOGIN, login.attempt_timeout(), outgoing.deadline(), MAX_LOGIN_BODY);
-        self.login_count += 1;
-        // Beyond its time limit whoever holds the login has lost it, and another may try.
-        let until = saturating_add(now, request.timeout(now) + Duration::from_secs(1));
-        self.login = LoginState::InFlight { number: self.login_count, until };
-        Admission::LogIn(Box::new(request), self.login_count)
-    }
-
-    /// For texts that were checked before and cannot fail here.
-    fn unsendable_login(&self) -> Admission {
-        let reason = "the credentials or the address of the login service cannot be written into a request";
-        Admission::Refuse(Error::new(ErrorKind::InvalidRequest(reason), LOGIN, ErrorContext::default()))
-    }
-
-    fn is_in_flight(&self, wanted: u64) -> bool {
-        matches!(self.login, LoginState::InFlight { number, .. } if number == wanted)
-    }
-
-    fn store_token(&mut self, token: Token, now: DateTime<Utc>) {
-        self.generation += 1;
-        self.login_failures = 0;
-        self.login_throttles = 0;
-        self.last_give_up = None;
-        self.quota.on_new_token(now);
-        // Renewed a little early, so that no request is sent with a token that ends on its way; but however short the
-        // server says that it lasts, it is tried, or a lifetime of nothing would be logged in for without end.
-        let lifetime = token.lifetime.map(|whole| {
-            whole.saturating_sub((whole / 10).min(Duration::from_secs(60))).max(MIN_TOKEN_LIFETIME)
-        });
-        self.token =
-            Some(CurrentToken { bearer: token.bearer, expires: lifetime.map(|l| saturating_add(now, l)) });
-    }
-
-    fn backoff_delay(&self) -> Duration {
-        let n = u32::try_from(self.login_count).unwrap_or(u32::MAX);
-        self.retries.wait(self.login_failures, self.seed, n)
-    }
-
-    fn start_backoff(&mut self, due: DateTime<Utc>, hint: Option<DateTime<Utc>>, evidence: ErrorContext) {
-        let not_before = NotBefore { until: hint.map_or(due, |hint| hint.max(due)), server_time: hint };
-        let hold = Hold { not_before, wait_reason: WaitReason::Login, context: Some(evidence) };
-        self.login = LoginState::BackingOff { hold };
-    }
-
-    /// Fails everybody who waits for the login now. Whoever comes later tries anew.
-    fn give_up(&mut self, kind: ErrorKind, evidence: ErrorContext) {
-        self.login_failures = 0;
-        self.give_up_count += 1;
-        self.last_give_up = Some((kind, evidence));
     }
 }
 
@@ -385,29 +250,11 @@ impl fmt::Debug for Session {
     }
 }
 
-/// The error codes of OAuth 2 (RFC 6749, section 5.2) that no repetition changes.
-fn is_about_credentials(code: &str) -> bool {
-    const CODES: [&str; 6] = [
-        "invalid_client",
-        "invalid_grant",
-        "invalid_request",
-        "invalid_scope",
-        "unauthorized_client",
-        "unsupported_grant_type",
-    ];
-    CODES.contains(&code)
-}
-
-/// Why a request does not go out that is not for the API of the environment.
+/// The reason of a refused request to an address outside the configured API.
 pub(crate) const NOT_THE_CONFIGURED_API: &str =
     "its address is not that of the configured API, so it was not sent";
-/// A token is used for this long at least; a 401 renews it too.
-const MIN_TOKEN_LIFETIME: Duration = Duration::from_secs(30);
-const THROTTLE_FLOOR: Duration = Duration::from_secs(1);
-/// How much later a thread may say what time it is than it has looked at the clock.
+/// The largest delay between a thread's look at the clock and its call.
 const CLOCK_TOLERANCE: Duration = Duration::from_secs(10);
-/// A token's answer is a few hundred bytes.
-const MAX_LOGIN_BODY: usize = 1 << 20;
 
 #[cfg(test)]
 mod tests;

@@ -19,6 +19,6 @@ fn a_session_says_where_it_sends() {
     let session = Session::new(environment.clone(), Credentials::access_token("t").unwrap());
     assert_eq!(session.environment(), &environment);
     assert!(format!("{session:?}").contains("logged_in: false"));
-    let pass = Permit { generation: 7, ticket: 0, bearer: Bearer::new(Secret::new("t0ken")).unwrap() };
-    assert_eq!(format!("{pass:?}"), "Pass { generation: 7, .. }");
+    let permit = Permit { generation: 7, ticket: 0, bearer: Bearer::new(Secret::new("t0ken")).unwrap() };
+    assert_eq!(format!("{permit:?}"), "Permit { generation: 7, .. }");
 }

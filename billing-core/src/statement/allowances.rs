@@ -24,7 +24,7 @@ pub struct Allowance {
     pub unit: Option<String>,
     /// The quantity that it grants, as the server sent it.
     pub quantity: Option<Amount>,
-    /// Whether the overview has a row that it applies to.
+    /// True if the overview has a row that it applies to.
     pub applied: bool,
 }
 

@@ -26,7 +26,8 @@ pub struct Difference {
     /// Δ ÷ earlier in percent, with all the digits that a [`Decimal`] has room for; serialized with two decimals. `None`
     /// where the earlier figure is zero.
     pub percent: Option<Decimal>,
-    /// Whether one of the two is a total that excludes rows, so that this is the difference of the known charges.
+    /// True if one of the two is a total that excludes rows, so that this is the difference of the known
+    /// charges.
     pub partial: bool,
 }
 

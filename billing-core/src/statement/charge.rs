@@ -23,7 +23,7 @@ pub enum Charge {
     InRollup,
 }
 
-/// The reason why a figure is unknown. `Display` is a phrase such as `no prepayPrice was sent`.
+/// The reason why a figure is unknown. `Display` is a phrase such as `the server sent no prepayPrice`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum UnknownReason {
@@ -70,17 +70,17 @@ impl Serialize for Charge {
 impl fmt::Display for UnknownReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::MissingField(field) => write!(f, "no {field} was sent"),
+            Self::MissingField(field) => write!(f, "the server sent no {field}"),
             Self::NotANumber(field, amount) => {
-                write!(f, "{field} is {:?}, which cannot be computed with", amount.text())
+                write!(f, "{field} is {:?}, which is not a number or has too many digits", amount.text())
             }
-            Self::MissingAllowance => f.write_str("its allowance (fair use) was not sent"),
+            Self::MissingAllowance => f.write_str("the server did not send its fair-use allowance"),
             Self::UnreadableAllowance => f.write_str("the quantity of its allowance (fair use) is unknown"),
             Self::SharedAllowance => {
-                f.write_str("its allowance is shared with a row whose own quantities are unknown")
+                f.write_str("its allowance is shared with a row whose quantities are unknown")
             }
-            Self::TooManyDigits => f.write_str("the result has more digits than can be held exactly"),
-            Self::MissingRollup => f.write_str("it is a part of a total that was not sent"),
+            Self::TooManyDigits => f.write_str("the result has too many digits to be exact"),
+            Self::MissingRollup => f.write_str("it is part of a rollup row that the server did not send"),
         }
     }
 }

@@ -44,7 +44,7 @@ pub struct Comparison {
     /// The rows by section, as in a statement. Rows with the same part number and name are one row, whatever their case and
     /// the white space around them. Third-party rows and parts of rollups are separate from other rows of their name.
     pub rows: Vec<ComparedRow>,
-    /// Whether the periods are not all in one currency, so that their money is not compared.
+    /// True if the periods are not all in one currency, so that their money is not compared.
     pub mixed_currencies: bool,
     /// A sentence that says which costs are in none of the totals (B12).
     pub not_included: &'static str,
@@ -63,13 +63,13 @@ pub struct ComparedRow {
     pub part_number: Option<String>,
     /// The unit of its quantities.
     pub unit: Option<String>,
-    /// Whether a third party bills it (B8).
+    /// True if a third party bills it (B8).
     pub third_party: bool,
-    /// Whether it is a part of a rollup (B6, B7), which has neither overage nor charge.
+    /// True if it is a part of a rollup (B6, B7), which has neither overage nor charge.
     #[serde(rename = "explainsRollup")]
     pub rollup_part: bool,
-    /// Whether each period has it. In a period without the row nothing of it was used (B13); where the server sent no list of
-    /// rows at all, its use is unknown.
+    /// For each period, true if it has the row. In a period without the row nothing of it was used (B13); if
+    /// the server sent no list of rows at all, its use is unknown.
     pub present: Vec<bool>,
     /// The quantity used.
     pub used: PeriodFigures,
@@ -111,7 +111,7 @@ impl Comparison {
     /// Compares two or more periods, given in any order.
     ///
     /// # Errors
-    /// When they are not different periods of one organisation, or cannot be put in order.
+    /// Returns an error if they are not different periods of one organisation, or cannot be put in order.
     pub fn new<'a>(periods: impl IntoIterator<Item = &'a TrusteeOverview>) -> Result<Self, Incomparable> {
         let mut periods: Vec<&TrusteeOverview> = periods.into_iter().collect();
         if periods.len() < 2 {
@@ -150,16 +150,14 @@ impl Comparison {
 impl fmt::Display for Incomparable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::TooFew => f.write_str("a comparison takes two periods or more"),
+            Self::TooFew => f.write_str("a comparison needs two or more periods"),
             Self::Organizations(one, other) => {
                 write!(f, "the periods are of different organisations, {one:?} and {other:?}")
             }
-            Self::Undated => {
-                f.write_str("a period was sent without dates, so that it is not known which one is the later")
-            }
+            Self::Undated => f.write_str("a period has no dates, so the order of the periods is unknown"),
             Self::SamePeriod(dates) => write!(
                 f,
-                "two of the periods are the same one, {dates}; if you named two, the server has begun a new period meanwhile"
+                "two of the periods are the same, {dates}. If you named two different ones, a new billing period has started meanwhile: run the command again"
             ),
         }
     }
@@ -191,7 +189,7 @@ impl RowKey {
 struct RowInPeriods<'a> {
     section: &'a Section,
     line: &'a Line,
-    /// By period; `None` for a period without the row.
+    /// The figures by period; `None` for a period without the row.
     cells: Vec<Option<PeriodCell>>,
 }
 
@@ -234,7 +232,7 @@ impl PeriodCell {
 fn rows(periods: &[&TrusteeOverview], statements: &[Statement]) -> Vec<ComparedRow> {
     let mut places: BTreeMap<RowKey, usize> = BTreeMap::new();
     let mut rows: Vec<RowInPeriods<'_>> = Vec::new();
-    // From the latest, whose names describe the rows and whose order is kept.
+    // The latest period comes first: its names describe the rows and its order is kept.
     for (period, statement) in statements.iter().enumerate().rev() {
         for SectionLines { section, lines } in &statement.sections {
             for line in lines {
@@ -290,7 +288,7 @@ fn compared(row: &RowInPeriods<'_>, periods: &[&TrusteeOverview], statements: &[
     }
 }
 
-/// Returns whether quantities in these normalized units can be compared. A unit that was not sent fits any other.
+/// Returns true if quantities in these normalized units can be compared. A unit that was not sent fits any other.
 fn are_same_unit(unit: &str, other: &str) -> bool {
     unit.is_empty() || other.is_empty() || unit == other
 }

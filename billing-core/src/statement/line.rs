@@ -23,7 +23,7 @@ pub struct Line {
     pub grouping: Option<String>,
     /// The unit of its quantities.
     pub unit: Option<String>,
-    /// Whether a third party bills it (B8).
+    /// True if a third party bills it (B8).
     pub third_party: bool,
     /// The quantity used, as the server sent it.
     pub used: Option<Amount>,
@@ -44,7 +44,8 @@ pub struct Line {
     /// The quantity used beyond committed and included (B4); `None` where it is unknown, and for a part of a rollup.
     #[serde(serialize_with = "optional_text")]
     pub overage: Option<Decimal>,
-    /// Whether it is a part of a rollup (B6, B7), also of one that was not sent. A part has neither overage nor charge.
+    /// True if it is a part of a rollup (B6, B7), also of one that was not sent. A part has neither overage
+    /// nor charge.
     #[serde(skip)]
     pub rollup_part: bool,
     /// The charge.
@@ -75,7 +76,7 @@ impl Line {
         }
     }
 
-    /// Returns whether more was used than was agreed (B4): its overage is known and greater than zero.
+    /// Returns true if more was used than was agreed (B4): its overage is known and greater than zero.
     ///
     /// Being over is about quantities. It depends neither on the price of the overage, which may be zero or unknown, nor on
     /// who bills the row.
@@ -105,8 +106,8 @@ pub fn overage(used: Decimal, committed: Decimal, included: Decimal) -> Option<D
     above_zero(checked_sum(used, -committed)?, included)
 }
 
-/// Returns whether an overage, as a quantity or as its charge, is one (B4): known and greater than zero. An unknown one is
-/// not, and has to be reported as unknown (B10).
+/// Returns true if an overage, as a quantity or as its charge, is known and greater than zero (B4). An
+/// unknown overage gives false and has to be reported as unknown (B10).
 pub fn is_over(overage: Option<Decimal>) -> bool {
     overage.is_some_and(|overage| overage > Decimal::ZERO)
 }

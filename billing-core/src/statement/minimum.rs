@@ -3,19 +3,19 @@
 use super::Total;
 use crate::Amount;
 
-/// The monthly minimum commitment, and how it relates to the total (B11).
+/// The monthly minimum commitment, and its relation to the total (B11).
 #[derive(Clone, Debug, PartialEq, serde::Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct MinimumCommitment {
     /// The minimum, as the server sent it.
     pub amount: Amount,
-    /// Whether it is charged instead of the total.
+    /// The comparison of the minimum with the total.
     #[serde(rename = "verdict")]
     pub status: MinimumStatus,
 }
 
-/// Whether the minimum commitment is charged instead of the total.
+/// The comparison of the minimum commitment with the total.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]

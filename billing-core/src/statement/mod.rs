@@ -83,9 +83,9 @@ use crate::model::TrusteeOverview;
 pub struct Statement {
     /// The currency of all prices and charges, as the server named it.
     pub currency: Option<String>,
-    /// When the billing period begins.
+    /// The start of the billing period.
     pub period_start: Option<Timestamp>,
-    /// When the billing period ends, inclusive.
+    /// The end of the billing period, inclusive.
     pub period_end: Option<Timestamp>,
     /// The lines by section, in a fixed order of sections and in the server's order within each. No section is empty.
     pub sections: Vec<SectionLines>,
@@ -162,7 +162,7 @@ impl Statement {
         self.total.excluded.len() + self.third_party.excluded.len()
     }
 
-    /// Returns whether the server sent a list of rows. Without one, nothing is known of the period; an empty list costs nothing.
+    /// Returns true if the server sent a list of rows. Without one, nothing is known of the period; an empty list costs nothing.
     pub fn has_rows_list(&self) -> bool {
         self.total.amount.is_some() || !self.total.excluded.is_empty()
     }

@@ -7,7 +7,8 @@ use super::charge::number;
 use super::{UnknownReason, normalized};
 use crate::Amount;
 
-/// The exact sum, or `None` where it has more digits than a [`Decimal`] holds. [`Decimal::checked_add`] would round it.
+/// Returns the exact sum; `None` if it has more digits than a [`Decimal`] holds. [`Decimal::checked_add`]
+/// would round it.
 ///
 /// ```
 /// use billing_core::statement::checked_sum;
@@ -48,8 +49,8 @@ pub fn rounded_to(number: Decimal, decimals: u32) -> Decimal {
 
 /// Returns the number of decimals that an amount of money is shown with: those of the currency's minor unit.
 ///
-/// Where no currency was sent it is as many as the amount has, and at least two: dollars have two decimals and dinars three,
-/// so rounding could drop money.
+/// Without a currency the number is that of the amount's own decimals, and at least two: dollars have two
+/// decimals and dinars three, so rounding could drop money.
 pub fn decimals(amount: Decimal, currency: Option<&str>) -> u32 {
     let currency = normalized(currency);
     match currency.is_empty() {
@@ -58,7 +59,7 @@ pub fn decimals(amount: Decimal, currency: Option<&str>) -> u32 {
     }
 }
 
-/// Returns whether two currencies are the same, whatever their case and the white space around them. Two that were not sent
+/// Returns true if two currencies are the same, whatever their case and the white space around them. Two that were not sent
 /// count as the same.
 pub fn is_same_currency(a: Option<&str>, b: Option<&str>) -> bool {
     normalized(a) == normalized(b)
@@ -115,7 +116,8 @@ pub fn sums_by_currency<'a, T>(
     sums
 }
 
-/// The exact product, or `None` where it has more digits than a [`Decimal`] holds. `Decimal::checked_mul` would round it.
+/// Returns the exact product; `None` if it has more digits than a [`Decimal`] holds. `Decimal::checked_mul`
+/// would round it.
 pub(super) fn checked_product(a: Decimal, b: Decimal) -> Option<Decimal> {
     let (a, b) = (a.normalize(), b.normalize());
     exact(a.mantissa().checked_mul(b.mantissa())?, a.scale() + b.scale())

@@ -25,7 +25,7 @@ impl Rollups {
         Self(rollups.map(key).collect())
     }
 
-    /// Returns whether a rollup was sent that `row`, if it is a part, can belong to (B6).
+    /// Returns true if a rollup was sent that `row`, if it is a part, can belong to (B6).
     ///
     /// The rollup has the same biller: a part that we pay to a third party is in no total of the vendor. A part of AI tokens
     /// belongs only to a rollup of AI tokens. Any other part may belong to any rollup, also to one of AI tokens: the parts

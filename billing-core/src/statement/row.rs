@@ -53,7 +53,7 @@ impl<'a> OverviewRow<'a> {
         self.sent.is_third_party == Some(true)
     }
 
-    /// Returns whether the row has a charge of its own. Parts and allowances have none.
+    /// Returns true if the row has a charge of its own. Parts and allowances have none.
     pub(super) fn is_charged(&self) -> bool {
         matches!(self.role, RowRole::Use | RowRole::Rollup)
     }
@@ -63,7 +63,7 @@ impl<'a> OverviewRow<'a> {
     }
 }
 
-/// Returns whether a normalized name has "AI" and "Token" as words, in any order (B7). "AI Tokenizer" has not.
+/// Returns true if a normalized name has "AI" and "Token" as words, in any order (B7). "AI Tokenizer" has not.
 fn names_ai_tokens(name: &str) -> bool {
     let mut words = name.split(|c: char| !c.is_alphanumeric());
     words.clone().any(|word| word == "ai") && words.any(|word| word == "token" || word == "tokens")

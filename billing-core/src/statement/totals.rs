@@ -51,7 +51,7 @@ pub struct CurrencyTotal {
     /// The exact sum of their totals as far as they are known; `None` where none is.
     #[serde(rename = "known", serialize_with = "optional_text")]
     pub amount: Option<Decimal>,
-    /// The same for the charges of third parties.
+    /// The exact sum of the charges of third parties, as far as they are known; `None` if none is.
     #[serde(serialize_with = "optional_text")]
     pub third_party: Option<Decimal>,
     /// The sum of what the vendor will charge for each; see [`Statement::payable`]. `None` where that is unknown for one of
@@ -84,7 +84,7 @@ impl Total {
         Self::sum(lines.map(|line| (line, overage(line))), list_sent)
     }
 
-    /// Returns whether it excludes no row.
+    /// Returns true if it excludes no row.
     pub fn is_complete(&self) -> bool {
         self.amount.is_some() && self.excluded.is_empty()
     }
@@ -145,7 +145,7 @@ impl CurrencyTotal {
             *so_far = sum.or(*so_far);
             sum.is_some()
         });
-        // Once, also where neither of the two could be added.
+        // A statement counts once, even if neither of its two sums could be added.
         self.excluded_statements += usize::from(added.contains(&false));
     }
 }

@@ -34,7 +34,7 @@ pub struct Trend {
     /// The change of the total into each period from the one before it. The first period has none, so that there is one
     /// change less than there are periods.
     pub changes: Vec<Change>,
-    /// The same for the charges of third parties.
+    /// The change of the charges of third parties into each period from the one before it.
     pub third_party_changes: Vec<Change>,
     /// The sums of all periods, by currency.
     pub totals: Vec<CurrencyTotal>,
@@ -45,9 +45,9 @@ pub struct Trend {
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct PeriodTotal {
-    /// When it begins.
+    /// The start.
     pub period_start: Option<Timestamp>,
-    /// When it ends, inclusive.
+    /// The end, inclusive.
     pub period_end: Option<Timestamp>,
     /// The currency of its amounts.
     pub currency: Option<String>,
@@ -70,8 +70,9 @@ impl Trend {
 
     /// Computes the trend of the periods that a walk found, the latest first, each with the index that it was found under.
     ///
-    /// Where the walk could not read an index between those of two periods, the change between the two is unknown: the
-    /// period before the later one is missing, and the change since a still earlier one would pass for a monthly change.
+    /// If the walk could not read an index between those of two periods, the change between the two is
+    /// unknown: the period before the later one is missing, and the change since a still earlier one would
+    /// pass for a monthly change.
     pub fn with_gaps(
         latest_first: impl IntoIterator<Item = (PeriodIndex, Statement)>,
         unreadable: &[PeriodIndex],

@@ -1,4 +1,5 @@
-//! Amounts: quantities, prices and sums of money, as the text that came and as an exact decimal.
+//! Amounts: quantities, prices and sums of money, kept as the text that the server sent, with an exact
+//! decimal value.
 
 use std::fmt;
 use std::str::FromStr;
@@ -12,10 +13,10 @@ use crate::model::{Scan, Scanner};
 
 /// A quantity, a price or an amount of money, exactly as the server wrote it.
 ///
-/// The reports and the overview carry these as JSON strings (`"23.74"`, `"12.000000"`), contracts and invoices as JSON
-/// numbers; both are kept as their text, digit for digit, and written back in the form in which they came. No binary
-/// floating point lies between the wire and [`Amount::decimal`]. A text that is no number is kept as well: it has no
-/// decimal, and whoever computes with it has to say so.
+/// The reports and the overview carry amounts as JSON strings (`"23.74"`, `"12.000000"`), contracts and
+/// invoices as JSON numbers. Both are kept digit for digit and written back in the form in which they came.
+/// No binary floating point is used between the wire and [`Amount::decimal`]. A text that is not a number is
+/// kept as well: it has no decimal value, and code that computes with it must report that.
 ///
 /// ```
 /// use billing_core::Amount;
@@ -27,16 +28,17 @@ use crate::model::{Scan, Scanner};
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Amount(Text);
 
-/// The text of an amount. Nearly all are short, and an overview has hundreds of them: those need no memory of their own.
+/// The text of an amount. Nearly all are short, and an overview has hundreds of them, so short texts are
+/// stored inline, without an allocation.
 #[derive(Clone, PartialEq, Eq, Hash)]
 enum Text {
-    /// Padded with zeros.
+    /// A text of at most [`INLINE_CAPACITY`] bytes, padded with zeros.
     Short { form: JsonKind, length: u8, bytes: [u8; INLINE_CAPACITY] },
-    /// Longer than [`MIN_WAIT_LIMIT_CELLS`].
+    /// A text that is longer than [`INLINE_CAPACITY`].
     Long { form: JsonKind, text: Box<str> },
 }
 
-/// How an amount stands in JSON.
+/// The JSON type of an amount.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum JsonKind {
     String,
@@ -44,7 +46,7 @@ enum JsonKind {
 }
 
 impl Amount {
-    /// The text as it came, with all its digits.
+    /// Returns the text as it was sent, with all its digits.
     pub fn text(&self) -> &str {
         match &self.0 {
             Text::Short { length, bytes, .. } => {
@@ -56,10 +58,11 @@ impl Amount {
         }
     }
 
-    /// The exact value, or `None` where the text is no decimal number or has more digits than 28, which
+    /// Returns the exact value; `None` if the text is not a decimal number or has more than 28 digits, which
     /// [`Decimal`] could hold only by rounding.
     ///
-    /// White space around the number is ignored; an exponent (`1.5e3`, which JSON allows in numbers) is understood.
+    /// White space around the number is ignored; an exponent (`1.5e3`, which JSON allows in numbers) is
+    /// accepted.
     pub fn decimal(&self) -> Option<Decimal> {
         let text = self.text().trim();
         if text.contains(['e', 'E']) { parse_scientific(text) } else { parse_plain(text) }
@@ -83,12 +86,13 @@ impl Amount {
     }
 }
 
-/// `Decimal::from_str_exact` takes `_` between digits as Rust source does; nobody sends money so.
+/// Parses a number without an exponent. `_` between digits is refused: `Decimal::from_str_exact` accepts it,
+/// as Rust source does, but no server sends money so.
 fn parse_plain(text: &str) -> Option<Decimal> {
     if text.contains('_') { None } else { Decimal::from_str_exact(text).ok() }
 }
 
-/// `mantissa e exponent`, by moving the point: exact or nothing.
+/// Parses `mantissa e exponent` by moving the point, so that the result is exact; `None` if it cannot be.
 fn parse_scientific(text: &str) -> Option<Decimal> {
     let (mantissa, exponent) = text.split_once(['e', 'E'])?;
     let mantissa = parse_plain(mantissa)?;
@@ -131,7 +135,7 @@ impl fmt::Debug for Amount {
 
 impl<'de> Deserialize<'de> for Amount {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        // Through the raw text, because every other way to a JSON number leads through a binary float.
+        // The raw text is used because every other way to a JSON number goes through a binary float.
         let raw = Box::<RawValue>::deserialize(deserializer)?;
         match raw.get().as_bytes().first() {
             Some(b'"') => {
@@ -176,7 +180,7 @@ impl Serialize for Amount {
     }
 }
 
-/// What a JSON text that is neither string nor number is, for the error.
+/// Returns the name of the type of a JSON text that is neither string nor number, for the error message.
 fn json_type_name(raw: &str) -> &'static str {
     match raw.as_bytes().first() {
         Some(b'{') => "an object",
@@ -186,7 +190,7 @@ fn json_type_name(raw: &str) -> &'static str {
     }
 }
 
-/// In bytes: what fits in the place that a longer text takes for its address and length.
+/// The number of bytes that fit into the space that a longer text needs for its address and length.
 const INLINE_CAPACITY: usize = 20;
 
 #[cfg(test)]

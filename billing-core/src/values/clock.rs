@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-/// `time` plus `wait`, stopping at the end of the calendar instead of panicking.
+/// Returns `time` plus `wait`. It stops at the end of the calendar instead of panicking.
 pub(crate) fn saturating_add(time: DateTime<Utc>, wait: std::time::Duration) -> DateTime<Utc> {
     TimeDelta::from_std(wait)
         .ok()
@@ -10,7 +10,7 @@ pub(crate) fn saturating_add(time: DateTime<Utc>, wait: std::time::Duration) -> 
         .unwrap_or(DateTime::<Utc>::MAX_UTC)
 }
 
-/// `time` less `wait`, stopping at the beginning of the calendar.
+/// Returns `time` minus `wait`. It stops at the beginning of the calendar instead of panicking.
 pub(crate) fn saturating_sub(time: DateTime<Utc>, wait: std::time::Duration) -> DateTime<Utc> {
     TimeDelta::from_std(wait)
         .ok()
@@ -18,17 +18,17 @@ pub(crate) fn saturating_sub(time: DateTime<Utc>, wait: std::time::Duration) -> 
         .unwrap_or(DateTime::<Utc>::MIN_UTC)
 }
 
-/// The time from `earlier` to `later`; nothing where it would be negative.
+/// Returns the time from `earlier` to `later`; zero if it would be negative.
 pub(crate) fn between(earlier: DateTime<Utc>, later: DateTime<Utc>) -> std::time::Duration {
     later.signed_duration_since(earlier).to_std().unwrap_or_default()
 }
 
-/// What is left of `time` when it is [saved](millis) and restored.
+/// Returns `time` as it is after it was [saved](millis) and restored.
 pub(crate) fn truncate_to_millis(time: std::time::Duration) -> std::time::Duration {
     std::time::Duration::from_millis(u64::try_from(time.as_millis()).unwrap_or(u64::MAX))
 }
 
-/// `std::time::Duration` as whole milliseconds, in what is saved.
+/// Saves a `std::time::Duration` as whole milliseconds.
 pub(crate) mod millis {
     use std::time::Duration;
 

@@ -10,7 +10,7 @@ use serde::ser::{Serialize, Serializer};
 use crate::InvalidInput;
 use crate::model::{Scan, Scanner};
 
-/// A calendar day, which contracts and invoices have in place of instants: `2026-10-01`.
+/// A calendar day, `2026-10-01`. Contracts and invoices have days instead of instants.
 ///
 /// ```
 /// use billing_core::Date;
@@ -23,15 +23,15 @@ use crate::model::{Scan, Scanner};
 pub struct Date(NaiveDate);
 
 impl Date {
-    /// A day of the years 0 to 9999, which can be written with four digits.
+    /// Builds a day of the years 0 to 9999, which can be written with four digits.
     ///
     /// # Errors
-    /// When it is of another year.
+    /// Returns an error for any other year.
     pub fn new(day: NaiveDate) -> Result<Self, InvalidInput> {
         if (0..=9999).contains(&day.year()) { Ok(Self(day)) } else { Err(InvalidInput::Day(day.to_string())) }
     }
 
-    /// The day as a chrono value.
+    /// Returns the day as a chrono value.
     pub fn day(self) -> NaiveDate {
         self.0
     }
@@ -41,7 +41,8 @@ impl FromStr for Date {
     type Err = InvalidInput;
 
     fn from_str(text: &str) -> Result<Self, InvalidInput> {
-        // chrono also takes years with a sign and days without their zero; a day is written back as it came.
+        // chrono also accepts years with a sign and days without their zero; only a day that is written back
+        // unchanged is accepted.
         NaiveDate::parse_from_str(text, "%Y-%m-%d")
             .ok()
             .and_then(|day| Self::new(day).ok())
@@ -58,7 +59,7 @@ impl From<Date> for NaiveDate {
 
 impl fmt::Display for Date {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Padded as a text, which chrono's own would not be.
+        // The text is padded to the width of the format; chrono's own `Display` ignores it.
         f.pad(&self.0.to_string())
     }
 }

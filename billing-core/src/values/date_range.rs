@@ -4,10 +4,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Date, InvalidInput};
 
-/// The days that a list is asked for: from one day on, up to one, or between two, as the API's `dateStart` and `dateEnd`.
+/// The days that filter a list: from a first day, up to a last day, or between two days, as the API's
+/// `dateStart` and `dateEnd`.
 ///
-/// Which of a contract's or an invoice's dates they are compared with, and whether the last day is one of them, the vendor
-/// does not say.
+/// The vendor does not document which date of a contract or an invoice the filter compares, nor if the last
+/// day is included.
 ///
 /// ```
 /// use billing_core::DateRange;
@@ -23,20 +24,20 @@ pub struct DateRange {
 }
 
 impl DateRange {
-    /// From `start` on.
+    /// Builds a range that starts at `start` and has no end.
     pub fn starting(start: Date) -> Self {
         Self { start: Some(start), end: None }
     }
 
-    /// Up to `end`.
+    /// Builds a range that ends at `end` and has no start.
     pub fn up_to(end: Date) -> Self {
         Self { start: None, end: Some(end) }
     }
 
-    /// From `start` up to `end`, which may be the same day.
+    /// Builds a range from `start` to `end`, which may be the same day.
     ///
     /// # Errors
-    /// When `start` is after `end`.
+    /// Returns an error if `start` is after `end`.
     pub fn between(start: Date, end: Date) -> Result<Self, InvalidInput> {
         if start > end {
             return Err(InvalidInput::DateRange { start, end });
@@ -44,12 +45,12 @@ impl DateRange {
         Ok(Self { start: Some(start), end: Some(end) })
     }
 
-    /// The first day, if there is one.
+    /// Returns the first day, if there is one.
     pub fn start(&self) -> Option<Date> {
         self.start
     }
 
-    /// The last day, if there is one.
+    /// Returns the last day, if there is one.
     pub fn end(&self) -> Option<Date> {
         self.end
     }

@@ -1,4 +1,4 @@
-//! Documents: files that the API leads to and does not serve itself.
+//! The addresses of documents: files that the API links to and that another host serves.
 
 use std::fmt;
 
@@ -9,8 +9,8 @@ use percent_encoding::percent_decode_str;
 use crate::Secret;
 use crate::values::environment::{is_host_and_port, is_loopback};
 
-/// The address of a document. It holds a signature by which anybody can fetch the document for a while, so it is shown as
-/// scheme and host only, and cannot be serialized.
+/// The address of a document. It contains a signature with which anybody can download the document for a
+/// while, so it is displayed as scheme and host only and cannot be serialized.
 #[derive(Clone, PartialEq, Eq)]
 pub struct DocumentUrl {
     url: Secret,
@@ -18,39 +18,40 @@ pub struct DocumentUrl {
 }
 
 impl DocumentUrl {
-    /// An address as the server gave it, or what is wrong with it, in words that do not repeat it.
+    /// Parses an address that the server sent. The error says what is wrong and does not contain the address.
     pub(crate) fn parse(text: String) -> Result<Self, &'static str> {
         let address = Secret::new(text);
         if !address.expose().bytes().all(|byte| byte.is_ascii_graphic()) {
-            return Err("the address of the document holds characters that no address can");
+            return Err("the address of the document has characters that are not allowed in one");
         }
-        let uri: Uri = address.expose().parse().map_err(|_| "the address of the document is none")?;
+        let uri: Uri =
+            address.expose().parse().map_err(|_| "the address of the document is not an address")?;
         let (Some(scheme), Some(authority)) = (uri.scheme(), uri.authority()) else {
-            return Err("the address of the document is not a whole one");
+            return Err("the address of the document has no scheme or no host");
         };
         if authority.host().is_empty() || !is_host_and_port(authority) {
             return Err("the address of the document has no plain host and port");
         }
-        let plain = *scheme == Scheme::HTTP && is_loopback(authority.host());
-        if *scheme != Scheme::HTTPS && !plain {
-            return Err("the address of the document is not one of https");
+        let plain_loopback = *scheme == Scheme::HTTP && is_loopback(authority.host());
+        if *scheme != Scheme::HTTPS && !plain_loopback {
+            return Err("the address of the document is not an https address");
         }
-        let shown = format!("{scheme}://{authority}/…").into();
-        Ok(Self { url: address, redacted: shown })
+        let redacted = format!("{scheme}://{authority}/…").into();
+        Ok(Self { url: address, redacted })
     }
 
-    /// The address itself. Whoever has it can fetch the document.
+    /// Returns the whole address. Anybody who has it can download the document.
     pub fn expose(&self) -> &str {
         self.url.expose()
     }
 
-    /// Whether it is of plain http, and so of this machine.
+    /// Returns true for a plain http address, which is always on a loopback host.
     pub(crate) fn is_plain_loopback(&self) -> bool {
         self.redacted.starts_with("http://")
     }
 
-    /// What of it no error may repeat, the longer texts first: the whole, what is beyond the host, path and query apart, and
-    /// the values in the query, each as it is written and as it is meant.
+    /// Returns the texts that no error may repeat, the longest first: the whole address, the part after the
+    /// host, path and query alone, and the values in the query, each as it is written and percent-decoded.
     pub(crate) fn secrets(&self) -> Vec<Secret> {
         let address = self.expose();
         let beyond_host = address.splitn(4, '/').nth(3).unwrap_or_default();
@@ -66,7 +67,8 @@ impl DocumentUrl {
     }
 }
 
-/// A shorter value, such as a version, is no signature, and taking it out would only garble what is said.
+/// The length of the shortest value that can be a signature. Redacting shorter ones, such as a version, would
+/// only garble the error.
 const MIN_SECRET_LEN: usize = 8;
 
 impl fmt::Display for DocumentUrl {
@@ -104,7 +106,7 @@ mod tests {
                 "abc/def=",
             ]
         );
-        // The signature can stand in the path as well, and a store names what it does not find without the query.
+        // The signature can also be in the path, and a store names a missing file without the query.
         let url = DocumentUrl::parse("https://x.y/a/s1g%2Bnature%3D/1.pdf?v=1".to_owned()).unwrap();
         let secrets = url.secrets();
         for path in ["a/s1g%2Bnature%3D/1.pdf", "a/s1g+nature=/1.pdf"] {

@@ -1,4 +1,4 @@
-//! Where Genesys Cloud is: its regions, and the two base addresses of the API and of the login service.
+//! The regions of Genesys Cloud, and the base addresses of the API and of the login service.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::InvalidInput;
 
-/// A region of Genesys Cloud: the AWS region that it runs in and the domain that its hosts are under.
+/// A region of Genesys Cloud: its AWS region and the domain of its hosts.
 ///
 /// ```
 /// use billing_core::Region;
@@ -26,17 +26,17 @@ pub struct Region {
 }
 
 impl Region {
-    /// Every region that is known, in the order of their AWS names.
+    /// Returns all known regions, ordered by their AWS names.
     pub fn all() -> impl ExactSizeIterator<Item = Self> {
         REGIONS.iter().map(|&(name, domain)| Self { name, domain })
     }
 
-    /// The AWS name, such as `eu-central-1`.
+    /// Returns the AWS name, such as `eu-central-1`.
     pub fn name(&self) -> &'static str {
         self.name
     }
 
-    /// The domain, such as `mypurecloud.de`.
+    /// Returns the domain, such as `mypurecloud.de`.
     pub fn domain(&self) -> &'static str {
         self.domain
     }
@@ -45,7 +45,7 @@ impl Region {
 impl FromStr for Region {
     type Err = InvalidInput;
 
-    /// Takes the AWS name or the domain, in any case.
+    /// Parses an AWS name or a domain, in any case.
     fn from_str(text: &str) -> Result<Self, InvalidInput> {
         let wanted = text.trim();
         Self::all()
@@ -54,30 +54,31 @@ impl FromStr for Region {
     }
 }
 
-/// The address under which a service answers: scheme, host, port and, behind a gateway, a path prefix.
+/// The base address of a service: scheme, host, port and, behind a gateway, a path prefix.
 ///
-/// Only https, or http on a loopback address, because credentials travel to it; see
-/// [`BaseUrl::dangerously_without_tls`] for the way around.
+/// Only https is accepted, or http on a loopback address, because credentials are sent to it; see
+/// [`BaseUrl::dangerously_without_tls`] for the exception.
 #[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct BaseUrl {
     scheme: Scheme,
     authority: Authority,
-    /// Without its last `/`; empty where there is none.
+    /// The path prefix without its last `/`; empty if there is none.
     prefix: Box<str>,
 }
 
 impl BaseUrl {
-    /// Takes plain http to any host. Whoever can read or change the traffic on the way then has the client secret, the
-    /// token and the figures: this is for a network that ends the TLS for you on the same machine or mesh.
+    /// Parses an address that may be plain http to any host. Anybody who can read or change the traffic then
+    /// gets the client secret, the token and the figures. Use it only in a network that ends TLS for you on
+    /// the same machine or mesh.
     ///
     /// # Errors
-    /// As parsing does, but for the host.
+    /// Returns the same errors as parsing, except for a plain http host.
     pub fn dangerously_without_tls(url: &str) -> Result<Self, InvalidInput> {
         Self::parse(url, true)
     }
 
-    /// The address of `path_and_query` (which starts with `/`) under this base.
+    /// Returns the address of `path_and_query` (which starts with `/`) under this base.
     pub(crate) fn join(&self, path_and_query: &str) -> Result<Uri, http::Error> {
         match &*self.prefix {
             "" => self.join_host(path_and_query),
@@ -85,7 +86,7 @@ impl BaseUrl {
         }
     }
 
-    /// The address of `path_and_query` on this host, prefix or not.
+    /// Returns the address of `path_and_query` on this host, without the prefix.
     pub(crate) fn join_host(&self, path_and_query: &str) -> Result<Uri, http::Error> {
         Uri::builder()
             .scheme(self.scheme.clone())
@@ -94,17 +95,17 @@ impl BaseUrl {
             .build()
     }
 
-    /// The path prefix, without its last `/`.
+    /// Returns the path prefix, without its last `/`.
     pub(crate) fn prefix(&self) -> &str {
         &self.prefix
     }
 
-    /// Whether it is of plain http.
+    /// Returns true for plain http.
     pub(crate) fn is_plain_http(&self) -> bool {
         self.scheme == Scheme::HTTP
     }
 
-    /// Whether `uri` has the scheme, host and port of this address.
+    /// Returns true if `uri` has the scheme, host and port of this address.
     pub(crate) fn is_origin_of(&self, uri: &Uri) -> bool {
         let Some((scheme, authority)) = uri.scheme().zip(uri.authority()) else {
             return false;
@@ -114,7 +115,8 @@ impl BaseUrl {
                 && effective_port(scheme, authority) == effective_port(&self.scheme, &self.authority)
                 && is_host_and_port(authority)
         };
-        // Our own is a host and a port, and so is one that is written like it.
+        // This authority is a host and a port only, so an equal text is equal to it; other spellings are
+        // compared part by part.
         *scheme == self.scheme && (authority.as_str() == self.authority.as_str() || same())
     }
 
@@ -190,8 +192,9 @@ impl fmt::Debug for BaseUrl {
     }
 }
 
-/// The address that something saved asks under, which is no setting: one that was let through without TLS is restored, and the
-/// session, which has its own, decides whether anything is sent there.
+/// The serialized form of the address in a checkpoint or a plan. It is not a setting: an address that was
+/// accepted without TLS is restored, and the session, which has its own address, decides if anything is sent
+/// there.
 pub(crate) mod saved {
     use serde::de::Error;
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -207,7 +210,7 @@ pub(crate) mod saved {
     }
 }
 
-/// The two addresses that a client talks to, and the only two that its credentials ever go to.
+/// The two addresses that a client talks to. Its credentials are sent to no other.
 ///
 /// ```
 /// use billing_core::{Environment, Region};
@@ -226,29 +229,29 @@ pub struct Environment {
 }
 
 impl Environment {
-    /// Two addresses of one's own: a gateway, or a server in a test.
+    /// Builds an environment of two other addresses: a gateway, or a server in a test.
     pub fn new(api: BaseUrl, login: BaseUrl) -> Self {
         Self { api, login }
     }
 
-    /// The same with another address of the API.
+    /// Returns the environment with another address of the API.
     #[must_use = "the environment is not changed in place"]
     pub fn with_api(self, api: BaseUrl) -> Self {
         Self { api, ..self }
     }
 
-    /// The same with another address of the login service.
+    /// Returns the environment with another address of the login service.
     #[must_use = "the environment is not changed in place"]
     pub fn with_login(self, login: BaseUrl) -> Self {
         Self { login, ..self }
     }
 
-    /// The address of the API.
+    /// Returns the address of the API.
     pub fn api(&self) -> &BaseUrl {
         &self.api
     }
 
-    /// The address of the login service.
+    /// Returns the address of the login service.
     pub fn login(&self) -> &BaseUrl {
         &self.login
     }
@@ -268,7 +271,7 @@ impl From<Region> for Environment {
 }
 
 impl Default for Environment {
-    /// `us-east-1`, which is where the vendor's own tools look first.
+    /// Returns `us-east-1`, the default of the vendor's own tools.
     fn default() -> Self {
         Region { name: REGIONS[DEFAULT_REGION].0, domain: REGIONS[DEFAULT_REGION].1 }.into()
     }
@@ -278,8 +281,8 @@ fn effective_port(scheme: &Scheme, authority: &Authority) -> u16 {
     authority.port_u16().unwrap_or(if *scheme == Scheme::HTTPS { 443 } else { 80 })
 }
 
-/// Whether an authority is a host, or a host and a port, and nothing else: the parser lets `[::1]evil.test` and `host:` pass,
-/// and takes a part of them for the host.
+/// Returns true if an authority is a host, or a host and a port, and nothing else. The URI parser accepts
+/// `[::1]evil.test` and `host:`, and takes a part of them for the host.
 pub(crate) fn is_host_and_port(authority: &Authority) -> bool {
     match authority.port_u16() {
         Some(port) => authority.as_str() == format!("{}:{port}", authority.host()),
@@ -293,7 +296,7 @@ pub(crate) fn is_loopback(host: &str) -> bool {
         || bare.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
-/// What may be shown of an address that could hold a password.
+/// Returns the part of an address that may be displayed: it could contain a password before an `@`.
 fn redact_userinfo(text: &str) -> String {
     match (text.find("://"), text.rfind('@')) {
         (Some(scheme), Some(at)) if at > scheme => format!("{}://…@{}", &text[..scheme], &text[at + 1..]),
@@ -302,7 +305,7 @@ fn redact_userinfo(text: &str) -> String {
     }
 }
 
-/// AWS name and domain, as the vendor publishes them.
+/// The AWS names and domains, as the vendor publishes them.
 const REGIONS: [(&str, &str); 18] = [
     ("ap-northeast-1", "mypurecloud.jp"),
     ("ap-northeast-2", "apne2.pure.cloud"),
@@ -383,13 +386,13 @@ mod tests {
             "https://zo\u{eb}.test",
         ] {
             assert!(bad.parse::<BaseUrl>().is_err(), "{bad}");
-            // Nor by way of somebody's configuration.
+            // A configuration file does not accept it either.
             assert!(BaseUrl::try_from(bad.to_owned()).is_err(), "{bad}");
             assert!(serde_json::from_str::<BaseUrl>(&format!("{bad:?}")).is_err(), "{bad}");
         }
         assert!(BaseUrl::dangerously_without_tls("http://10.0.0.1").is_ok());
         assert!(BaseUrl::dangerously_without_tls("ftp://10.0.0.1").is_err());
-        // What was begun there is restored, and asks nowhere else.
+        // A checkpoint of such an address is restored, and sends to no other address.
         let plain = BaseUrl::dangerously_without_tls("http://10.0.0.1").unwrap();
         let call = crate::calls::TrusteeOverviewCall::new("o".parse().unwrap());
         let exchange = crate::Exchange::new(call, plain, crate::Policy::default());

@@ -1,4 +1,5 @@
-//! Ids: one segment of a path each, percent-encoded when they go out; and cursors, which stand in a query.
+//! Ids, which are one path segment each, and cursors, which are query values. Both are percent-encoded when
+//! they are sent.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::InvalidInput;
 
-/// A text that is valid once it exists.
+/// Defines a text type that is validated when it is built.
 macro_rules! checked_text {
     ($(#[$meta:meta])* pub struct $name:ident, $check:expr) => {
         $(#[$meta])*
@@ -17,7 +18,7 @@ macro_rules! checked_text {
         pub struct $name(Box<str>);
 
         impl $name {
-            /// The text as it was given.
+            /// Returns the text as it was given.
             pub fn as_str(&self) -> &str {
                 &self.0
             }
@@ -61,10 +62,10 @@ macro_rules! checked_text {
 }
 
 checked_text! {
-    /// The id of an organisation: one segment of a path, percent-encoded when it goes out.
+    /// The id of an organisation: one path segment, percent-encoded when it is sent.
     ///
-    /// Genesys Cloud's ids are UUIDs, but nothing promises that, so any text is taken that cannot change the path: not
-    /// empty, not `.` or `..`, no control character.
+    /// The ids of Genesys Cloud are UUIDs, but this is not guaranteed. So any text is accepted that cannot
+    /// change the path: it is not empty, not `.` or `..`, and has no control character.
     ///
     /// ```
     /// use billing_core::OrgId;
@@ -75,7 +76,8 @@ checked_text! {
 }
 
 impl OrgId {
-    /// What the organisation goes by: ids that differ in case only are one organisation's, so look them up by this.
+    /// Returns the id in lower case. Ids that differ in case only belong to one organisation, so compare and
+    /// look them up by this text.
     ///
     /// ```
     /// use billing_core::OrgId;
@@ -89,22 +91,22 @@ impl OrgId {
 }
 
 checked_text! {
-    /// The id of a contract; what holds of an [`OrgId`] holds of it.
+    /// The id of a contract; the same rules apply as for an [`OrgId`].
     pub struct ContractId, check_path_segment
 }
 
 checked_text! {
-    /// The id of a contract's billing period; what holds of an [`OrgId`] holds of it.
+    /// The id of a contract's billing period; the same rules apply as for an [`OrgId`].
     pub struct ContractPeriodId, check_path_segment
 }
 
 checked_text! {
-    /// The id of an invoice; what holds of an [`OrgId`] holds of it.
+    /// The id of an invoice; the same rules apply as for an [`OrgId`].
     pub struct InvoiceId, check_path_segment
 }
 
 checked_text! {
-    /// A place in a list, as the server named it in the `after` or `before` of an address.
+    /// A position in a list, from the `after` or `before` of an address that the server sent.
     pub struct Cursor, |text| match is_empty_or_has_control(text) {
         true => Err(InvalidInput::Filter {
             name: "a cursor",
@@ -123,17 +125,18 @@ fn check_path_segment(text: &str) -> Result<(), InvalidInput> {
     }
 }
 
-/// Whether a text says nothing, or holds what no text should.
+/// Returns true if a text is empty or has a control character.
 pub(crate) fn is_empty_or_has_control(text: &str) -> bool {
     text.is_empty() || text.chars().any(char::is_control)
 }
 
-/// Returns a text as it stands in a path segment or a query: percent-encoded but for RFC 3986's unreserved characters.
+/// Returns a text in the form for a path segment or a query: everything is percent-encoded except RFC 3986's
+/// unreserved characters.
 pub(crate) fn encoded(text: &str) -> PercentEncode<'_> {
     utf8_percent_encode(text, ENCODE_SET)
 }
 
-/// All but RFC 3986's unreserved characters.
+/// The characters to encode: all except RFC 3986's unreserved ones.
 const ENCODE_SET: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 #[cfg(test)]

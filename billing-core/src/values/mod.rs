@@ -1,4 +1,4 @@
-//! Values that are valid once they exist: ids, periods, amounts, timestamps, addresses, secrets.
+//! Validated values: ids, periods, amounts, timestamps, addresses, secrets.
 
 pub(crate) mod amount;
 pub(crate) mod clock;
@@ -11,6 +11,7 @@ pub(crate) mod invalid_input;
 pub(crate) mod page_size;
 pub(crate) mod period;
 pub(crate) mod printable;
+pub mod proxy;
 pub(crate) mod secret;
 pub(crate) mod timestamp;
 

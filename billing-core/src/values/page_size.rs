@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::InvalidInput;
 
-/// How many things a page of a list may hold: from 1 to 200, the most that the API gives. 100 unless said otherwise.
+/// The number of entries on a page of a list: 1 to 200, the maximum of the API. The default is 100.
 ///
 /// ```
 /// use billing_core::values::PageSize;
@@ -19,15 +19,15 @@ use crate::InvalidInput;
 pub struct PageSize(u16);
 
 impl PageSize {
-    /// So many.
+    /// Builds a page size.
     ///
     /// # Errors
-    /// When it is none, or more than 200.
+    /// Returns an error for zero and for more than 200.
     pub fn new(size: u16) -> Result<Self, InvalidInput> {
         if (1..=200).contains(&size) { Ok(Self(size)) } else { Err(InvalidInput::PageSize(size)) }
     }
 
-    /// The number.
+    /// Returns the number.
     pub fn get(self) -> u16 {
         self.0
     }

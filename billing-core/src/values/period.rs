@@ -1,4 +1,4 @@
-//! Periods of reports, and the index of a billing period.
+//! The period of a report, and the index of a billing period.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{InvalidInput, Timestamp};
 
-/// The stretch of time that a usage report covers: from `start` to `end`, `start` before `end`, to the millisecond.
+/// The time that a usage report covers: from `start` to `end`, `start` before `end`, in milliseconds.
 ///
 /// ```
 /// use billing_core::Period;
@@ -24,10 +24,11 @@ pub struct Period {
 }
 
 impl Period {
-    /// A period between two instants; what is finer than a millisecond is cut off, as the API's own form cannot say it.
+    /// Builds a period between two instants. Fractions of a millisecond are cut off, because the API's format
+    /// cannot express them.
     ///
     /// # Errors
-    /// When `start` is not before `end`, or a year cannot be written with four digits.
+    /// Returns an error if `start` is not before `end`, or if a year cannot be written with four digits.
     pub fn new(start: impl Into<Timestamp>, end: impl Into<Timestamp>) -> Result<Self, InvalidInput> {
         let [start, end] = [start.into(), end.into()].map(|t| t.instant().trunc_subsecs(3));
         for instant in [start, end] {
@@ -41,20 +42,20 @@ impl Period {
         Ok(Self { start: start.into(), end: end.into() })
     }
 
-    /// A period from two texts as a person types them; see [`Timestamp::from_user`].
+    /// Parses a period from two texts that a person types; see [`Timestamp::from_user`].
     ///
     /// # Errors
-    /// When one of them is no date, or `start` is not before `end`.
+    /// Returns an error if one of them is not a date, or if `start` is not before `end`.
     pub fn from_user(start: &str, end: &str) -> Result<Self, InvalidInput> {
         Self::new(Timestamp::from_user(start)?, Timestamp::from_user(end)?)
     }
 
-    /// The first instant.
+    /// Returns the first instant.
     pub fn start(&self) -> Timestamp {
         self.start
     }
 
-    /// The instant after the last.
+    /// Returns the instant after the last one.
     pub fn end(&self) -> Timestamp {
         self.end
     }
@@ -80,19 +81,21 @@ impl fmt::Display for Period {
     }
 }
 
-/// Which billing period of a trustor: 0 is the latest that the server has, 1 the one before it, and so on.
+/// The index of a trustor's billing period: 0 is the latest that the server has, 1 the one before it, and so
+/// on.
 ///
-/// Index 0 is not always the open period, because the server takes days to rotate: choose by the dates in the answer.
+/// Index 0 is not always the open period, because the server takes days to begin a new one: choose periods by
+/// the dates in the response.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct PeriodIndex(u32);
 
 impl PeriodIndex {
-    /// The index; any number from 0 can be asked for, and the server answers 404 where it has no such period.
+    /// Builds an index. Any number can be requested; the server returns 404 where it has no such period.
     pub fn new(index: u32) -> Self {
         Self(index)
     }
 
-    /// The number.
+    /// Returns the number.
     pub fn get(self) -> u32 {
         self.0
     }

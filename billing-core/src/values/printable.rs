@@ -1,4 +1,4 @@
-//! Text of others, made safe to print on a terminal and in a log.
+//! Text from other sources, made safe to print on a terminal and in a log.
 
 use std::borrow::Cow;
 
@@ -21,10 +21,10 @@ pub fn printable(text: &str) -> Cow<'_, str> {
     Cow::Owned(shown.collect())
 }
 
-/// Returns whether a character does nothing on a terminal but appear there.
+/// Returns true if a character only appears on a terminal and has no other effect.
 ///
-/// Not printable are control characters, line ends too, characters that turn the direction of writing, which can make a text
-/// look like another one, and characters that cannot be seen.
+/// Control characters (line ends included), characters that change the direction of writing, which can make a
+/// text look like another one, and invisible characters are not printable.
 pub fn is_printable(c: char) -> bool {
     let turns_or_hides = matches!(c,
         '\u{61c}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'

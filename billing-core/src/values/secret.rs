@@ -1,4 +1,4 @@
-//! Secrets: values that no rendering shows and that memory forgets.
+//! Secrets: values that are never displayed and whose memory is overwritten.
 
 use std::fmt;
 use std::sync::Arc;
@@ -7,8 +7,9 @@ use zeroize::Zeroizing;
 
 /// A client secret or an access token.
 ///
-/// It prints as `[secret]`, is not serializable, and its memory, which its clones share, is overwritten when the last of
-/// them is dropped. The one way to the text is [`Secret::expose`], so that every use can be found by that name.
+/// It prints as `[secret]` and is not serializable. Its memory, which its clones share, is overwritten when
+/// the last of them is dropped. The only way to the text is [`Secret::expose`], so every use can be found by
+/// that name.
 ///
 /// ```
 /// let secret = billing_core::Secret::new("hunter2");
@@ -18,12 +19,12 @@ use zeroize::Zeroizing;
 pub struct Secret(Arc<Zeroizing<String>>);
 
 impl Secret {
-    /// Takes the text over.
+    /// Builds a secret from a text, which it takes ownership of.
     pub fn new(text: impl Into<String>) -> Self {
         Self(Arc::new(Zeroizing::new(text.into())))
     }
 
-    /// The text itself. It belongs in an `Authorization` header and nowhere else.
+    /// Returns the text. It belongs in an `Authorization` header and nowhere else.
     pub fn expose(&self) -> &str {
         &self.0
     }

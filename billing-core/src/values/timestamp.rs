@@ -11,8 +11,9 @@ use serde::ser::{Serialize, Serializer};
 use super::clock::saturating_sub;
 use crate::model::{Scan, Scanner};
 
-/// An instant, read from any RFC 3339 form: with and without fractions of a second (one real report mixed both), with
-/// `Z` or an offset. It is kept to the nanosecond and written in UTC with as many digits as it needs.
+/// An instant, parsed from any RFC 3339 form: with and without fractions of a second (one real report mixed
+/// both), with `Z` or an offset. It has nanosecond precision and is written in UTC with as many digits as it
+/// needs.
 ///
 /// ```
 /// use billing_core::Timestamp;
@@ -25,40 +26,42 @@ use crate::model::{Scan, Scanner};
 pub struct Timestamp(DateTime<Utc>);
 
 impl Timestamp {
-    /// The instant as a chrono value.
+    /// Returns the instant as a chrono value.
     pub fn instant(self) -> DateTime<Utc> {
         self.0
     }
 
-    /// The day in UTC, which is how the API's billing periods are meant.
+    /// Returns the day in UTC, the time zone of the API's billing periods.
     pub fn date(self) -> NaiveDate {
         self.0.date_naive()
     }
 
-    /// Returns the last day, in UTC, of a period that ends at this instant. A midnight is an exclusive end: the period ends
-    /// with the day before (B14).
+    /// Returns the last day, in UTC, of a period that ends at this instant. A midnight is an exclusive end:
+    /// the period ends with the day before (B14).
     pub fn last_day(self) -> NaiveDate {
         saturating_sub(self.0, Duration::from_nanos(1)).date_naive()
     }
 
-    /// Returns whether a day begins at this instant: `2026-10-01T00:00:00Z`, with any fraction of a second. As the start of a
-    /// period it then says no more than its day.
+    /// Returns true if a day begins at this instant: `2026-10-01T00:00:00Z`, with any fraction of a second.
+    /// As the start of a period it then means its whole day.
     pub fn is_start_of_day(self) -> bool {
         self.seconds_of_day() == 0
     }
 
-    /// Returns whether a day ends at this instant: the last second, `2026-10-31T23:59:59Z` with any fraction, or the midnight
-    /// after it. As the end of a period it then says no more than its [`Timestamp::last_day`].
+    /// Returns true if a day ends at this instant: in its last second, `2026-10-31T23:59:59Z` with any
+    /// fraction, or at the midnight after it. As the end of a period it then means its whole
+    /// [`Timestamp::last_day`].
     pub fn is_end_of_day(self) -> bool {
         self.seconds_of_day() == LAST_SECOND || (self.is_start_of_day() && self.0.nanosecond() == 0)
     }
 
-    /// Reads what a person types: a day, which means its midnight in UTC, or any RFC 3339 form.
+    /// Parses a text that a person types: a day, which means its midnight in UTC, or any RFC 3339 form.
     ///
     /// # Errors
-    /// Names the text and the two forms that are understood.
+    /// Returns an error that names the text and the two accepted forms.
     pub fn from_user(text: &str) -> Result<Self, crate::InvalidInput> {
-        // chrono also takes years with a sign and days without their zero; a day is ten characters, written back as it came.
+        // chrono also accepts years with a sign and days without their zero; a day has ten characters and is
+        // written back unchanged.
         let is_day = |day: &NaiveDate| text.len() == "2026-10-01".len() && day.to_string() == text;
         let day = NaiveDate::parse_from_str(text, "%Y-%m-%d").ok().filter(is_day);
         match day.and_then(|day| day.and_hms_opt(0, 0, 0)) {
@@ -67,11 +70,11 @@ impl Timestamp {
         }
     }
 
-    /// Reads the end of a range as a person types it, and returns the exclusive end. A day is part of the range, so that its
-    /// end is the midnight after it; any RFC 3339 form is the end itself.
+    /// Parses the end of a range that a person types, and returns the exclusive end. A day is part of the
+    /// range, so its end is the midnight after it; any RFC 3339 form is the end itself.
     ///
     /// # Errors
-    /// As [`Timestamp::from_user`].
+    /// Returns the same errors as [`Timestamp::from_user`].
     pub fn range_end_from_user(text: &str) -> Result<Self, crate::InvalidInput> {
         let end = Self::from_user(text)?;
         if end.date().to_string() != text {
@@ -98,7 +101,7 @@ impl FromStr for Timestamp {
             .or_else(|_| DateTime::parse_from_str(text, "%Y-%m-%dT%H:%M:%S%.f%z"))
             .ok()
             .map(|instant| Self(instant.to_utc()))
-            // An offset can push the last hours of the year 9999 to where RFC 3339 has no form for them.
+            // An offset can move the last hours of the year 9999 into a year that RFC 3339 cannot express.
             .filter(|t| (0..=9999).contains(&t.0.year()))
             .ok_or_else(|| crate::InvalidInput::Date(text.to_owned()))
     }
@@ -154,13 +157,13 @@ impl<'a> Scan<'a> for Timestamp {
 }
 
 impl Timestamp {
-    /// Reads any form.
+    /// Parses any form.
     #[inline]
     pub(crate) fn parse_any(text: &str) -> Option<Self> {
         Self::parse_fast(text.as_bytes()).or_else(|| text.parse().ok())
     }
 
-    /// Reads the forms that the API writes, with and without milliseconds.
+    /// Parses the forms that the API writes, with and without milliseconds.
     #[inline]
     fn parse_fast(text: &[u8]) -> Option<Self> {
         match text {
@@ -174,8 +177,9 @@ impl Timestamp {
         }
     }
 
-    /// Reads the form that the API writes, `2026-10-01T00:00:00.000Z`, several times as fast as the general parser can. That one
-    /// reads every other form, and refuses what is no instant.
+    /// Parses the form that the API writes, `2026-10-01T00:00:00.000Z`, several times as fast as the general
+    /// parser. Every other form, and a text that is not an instant, gives `None` and is left to the general
+    /// parser.
     #[inline]
     pub(crate) fn parse_millis_form(text: &[u8; 24]) -> Option<Self> {
         let [date, time, seconds] = digit_pairs(text)?;
@@ -186,29 +190,31 @@ impl Timestamp {
         Some(Self(time.and_utc()))
     }
 
-    /// Whether [`usual`](Self::usual) reads it, without what only making the instant takes.
+    /// Returns true if [`parse_millis_form`](Self::parse_millis_form) accepts the text, without building the
+    /// instant.
     #[inline]
     pub(crate) fn is_valid_millis_form(text: &[u8; 24]) -> bool {
         digit_pairs(text).is_some_and(|[date, time, seconds]| {
-            // A day that every month has needs no calendar.
+            // Days 1 to 28 exist in every month, so the calendar is needed only for later ones.
             let everywhere = (1..=12).contains(&date[5]) && (1..=28).contains(&time[0]);
             let in_a_day = time[3] < 24 && time[6] < 60 && seconds[1] < 60;
             everywhere && in_a_day || Self::parse_millis_form(text).is_some()
         })
     }
 
-    /// Whether it has the form that the API writes. It may be no instant all the same.
+    /// Returns true if the text has the form that the API writes. It may still not be an instant.
     #[inline]
     pub(crate) fn has_millis_form(text: &[u8; 24]) -> bool {
         digit_pairs(text).is_some()
     }
 }
 
-/// For each byte of a text the number of the two digits that begin there, where the text has digits in the places of the
-/// zeros of [`MILLIS_FORM`] and is the same in all others.
+/// Returns, for each byte of a text, the number of the two digits that begin there; `None` unless the text
+/// has a digit at each zero of [`MILLIS_FORM`] and equals it in all other places.
 #[inline]
 fn digit_pairs(text: &[u8; 24]) -> Option<[[u8; 8]; 3]> {
-    // Eight bytes at once: digits become their values, and what is as in the form becomes zero.
+    // Eight bytes are processed at once. XOR with the form turns digits into their values and equal
+    // characters into zero.
     let eights = |bytes: &[u8; 24]| {
         let (eights, _) = bytes.as_chunks();
         [eights[0], eights[1], eights[2]].map(u64::from_le_bytes)
@@ -219,16 +225,16 @@ fn digit_pairs(text: &[u8; 24]) -> Option<[[u8; 8]; 3]> {
         values[at] ^= form[at];
         wrong |= values[at].wrapping_add(above[at]) | values[at];
     }
-    // Each below 100, so that none reaches into its neighbour.
+    // Each number is below 100, so none carries into its neighbour.
     (wrong & u64::from_le_bytes([0x80; 8]) == 0)
         .then(|| values.map(|eight| (eight * 10 + (eight >> 8)).to_le_bytes()))
 }
 
 const MILLIS_FORM: &[u8; 24] = b"0000-00-00T00:00:00.000Z";
-/// How long it is up to the seconds.
+/// The length of the form up to the seconds.
 const SECONDS_FORM_LEN: usize = 19;
 
-/// What added to a value gives more than 127 if there should not be that value.
+/// The bias for each byte: added to a value that is not allowed there, it sets the byte's high bit.
 const DIGIT_OVERFLOW_BIAS: [u8; 24] = {
     let mut above = [0x7f; 24];
     let mut at = 0;
@@ -241,7 +247,7 @@ const DIGIT_OVERFLOW_BIAS: [u8; 24] = {
     above
 };
 
-/// Instants become periods without ceremony in callers' code.
+/// This lets callers pass a [`Timestamp`] where an instant is expected.
 impl From<Timestamp> for DateTime<Utc> {
     fn from(t: Timestamp) -> Self {
         t.instant()

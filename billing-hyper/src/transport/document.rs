@@ -1,4 +1,4 @@
-//! Documents on their way to a sink, chunk by chunk.
+//! Documents, written to a sink chunk by chunk.
 
 use std::io;
 
@@ -13,7 +13,8 @@ use tokio::io::{AsyncWrite, AsyncWriteExt};
 use super::{Transport, collect, next_chunk};
 
 impl Transport {
-    /// Performs `request` as [`Transport::perform`] does; but where a document comes, it goes into what `open` opens.
+    /// Performs `request` like [`Transport::perform`], but writes the body of a document to the sink that
+    /// `open` returns.
     pub(crate) async fn perform_into<F, W>(
         &self,
         request: &Request,

@@ -1,4 +1,4 @@
-//! Documents on their way to a sink, chunk by chunk.
+//! Documents, written to a sink chunk by chunk.
 
 use std::io::{self, Read, Write};
 
@@ -11,7 +11,8 @@ use ureq::Body;
 use super::Transport;
 
 impl Transport {
-    /// Performs `request` as [`Transport::perform`] does; but where a document comes, it goes into what `open` opens.
+    /// Performs `request` like [`Transport::perform`], but writes the body of a document to the sink that
+    /// `open` returns.
     pub(crate) fn perform_into<W: Write>(
         &self,
         request: &Request,
@@ -55,5 +56,5 @@ impl Transport {
     }
 }
 
-/// How much of a document is read at once.
+/// The number of bytes to read from a document at once.
 const CHUNK_BYTES: usize = 16 << 10;

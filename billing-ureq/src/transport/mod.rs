@@ -1,4 +1,4 @@
-//! One request, one reply: what `ureq` is here for.
+//! The transport over `ureq`: one request, one reply.
 
 mod document;
 
@@ -6,28 +6,32 @@ use std::io::{self, Read};
 use std::time::Duration;
 
 use billing_core::machine::{BodyReader, MAX_HEAD_BYTES};
+use billing_core::proxy::ProxyRules;
 use billing_core::{Reply, Request, TransportError, TransportErrorKind as Kind};
 use chrono::{DateTime, Utc};
 use http::request::Parts;
 use http::response;
 use rustls::pki_types::InvalidDnsNameError;
 use ureq::unversioned::transport::{ConnectProxyConnector, Connector, SocksConnector, TcpConnector};
-use ureq::{Agent, AsSendBody, Body, Proxy, Timeout};
+use ureq::{Agent, AsSendBody, Body, Timeout};
 
 use crate::connect::StrictConnector;
 use crate::lookup::{DeferredResolver, ResolveError, ResolvingConnector};
+use crate::proxy::to_ureq_proxy;
 use crate::tls::{Roots, TlsConnector};
 
-/// Performs requests, each once: `ureq` repeats nothing, not even on a pooled connection that turns out to be closed.
+/// Performs each request once. `ureq` retries nothing, not even on a pooled connection that turns out to be
+/// closed.
 pub(crate) struct Transport {
     agent: Agent,
+    proxies: ProxyRules,
     connect_timeout: Duration,
 }
 
 impl Transport {
-    pub(crate) fn new(connect_timeout: Duration, roots: Roots, proxy: Option<Proxy>) -> Self {
+    pub(crate) fn new(connect_timeout: Duration, roots: Roots, proxies: ProxyRules) -> Self {
         let config = Agent::config_builder()
-            // Every status and every redirect is an answer, which the core judges.
+            // Return every status and redirect as a response, for the core to judge.
             .http_status_as_error(false)
             .max_redirects(0)
             .max_redirects_will_error(false)
@@ -36,9 +40,11 @@ impl Transport {
             .max_idle_age(MAX_IDLE_AGE)
             .max_idle_connections(MAX_IDLE_CONNECTIONS)
             .max_idle_connections_per_host(MAX_IDLE_CONNECTIONS)
-            .proxy(proxy)
+            // Each request says for itself; without this, `ureq` reads the process environment.
+            .proxy(None)
             .build();
-        // The way to the host, through a proxy if there is one; TLS; and what ends it all.
+        // The chain of connectors: the connection to the host or through a proxy, then TLS, then the rule
+        // for how a connection may end.
         let connector =
             ().chain(SocksConnector::default())
                 .chain(ConnectProxyConnector::default())
@@ -47,11 +53,12 @@ impl Transport {
                 .chain(StrictConnector);
         Self {
             agent: Agent::with_parts(config, ResolvingConnector::new(connector), DeferredResolver),
+            proxies,
             connect_timeout,
         }
     }
 
-    /// Performs `request`, which begins at `now`, within its time and size.
+    /// Performs `request`, starting at `now`, within its limits of time and size.
     pub(crate) fn perform(&self, request: &Request, now: DateTime<Utc>) -> Reply {
         let limit = request.timeout(now);
         let (head, body) = self.begin(request, limit)?;
@@ -59,18 +66,17 @@ impl Transport {
         self.collect(head, body, reader, limit)
     }
 
-    /// Sends `request`, and takes the head of its response.
+    /// Sends `request` and reads the head of the response.
     fn begin(&self, request: &Request, limit: Duration) -> Result<(response::Parts, Body), TransportError> {
-        let direct = request.is_plain_loopback();
         let (head, body) = request.http().clone().into_parts();
         let sent = match body.is_empty() {
-            true => self.send(head, (), direct, limit),
-            false => self.send(head, &body[..], direct, limit),
+            true => self.send(head, (), limit),
+            false => self.send(head, &body[..], limit),
         };
         Ok(sent.map_err(|e| self.classify(e, limit))?.into_parts())
     }
 
-    /// Takes the body.
+    /// Reads the body.
     fn collect(
         &self,
         head: response::Parts,
@@ -94,18 +100,14 @@ impl Transport {
         &self,
         head: Parts,
         body: impl AsSendBody,
-        direct: bool,
         limit: Duration,
     ) -> Result<http::Response<Body>, ureq::Error> {
+        let proxy = self.proxies.proxy_for(&head.uri).map(to_ureq_proxy).transpose()?;
         let request = self.agent.configure_request(http::Request::from_parts(head, body));
-        let request = match direct {
-            true => request.proxy(None),
-            false => request,
-        };
-        self.agent.run(request.timeout_global(Some(limit)).build())
+        self.agent.run(request.proxy(proxy).timeout_global(Some(limit)).build())
     }
 
-    /// Says what went wrong before the head of a response was there.
+    /// Classifies an error that occurred before the head of the response arrived.
     fn classify(&self, error: ureq::Error, limit: Duration) -> TransportError {
         use ureq::Error as E;
         let kind = match error {
@@ -123,13 +125,13 @@ impl Transport {
             E::ConnectionFailed | E::ConnectProxyFailed(_) => Kind::Connect,
             E::TlsRequired => Kind::Tls,
             E::Http(_) | E::BadUri(_) | E::InvalidProxyUrl | E::BodyExceedsLimit(_) => Kind::InvalidRequest,
-            // What is left is said of the bytes that came: no HTTP, or a head that does not end.
+            // The remaining errors concern the received bytes: not HTTP, or an endless head.
             _ => Kind::Malformed,
         };
         TransportError::from_source(kind, error)
     }
 
-    /// Says what went wrong after the head: unless it is the time, the body did not arrive whole.
+    /// Classifies an error that occurred after the head: a timeout, else an incomplete body.
     fn classify_in_body(&self, error: ureq::Error, limit: Duration) -> TransportError {
         match error {
             ureq::Error::Timeout(_) => timeout_error(limit),
@@ -143,17 +145,17 @@ fn timeout_error(limit: Duration) -> TransportError {
     TransportError::new(Kind::Timeout, format!("no whole answer within {limit:?}"))
 }
 
-/// What an I/O error before the head of a response means.
+/// Classifies an I/O error that occurred before the head of the response arrived.
 fn classify_io(error: &io::Error) -> Kind {
-    // What `rustls` says is inside; `io::Error::source` would step over it.
+    // Look at the inner error, which holds the error of `rustls`: `io::Error::source` would skip it.
     if error.get_ref().is_some_and(|inner| inner.is::<rustls::Error>()) {
         return Kind::Tls;
     }
     Kind::from_io_error_kind(error.kind()).unwrap_or(Kind::Connect)
 }
 
-/// How long a connection is kept without a request: longer than the pauses between polls, and shorter than the minute after
-/// which gateways commonly close it.
+/// The time to keep an idle connection: longer than the pauses between polls, and shorter than the 60 s
+/// after which gateways commonly close it.
 const MAX_IDLE_AGE: Duration = Duration::from_secs(50);
-/// How many are kept: one for each of as many threads as may well call at once.
+/// The number of idle connections to keep: enough for this many threads that call at once.
 const MAX_IDLE_CONNECTIONS: usize = 64;

@@ -1,4 +1,5 @@
-//! The fleet in virtual time: a run over thousands of organisations against a model of the server, killed and gone on with.
+//! The fleet in virtual time: runs over thousands of organisations against a model of the server, killed
+//! and continued.
 //!
 //! ```text
 //!   seed, scenario ─► world ─┬─ lives: a session and a fleet each, the journal of the one before ◄─┐
@@ -7,7 +8,7 @@
 //!                            └─ checks: what was recorded is not asked for again, all is found ───┘
 //! ```
 //!
-//! As in the [`simulation`](crate::simulation) nothing sleeps or draws a number that is not from the seed.
+//! As in the [`simulation`](crate::simulation), nothing sleeps, and every number comes from the seed.
 
 mod server;
 mod world;
@@ -16,56 +17,59 @@ use std::fmt;
 
 use billing_core::PeriodSelection;
 
-/// What a run is like.
+/// The settings of a run.
 #[derive(Clone, Debug)]
 pub struct Scenario {
-    /// How many organisations there are.
+    /// The number of organisations.
     pub organizations: usize,
-    /// What is asked for.
+    /// The selection of periods.
     pub reach: PeriodSelection,
-    /// How many requests may be out at a time.
+    /// The maximum number of requests in flight.
     pub at_once: usize,
     /// The server's quota.
     pub quota: Quota,
-    /// Somebody else with the same token.
+    /// The other client that uses the same token.
     pub stranger: Stranger,
-    /// How long each way takes, from and to, in milliseconds.
+    /// The shortest and longest delay of each direction, in milliseconds.
     pub delay: (i64, i64),
-    /// How long a token lasts, in milliseconds.
+    /// The lifetime of a token, in milliseconds.
     pub token_lifetime: i64,
-    /// Whether some organisations are unknown, not permitted, or have periods that cannot be read.
+    /// Set if some organisations are unknown, not permitted, or have unreadable periods.
     pub odd: bool,
-    /// So many of a thousand requests fail for now: lost before or after the server acted, 5xx, or cut short.
+    /// The number of transient failures per thousand requests: lost before or after the server acted, 5xx,
+    /// or truncated.
     pub faults: u64,
-    /// When the server answers 503 to everything, from and to, in milliseconds.
+    /// The intervals in which the server answers 503 to everything, in milliseconds.
     pub outages: Vec<(i64, i64)>,
-    /// At which acts the process is killed, each counted from when it was begun.
+    /// The acts at which the process is killed, each counted from the process's start.
     pub kills: Vec<u64>,
-    /// Whether each finding is kept and the union looked at, which is of no use where there are very many.
+    /// Set if every result is kept and their union is checked. This is too slow for very many
+    /// organisations.
     pub thorough: bool,
 }
 
-/// How many requests the server allows.
+/// The server's quota.
 #[derive(Clone, Copy, Debug)]
 pub struct Quota {
-    /// So many in a minute.
+    /// The number of requests per minute.
     pub allowed: u32,
-    /// Whether windows follow the server's clock; otherwise each begins with the first request after the one before.
+    /// Set if windows follow the server's clock. Otherwise each begins with the first request after the
+    /// previous one.
     pub fixed: bool,
-    /// Whether it counts for all tokens of the client together.
+    /// Set if the quota counts all tokens of the client together.
     pub of_client: bool,
-    /// Whether the seconds until a window's end are rounded down, and not up.
+    /// Set if the server rounds the remaining seconds of a window down instead of up.
     pub rounded_down: bool,
 }
 
-/// What somebody else does with the token.
+/// The behaviour of another client with the same token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stranger {
-    /// Nobody does.
+    /// No other client.
     Nobody,
-    /// So many requests a minute, at random times.
+    /// This number of requests per minute, at random times.
     Steady(u32),
-    /// So many requests a minute, in a burst every 20 s.
+    /// This number of requests per minute, in a burst every 20 s.
     Bursts(u32),
 }
 
@@ -89,30 +93,30 @@ impl Scenario {
     }
 }
 
-/// What a run came to.
+/// The result of a run.
 #[derive(Clone, Debug, Default)]
 pub struct Report {
-    /// Requests of ours that the API saw, and those that it answered with 429.
+    /// The number of our requests that the API received.
     pub requests: u64,
-    /// 429s among them.
+    /// The number of 429s among them.
     pub throttled: u64,
-    /// Requests for a token.
+    /// The number of requests for a token.
     pub logins: u64,
-    /// From the first request to the last answer, over all lives, in milliseconds.
+    /// The time from the first request to the last answer, over all lives, in milliseconds.
     pub time: i64,
-    /// What no run could be faster than: `60·(⌈requests/allowed⌉−1)` s.
+    /// The lower bound of that time: `60·(⌈requests/allowed⌉−1)` s, in milliseconds.
     pub floor: i64,
-    /// How many lives there were.
+    /// The number of lives.
     pub lives: u64,
-    /// Acts of the last life: a kill can be at any of them.
+    /// The number of acts of the last life. A kill can be at any of them.
     pub acts: u64,
-    /// Findings, those of a journal included.
+    /// The number of results, including those of a journal.
     pub found: usize,
-    /// How many requests were out at a time.
+    /// The largest number of requests in flight.
     pub most_out: usize,
     /// The length of the journal, in bytes.
     pub journal: usize,
-    /// What the progress said, half way, of the time that was left, in thousandths of what it was.
+    /// The remaining time that the progress estimated half-way, in thousandths of the real one.
     pub estimate: Option<i64>,
 }
 
@@ -138,15 +142,15 @@ impl fmt::Display for Report {
 /// Runs a scenario.
 ///
 /// # Errors
-/// When something happens that must not.
+/// Returns a description of the violated rule.
 pub fn run(seed: u64, scenario: &Scenario) -> Result<Report, String> {
     world::World::new(seed, scenario, None).run()
 }
 
-/// Runs a scenario, and shows every act to `watch`, in words.
+/// Runs a scenario and passes a description of every act to `watch`.
 ///
 /// # Errors
-/// When something happens that must not.
+/// Returns a description of the violated rule.
 pub fn watch(seed: u64, scenario: &Scenario, watch: &mut dyn FnMut(&str)) -> Result<Report, String> {
     world::World::new(seed, scenario, Some(watch)).run()
 }

@@ -1,4 +1,4 @@
-//! The server: overviews by the thousand at the cost of a text, under a quota that others use too.
+//! The server: thousands of cheap overviews, under a quota that other clients share.
 
 use billing_core::PeriodSelection;
 use bytes::Bytes;
@@ -7,7 +7,7 @@ use http::{HeaderValue, Response, StatusCode};
 use super::{Quota, Scenario, Stranger};
 use crate::simulation::Rng;
 
-/// What is true of a period, or of an index without one.
+/// The true state of a period, or of an index without one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Told {
     Period,
@@ -15,13 +15,13 @@ pub(super) enum Told {
     Failed(u16),
 }
 
-/// What an organisation is like.
+/// The kind of an organisation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     Healthy,
     Unknown,
     Forbidden,
-    /// The index is always answered with the status.
+    /// The index always answers with this status.
     Hole(u32, u16),
 }
 
@@ -30,11 +30,11 @@ pub(super) struct Server {
     lifetime: i64,
     odd: bool,
     stranger: Stranger,
-    /// When the stranger comes next, and how often still at that time.
+    /// The time of the other client's next burst, and the number of its requests still to come.
     next_stranger: (i64, u32),
     tokens: Vec<Token>,
     rng: Rng,
-    /// Requests of ours, and those over the quota.
+    /// The number of our requests, and of those over the quota.
     pub(super) requests: u64,
     pub(super) throttled: u64,
 }
@@ -66,7 +66,7 @@ impl Server {
         }
     }
 
-    /// What is found about organisation number `n`, if nothing goes wrong that another try would mend.
+    /// Returns the results for organisation number `n` without transient failures.
     pub(super) fn truth(&self, n: usize, reach: PeriodSelection) -> Vec<(u32, Told)> {
         let at = |index| (index, self.told(n, index));
         let most = match reach {
@@ -121,7 +121,7 @@ impl Server {
         if self.tokens.get(number.wrapping_sub(1)).is_none_or(|token| now >= token.until) {
             return json(401, r#"{"code":"bad.credentials"}"#.to_owned());
         }
-        // All that the client has together is counted with its first token.
+        // All requests of the client count for its first token.
         let counted = if self.quota.of_client { 0 } else { number - 1 };
         self.let_the_stranger_come(counted, now);
         let quota = self.quota;
@@ -180,7 +180,7 @@ impl Server {
         while self.next_stranger.0 <= now {
             let (at, left) = self.next_stranger;
             if left == 0 {
-                // Evenly from nothing to twice the mean; bursts come by the clock.
+                // Uniform from zero to twice the mean; bursts are periodic.
                 let wait = if burst == 1 { self.rng.millis(2 * mean) } else { mean };
                 self.next_stranger = (at + wait, burst);
                 continue;
@@ -203,7 +203,7 @@ impl Quota {
     }
 }
 
-/// How many periods the server has of organisation number `n`.
+/// Returns the number of periods of organisation number `n`.
 fn periods(n: usize) -> u32 {
     [60, 12, 3, 1, 30, 54, 7][n % 7]
 }

@@ -1,4 +1,4 @@
-//! The world: one life of the process after the other, the network, and what must hold.
+//! The world: successive lives of the process, the network, and the checks.
 
 use std::cell::RefCell;
 use std::cmp::Reverse;
@@ -31,7 +31,7 @@ pub(super) struct World<'a> {
     report: Report,
     /// The journal's file.
     file: Vec<u8>,
-    /// What the journal has, and what was found beside it in the last life.
+    /// The results in the journal, and the results of the last life.
     recorded: BTreeMap<(usize, u32), Told>,
     failed_for_now: BTreeMap<(usize, u32), Told>,
     first: Option<i64>,
@@ -40,7 +40,7 @@ pub(super) struct World<'a> {
 
 type Shared = Rc<RefCell<Session>>;
 
-/// A process while it lives.
+/// A running process.
 struct Life {
     fleet: Fleet<Shared>,
     journal: Journal,
@@ -49,7 +49,7 @@ struct Life {
     flights: u64,
     acts: u64,
     kill_at: Option<u64>,
-    /// When it was half done, and how much longer the progress said that it would take.
+    /// The time at which the run was half done, and the remaining time that the progress estimated.
     half: Option<(i64, i64)>,
 }
 
@@ -98,7 +98,7 @@ impl<'a> World<'a> {
                     if let Some((at, left)) = life.half {
                         self.report.estimate = Some(left * 1000 / (self.now - at).max(1));
                     }
-                    // What failed for now is asked for again, once nothing goes wrong any more.
+                    // Request transient failures again once there are no faults.
                     if self.is_calm() || self.report.lives > 50 || !self.has_passing_failures() {
                         break;
                     }
@@ -118,7 +118,7 @@ impl<'a> World<'a> {
         Ok(self.report)
     }
 
-    /// Begins a process: a new login, and what the journal has.
+    /// Starts a process with a new login and the results of the journal.
     fn begin(&mut self, kill_at: Option<u64>) -> Result<Life, String> {
         let credentials = Credentials::client("client", "s3cret").map_err(|error| error.to_string())?;
         let seed = self.chance.draw();
@@ -171,7 +171,7 @@ impl<'a> World<'a> {
         })
     }
 
-    /// Says what happens, where somebody listens.
+    /// Passes a description to the watcher, if there is one.
     fn tell(&mut self, life: &Life, what: impl FnOnce() -> String) {
         if let Some(watch) = &mut self.watch {
             watch(&format!(
@@ -245,7 +245,7 @@ impl<'a> World<'a> {
         Ok(())
     }
 
-    /// Lets what is due next happen.
+    /// Performs the next due act.
     fn happen(&mut self, life: &mut Life) {
         let Some(Reverse((at, flight, act))) = life.queue.pop() else { return };
         self.now = at.max(self.now);
@@ -275,7 +275,7 @@ impl<'a> World<'a> {
 
     fn serve(&mut self, request: &Request) -> Reply {
         let lost = |kind| Err(TransportError::new(kind, "by the simulated network"));
-        // Faults are over by the fifth life, so that in the end everything can be found.
+        // Faults stop at the fifth life, so that everything can be fetched in the end.
         let faulty = self.report.lives < 5 && self.chance.permille(self.scenario.faults);
         let fault = if faulty { self.chance.below(5) } else { u64::MAX };
         if fault == 0 {
@@ -299,8 +299,8 @@ impl<'a> World<'a> {
         }
     }
 
-    /// Takes a finding in as a driver's caller does: it is written down, then used. One who is killed meanwhile has written
-    /// as much of it as it came to.
+    /// Handles a result as a driver's caller does: writes it to the journal, then uses it. A process that
+    /// is killed meanwhile has written only part of it.
     fn take(&mut self, life: &mut Life, finding: PeriodResult, killed: bool) -> Result<(), String> {
         let (place, told) = read_finding(&finding);
         let line = life.journal.line_for(&finding);
@@ -327,19 +327,19 @@ impl<'a> World<'a> {
         Ok(())
     }
 
-    /// Whether nothing goes wrong that another try would mend.
+    /// Returns true if there are no transient faults any more.
     fn is_calm(&self) -> bool {
         self.scenario.faults == 0 && self.scenario.outages.is_empty()
     }
 
-    /// Whether something failed that is not always so.
+    /// Returns true if some failure is not permanent.
     fn has_passing_failures(&self) -> bool {
         self.failed_for_now
             .iter()
             .any(|((n, index), told)| !self.server.truth(*n, self.scenario.reach).contains(&(*index, *told)))
     }
 
-    /// That everything was found which is there, and nothing else.
+    /// Checks that the results are exactly the true ones.
     fn check_whole(&self) -> Result<(), String> {
         if !self.scenario.thorough {
             return Ok(());
@@ -351,7 +351,7 @@ impl<'a> World<'a> {
         let mut found: BTreeMap<_, _> =
             self.recorded.iter().chain(&self.failed_for_now).map(|(k, v)| (*k, *v)).collect();
         if !self.is_calm() {
-            // Where the index that ends a walk failed for now, the one after it was looked at too.
+            // If the index that ends a walk failed transiently, the walk also read the next one.
             let last = |n: usize| truth.range((n, 0)..(n + 1, 0)).next_back().map(|((_, index), _)| *index);
             found.retain(|(n, index), _| last(*n).is_some_and(|last| *index <= last));
         }
@@ -385,7 +385,7 @@ fn read_finding(finding: &PeriodResult) -> ((usize, u32), Told) {
     ((n, finding.index.get()), told)
 }
 
-/// What a request is for, if it is not a login.
+/// Returns the organisation and index of a request, unless it is a login.
 fn place_of(request: &Request) -> Option<(usize, u32)> {
     let uri = request.http().uri();
     let (_, n) = uri.path().rsplit_once("/org-")?;
@@ -401,7 +401,7 @@ fn time(millis: i64) -> DateTime<Utc> {
     DateTime::UNIX_EPOCH + TimeDelta::milliseconds(1_793_610_000_000 + millis)
 }
 
-/// A part of a millisecond counts as a whole one.
+/// Converts a time to milliseconds, rounded up.
 fn millis(time: DateTime<Utc>) -> i64 {
     let nanos = (time - self::time(0)).num_nanoseconds().unwrap_or(i64::MAX);
     nanos.saturating_add(999_999).div_euclid(1_000_000)

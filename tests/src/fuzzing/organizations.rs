@@ -3,9 +3,9 @@
 use billing_core::OrgId;
 use csv::{Terminator, WriterBuilder};
 
-use billing_cli::format::formula_guard::{guarded, plain};
-use billing_cli::organizations::Named;
-use billing_cli::organizations::list::{List, parse};
+use billing_cli::format::formula_guard::{guarded, unguarded};
+use billing_cli::organizations::QueriedOrg;
+use billing_cli::organizations::list::{OrgList, parse};
 
 /// Any text is a list or an error of one line; each id of a list stands in the text; and where a text has no more than an id a
 /// line, it is these, in order. What `trustors --format csv` would write is read as it was meant.
@@ -23,10 +23,10 @@ pub fn organizations(data: &[u8]) {
 
 fn reads(text: &str) {
     match parse(text) {
-        Ok(List { named, off }) => {
+        Ok(OrgList { organizations: named, disabled: off }) => {
             // Without quotes, and without what makes a cell harmless.
             let bare = text.replace(['"', '\''], "");
-            for Named { id, name } in &named {
+            for QueriedOrg { id, name } in &named {
                 assert!(bare.contains(&id.as_str().replace(['"', '\''], "")), "{id:?} out of nowhere");
                 assert!(name.as_ref().is_none_or(|name| !name.is_empty()));
             }
@@ -79,13 +79,13 @@ fn reads_what_is_written(text: &str) {
     let written = String::from_utf8(written.into_inner().expect("into memory")).expect("texts");
     let list = parse(&written).expect("what the program writes, it reads");
     let read: Vec<(OrgId, String)> =
-        list.named.into_iter().map(|n| (n.id, without_blanks(&n.name.unwrap_or_default()))).collect();
-    assert_eq!((read, list.off), (meant, off), "{written}");
+        list.organizations.into_iter().map(|n| (n.id, without_blanks(&n.name.unwrap_or_default()))).collect();
+    assert_eq!((read, list.disabled), (meant, off), "{written}");
 }
 
 /// A name as it can be read again: without control characters, and blanks may be lost.
 fn shown(name: &str) -> String {
-    without_blanks(&plain(guarded(name).trim()))
+    without_blanks(&unguarded(guarded(name).trim()))
 }
 
 fn without_blanks(text: &str) -> String {

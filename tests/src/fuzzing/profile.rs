@@ -18,13 +18,13 @@ pub fn profile(data: &[u8]) {
         _ => text.replace('@', SECRET),
     };
     for name in [None, Some("partner")] {
-        match Profile::find(&file, PLACE, name) {
+        match Profile::parse(&file, PLACE, name) {
             Ok(Some(profile)) => {
                 assert!(!format!("{profile:?}").contains(SECRET), "{profile:?}");
                 for key in ["client_id", "client_credentials", "client_secret", "environment", "gateway"] {
-                    profile.text(key).map(drop).unwrap_or_else(|error| told(&error));
+                    profile.get(key).map(drop).unwrap_or_else(|error| told(&error));
                 }
-                let _ = profile.pairs("gateway_pathparams", "name", "value");
+                let _ = profile.name_value_pairs("gateway_pathparams", "name", "value");
             }
             Ok(None) => {
                 assert!(name.is_none() && !file.parse::<Table>().expect("TOML").contains_key("DEFAULT"))
@@ -41,7 +41,7 @@ fn refused(file: &str, error: &ProfileError) {
     let tables: Table = file.parse().expect("what holds tables is TOML");
     let tables = tables.iter().filter(|(_, value)| value.is_table()).map(|(name, _)| name.as_str());
     let tables: Vec<&str> = tables.collect();
-    let expected = if tables.is_empty() { "none".to_owned() } else { tables.join(", ") };
+    let expected = if tables.is_empty() { "no profiles".to_owned() } else { tables.join(", ") };
     assert_eq!(names, expected, "their names and nothing else");
     assert!(!before.contains(SECRET), "{before}");
 }

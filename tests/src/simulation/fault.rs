@@ -1,43 +1,43 @@
-//! Faults: what can go wrong with one exchange between the client and the server.
+//! Faults of one exchange between the client and the server.
 
 use billing_core::TransportErrorKind;
 
-/// What goes wrong with one request or its answer.
+/// A fault of one request or its answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Fault {
     /// The connection is lost before the server has the request.
     ResetBefore,
     /// The server acts, then the connection is lost.
     ResetAfter,
-    /// No answer in time.
+    /// The answer does not arrive in time.
     Silence,
-    /// The name is not found.
+    /// The host name is not found.
     Dns,
-    /// No connection.
+    /// The connection fails.
     Connect,
     /// TLS fails.
     Tls,
-    /// The body ends early, at any byte, and the length says so.
+    /// The body is truncated at any byte, and its length header shows it.
     Truncated,
-    /// The body ends early, and the length is wrong as well, so that HTTP is in order.
+    /// The body is truncated and its length header matches, so that HTTP sees no error.
     Short,
-    /// Fewer bytes come than were announced.
+    /// The length header announces more bytes than arrive.
     Long,
-    /// Some bytes of the body are others.
+    /// Some bytes of the body are corrupted.
     Corrupted,
-    /// The gzip data ends early.
+    /// The gzip data is truncated.
     GzipCut,
-    /// Some bytes of the gzip data are others.
+    /// Some bytes of the gzip data are corrupted.
     GzipCorrupted,
     /// The body is larger than the client allows.
     Huge,
-    /// The same, by few bytes that inflate.
+    /// The body inflates from few bytes beyond the client's limit.
     Bomb,
-    /// It has an encoding that nobody asked for.
+    /// The body has an encoding that the client did not ask for.
     Encoding,
-    /// A gateway's page instead of an answer.
+    /// The answer is a gateway's HTML page.
     Html,
-    /// A 5xx, 408 or 425 with or without a hint.
+    /// The answer is a 5xx, 408 or 425, with or without a `Retry-After`.
     Busy,
     /// A 501 or 505.
     NotImplemented,
@@ -47,39 +47,39 @@ pub enum Fault {
     Redirect,
     /// Another 2xx.
     Success,
-    /// 401, though the token is good.
+    /// 401 for a good token.
     Unauthorized,
-    /// The server has forgotten the tokens of the session.
+    /// The server forgets the tokens of the session.
     Revoked,
-    /// 429 with a hint.
+    /// 429 with `Retry-After`.
     Throttled,
-    /// 429 with the headers of the quota alone.
+    /// 429 with only the quota headers.
     ThrottledByWindow,
     /// 429 without any header.
     ThrottledBare,
     /// 202 without a body.
     Accepted,
-    /// A report with a status that nobody knows.
+    /// A report with an unknown status.
     OddStatus,
-    /// A report that is in progress, whatever it was.
+    /// A report that is shown as in progress, whatever its real status.
     InProgress,
     /// A report without a status.
     NoStatus,
-    /// What is no JSON.
+    /// A body that is not JSON.
     NotJson,
     /// JSON of another shape.
     Shape,
-    /// What is no UTF-8.
+    /// A body that is not UTF-8.
     NotUtf8,
-    /// Brackets in brackets.
+    /// Deeply nested brackets.
     Deep,
-    /// A hint on a good answer.
+    /// A `Retry-After` on a successful answer.
     Hint,
-    /// A hint of hours.
+    /// A `Retry-After` of hours.
     LongHint,
-    /// A hint that is none.
+    /// An invalid `Retry-After`.
     Nonsense,
-    /// Rate-limit headers that make no sense.
+    /// Inconsistent rate-limit headers.
     Limits,
     /// An error that repeats the credentials.
     Echo,
@@ -94,7 +94,7 @@ pub enum Fault {
 }
 
 impl Fault {
-    /// All of them.
+    /// All faults.
     pub const ALL: [Self; 43] = [
         Self::ResetBefore,
         Self::ResetAfter,
@@ -141,7 +141,7 @@ impl Fault {
         Self::InvalidClient,
     ];
 
-    /// The failure that it is, before the server has the request.
+    /// Returns the transport error, if the fault occurs before the server has the request.
     pub(super) fn before(self) -> Option<TransportErrorKind> {
         match self {
             Self::ResetBefore => Some(TransportErrorKind::Reset),
@@ -152,7 +152,8 @@ impl Fault {
         }
     }
 
-    /// Whether it ends an operation for good, so that a burst of it would leave nothing to see; it strikes less often.
+    /// Returns true if the fault ends an operation permanently. Such faults are rarer, because a burst of
+    /// them would hide everything else.
     pub(super) fn is_final(self) -> bool {
         matches!(
             self,

@@ -1,4 +1,4 @@
-//! Flights: one request on its way to the server and back.
+//! One request in flight to the server and back.
 
 use billing_core::{Request, TransportErrorKind};
 use bytes::Bytes;
@@ -13,25 +13,25 @@ use super::trace::{Event, Kind, Next, Origin, Says, What, text};
 use super::world::{Act, BARE, State, World, base};
 use super::{network, reading};
 
-/// A request that is out.
+/// A request in flight.
 pub(super) struct Flight {
     request: Box<Request>,
-    /// As it is on the wire.
+    /// The request as sent on the wire.
     http: http::Request<Bytes>,
     to: Origin,
-    /// What stands for its token, and for the rest of it.
+    /// The digests of its token and of the rest of it.
     digest: (u64, u64),
     fault: Option<Fault>,
-    /// How long the answer takes.
+    /// The time that the answer takes, in milliseconds.
     back: i64,
-    /// When the driver gives up.
+    /// The time at which the driver gives up.
     until: i64,
-    /// What arrives, and where it leads if it is a page.
+    /// The arriving answer, and its next link if it is a page.
     arriving: Option<(Arriving, Option<Next>)>,
 }
 
 impl<W: FnMut(&Event)> World<W> {
-    /// Sends a request: what is to become of it is drawn here, but for what the server says.
+    /// Sends a request. Its delays and faults are drawn here; only the server's answer is not.
     pub(super) fn send(
         &mut self,
         slot: usize,
@@ -59,7 +59,7 @@ impl<W: FnMut(&Event)> World<W> {
         let flight = Flight { request, http, to, digest, fault, back, until, arriving };
         self.slots[slot].state = State::Out(out, Box::new(flight));
         match failure {
-            // The connection is closed before the request is there: the server never sees it.
+            // The connection closes before the request arrives, so the server never sees it.
             _ if there >= timeout => self.due(until, slot, Act::Deliver),
             Some(_) => self.due(self.now + there, slot, Act::Deliver),
             None => self.due(self.now + there, slot, Act::Arrive),
@@ -71,7 +71,7 @@ impl<W: FnMut(&Event)> World<W> {
         Ok(())
     }
 
-    /// The fault that strikes the next exchange, if one does.
+    /// Returns the fault of the next exchange, if any.
     fn fault(&mut self, slot: usize, to: Origin) -> Option<Fault> {
         if self.scenario.calm.is_some_and(|calm| self.now >= calm) {
             return None;
@@ -91,14 +91,14 @@ impl<W: FnMut(&Event)> World<W> {
                 fault
             }
         };
-        // What ends an operation for good, or a session, is rarer, so that there is more to see than that.
+        // Faults that end an operation or a session are rarer, because they would hide everything else.
         let rare = match (fault, to) {
             (Fault::InvalidClient, _)
             | (Fault::Refused | Fault::Unauthorized | Fault::Echo, Origin::Login) => 50,
             _ if fault.is_final() => 250,
             _ => 1_000,
         };
-        // The token of one that has no session is nothing that the core could know.
+        // The core does not know the token of an operation without a session, so it cannot renew it.
         let strikes =
             self.chance.permille(rare) && (fault != Fault::Echo || self.slots[slot].process.is_some());
         if strikes {
@@ -107,7 +107,7 @@ impl<W: FnMut(&Event)> World<W> {
         strikes.then_some(fault)
     }
 
-    /// The request comes to the server.
+    /// Delivers the request to the server.
     pub(super) fn arrive(&mut self, slot: usize) -> Result<(), Violation> {
         let State::Out(out, mut flight) = std::mem::replace(&mut self.slots[slot].state, State::Empty) else {
             return Ok(());
@@ -155,7 +155,7 @@ impl<W: FnMut(&Event)> World<W> {
         Ok(())
     }
 
-    /// Puts an answer of before in the place of this one, or keeps this one for later.
+    /// Replaces this answer by an earlier one, or stores it for later.
     fn replay(&mut self, digest: (u64, u64), served: &mut Served, replayed: bool) {
         let before = self.answers.get(&digest);
         if let Some((response, next)) = before.filter(|_| replayed) {
@@ -166,7 +166,7 @@ impl<W: FnMut(&Event)> World<W> {
         }
     }
 
-    /// The answer, or that there is none, comes to the client.
+    /// Delivers the answer, or its failure, to the client.
     pub(super) fn deliver(&mut self, slot: usize) -> Result<(), Violation> {
         let State::Out(out, flight) = std::mem::replace(&mut self.slots[slot].state, State::Empty) else {
             return Ok(());
@@ -188,7 +188,7 @@ impl<W: FnMut(&Event)> World<W> {
     }
 }
 
-/// Compresses what is not encoded yet.
+/// Compresses a body that is not encoded yet.
 fn compress(arriving: &mut network::Arriving) {
     if let Ok(response) = &mut arriving.response {
         let headers = response.headers();

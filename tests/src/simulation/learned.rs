@@ -1,4 +1,4 @@
-//! Schedules that were learned, as an operation may have.
+//! Learned schedules for operations.
 
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -8,14 +8,14 @@ use chrono::{DateTime, TimeDelta};
 
 use super::rng::Rng;
 
-/// For a quarter of the operations one of a few, which are the same in every run.
+/// Returns a learned schedule for a quarter of the operations, one of a few that are the same in every run.
 pub(super) fn schedule(rng: &mut Rng) -> Option<AdaptiveSchedule> {
     static POOL: OnceLock<Vec<AdaptiveSchedule>> = OnceLock::new();
     let pool = POOL.get_or_init(|| (0..POOL_SIZE).filter_map(learned).collect());
     rng.permille(250).then(|| pool[rng.index(pool.len())].clone())
 }
 
-/// From reports that may have taken any time, or all about the same.
+/// Learns a schedule from reports whose times vary freely or are nearly equal.
 fn learned(seed: u64) -> Option<AdaptiveSchedule> {
     let mut rng = Rng::new(seed);
     let (least, spread) = (rng.pick(&[0, 0, 5_000, 200_000]), rng.pick(&[100, 10_000, 300_000, 2_000_000]));

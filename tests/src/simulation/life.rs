@@ -1,8 +1,8 @@
-//! Lives: machines of every sort behind one face, so that one world can hold them all.
+//! Lives: machines of every kind behind one trait, so that one world can hold them all.
 //!
-//! That an answer is never handed over twice needs no test: [`Out::receive`] takes the box, as [`Sent::receive`] takes the
-//! sent machine, and there is nothing left that a second copy of the answer could go to. What a network can do is to have
-//! a *request* served twice, and that it does.
+//! No test is needed to show that an answer is delivered only once: [`Out::receive`] takes the box, as
+//! [`Sent::receive`] takes the sent machine, so a second copy of the answer has no receiver. A network can
+//! serve a *request* twice, and the simulation does that.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -22,20 +22,20 @@ use super::rng::Rng;
 
 pub(super) type Shared = Rc<RefCell<Session>>;
 
-/// What became of a life that was moved on.
+/// The result of a step of a life.
 pub(super) enum Moved {
     Sends(Box<Request>, Box<dyn Out>),
     Waits(DateTime<Utc>, Box<dyn Parked>),
     Ends(Result<Told, Error>),
-    /// A restored copy did something else than its original.
+    /// A restored copy behaved differently from its original.
     Diverges(String),
 }
 
-/// What a good end says.
+/// The facts about a success.
 pub(super) struct Told {
-    /// That the report is complete, where it is one.
+    /// Set if the result is a complete report.
     pub(super) complete: bool,
-    /// That all is there that no schema has, as the model's answers have it.
+    /// Set if all data outside the schema was kept, as in the model's answers.
     pub(super) kept: bool,
     /// The rest of a list.
     pub(super) rest: Option<Box<Pages<Numbers>>>,
@@ -47,13 +47,13 @@ pub(super) trait Parked {
     fn progress(&self) -> Progress;
     fn awaits_login(&self) -> bool;
     fn save(&self) -> String;
-    /// The life that was saved as `text`, under a session that may be another.
+    /// Restores the life that was saved as `text`, possibly in another session.
     fn restore(&self, text: &str, session: &Shared) -> Box<dyn Parked>;
-    /// Everything that its rendering shows.
+    /// Returns its whole debug rendering.
     fn show(&self) -> String;
 }
 
-/// A life whose request is out.
+/// A life with a request in flight.
 pub(super) trait Out {
     fn receive(self: Box<Self>, reply: Reply, now: DateTime<Utc>) -> Moved;
     fn show(&self) -> String;
@@ -70,7 +70,7 @@ impl<M: Machine<Output: Ending> + Serialize + DeserializeOwned + Clone + std::fm
 {
 }
 
-/// What good ends have in common.
+/// The common interface of successful results.
 pub(super) trait Ending: std::fmt::Debug {
     fn told(self) -> Told;
 }
@@ -102,19 +102,19 @@ impl Ending for PageStep<Numbers> {
     }
 }
 
-/// Whether an amount has this text and stands for that number, or for none.
+/// Returns true if an amount has this text and this numeric value, or none.
 fn is(amount: Option<&Amount>, text: &str, number: Option<i64>) -> bool {
     let number = number.map(Into::into);
     amount.is_some_and(|amount| amount.text() == text && amount.decimal() == number)
 }
 
-/// A machine under a session.
+/// Runs a machine in a session.
 pub(super) fn under<M: Subject>(machine: M, session: &Shared) -> Box<dyn Parked> {
     Box::new(Resting(Authorized::new(machine, session.clone())))
 }
 
-/// A machine alone, and a copy that is saved and restored at every wait (as far as `chance` has it) and must do the very
-/// same at every step.
+/// Runs a machine without a session, together with a copy. The copy is saved and restored at waits (as
+/// `chance` decides) and must take exactly the same steps.
 pub(super) fn alone<M: Subject>(machine: M, chance: Rng) -> Box<dyn Parked> {
     let twin = machine.clone();
     Box::new(Twins { original: machine, twin, chance })
@@ -200,7 +200,7 @@ fn both<M: Subject>(original: Step<M>, twin: Step<M>, mut chance: Rng, now: Date
         (Step::Done(result), Step::Done(same)) => {
             let shape = |r: &Result<M::Output, Error>| match r {
                 Ok(output) => (None, format!("{output:?}")),
-                // What the last answer said is not saved, so that such an error may say less.
+                // The last answer is not saved, so this error may have fewer details.
                 Err(e) if matches!(e.kind(), ErrorKind::DeadlineExceeded(_) | ErrorKind::Deferred(_)) => {
                     (Some((e.kind().clone(), e.attempts())), String::new())
                 }

@@ -1,4 +1,4 @@
-//! The simulation: whole lives of a client in virtual time, each replayable from its seed.
+//! The simulation: whole client lifetimes in virtual time, each reproducible from its seed.
 //!
 //! ```text
 //!   seed ─► scenario ─► world: an event queue ─┬─ machines, some under sessions that they share ◄─┐
@@ -8,8 +8,8 @@
 //!                       trace: what the server sees and machines yield ─► checker: the rules ─► a violation, or none
 //! ```
 //!
-//! Nothing here sleeps, reads a clock or draws a number that is not from the seed, so that a run can be had again as it
-//! was, with its whole trace, by the number that a failure prints.
+//! Nothing here sleeps, reads a clock or draws a number that does not come from the seed. The number that a
+//! failure prints reproduces the run with its whole trace.
 
 mod checker;
 mod fault;
@@ -36,30 +36,30 @@ pub use trace::{Digest, Event, Kind, Next, Origin, Outcome, Reply, Request, Says
 use scenario::Scenario;
 use world::World;
 
-/// What a run came to.
+/// The result of a run.
 #[derive(Clone, Debug)]
 pub struct Run {
-    /// What it went through.
+    /// The counts of events of the run.
     pub tally: Tally,
-    /// Stands for all that happened.
+    /// The digest of all events.
     pub digest: Digest,
 }
 
-/// How a seed is run.
+/// A way to run a seed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Variation {
-    /// As its scenario says.
+    /// Saves and restores as the scenario says.
     Plain,
-    /// Without saving and restoring anything.
+    /// Saves and restores nothing.
     Uninterrupted,
-    /// With every machine saved and restored at every wait of its own.
+    /// Saves and restores every machine at each of its own waits.
     Restored,
 }
 
-/// Runs a seed, and shows every event to `watch`.
+/// Runs a seed and passes every event to `watch`.
 ///
 /// # Errors
-/// When something happens that must not.
+/// Returns the violation of a rule, if there is one.
 pub fn run(seed: u64, variation: Variation, watch: impl FnMut(&Event)) -> Result<Run, Violation> {
     let rng = Rng::new(seed);
     let mut scenario = Scenario::draw(&mut rng.fork(0));
@@ -73,11 +73,11 @@ pub fn run(seed: u64, variation: Variation, watch: impl FnMut(&Event)) -> Result
     World::new(scenario, &rng, watch).run()
 }
 
-/// Runs what a tape of bytes says, as a fuzzer writes it: its draws in place of those from a seed. Few live side by side, and
-/// what takes too long is left before its end, so that every tape is soon done with.
+/// Runs the draws on a tape of bytes from a fuzzer, in place of draws from a seed. Few machines run side by
+/// side and a long run is cut off, so that every tape finishes soon.
 ///
 /// # Errors
-/// When something happens that must not.
+/// Returns the violation of a rule, if there is one.
 pub fn run_tape(tape: &[u8], watch: impl FnMut(&Event)) -> Result<(), Violation> {
     let rng = Rng::from_tape(tape);
     let mut scenario = Scenario::draw(&mut rng.fork(0));
@@ -85,11 +85,11 @@ pub fn run_tape(tape: &[u8], watch: impl FnMut(&Event)) -> Result<(), Violation>
     World::new(scenario, &rng, watch).go_on(MOST_ACTS_OF_A_TAPE).map(drop)
 }
 
-/// What the run of a seed is like, for whoever reads its trace.
+/// Describes the scenario of a seed, for readers of its trace.
 pub fn describe(seed: u64) -> String {
     format!("{:#?}", Scenario::draw(&mut Rng::new(seed).fork(0)))
 }
 
 const MOST_SLOTS_OF_A_TAPE: usize = 6;
-/// About as many as a tape of 4 KiB has draws for.
+/// The number of acts that a tape of 4 KiB has draws for, roughly.
 const MOST_ACTS_OF_A_TAPE: u64 = 1_500;

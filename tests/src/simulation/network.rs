@@ -1,4 +1,4 @@
-//! The network: what becomes of an answer on its way, and what the client is given of it.
+//! The network: delays, loss and damage of answers, and the reply that the client receives.
 
 use std::io::Write;
 
@@ -14,10 +14,10 @@ use super::fault::Fault;
 use super::rng::Rng;
 use super::server::{IN_PROGRESS, LOGIN_PATH, Served, json, refusal};
 
-/// What arrives: a response with its body as it is on the wire, or a failure.
+/// An arriving answer: a response with its body as on the wire, or a failure.
 pub(super) struct Arriving {
     pub(super) response: Result<Response<Bytes>, TransportErrorKind>,
-    /// The connection is lost after so many bytes of the body.
+    /// The number of body bytes after which the connection is lost.
     lost_after: Option<usize>,
     pub(super) corrupted: bool,
 }
@@ -34,7 +34,7 @@ impl From<TransportErrorKind> for Arriving {
     }
 }
 
-/// What comes in place of the server's answer: the request does not get there.
+/// Returns the answer of a fault that keeps the request from the server.
 pub(super) fn instead(
     fault: Fault,
     request: &Request<Bytes>,
@@ -87,7 +87,7 @@ pub(super) fn instead(
     }
 }
 
-/// What becomes of the server's answer.
+/// Applies a fault to the server's answer.
 pub(super) fn upon(
     fault: Fault,
     served: Served,
@@ -142,7 +142,7 @@ pub(super) fn upon(
             *response.body_mut() = encoded(&mut response);
             response.into()
         }
-        // What is larger need not be made: its announced length is enough.
+        // A too-large body need not exist: its announced length is enough.
         Fault::Huge | Fault::Bomb => {
             response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(limit as u64 + 1));
             response.into()
@@ -192,7 +192,7 @@ pub(super) fn upon(
     }
 }
 
-/// The body as it is on the wire where the client accepts gzip.
+/// Encodes the body for the wire if the client accepts gzip.
 pub(super) fn encoded(response: &mut Response<Bytes>) -> Bytes {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
     let body = encoder.write_all(response.body()).and_then(|()| encoder.finish());
@@ -201,7 +201,7 @@ pub(super) fn encoded(response: &mut Response<Bytes>) -> Bytes {
 }
 
 impl Arriving {
-    /// What a driver that allows `limit` bytes makes of it, reading in pieces as they come.
+    /// Reads the answer as a driver with a limit of `limit` bytes does, in the pieces that arrive.
     pub(super) fn read(self, limit: usize, rng: &mut Rng) -> billing_core::Reply {
         let lost = |kind| TransportError::new(kind, "by the simulated network");
         let (head, body) = self.response.map_err(lost)?.into_parts();
@@ -220,7 +220,7 @@ impl Arriving {
     }
 }
 
-/// `Retry-After`, as seconds or as a date by a clock that is wrong.
+/// Builds a `Retry-After`, in seconds or as a date by a wrong clock.
 fn hint(seconds: u64, now: DateTime<Utc>, rng: &mut Rng) -> HeaderMap {
     let mut headers = HeaderMap::with_capacity(2);
     if rng.permille(600) {

@@ -1,4 +1,4 @@
-//! A list for [`Pages`](billing_core::Pages), as plain as can be.
+//! A minimal list for [`Pages`](billing_core::Pages).
 
 use billing_core::calls::Call;
 use billing_core::machine::{NextPage, Page};
@@ -7,14 +7,14 @@ use bytes::Bytes;
 use http::{Request, Response};
 use serde::{Deserialize, Serialize};
 
-/// Asks for the numbers, page by page.
+/// A call for the numbers, page by page.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Numbers {
-    /// Which list.
+    /// The list.
     pub(super) list: u64,
 }
 
-/// One page of them.
+/// One page of numbers.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct NumbersPage {

@@ -1,4 +1,4 @@
-//! Readings: what a request and an answer say, read by other means than the client's.
+//! Interpretation of requests and answers, independent of the client's code.
 
 use std::rc::Rc;
 
@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::trace::{Kind, Next, Origin, Outcome, Reply, Request, Says, bytes};
 
-/// What a request says of an operation of that kind, which may be about an organisation.
+/// Interprets a request of an operation of this kind, about an organisation if it has one.
 pub(super) fn request(
     http: &http::Request<Bytes>,
     environment: &Environment,
@@ -46,7 +46,7 @@ pub(super) fn request(
     Request { to, digest, authorization: authorization.map(Rc::from), timeout, fits }
 }
 
-/// What an answer says that comes at `now`, as the client's clock shows.
+/// Interprets an answer that arrives at `now` by the client's clock.
 pub(super) fn reply(
     reply: &billing_core::Reply,
     sent: (Kind, Origin),
@@ -86,7 +86,7 @@ pub(super) fn reply(
     }
 }
 
-/// What an error says, by a clock of which `time` is one of the run.
+/// Interprets an error. `time` converts a time of the client's clock to one of the run.
 pub(super) fn outcome(error: &Error, time: impl Fn(DateTime<Utc>) -> i64) -> Outcome {
     Outcome::Failed {
         kind: error.kind().clone(),
@@ -101,7 +101,8 @@ pub(super) fn outcome(error: &Error, time: impl Fn(DateTime<Utc>) -> i64) -> Out
     }
 }
 
-/// Rule D13: an id is one segment of the path, whatever is in it, and nothing comes after it.
+/// Returns true if the path obeys rule D13: an id is exactly one path segment, whatever it contains, and
+/// nothing follows it.
 fn fits(uri: &http::Uri, kind: Kind, organization: &str) -> bool {
     let segments: Vec<_> = uri.path().split('/').skip(1).collect();
     let names =
@@ -115,13 +116,13 @@ fn fits(uri: &http::Uri, kind: Kind, organization: &str) -> bool {
         (Kind::Overview, ["api", "v2", "billing", "trusteebillingoverview", id]) => {
             query.is_empty() && decoded(id).as_deref() == Some(organization.as_bytes())
         }
-        // Wherever the page before leads.
+        // Any target that the previous page named.
         (Kind::List, _) => true,
         _ => false,
     }
 }
 
-/// What a percent-encoded text stands for.
+/// Decodes a percent-encoded text.
 fn decoded(text: &str) -> Option<Vec<u8>> {
     let mut parts = text.split('%');
     let mut bytes = parts.next()?.as_bytes().to_vec();
@@ -133,7 +134,7 @@ fn decoded(text: &str) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
-/// Whether it is one of the model's bodies, which hold what no schema has.
+/// Returns true if it is one of the model's bodies, which hold data outside the schema.
 fn is_odd(body: &Value) -> bool {
     body.get("new").is_some() || body.get("subscriptionType").is_some_and(|sort| sort == "BRAND_NEW")
 }
@@ -177,6 +178,6 @@ fn window(headers: &HeaderMap) -> Option<i64> {
     let number = |name: &str| headers.get(name)?.to_str().ok()?.parse::<u32>().ok();
     number("inin-ratelimit-count")?;
     let (allowed, reset) = (number("inin-ratelimit-allowed")?, number("inin-ratelimit-reset")?);
-    // A quota of nothing or a window of days is none that one could keep.
+    // A quota of zero or a window of days cannot be obeyed, so the client ignores it.
     (allowed > 0 && reset <= 24 * 3600).then(|| i64::from(reset) * 1000)
 }

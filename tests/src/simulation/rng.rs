@@ -1,12 +1,12 @@
-//! Chance, from a seed and nothing else.
+//! Random numbers, from a seed or a tape and nothing else.
 //!
-//! Ten lines of our own (`SplitMix64`) and no crate: a seed that somebody wrote down must mean the same run after every
-//! update of a dependency. Or from a tape: bytes that a fuzzer writes, and so changes single draws of a run.
+//! `SplitMix64` is implemented here, without a crate, so that a recorded seed means the same run after
+//! every update of a dependency. A tape holds bytes that a fuzzer writes to change single draws of a run.
 
 use std::cell::Cell;
 use std::rc::Rc;
 
-/// A source of draws. A clone repeats what the original is going to draw, unless a tape is there to be read on.
+/// A source of draws. A clone repeats the future draws of the original, unless both read on from a tape.
 #[derive(Clone, Debug)]
 pub struct Rng {
     state: u64,
@@ -14,18 +14,19 @@ pub struct Rng {
 }
 
 impl Rng {
-    /// The source that `seed` stands for.
+    /// Creates the source for a seed.
     pub fn new(seed: u64) -> Self {
         Self { state: seed, tape: None }
     }
 
-    /// A source that draws what is on a tape, two bytes a draw, and then goes on as from a seed. It and all its forks read on
-    /// from one place, so that the tape tells a run from its beginning to its end.
+    /// Creates a source that reads a tape, two bytes per draw, and then continues as from a seed. It and
+    /// all its forks share one position, so that the tape describes the run in order.
     pub fn from_tape(bytes: &[u8]) -> Self {
         Self { state: 0, tape: Some(Rc::new(Tape { bytes: bytes.into(), next: Cell::new(0) })) }
     }
 
-    /// A source of its own for one purpose, so that what one part of a run draws does not move what another part draws.
+    /// Creates an independent source for one purpose, so that draws of one part of a run do not change
+    /// those of another.
     #[must_use]
     pub fn fork(&self, purpose: u64) -> Self {
         let mut fork = Self::new(self.state ^ purpose.wrapping_mul(0xd6e8_feb8_6659_fd93));
@@ -34,7 +35,7 @@ impl Rng {
         fork
     }
 
-    /// Any number.
+    /// Draws any number.
     pub fn draw(&mut self) -> u64 {
         self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let z = (self.state ^ (self.state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -47,36 +48,36 @@ impl Rng {
         }
     }
 
-    /// A number under `bound`; 0 where there is none.
+    /// Draws a number below `bound`, or 0 if `bound` is 0.
     pub fn below(&mut self, bound: u64) -> u64 {
         u64::try_from((u128::from(self.draw()) * u128::from(bound)) >> 64).unwrap_or_default()
     }
 
-    /// An index of something that is so long.
+    /// Draws an index below `length`.
     pub fn index(&mut self, length: usize) -> usize {
         usize::try_from(self.below(length as u64)).unwrap_or_default()
     }
 
-    /// Milliseconds from 0 to `most`.
+    /// Draws milliseconds from 0 to `most`.
     pub fn millis(&mut self, most: i64) -> i64 {
         i64::try_from(self.below(most.unsigned_abs() + 1)).unwrap_or_default()
     }
 
-    /// True so many times in a thousand.
+    /// Returns true with a probability of `n` per thousand.
     pub fn permille(&mut self, n: u64) -> bool {
         self.below(1000) < n
     }
 
-    /// One of `choices`.
+    /// Draws one of `choices`.
     ///
     /// # Panics
-    /// When there are none.
+    /// Panics if there are none.
     pub fn pick<T: Copy>(&mut self, choices: &[T]) -> T {
         choices[self.index(choices.len())]
     }
 }
 
-/// Bytes to be drawn, and how far they are.
+/// The bytes of a tape, and the current position.
 #[derive(Debug)]
 struct Tape {
     bytes: Box<[u8]>,

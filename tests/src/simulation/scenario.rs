@@ -1,4 +1,4 @@
-//! Scenarios: what a run is like, drawn from its seed.
+//! Scenarios: the settings of a run, drawn from its seed.
 
 use std::time::Duration;
 
@@ -10,57 +10,59 @@ use super::fault::Fault;
 use super::learned;
 use super::rng::Rng;
 
-/// What a run is like.
+/// The settings of a run.
 #[derive(Clone, Debug)]
 pub(super) struct Scenario {
-    /// How many machines live side by side, and how many lives each slot sees in a row.
+    /// The number of concurrent machines, and the number of lives in each slot.
     pub(super) slots: usize,
     pub(super) lives: usize,
     pub(super) sessions: Vec<Credential>,
     pub(super) pacing: bool,
-    /// Whether the operations have odd policies, or the default and its like.
+    /// Set if the operations have unusual policies instead of ones near the default.
     pub(super) odd: bool,
-    /// So many of a thousand operations have no session.
+    /// The number per thousand of operations without a session.
     pub(super) bare: u64,
 
-    /// So many of a thousand requests meet a fault, of one of these kinds, and so many in a row the same.
+    /// The number per thousand of requests with a fault, the kinds of faults, and the length of a burst.
     pub(super) faults: u64,
     pub(super) kinds: Vec<Fault>,
     pub(super) burst: u64,
-    /// When the faults stop.
+    /// The time at which the faults stop.
     pub(super) calm: Option<i64>,
-    /// The longest delay of one way.
+    /// The longest delay of one direction.
     pub(super) delay: i64,
 
     pub(super) quota: Option<Quota>,
-    /// So many of a thousand requests come with one of a stranger who has the token too.
+    /// The number per thousand of requests that another client with the same token accompanies.
     pub(super) stranger: u64,
     /// In seconds.
     pub(super) token_lifetime: Option<i64>,
-    /// How long a report takes at most, in milliseconds.
+    /// The longest time that a report takes, in milliseconds.
     pub(super) report: i64,
-    /// So many of a thousand answers about a complete report say that it is in progress again.
+    /// The number per thousand of answers about a complete report that say it is in progress again.
     pub(super) back: u64,
     pub(super) gzip: bool,
-    /// The real sandbox instead of the model.
+    /// Set to use the real sandbox instead of the model.
     pub(super) sandbox: bool,
 
-    /// How late a wake may come, in milliseconds.
+    /// The longest delay of a wake-up, in milliseconds.
     pub(super) late: i64,
-    /// So many of a thousand waits are interrupted by a step that is too early.
+    /// The number per thousand of waits that are interrupted by an early step.
     pub(super) early: u64,
-    /// So many of a thousand replies are awaited in vain, because the driver drops the machine.
+    /// The number per thousand of requests during which the driver drops the machine.
     pub(super) dropped: u64,
-    /// So many of a thousand waits are left by way of a file, with a clock that is another by up to `jump`.
+    /// The number per thousand of waits in which the machine moves to another process, whose clock differs
+    /// by up to `jump`.
     pub(super) moves: u64,
     pub(super) jump: i64,
-    /// So many of a thousand waits are left by way of a file, in place.
+    /// The number per thousand of waits in which the machine is saved and restored in place.
     pub(super) restores: u64,
-    /// Only those of machines with nothing pending that only their session knows: then nothing may change.
+    /// Set to restore only machines without state that only their session knows. Their behaviour must not
+    /// change.
     pub(super) own_waits: bool,
-    /// Whether everything is rendered as text at every step.
+    /// Set if everything is rendered as text at every step.
     pub(super) shows: bool,
-    /// Before so many of a thousand acts the clock of a process jumps.
+    /// The number per thousand of acts before which the clock of a process jumps.
     pub(super) jumps: u64,
 }
 
@@ -74,11 +76,11 @@ pub(super) struct Quota {
     pub(super) fixed: bool,
     /// Whether the server tells of it.
     pub(super) told: bool,
-    /// Whether the seconds until a window's end are rounded down, and not up.
+    /// Set if the server rounds the remaining seconds of a window down instead of up.
     pub(super) rounded_down: bool,
 }
 
-/// What a session has.
+/// The credentials of a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Credential {
     Client,
@@ -157,7 +159,8 @@ impl Scenario {
         }
     }
 
-    /// Whether nobody but us uses our quota, and nothing is wrong with what the server says of it: then there must be no 429.
+    /// Returns true if no other client uses the quota and the server reports it correctly, so that no 429
+    /// may occur.
     pub(super) fn alone(&self) -> bool {
         // What is counted twice, what says a wrong number or an old one, and what says none as if there were no quota any more.
         let lies = [Fault::Twice, Fault::Limits, Fault::ThrottledByWindow, Fault::Success, Fault::Replayed];
@@ -175,7 +178,8 @@ impl Scenario {
             && (self.faults == 0 || !lies.iter().any(|fault| self.kinds.contains(fault)))
     }
 
-    /// How much time is enough for an operation once nothing goes wrong any more; `None` if that is more than it has.
+    /// Returns the time that is enough for an operation after the faults stop, or `None` if that exceeds
+    /// its own time.
     pub(super) fn enough_time(&self) -> Option<i64> {
         // Every operation may have to let all the others go first, and one of a report sends some twenty requests. After a
         // stranger every second window is left to them.

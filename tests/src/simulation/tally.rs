@@ -1,4 +1,4 @@
-//! Tallies: what a run went through, so that one sees that it went through something.
+//! Counts of the events of runs, which show that a run covered something.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -6,27 +6,27 @@ use std::fmt;
 use super::fault::Fault;
 use super::trace::{Outcome, What};
 
-/// Counts over one run or many.
+/// Counts over one or many runs.
 #[derive(Clone, Debug, Default)]
 pub struct Tally {
-    /// Runs.
+    /// The number of runs.
     pub runs: u64,
-    /// Operations that were begun.
+    /// The number of operations started.
     pub operations: u64,
-    /// Requests, and the logins among them.
+    /// The number of requests, logins included.
     pub requests: u64,
-    /// Milliseconds of virtual time.
+    /// The virtual time in milliseconds.
     pub virtual_time: u64,
-    /// What else happened, by name.
+    /// The number of other events, by name.
     pub counts: BTreeMap<&'static str, u64>,
-    /// Faults that struck, by kind.
+    /// The number of faults, by kind.
     pub faults: BTreeMap<String, u64>,
-    /// Outcomes, by kind.
+    /// The number of outcomes, by kind.
     pub outcomes: BTreeMap<&'static str, u64>,
 }
 
 impl Tally {
-    /// Adds another.
+    /// Adds another tally.
     pub fn add(&mut self, other: &Self) {
         self.runs += other.runs;
         self.operations += other.operations;
@@ -46,12 +46,12 @@ impl Tally {
         *self.counts.entry(what).or_default() += n;
     }
 
-    /// Adds how often something happened in another variation of the run.
+    /// Adds the count of an event from another variation of the run.
     pub fn adopt(&mut self, other: &Self, what: &'static str) {
         self.note(what, other.of(what));
     }
 
-    /// How often something happened, by its name.
+    /// Returns the count of an event by its name.
     pub fn of(&self, what: &str) -> u64 {
         self.counts.get(what).copied().unwrap_or_default()
     }

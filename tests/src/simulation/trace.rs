@@ -1,5 +1,5 @@
-//! The trace: what happened in a run, as the server and whoever drives the machines see it. Nothing in it is from the
-//! inside of the client.
+//! The trace: the events of a run as the server and the drivers see them. It holds nothing from the inside
+//! of the client.
 
 use std::fmt;
 use std::rc::Rc;
@@ -7,79 +7,80 @@ use std::rc::Rc;
 use billing_core::machine::WaitReason;
 use billing_core::{ErrorKind, Policy, TransportErrorKind};
 
-/// Something that happened, at a time of the run in milliseconds since its start.
+/// An event, with its time in milliseconds since the start of the run.
 #[derive(Clone, Debug)]
 pub struct Event {
-    /// When.
+    /// The time.
     pub at: i64,
-    /// With which operation of the run.
+    /// The index of the operation in the run.
     pub operation: usize,
-    /// What.
+    /// The event.
     pub what: What,
 }
 
-/// What can happen.
+/// The kinds of events.
 #[derive(Clone, Debug)]
 pub enum What {
-    /// An operation is begun. All times are those of the run.
+    /// An operation starts. All times are those of the run.
     Begins {
-        /// Which sort it is.
+        /// The kind of the operation.
         kind: Kind,
-        /// The session that it is under, if any.
+        /// Its session, if it has one.
         session: Option<usize>,
         /// Its policy.
         policy: Rc<Policy>,
-        /// When it has to be over.
+        /// Its deadline.
         deadline: i64,
     },
-    /// It sends a request.
+    /// The operation sends a request.
     Sends(Request),
-    /// The request is counted by the server's quota.
+    /// The server's quota counts the request.
     Counts {
-        /// Whether it is more than is allowed.
+        /// Set if the request exceeds the quota.
         over: bool,
     },
-    /// It has its reply.
+    /// The operation receives its reply.
     Receives(Reply),
-    /// It waits.
+    /// The operation waits.
     Waits {
-        /// Until when.
+        /// The end of the wait.
         until: i64,
-        /// What for, as it says itself.
+        /// The reason that the machine reports.
         why: WaitReason,
-        /// The polls that it has counted.
+        /// The number of polls it has counted.
         polls: u32,
     },
-    /// It was saved, and goes on with its times moved by so much, under another session perhaps.
+    /// The operation was saved and continues, with its times shifted and possibly in another session.
     Moves {
-        /// The session that it is under from now on.
+        /// Its session from now on.
         session: Option<usize>,
-        /// How its times look from here: so much later than they were.
+        /// The shift of its times, in milliseconds later.
         later: i64,
     },
-    /// The clock of a session's process jumps, and with it all that goes by it: not this operation's alone.
+    /// The clock of a session's process jumps, for all operations that use it.
     Jumps {
         /// The session.
         session: usize,
-        /// How far it jumps ahead; less than nothing if it is set back.
+        /// The jump in milliseconds; negative if the clock is set back.
         by: i64,
     },
-    /// Its driver drops it.
+    /// The driver drops the operation.
     Dropped,
-    /// The server forgets the session's tokens, or a stranger uses its quota: for whoever reads the trace.
+    /// The server forgets the session's tokens, or another client uses its quota. This is for readers of
+    /// the trace.
     Meanwhile(&'static str),
-    /// It has ended.
+    /// The operation ends.
     Ends(Outcome),
-    /// Something was rendered as text.
+    /// A value was rendered as text.
     Shows(&'static str, String),
 }
 
-/// The sorts of operations.
+/// The kinds of operations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Kind {
-    /// A report that is polled for.
+    /// A report that is polled.
     Report,
-    /// An overview: one exchange.
+    /// An overview, which is one exchange.
     Overview,
     /// A page of a list.
     List,
@@ -88,129 +89,129 @@ pub enum Kind {
 /// A request as it leaves the client.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Request {
-    /// Where it goes.
+    /// Its destination.
     pub to: Origin,
-    /// Stands for the method, the address, the body and all headers but `Authorization`.
+    /// The digest of the method, address, body and all headers except `Authorization`.
     pub digest: u64,
-    /// The text of `Authorization`.
+    /// The value of `Authorization`.
     pub authorization: Option<Rc<str>>,
-    /// How long it may take.
+    /// Its timeout in milliseconds.
     pub timeout: i64,
-    /// Whether its path and query are those of its operation and of what that asks for.
+    /// Set if its path and query match its operation and arguments.
     pub fits: bool,
 }
 
-/// The origins that there are.
+/// The origins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Origin {
-    /// That of the API.
+    /// The API.
     Api,
-    /// That of the login service.
+    /// The login service.
     Login,
-    /// Any other.
+    /// Any other origin.
     Elsewhere,
 }
 
-/// What came back, as the client is given it.
+/// A reply as the client receives it.
 #[derive(Clone, Debug, Default)]
 pub struct Reply {
-    /// The status; `None` where there is no response.
+    /// The status, or `None` without a response.
     pub status: Option<u16>,
-    /// Why there is none.
+    /// The reason for a missing response.
     pub failure: Option<TransportErrorKind>,
-    /// What the body says.
+    /// The meaning of the body.
     pub says: Says,
-    /// Whether bytes were changed on the way, so that what the body says is in doubt.
+    /// Set if bytes were changed in transit, so that the meaning of the body is in doubt.
     pub corrupted: bool,
-    /// How long from now the server asks to wait.
+    /// The wait that the server asks for, in milliseconds.
     pub hint: Option<i64>,
-    /// Of the rate-limit headers: in how long the window ends.
+    /// The time until the window ends, from the rate-limit headers.
     pub window: Option<i64>,
     /// The correlation id.
     pub correlation: Option<Rc<str>>,
     /// The server's error code.
     pub code: Option<Rc<str>>,
-    /// Its message.
+    /// The server's error message.
     pub message: Option<Rc<str>>,
-    /// Whether the body holds what no schema has: a new field or value, amounts that are odd or none.
+    /// Set if the body holds data outside the schema: a new field or value, or unusual or invalid amounts.
     pub odd: bool,
     /// The length of the body.
     pub length: usize,
 }
 
-/// What a body says.
+/// The meaning of a body.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Says {
-    /// Nothing that can be read.
+    /// Not decodable.
     #[default]
     Nothing,
-    /// The report is complete.
+    /// A complete report.
     Complete,
-    /// It is not yet.
+    /// A report in progress.
     InProgress,
-    /// It has a status that nobody knows.
+    /// A report with an unknown status.
     Odd,
     /// Some other JSON object.
     Object,
-    /// A page, and where it leads.
+    /// A page with its next link.
     Page(Next),
     /// A token, with its lifetime in milliseconds.
     Token(Rc<str>, Option<i64>),
 }
 
-/// Where a page leads.
+/// The target of a page's next link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Next {
-    /// It is the last.
+    /// The page is the last.
     End,
-    /// To a page that was not there yet.
+    /// A page that was not read yet.
     On,
-    /// Back to one that was, or to another host.
+    /// A page that was already read, or another host.
     Astray,
 }
 
-/// How an operation ended.
+/// The end of an operation.
 #[derive(Clone, Debug)]
 pub enum Outcome {
-    /// Well.
+    /// Success.
     Good {
-        /// With a report that calls itself complete.
+        /// Set if the report says that it is complete.
         complete: bool,
-        /// With more to come.
+        /// Set if more pages follow.
         more: bool,
-        /// With all that was odd in the answer.
+        /// Set if the unusual data of the answer was kept.
         kept: bool,
     },
-    /// With an error.
+    /// An error.
     Failed {
-        /// Of this kind.
+        /// The kind of the error.
         kind: ErrorKind,
-        /// That of the login.
+        /// Set if the login failed.
         login: bool,
-        /// The status in it.
+        /// The status in the error.
         status: Option<u16>,
-        /// The server's code in it.
+        /// The server's error code in the error.
         code: Option<Rc<str>>,
-        /// The server's message in it.
+        /// The server's message in the error.
         message: Option<Rc<str>>,
-        /// The correlation id in it.
+        /// The correlation id in the error.
         correlation: Option<Rc<str>>,
-        /// Its line for people.
+        /// The message of the error for users.
         text: Rc<str>,
-        /// The requests that it counts.
+        /// The number of requests that the error reports.
         attempts: u32,
-        /// When to come back, as it says.
+        /// The time at which to retry, as the error reports.
         retry_at: Option<i64>,
     },
 }
 
-/// What two runs are compared by: a number that stands for all events so far.
+/// A digest of all events so far, used to compare two runs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Digest(u64);
 
 impl Digest {
-    /// Takes an event in. What a restored machine may have forgotten (how many requests it took, what the last answer
-    /// said) is not part of it.
+    /// Adds an event. The digest omits what a restored machine may have forgotten: its number of requests
+    /// and the content of the last answer.
     pub fn take(&mut self, event: &Event) {
         let (sort, detail) = match &event.what {
             What::Begins { deadline, .. } => (1, deadline.unsigned_abs()),
@@ -218,7 +219,7 @@ impl Digest {
             What::Counts { over } => (3, u64::from(*over)),
             What::Receives(reply) => (4, u64::from(reply.status.unwrap_or_default())),
             What::Waits { until, polls, .. } => (5, until.unsigned_abs() ^ (u64::from(*polls) << 48)),
-            // That it is saved and restored is what must not make a difference.
+            // Saving and restoring must make no difference, so it is not part of the digest.
             What::Moves { .. } | What::Shows(..) => return,
             What::Jumps { session, by } => (12, *session as u64 ^ by.unsigned_abs().rotate_left(8)),
             What::Dropped => (6, 0),
@@ -238,7 +239,7 @@ impl Digest {
     }
 }
 
-/// A number for a text.
+/// Returns a hash of a text.
 pub(super) fn text(text: Option<&str>) -> u64 {
     bytes(text.unwrap_or_default().as_bytes())
 }

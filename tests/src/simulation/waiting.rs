@@ -1,4 +1,4 @@
-//! Waits: how long, how exactly, in which process, and whether by way of a file.
+//! Waits: their length, accuracy, process, and saving and restoring.
 
 use billing_core::machine::WaitReason;
 use chrono::{DateTime, Utc};
@@ -38,14 +38,14 @@ impl<W: FnMut(&Event)> World<W> {
         Ok(())
     }
 
-    /// Saves and restores a machine now and then, in place.
+    /// Saves and restores a machine in place, at random.
     pub(super) fn as_it_is_or_restored(
         &mut self,
         slot: usize,
         life: Box<dyn Parked>,
     ) -> Result<Box<dyn Parked>, Violation> {
-        // Since when it waits for a login, how often its token was refused and how many logins it has sent is not saved with
-        // the machine, so that it may do something else than its original then.
+        // The start of a wait for a login and the counts of refused tokens and of logins are not saved, so
+        // a restored machine may differ from its original.
         let forgets = self.slots[slot].relies_on_session || life.progress().wait_reason == WaitReason::Login;
         if life.awaits_login() || (self.scenario.own_waits && forgets) {
             return Ok(life);
@@ -57,7 +57,7 @@ impl<W: FnMut(&Event)> World<W> {
         self.restore(slot, &*life, self.slots[slot].process, 0)
     }
 
-    /// Another process takes the machine over, after some time and with another clock.
+    /// Moves the machine to another process, after some time and with another clock.
     fn migrate(&mut self, slot: usize, life: &dyn Parked) -> Result<(), Violation> {
         let from = self.slots[slot].process;
         let to = self.whims.index(self.processes.len());
@@ -87,7 +87,7 @@ impl<W: FnMut(&Event)> World<W> {
         Ok(restored)
     }
 
-    /// As the drivers do it when the revision of a session changes.
+    /// Wakes the waiting machines, as the drivers do when the revision of a session changes.
     pub(super) fn wake_who_waits_for_a_login(&mut self) {
         for process in 0..self.processes.len() {
             let revision = self.processes[process].session.borrow().revision();

@@ -1,4 +1,4 @@
-//! The world: who lives in it, and what happens when.
+//! The world: the machines and the order of their events.
 
 use std::cell::RefCell;
 use std::cmp::Reverse;
@@ -36,12 +36,12 @@ pub(super) struct World<W> {
     sequence: u64,
     pub(super) now: i64,
     operations: usize,
-    /// What the network draws from, what clocks that jump do, and what everything else does.
+    /// The random sources of the network, of clock jumps, and of everything else.
     pub(super) chance: Rng,
     pub(super) whims: Rng,
     clocks: Rng,
     pub(super) burst: Option<(Fault, u64)>,
-    /// Answers of before, by token and request.
+    /// Earlier answers, by token and request.
     pub(super) answers: HashMap<(u64, u64), (Response<Bytes>, Option<Next>)>,
     pub(super) checker: Checker,
     pub(super) tally: Tally,
@@ -49,32 +49,32 @@ pub(super) struct World<W> {
     watch: W,
 }
 
-/// What is due: when, in which order among equals, for which slot and which state of it.
+/// A due act: its time, its order among equal times, its slot and the slot's epoch.
 type Due = (i64, u64, usize, u64, Act);
 
 /// A process with a session and a clock of its own.
 pub(super) struct Process {
     pub(super) session: Shared,
-    /// How much its clock is ahead.
+    /// The lead of its clock in milliseconds.
     pub(super) ahead: i64,
     pub(super) revision: u64,
 }
 
-/// A place where one operation lives after the other.
+/// A slot that runs one operation after another.
 pub(super) struct Slot {
     pub(super) state: State,
     pub(super) operation: usize,
     pub(super) kind: Kind,
-    /// Whose overview it asks for.
+    /// The organisation whose overview it fetches.
     pub(super) organization: &'static str,
     pub(super) process: Option<usize>,
     policy: Rc<Policy>,
     lives: usize,
-    /// A damaged page may have led anywhere, so that what comes after it is in doubt.
+    /// Set after a damaged page, whose next link may be wrong, so that the following pages are in doubt.
     pub(super) astray: bool,
-    /// Whether it has logged in or its token was refused, and the same request has not been answered since.
+    /// Set if it has logged in, or its token was refused, and the same request has not been answered since.
     pub(super) relies_on_session: bool,
-    /// Changes with the state, so that what was due for an earlier one is known for it.
+    /// A counter of states, which identifies acts that were due for an earlier state.
     pub(super) epoch: u64,
 }
 
@@ -84,7 +84,7 @@ pub(super) enum State {
     Out(Box<dyn Out>, Box<Flight>),
 }
 
-/// What can be due.
+/// The kinds of due acts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Act {
     Begin,
@@ -155,7 +155,7 @@ impl<W: FnMut(&Event)> World<W> {
         world
     }
 
-    /// Lets everything happen that is due, until nothing is.
+    /// Performs all due acts until none is left.
     pub(super) fn run(mut self) -> Result<Run, Violation> {
         if !self.go_on(MOST_ACTS)? {
             return Err(Violation { rule: "D5", text: "a run without an end".to_owned() });
@@ -168,7 +168,7 @@ impl<W: FnMut(&Event)> World<W> {
         Ok(Run { tally: self.tally, digest: self.digest })
     }
 
-    /// Lets the next `acts` happen of all that is due, and says whether that was the end.
+    /// Performs at most `acts` due acts and returns true if none is left.
     pub(super) fn go_on(&mut self, acts: u64) -> Result<bool, Violation> {
         for _ in 0..acts {
             let Some(Reverse((at, _, slot, epoch, act))) = self.queue.pop() else {
@@ -192,7 +192,7 @@ impl<W: FnMut(&Event)> World<W> {
         Ok(false)
     }
 
-    /// Notes what happens, and has it checked.
+    /// Records an event and passes it to the checker.
     pub(super) fn see(&mut self, slot: usize, what: What) -> Result<(), Violation> {
         let event = Event { at: self.now, operation: self.slots[slot].operation, what };
         self.tally.count(&event.what);
@@ -206,23 +206,23 @@ impl<W: FnMut(&Event)> World<W> {
         self.queue.push(Reverse((at.max(self.now), self.sequence, slot, self.slots[slot].epoch, act)));
     }
 
-    /// The present time as the clock of a slot's process shows it.
+    /// Returns the current time by the clock of a slot's process.
     pub(super) fn local(&self, slot: usize) -> DateTime<Utc> {
         let ahead = self.slots[slot].process.map_or(0, |process| self.processes[process].ahead);
         base() + TimeDelta::milliseconds(self.now + ahead)
     }
 
-    /// A time of that clock as one of the run.
+    /// Converts a time of that clock to one of the run.
     pub(super) fn of_local(&self, slot: usize, time: DateTime<Utc>) -> i64 {
         let ahead = self.slots[slot].process.map_or(0, |process| self.processes[process].ahead);
         let nanos = (time - base()).num_nanoseconds();
-        // A wait for part of a millisecond is one for all of it.
+        // A fraction of a millisecond counts as a whole one.
         let millis =
             nanos.map_or_else(|| (time - base()).num_milliseconds(), |n| (n + 999_999).div_euclid(1_000_000));
         millis - ahead
     }
 
-    /// The clock of a process jumps, whatever is under way there.
+    /// Lets the clock of a process jump at random, whatever is in progress there.
     fn a_clock_may_jump(&mut self, slot: usize) -> Result<(), Violation> {
         if self.scenario.jumps == 0 || !self.clocks.permille(self.scenario.jumps) {
             return Ok(());
@@ -271,7 +271,7 @@ impl<W: FnMut(&Event)> World<W> {
         }
     }
 
-    /// Begins the life of a machine.
+    /// Starts a machine.
     fn live<M: Subject>(&mut self, slot: usize, kind: Kind, machine: M) -> Result<(), Violation> {
         let place = &mut self.slots[slot];
         (place.operation, place.kind, place.relies_on_session) = (self.operations, kind, false);
@@ -302,7 +302,7 @@ impl<W: FnMut(&Event)> World<W> {
         }
     }
 
-    /// Takes in what a life does next.
+    /// Handles the next step of a life.
     pub(super) fn moved(&mut self, slot: usize, moved: Moved) -> Result<(), Violation> {
         self.slots[slot].epoch += 1;
         match moved {
@@ -349,7 +349,7 @@ impl<W: FnMut(&Event)> World<W> {
         }
     }
 
-    /// The driver drops a machine whose request is out, as a cancelled future does.
+    /// Drops a machine with a request in flight, as a cancelled future does.
     fn drop_life(&mut self, slot: usize) -> Result<(), Violation> {
         self.slots[slot].epoch += 1;
         self.slots[slot].state = State::Empty;
@@ -358,7 +358,7 @@ impl<W: FnMut(&Event)> World<W> {
         Ok(())
     }
 
-    /// The token of an operation that has no session.
+    /// Sets the token of an operation without a session.
     pub(super) fn token_for_bare(&mut self, slot: usize, http: &mut http::Request<Bytes>) {
         let token = self.server.token(BARE + slot).map(|token| format!("Bearer {token}"));
         let value = token.and_then(|token| HeaderValue::from_str(&token).ok());
@@ -369,14 +369,14 @@ impl<W: FnMut(&Event)> World<W> {
     }
 }
 
-/// When runs begin, as the server's clock has it.
+/// Returns the start of every run, by the server's clock.
 pub(super) fn base() -> DateTime<Utc> {
     DateTime::UNIX_EPOCH + TimeDelta::seconds(1_793_610_000)
 }
 
-/// Ids of organisations, of which one is as they are.
+/// Organisation ids; only the first is a normal one.
 const ORGANIZATIONS: [&str; 8] = [ORG_ID, "a/b", "..%2f", "ü ?#", "%", "...", "a;b=c&d", "%2e%2e/\\"];
-/// The owners of tokens beyond the sessions.
+/// The first owner number of tokens outside the sessions.
 pub(super) const BARE: usize = 1_000;
-/// A run has a few thousand.
+/// The limit of acts; a run has a few thousand.
 const MOST_ACTS: u64 = 3_000_000;

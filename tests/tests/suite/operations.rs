@@ -263,11 +263,11 @@ fn scenarios() -> Vec<Scenario> {
             .gives(115, ["invoices 200"; 3]),
         doing(contracts())
             .meets(FaultTarget::Contracts, [NextUri("/api/v2/billing/contracts?pageSize=100".into())])
-            .fails("BadLink(\"the server leads back", ["contracts 200"]),
+            .fails("BadLink(\"the next page link leads back", ["contracts 200"]),
         // Rule D9.
         doing(contracts())
             .meets(FaultTarget::Contracts, [NextUri("https://evil.invalid/api/v2/billing/contracts".into())])
-            .fails("BadLink(\"the server leads to another host", ["contracts 200"]),
+            .fails("BadLink(\"the next page link leads to another host", ["contracts 200"]),
         // In the middle of a list.
         doing(What::Invoices(by(50)))
             .meets(FaultTarget::Invoices, [Nothing, Status(500), Html(502)])

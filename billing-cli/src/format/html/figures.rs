@@ -3,22 +3,22 @@
 use maud::{Markup, html};
 
 use super::numbers::with_thousands;
-use crate::format::document::{ColumnKind, Tone, Value};
+use crate::format::document::{ColumnKind, Emphasis, Value};
 use crate::text::printable;
 
 /// Returns the text of a value, numbers with commas. The text may come from the data: it is neither printable nor escaped.
 pub(super) fn value_text(value: &Value, kind: ColumnKind) -> String {
     match value {
         Value::Unknown if kind == ColumnKind::Number => "unknown".to_owned(),
-        value if value.number().is_some() => with_thousands(&value.shown()),
-        value => value.shown(),
+        value if value.number().is_some() => with_thousands(&value.display_text()),
+        value => value.display_text(),
     }
 }
 
 /// Writes a text. An overage gets a mark that also stands out without colour, and a word for screen readers.
-pub(super) fn with_overage_mark(tone: Tone, text: &str) -> Markup {
+pub(super) fn with_overage_mark(tone: Emphasis, text: &str) -> Markup {
     html! {
-        @if tone == Tone::Over {
+        @if tone == Emphasis::Overage {
             span class="unseen" { "over: " }
             // The space does not break, so that the mark stays on the line of its number.
             "▲\u{a0}"
@@ -27,13 +27,13 @@ pub(super) fn with_overage_mark(tone: Tone, text: &str) -> Markup {
     }
 }
 
-pub(super) fn tone_class(tone: Tone) -> &'static str {
+pub(super) fn tone_class(tone: Emphasis) -> &'static str {
     match tone {
-        Tone::Plain => "plain",
-        Tone::Strong => "strong",
-        Tone::Over => "over",
-        Tone::Alarm => "alarm",
-        Tone::Faint => "faint",
+        Emphasis::Plain => "plain",
+        Emphasis::Strong => "strong",
+        Emphasis::Overage => "over",
+        Emphasis::Warning => "alarm",
+        Emphasis::Muted => "faint",
     }
 }
 

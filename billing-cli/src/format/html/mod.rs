@@ -79,7 +79,7 @@ fn section(sheet: &Sheet, n: usize) -> Markup {
     let title_id = format!("s{n}");
     let title = html! { h2 id=(title_id) { (printable(&sheet.title)) } };
     html! {
-        @if sheet.folded {
+        @if sheet.collapsed {
             details { "\n"
                 summary { (title) } "\n"
                 (section_content(sheet, n, &title_id))

@@ -56,16 +56,16 @@ fn card(sum: &Sum) -> Markup {
 /// Writes the rows that a total leaves out, with the reasons.
 fn exclusions(sum: &Sum) -> Markup {
     html! {
-        @if !sum.left_out.is_empty() {
+        @if !sum.excluded.is_empty() {
             div class="notice" { "\n"
                 p {
                     strong {
-                        (printable(&sum.label)) " leaves out " (count(sum.left_out.len(), "row", "rows"))
-                        ", whose charge is unknown:"
+                        (printable(&sum.label)) " excludes " (count(sum.excluded.len(), "row", "rows"))
+                        " with unknown charges:"
                     }
                 } "\n"
                 ul { "\n"
-                    @for (name, reason) in &sum.left_out {
+                    @for (name, reason) in &sum.excluded {
                         li { strong { (printable(name)) } ": " (printable(reason)) } "\n"
                     }
                 } "\n"

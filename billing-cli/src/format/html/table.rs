@@ -9,7 +9,7 @@ use crate::text::printable;
 /// Writes the table of a sheet. `title_id` is the id of the heading that names it.
 pub(super) fn table(sheet: &Sheet, title_id: &str) -> Markup {
     if sheet.rows().next().is_none() && sheet.groups.iter().all(|group| group.heading.is_none()) {
-        return html! { p class="faint" { "There is nothing to list." } "\n" };
+        return html! { p class="faint" { "No rows." } "\n" };
     }
     let columns = VisibleColumns::of(sheet);
     html! {
@@ -52,7 +52,7 @@ fn row_group(group: &Group, columns: &VisibleColumns<'_>) -> Markup {
 fn table_row(row: &Row, columns: &VisibleColumns<'_>) -> Markup {
     let empty = Cell::empty();
     html! {
-        tr class=[row.part.then_some("part")] {
+        tr class=[row.is_part.then_some("part")] {
             @for (n, (at, column)) in columns.main.iter().enumerate() {
                 @let cell = row.cells.get(*at).unwrap_or(&empty);
                 @let text = with_overage_mark(cell.tone, &value_text(&cell.value, column.kind));
@@ -72,7 +72,7 @@ fn cell_class(cell: &Cell, column: &Column) -> String {
 
 /// Writes the values of the secondary columns below the name of the row.
 fn secondary_text(row: &Row, columns: &VisibleColumns<'_>) -> Markup {
-    let values = columns.secondary.iter().map(|at| row.value(*at).shown());
+    let values = columns.secondary.iter().map(|at| row.value(*at).display_text());
     let text = values.filter(|text| !text.is_empty()).collect::<Vec<_>>().join(" · ");
     html! {
         @if !text.is_empty() {
@@ -120,9 +120,9 @@ impl<'a> VisibleColumns<'a> {
     /// Selects the columns. One without any value is left out, as in the table on a terminal, unless it is the first.
     fn of(sheet: &'a Sheet) -> Self {
         let has_values = |at: usize| sheet.rows().any(|row| *row.value(at) != Value::Empty);
-        let shown = sheet.shown(Formats::HTML);
+        let shown = sheet.visible_columns(Formats::HTML);
         let columns = shown.iter().filter_map(|at| Some((*at, sheet.columns.get(*at)?)));
-        let (secondary, main): (Vec<_>, Vec<_>) = columns.partition(|(_, column)| column.aside);
+        let (secondary, main): (Vec<_>, Vec<_>) = columns.partition(|(_, column)| column.secondary);
         let first = main.first().map(|(at, _)| *at);
         let main = main.into_iter().filter(|(at, _)| Some(*at) == first || has_values(*at)).collect();
         Self { main, secondary: secondary.into_iter().map(|(at, _)| at).collect() }
@@ -131,7 +131,7 @@ impl<'a> VisibleColumns<'a> {
     /// Returns the place in the table of the column that a total adds up. There is none in the first column, because the
     /// label of the total needs a cell before it.
     fn place_of_total(&self, sum: &Sum) -> Option<usize> {
-        let key = sum.adds.as_ref()?.column;
+        let key = sum.sum_of.as_ref()?.column;
         self.main.iter().position(|(_, column)| column.key == key).filter(|place| *place > 0)
     }
 }

@@ -5,7 +5,9 @@ use billing_core::model::TrusteeOverview;
 use billing_core::{Amount, Statement};
 
 use super::*;
-use crate::format::document::{Adds, Cell, Chart, Column, Group, Note, Row, Shows, Sum, Tone, Value};
+use crate::format::document::{
+    Cell, Chart, ChartData, Column, Emphasis, Group, Note, Row, Sum, SummedColumn, Value,
+};
 use crate::organizations::tests::asked;
 use crate::views;
 
@@ -89,16 +91,16 @@ fn figures_and_the_rows_they_leave_out_are_on_the_page() {
     );
     for said in [
         "1,006,500.00 <small>USD</small>",
-        "Total leaves out 1 row, whose charge is unknown",
+        "Total excludes 1 row with unknown charges",
         "<strong>Lost</strong>: usageQuantity is &quot;n/a&quot;",
         "Tax and telco usage are not included.",
-        "whether the total reaches it is unknown",
+        "it is unknown whether the total reaches the minimum",
         "<th scope=\"col\" class=\"number\">Charge</th>",
         "<th scope=\"row\" class=\"words plain\">CX 2<span class=\"aside\">GC-2 · seat</span></th>",
         "<span class=\"unseen\">over: </span>▲\u{a0}3,000",
         "13,000 of 10,000 · ▲ 130 %",
         "role=\"img\" aria-labelledby=\"c0-0-0-t c0-0-0-d\"",
-        "for 1 row; 1 is over it.",
+        "for 1 row; 1 is above 100 %.",
     ] {
         assert!(page.contains(said), "{said}\n{page}");
     }
@@ -127,7 +129,7 @@ fn charts_take_any_value() {
             assert!(!page_with_chart(&nothing, periods).contains("<svg"), "{nothing:?}");
         }
     }
-    assert!(page_with_chart(&[], false).contains("There is nothing to list."));
+    assert!(page_with_chart(&[], false).contains("No rows."));
     assert!(page_with_chart(&vec![huge; 100], false).contains("and 40 more, in the table"));
 }
 
@@ -161,9 +163,9 @@ fn page_with_chart(values: &[Value], periods: bool) -> String {
         .map(|(n, value)| Row::new(vec![Cell::text(format!("row {n}")), Cell::new(value.clone())]));
     let (value, unit) = ("value", Some("USD".to_owned()));
     let shows = if periods {
-        Shows::Periods { value, over: value, unit }
+        ChartData::Periods { value, over: value, unit }
     } else {
-        Shows::Values { value, unit, tone: Tone::Over }
+        ChartData::Values { value, unit, tone: Emphasis::Overage }
     };
     let sheet = Sheet {
         groups: vec![Group { heading: None, rows: rows.collect() }],
@@ -178,17 +180,17 @@ fn document_of(text: &'static str) -> Document {
     Document {
         title: text.to_owned(),
         facts: vec![Fact::new(text, text)],
-        sheets: vec![sheet_of(text), Sheet { folded: true, ..sheet_of(text) }],
+        sheets: vec![sheet_of(text), Sheet { collapsed: true, ..sheet_of(text) }],
     }
 }
 
 fn sheet_of(text: &'static str) -> Sheet {
     let quantity = |text: &str| Cell::quantity(Some(&Amount::from(text)));
-    let adds = || Some(Adds { column: "used", only: None });
+    let adds = || Some(SummedColumn { column: "used", filter: None });
     let row = |(used, committed)| {
         Row::new(vec![
             Cell::text(text),
-            Cell::text(text).tone(Tone::Over),
+            Cell::text(text).tone(Emphasis::Overage),
             Cell::text(text),
             used,
             quantity(committed),
@@ -198,15 +200,20 @@ fn sheet_of(text: &'static str) -> Sheet {
     let sum = Sum {
         currency: Some(text.to_owned()),
         remark: Some(text.to_owned()),
-        left_out: vec![(text.to_owned(), text.to_owned())],
-        adds: adds(),
+        excluded: vec![(text.to_owned(), text.to_owned())],
+        sum_of: adds(),
         ..Sum::new(text, Value::Count(1))
     };
     let (value, unit) = ("used", Some(text.to_owned()));
     let charts = [
-        Shows::Use { used: "used", committed: "committed", included: "included", about: ["unit", "part"] },
-        Shows::Values { value, unit: unit.clone(), tone: Tone::Over },
-        Shows::Periods { value, over: "committed", unit },
+        ChartData::UsageVsAgreed {
+            used: "used",
+            committed: "committed",
+            included: "included",
+            about: ["unit", "part"],
+        },
+        ChartData::Values { value, unit: unit.clone(), tone: Emphasis::Overage },
+        ChartData::Periods { value, over: "committed", unit },
     ];
     Sheet {
         facts: vec![Fact::new(text, text)],
@@ -224,9 +231,9 @@ fn sheet_of(text: &'static str) -> Sheet {
         }],
         sums: vec![
             sum,
-            Sum { tone: Tone::Over, adds: adds(), ..Sum::new(text, Value::Text(text.to_owned())) },
+            Sum { tone: Emphasis::Overage, sum_of: adds(), ..Sum::new(text, Value::Text(text.to_owned())) },
         ],
-        notes: vec![Note::new(Tone::Alarm, text)],
+        notes: vec![Note::new(Emphasis::Warning, text)],
         charts: charts.map(|shows| Chart { title: text, label: "name", shows }).into(),
         ..Sheet::new(
             text,

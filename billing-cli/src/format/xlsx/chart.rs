@@ -1,23 +1,28 @@
-//! The charts of a workbook, of the cells of its own sheets.
+//! The charts of a workbook, which refer to cells of its worksheets.
 
 use rust_xlsxwriter::{
     Chart, ChartAxis, ChartAxisLabelPosition, ChartFont, ChartFormat, ChartLegendPosition, ChartSolidFill,
     ChartType, Color, Worksheet, XlsxError,
 };
 
-use super::{FIRST, Part};
-use crate::format::document::{self, Shows, Tone};
+use super::{FIRST_ROW, WorksheetPart};
+use crate::format::document::{self, ChartData, Emphasis};
 use crate::text::printable;
 
-/// Draws the charts of a table from row `below` on, two beside each other.
-pub(super) fn draw(part: &Part<'_>, to: &mut Worksheet, name: &str, below: u32) -> Result<(), XlsxError> {
+/// Adds the charts of a table, two side by side, from row `below` on.
+pub(super) fn draw(
+    part: &WorksheetPart<'_>,
+    to: &mut Worksheet,
+    name: &str,
+    below: u32,
+) -> Result<(), XlsxError> {
     let mut charts = Vec::new();
     for chart in &part.sheet.charts {
         let Some(label) = part.place(chart.label) else { continue };
-        let series = |key: &'static str| Some((part.place(key)?, part.sheet.at(key)?));
+        let series = |key: &'static str| Some((part.place(key)?, part.sheet.column_index(key)?));
         match &chart.shows {
-            // A chart for each group, because their units differ.
-            Shows::Use { used, committed, .. } => {
+            // Each group gets its own chart, because the units differ.
+            ChartData::UsageVsAgreed { used, committed, .. } => {
                 let (Some(used), Some(committed)) = (series(used), series(committed)) else { continue };
                 for (heading, rows) in &part.groups {
                     let title = format!("{}: {}", chart.title, heading.unwrap_or_default());
@@ -26,14 +31,14 @@ pub(super) fn draw(part: &Part<'_>, to: &mut Worksheet, name: &str, below: u32) 
                     charts.extend(bars.draw(part, &both));
                 }
             }
-            Shows::Values { value, unit, .. } | Shows::Periods { value, unit, .. } => {
+            ChartData::Values { value, unit, .. } | ChartData::Periods { value, unit, .. } => {
                 let Some(value) = series(value) else { continue };
                 let kind = match chart.shows {
-                    Shows::Periods { .. } => ChartType::Column,
+                    ChartData::Periods { .. } => ChartType::Column,
                     _ => ChartType::Bar,
                 };
                 let color = match chart.shows {
-                    Shows::Values { tone: Tone::Over, .. } => OVER,
+                    ChartData::Values { tone: Emphasis::Overage, .. } => OVER,
                     _ => USED,
                 };
                 let title = titled(chart, unit.as_deref());
@@ -56,7 +61,7 @@ pub(super) fn draw(part: &Part<'_>, to: &mut Worksheet, name: &str, below: u32) 
 /// A chart of some rows.
 struct Bars<'a> {
     name: &'a str,
-    /// The column of their labels.
+    /// The column of the labels.
     label: u16,
     rows: std::ops::Range<usize>,
     title: &'a str,
@@ -64,21 +69,21 @@ struct Bars<'a> {
 }
 
 impl Bars<'_> {
-    /// The chart with its height; none where there is nothing to draw. `series`: the name of each, its column in the
-    /// worksheet and in the table, and its colour.
-    fn draw(&self, part: &Part<'_>, series: &[(&str, (u16, usize), u32)]) -> Option<(Chart, u32)> {
+    /// Builds the chart with its height; `None` if there is nothing to draw. `series` has the name, the
+    /// columns in the worksheet and in the table, and the colour of each series.
+    fn draw(&self, part: &WorksheetPart<'_>, series: &[(&str, (u16, usize), u32)]) -> Option<(Chart, u32)> {
         let rows = part.rows.get(self.rows.clone())?;
         let drawn = rows.iter().any(|row| {
             series
                 .iter()
                 .any(|(_, (_, at), _)| row.value(*at).number().is_some_and(|number| !number.is_zero()))
         });
-        if !drawn || rows.len() > MOST_BARS {
+        if !drawn || rows.len() > MAX_BARS {
             return None;
         }
-        let first = FIRST + u32::try_from(self.rows.start).ok()?;
-        let last = FIRST + u32::try_from(self.rows.end).ok()? - 1;
-        // The library takes a text with a `!` for the address of a cell, and a grouping may be named anything.
+        let first = FIRST_ROW + u32::try_from(self.rows.start).ok()?;
+        let last = FIRST_ROW + u32::try_from(self.rows.end).ok()? - 1;
+        // The library reads text with a `!` as a cell address, and a grouping can have any name.
         let title = shortened(&printable(self.title).replace('!', " "));
         let mut chart = Chart::new(self.kind);
         for (name, (column, _), color) in series {
@@ -93,8 +98,9 @@ impl Bars<'_> {
                 .set_gap(60);
         }
         chart.title().set_name(&title).set_font(ChartFont::new().set_size(11));
-        // The first row is the top one, as in the table; the last period of a table is the first in time.
-        // The library names the axes of horizontal bars by how they lie.
+        // Reverse the axis so that the first row is at the top, as in the table. The last period in a table
+        // is the earliest.
+        // The library names the axes of horizontal bars by their position.
         let (labels, values) = match self.kind {
             ChartType::Bar => (Chart::y_axis as Axis, Chart::x_axis as Axis),
             _ => (Chart::x_axis as Axis, Chart::y_axis as Axis),
@@ -107,7 +113,7 @@ impl Bars<'_> {
         };
         let alike = series.len().max(1) * rows.len();
         let height = match self.kind {
-            ChartType::Bar => BAR * u32::try_from(alike).ok()?.max(4) + AROUND,
+            ChartType::Bar => BAR * u32::try_from(alike).ok()?.max(4) + CHART_MARGIN,
             _ => 320,
         };
         chart.set_width(WIDTH).set_height(height).set_alt_text(title);
@@ -121,23 +127,23 @@ fn titled(chart: &document::Chart, unit: Option<&str>) -> String {
     unit.map_or_else(|| chart.title.to_owned(), |unit| format!("{} ({unit})", chart.title))
 }
 
-/// A title that has room over a chart, and in the 255 characters that Excel allows to what is read out of it.
+/// Shortens a title to fit above a chart, within Excel's limit of 255 characters.
 fn shortened(title: &str) -> String {
-    match title.char_indices().nth(LONGEST_TITLE) {
+    match title.char_indices().nth(MAX_TITLE_CHARS) {
         Some((end, _)) => format!("{}…", title.get(..end).unwrap_or_default()),
         None => title.to_owned(),
     }
 }
 
-const LONGEST_TITLE: usize = 100;
-/// In pixels, as all of these.
+const MAX_TITLE_CHARS: usize = 100;
+/// The margin in pixels, like all sizes here.
 const WIDTH: u32 = 640;
 const GAP: u32 = 20;
 const ROW_HEIGHT: u32 = 20;
 const BAR: u32 = 18;
-const AROUND: u32 = 110;
-/// More make no picture.
-const MOST_BARS: usize = 250;
+const CHART_MARGIN: u32 = 110;
+/// The maximum number of bars: more are not readable.
+const MAX_BARS: usize = 250;
 const COMMITTED: u32 = 0x00B6_C2CF;
 const USED: u32 = 0x001F_6FB2;
 const OVER: u32 = 0x00D4_581A;

@@ -1,8 +1,8 @@
-//! A workbook: a sheet for each table, numbers as numbers, totals as formulas.
+//! The workbook writer: one sheet per table, numbers as numbers, totals as formulas.
 //!
-//! Excel holds numbers as binary floating point and shows 15 digits. A number with more digits than that is written as
-//! text, with a note that says so, and no formula adds it; a total is a formula only where adding up in binary cannot
-//! change any of the digits of the exact total that is stored beside it.
+//! Excel holds numbers as binary floating point and shows 15 digits. A number with more digits is written as
+//! text with a note, and formulas exclude it. A total is a formula only if binary addition cannot change any
+//! digit of the exact total that is stored beside it.
 
 mod chart;
 mod names;
@@ -18,18 +18,22 @@ use rust_xlsxwriter::{
     Workbook, Worksheet, XlsxError,
 };
 
-use super::document::{Adds, Cell, ColumnKind, Document, Fact, Formats, Group, Row, Sheet, Sum, Tone, Value};
+use super::document::{
+    Cell, ColumnKind, Document, Emphasis, Fact, Formats, Group, Row, Sheet, Sum, SummedColumn, Value,
+};
 use crate::text::{count, printable};
 
-/// The workbook as the bytes of its file: the same for the same document.
+/// Returns the bytes of the workbook file. Equal documents give equal bytes.
 pub(crate) fn render(document: &Document) -> Result<Vec<u8>, XlsxError> {
     let mut workbook = Workbook::new();
     let made = ExcelDateTime::from_ymd(2000, 1, 1)?;
     workbook
         .set_properties(&DocProperties::new().set_title(text(&document.title)).set_creation_datetime(&made));
-    let sheets: Vec<Part<'_>> =
-        document.sheets(Formats::XLSX).flat_map(|sheet| Part::of(document, sheet, MOST_ROWS)).collect();
-    let names = names::unique(sheets.iter().map(|part| part.sheet.tab.as_str()));
+    let sheets: Vec<WorksheetPart<'_>> = document
+        .sheets(Formats::XLSX)
+        .flat_map(|sheet| WorksheetPart::of(document, sheet, MAX_ROWS))
+        .collect();
+    let names = names::unique(sheets.iter().map(|part| part.sheet.worksheet_name.as_str()));
     let mut styles = Styles::default();
     for (part, name) in sheets.iter().zip(names) {
         part.write(workbook.add_worksheet().set_name(&name)?, &name, &mut styles)?;
@@ -37,23 +41,23 @@ pub(crate) fn render(document: &Document) -> Result<Vec<u8>, XlsxError> {
     workbook.save_to_buffer()
 }
 
-/// As much of a table as a worksheet holds.
-struct Part<'a> {
+/// The rows of a table that fit one worksheet.
+struct WorksheetPart<'a> {
     sheet: &'a Sheet,
     title: &'a str,
     facts: &'a [Fact],
     rows: Vec<&'a Row>,
-    /// Where the groups of rows begin and end, with their headings.
+    /// The row ranges of the groups, with their headings.
     groups: Vec<(Option<&'a str>, std::ops::Range<usize>)>,
     columns: Vec<usize>,
     is_first: bool,
     is_last: bool,
 }
 
-impl<'a> Part<'a> {
-    /// The parts of a table, each of so many rows at most; one, where it has none.
+impl<'a> WorksheetPart<'a> {
+    /// Splits a table into parts of at most `most` rows. An empty table has one part.
     fn of(document: &'a Document, sheet: &'a Sheet, most: usize) -> Vec<Self> {
-        let (title, facts) = document.head(sheet);
+        let (title, facts) = document.title_and_facts(sheet);
         let under = |group: &'a Group| group.rows.iter().map(move |row| (group, row));
         let all: Vec<(&Group, &Row)> = sheet.groups.iter().flat_map(under).collect();
         let chunks: Vec<_> = if all.is_empty() { vec![&all[..]] } else { all.chunks(most).collect() };
@@ -71,7 +75,7 @@ impl<'a> Part<'a> {
                 facts,
                 rows: chunk.iter().map(|(_, row)| *row).collect(),
                 groups,
-                columns: sheet.shown(Formats::XLSX),
+                columns: sheet.visible_columns(Formats::XLSX),
                 is_first: at == 0,
                 is_last: at + 1 == chunks.len(),
             }
@@ -81,14 +85,24 @@ impl<'a> Part<'a> {
 
     fn write(&self, to: &mut Worksheet, name: &str, styles: &mut Styles) -> Result<(), XlsxError> {
         to.write_string_with_format(0, 0, text(self.title), &styles.title())?;
-        to.write_string_with_format(1, 0, text(&Fact::line(self.facts)), &styles.text(Tone::Faint, false))?;
+        to.write_string_with_format(
+            1,
+            0,
+            text(&Fact::join(self.facts)),
+            &styles.text(Emphasis::Muted, false),
+        )?;
         for (at, column) in (0..).zip(self.shown()) {
-            to.write_string_with_format(HEADER, at, text(&column.title), &styles.header(column.kind, at))?;
+            to.write_string_with_format(
+                HEADER_ROW,
+                at,
+                text(&column.title),
+                &styles.header(column.kind, at),
+            )?;
         }
-        for (row, number) in self.rows.iter().zip(FIRST..) {
+        for (row, number) in self.rows.iter().zip(FIRST_ROW..) {
             for (at, (place, column)) in (0..).zip(self.columns.iter().zip(self.shown())) {
                 if let Some(cell) = row.cells.get(*place) {
-                    write(to, number, at, cell, column.kind, styles)?;
+                    write_cell(to, number, at, cell, column.kind, styles)?;
                 }
             }
         }
@@ -104,28 +118,35 @@ impl<'a> Part<'a> {
         self.columns.iter().filter_map(|at| self.sheet.columns.get(*at))
     }
 
-    /// The header that stays, the filter, the widths, and how it prints.
+    /// Sets the frozen header, the filter, the column widths and the print layout.
     fn set_up(&self, to: &mut Worksheet) -> Result<(), XlsxError> {
-        to.set_freeze_panes(FIRST, 0)?;
+        to.set_freeze_panes(FIRST_ROW, 0)?;
         let last_column = u16::try_from(self.columns.len().saturating_sub(1)).unwrap_or_default();
-        to.autofilter(HEADER, 0, self.last_row().max(HEADER), last_column)?;
+        to.autofilter(HEADER_ROW, 0, self.last_row().max(HEADER_ROW), last_column)?;
         if !self.rows.is_empty() {
-            // A part number of digits only is meant as it is.
-            to.ignore_error_range(FIRST, 0, self.last_row(), last_column, IgnoreError::NumberStoredAsText)?;
+            // A part number of digits only is text on purpose: suppress Excel's warning.
+            to.ignore_error_range(
+                FIRST_ROW,
+                0,
+                self.last_row(),
+                last_column,
+                IgnoreError::NumberStoredAsText,
+            )?;
         }
         for (at, (column, title)) in (0..).zip(self.columns.iter().zip(self.shown())) {
             let cells = self.rows.iter().filter_map(|row| row.cells.get(*column));
-            let widest = cells.map(|cell| shown(cell, title.kind).chars().count()).max().unwrap_or_default();
-            // Room for the button of the filter beside the title.
-            let width = widest.max(title.title.chars().count() + 3).clamp(6, WIDEST);
+            let widest =
+                cells.map(|cell| measured_text(cell, title.kind).chars().count()).max().unwrap_or_default();
+            // Leave room for the filter button beside the title.
+            let width = widest.max(title.title.chars().count() + 3).clamp(6, MAX_COLUMN_WIDTH);
             to.set_column_width(at, u16::try_from(width).unwrap_or_default())?;
         }
         to.set_landscape().set_paper_size(A4).set_print_fit_to_pages(1, 0).set_footer("&RPage &P of &N");
-        to.set_repeat_rows(HEADER, HEADER)?;
+        to.set_repeat_rows(HEADER_ROW, HEADER_ROW)?;
         Ok(())
     }
 
-    /// What the rows come to, under them; the first row that is free then.
+    /// Writes the sums under the rows. Returns the next free row.
     fn write_sums(&self, to: &mut Worksheet, styles: &mut Styles) -> Result<u32, XlsxError> {
         let mut row = self.last_row() + 2;
         for sum in &self.sheet.sums {
@@ -134,35 +155,35 @@ impl<'a> Part<'a> {
             to.write_string_with_format(row, 0, label, &styles.text(sum.tone, false))?;
             let at = self.column_of(sum);
             let cell = Cell::new(sum.value.clone()).tone(sum.tone);
-            match sum.adds.as_ref().and_then(|adds| self.formula(adds, &sum.value)) {
+            match sum.sum_of.as_ref().and_then(|adds| self.formula(adds, &sum.value)) {
                 Some(formula) => {
                     let style = styles.number(&number_format(&sum.value), sum.tone);
                     to.write_formula_with_format(row, at, formula, &style)?;
                 }
-                None => write(to, row, at, &cell, ColumnKind::Money, styles)?,
+                None => write_cell(to, row, at, &cell, ColumnKind::Money, styles)?,
             }
             if let Some(remark) = &sum.remark {
-                to.write_string_with_format(row, at + 1, text(remark), &styles.text(Tone::Faint, true))?;
+                to.write_string_with_format(row, at + 1, text(remark), &styles.text(Emphasis::Muted, true))?;
             }
             row += 1;
-            if !sum.left_out.is_empty() {
-                let rows = count(sum.left_out.len(), "row", "rows");
-                let said = format!("It leaves out {rows}, whose charge is unknown:");
-                to.write_string_with_format(row, 0, said, &styles.text(Tone::Alarm, false))?;
+            if !sum.excluded.is_empty() {
+                let rows = count(sum.excluded.len(), "row", "rows");
+                let said = format!("This total excludes {rows} with unknown charges:");
+                to.write_string_with_format(row, 0, said, &styles.text(Emphasis::Warning, false))?;
                 row += 1;
             }
-            for (name, why) in sum.left_out.iter().take(MOST_LEFT_OUT) {
+            for (name, why) in sum.excluded.iter().take(MAX_EXCLUDED_ROWS) {
                 to.write_string_with_format(
                     row,
                     0,
                     text(&format!("{name}: {why}")),
-                    &styles.text(Tone::Plain, true),
+                    &styles.text(Emphasis::Plain, true),
                 )?;
                 row += 1;
             }
-            if sum.left_out.len() > MOST_LEFT_OUT {
-                let said = format!("and {} more", sum.left_out.len() - MOST_LEFT_OUT);
-                to.write_string_with_format(row, 0, said, &styles.text(Tone::Plain, true))?;
+            if sum.excluded.len() > MAX_EXCLUDED_ROWS {
+                let said = format!("and {} more", sum.excluded.len() - MAX_EXCLUDED_ROWS);
+                to.write_string_with_format(row, 0, said, &styles.text(Emphasis::Plain, true))?;
                 row += 1;
             }
         }
@@ -173,42 +194,42 @@ impl<'a> Part<'a> {
         Ok(row)
     }
 
-    /// Under the column that it adds up, or else under the last column of money.
+    /// Returns the column of a sum: the column that it adds up, or else the last money column.
     fn column_of(&self, sum: &Sum) -> u16 {
         let money =
             || self.shown().zip(0..).filter(|(c, _)| c.kind == ColumnKind::Money).map(|(_, at)| at).last();
-        sum.adds.as_ref().and_then(|adds| self.place(adds.column)).or_else(money).unwrap_or(1)
+        sum.sum_of.as_ref().and_then(|adds| self.place(adds.column)).or_else(money).unwrap_or(1)
     }
 
-    /// Where the worksheet has a column.
+    /// Returns the position of a column in the worksheet.
     fn place(&self, key: &str) -> Option<u16> {
         self.shown().zip(0..).find(|(column, _)| column.key == key).map(|(_, at)| at)
     }
 
     fn last_row(&self) -> u32 {
-        HEADER + u32::try_from(self.rows.len()).unwrap_or(u32::MAX - HEADER - 2)
+        HEADER_ROW + u32::try_from(self.rows.len()).unwrap_or(u32::MAX - HEADER_ROW - 2)
     }
 
-    /// The formula of a sum, where it comes to exactly what the sum is.
-    fn formula(&self, adds: &Adds, value: &Value) -> Option<Formula> {
+    /// Returns the formula of a sum if it gives exactly the stored sum.
+    fn formula(&self, adds: &SummedColumn, value: &Value) -> Option<Formula> {
         let exact = value.number().filter(|_| self.is_first && !self.rows.is_empty())?;
-        let column = self.sheet.at(adds.column)?;
-        let only = match &adds.only {
-            Some((key, wanted)) => Some((self.sheet.at(key)?, self.place(key)?, wanted.as_str())),
+        let column = self.sheet.column_index(adds.column)?;
+        let only = match &adds.filter {
+            Some((key, wanted)) => Some((self.sheet.column_index(key)?, self.place(key)?, wanted.as_str())),
             None => None,
         };
         let added = self.rows.iter().filter(|row| {
-            only.is_none_or(|(at, _, wanted)| row.value(at).shown().eq_ignore_ascii_case(wanted))
+            only.is_none_or(|(at, _, wanted)| row.value(at).display_text().eq_ignore_ascii_case(wanted))
         });
         let numbers: Vec<Decimal> = added.filter_map(|row| row.value(column).number()).collect();
-        if !adds_exactly(&numbers) || numbers.iter().sum::<Decimal>() != exact {
+        if !sums_exactly(&numbers) || numbers.iter().sum::<Decimal>() != exact {
             return None;
         }
         let range =
-            |at: u16| format!("{}:{}", row_col_to_cell(FIRST, at), row_col_to_cell(self.last_row(), at));
+            |at: u16| format!("{}:{}", row_col_to_cell(FIRST_ROW, at), row_col_to_cell(self.last_row(), at));
         let added = range(self.place(adds.column)?);
         let formula = match only {
-            // A criterion is a small language of its own, and this text may be anybody's.
+            // A SUMIF criterion has operators and wildcards, and this text may contain them.
             Some((_, _, wanted)) if !wanted.bytes().all(|byte| byte.is_ascii_alphanumeric()) => return None,
             Some((_, at, wanted)) => format!("=SUMIFS({added},{},\"{wanted}\")", range(at)),
             None => format!("=SUM({added})"),
@@ -217,7 +238,7 @@ impl<'a> Part<'a> {
     }
 }
 
-fn write(
+fn write_cell(
     to: &mut Worksheet,
     row: u32,
     at: u16,
@@ -230,18 +251,18 @@ fn write(
         Value::Empty => {}
         Value::Day(day) => match excel_day(*day) {
             Some(date) => {
-                to.write_datetime_with_format(row, at, date, &styles.number(DAY, cell.tone))?;
+                to.write_datetime_with_format(row, at, date, &styles.number(DATE_FORMAT, cell.tone))?;
             }
             None => write_text(to, row, at, &day.to_string(), look, styles)?,
         },
-        Value::Moment(moment) => match excel_moment(*moment) {
+        Value::DateTime(moment) => match excel_moment(*moment) {
             Some((date, format)) => {
                 to.write_datetime_with_format(row, at, date, &styles.number(format, cell.tone))?;
             }
             None => write_text(to, row, at, &moment.to_string(), look, styles)?,
         },
         value => match value.number() {
-            Some(number) => match fits(number).then(|| excel_number(value, number)).flatten() {
+            Some(number) => match is_exact_in_excel(number).then(|| excel_number(value, number)).flatten() {
                 Some(float) => {
                     to.write_number_with_format(
                         row,
@@ -252,22 +273,22 @@ fn write(
                 }
                 None => {
                     write_text(to, row, at, &number.to_string(), look, styles)?;
-                    to.insert_note(row, at, &Note::new(TOO_LONG).add_author_prefix(false))?;
+                    to.insert_note(row, at, &Note::new(TOO_MANY_DIGITS_NOTE).add_author_prefix(false))?;
                 }
             },
-            None => write_text(to, row, at, &value.shown(), look, styles)?,
+            None => write_text(to, row, at, &value.display_text(), look, styles)?,
         },
     }
     Ok(())
 }
 
-/// Words are text in whatever they begin with: they are never written as a formula.
+/// Writes text. It is never written as a formula, whatever it begins with.
 fn write_text(
     to: &mut Worksheet,
     row: u32,
     at: u16,
     words: &str,
-    (tone, number): (Tone, bool),
+    (tone, number): (Emphasis, bool),
     styles: &mut Styles,
 ) -> Result<(), XlsxError> {
     let place = match (words.starts_with(['=', '+', '-', '@']), number, at) {
@@ -280,25 +301,26 @@ fn write_text(
     Ok(())
 }
 
-/// Text as XML and Excel take it, in one line and cut where Excel would refuse it.
+/// Returns text on one line that is valid in XML and within Excel's length limit.
 fn text(text: &str) -> String {
     let text = printable(text).replace(['\u{fffe}', '\u{ffff}'], "\u{fffd}");
-    match text.char_indices().nth(MOST_CHARACTERS) {
+    match text.char_indices().nth(MAX_CHARACTERS) {
         Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
         None => text,
     }
 }
 
-/// Whether Excel keeps all of its digits.
-fn fits(number: Decimal) -> bool {
+/// Returns true if Excel keeps all digits.
+fn is_exact_in_excel(number: Decimal) -> bool {
     let mut digits = number.normalize().mantissa().unsigned_abs();
     while digits != 0 && digits.is_multiple_of(10) {
         digits /= 10;
     }
-    digits < 10_u128.pow(DIGITS)
+    digits < 10_u128.pow(EXCEL_DIGITS)
 }
 
-/// As binary floating point, which is Excel's; with as many digits as [`fits`] allows, its 15 are those of the decimal.
+/// Converts to binary floating point, as Excel stores it. With the digits that [`fits`] allows, its 15 digits
+/// are those of the decimal.
 fn excel_number(value: &Value, number: Decimal) -> Option<f64> {
     let number = match value {
         Value::Percent(_) => number.checked_div(Decimal::ONE_HUNDRED)?,
@@ -307,12 +329,12 @@ fn excel_number(value: &Value, number: Decimal) -> Option<f64> {
     number.normalize().to_string().parse().ok()
 }
 
-/// Whether the binary sum of the numbers, in any order, has the digits of the exact one.
+/// Returns true if the binary sum of the numbers, in any order, has the digits of the exact sum.
 ///
-/// Each of the n numbers is off by a part of 2⁻⁵³ at most, and so is each of the n − 1 partial sums, none of which is
-/// larger than the sum of the magnitudes S. In units of the last decimal place, the sum is off by less than a half where
-/// 4 n S < 2⁵³.
-fn adds_exactly(numbers: &[Decimal]) -> bool {
+/// Each of the n numbers has a relative error of at most 2⁻⁵³, and so has each of the n − 1 partial sums,
+/// none of which exceeds the sum S of the magnitudes. In units of the last decimal place, the error of the
+/// sum is below one half if 4 n S < 2⁵³.
+fn sums_exactly(numbers: &[Decimal]) -> bool {
     let places = numbers.iter().map(|number| number.normalize().scale()).max().unwrap_or_default();
     let units = |number: &Decimal| {
         let number = number.normalize();
@@ -322,7 +344,7 @@ fn adds_exactly(numbers: &[Decimal]) -> bool {
     let magnitudes = numbers.iter().try_fold(0_u128, |sum, number| sum.checked_add(units(number)?));
     let count = u128::try_from(numbers.len()).ok();
     let bound = || magnitudes?.checked_mul(4)?.checked_mul(count?);
-    bound().is_some_and(|bound| bound < 1 << 53) && numbers.iter().all(|number| fits(*number))
+    bound().is_some_and(|bound| bound < 1 << 53) && numbers.iter().all(|number| is_exact_in_excel(*number))
 }
 
 fn number_format(value: &Value) -> String {
@@ -343,32 +365,32 @@ fn number_format(value: &Value) -> String {
     }
 }
 
-/// With a sign for what is more than zero, too.
+/// Adds a sign to positive numbers too.
 fn signed(format: &str) -> String {
     format!("+{format};-{format};{format}")
 }
 
-/// How wide it is made for.
-fn shown(cell: &Cell, kind: ColumnKind) -> String {
+/// Returns the text whose length gives the column width.
+fn measured_text(cell: &Cell, kind: ColumnKind) -> String {
     match (&cell.value, cell.value.number()) {
-        // With its separators and its sign.
-        (value, Some(_)) => format!("{}     ", value.shown()),
-        (Value::Moment(moment), _) => match excel_moment(*moment) {
+        // Add room for the separators and the sign.
+        (value, Some(_)) => format!("{}     ", value.display_text()),
+        (Value::DateTime(moment), _) => match excel_moment(*moment) {
             Some((_, format)) => format!("{format} "),
             None => moment.to_string(),
         },
-        _ => cell.shown(kind),
+        _ => cell.display_text(kind),
     }
 }
 
 fn excel_day(day: NaiveDate) -> Option<ExcelDateTime> {
     let year = u16::try_from(day.year()).ok()?;
     let (month, day) = (u8::try_from(day.month()).ok()?, u8::try_from(day.day()).ok()?);
-    // Excel takes 1900 for a leap year, and has nothing before.
+    // Excel counts 1900 as a leap year and has no earlier dates.
     ExcelDateTime::from_ymd(year, month, day).ok().filter(|_| year > 1900)
 }
 
-/// In UTC. The day alone where the time says no more, and nothing where Excel would lose digits.
+/// Converts to an Excel date in UTC: a whole number for midnight, `None` if Excel would lose digits.
 fn excel_moment(moment: Timestamp) -> Option<(ExcelDateTime, &'static str)> {
     let date = excel_day(moment.date())?;
     let time = moment.instant().time();
@@ -377,7 +399,7 @@ fn excel_moment(moment: Timestamp) -> Option<(ExcelDateTime, &'static str)> {
         return None;
     }
     let format = match (time.format("%H:%M:%S").to_string().as_str(), millis) {
-        ("00:00:00", 0) => DAY,
+        ("00:00:00", 0) => DATE_FORMAT,
         (_, 0) => "yyyy-mm-dd hh:mm:ss",
         _ => "yyyy-mm-dd hh:mm:ss.000",
     };
@@ -386,18 +408,18 @@ fn excel_moment(moment: Timestamp) -> Option<(ExcelDateTime, &'static str)> {
     Some((date.and_hms_milli(hour, minute, second, millis).ok()?, format))
 }
 
-/// Where words stand.
+/// The position of text in a row.
 #[derive(Clone, Copy)]
 enum WordsRole {
     First,
     Later,
-    /// In a number's place.
+    /// Text in a number column.
     Number,
-    /// In a name's place, though a spreadsheet would take them for a formula if they were typed.
+    /// Text that a spreadsheet would read as a formula if it were typed.
     LikeFormula,
 }
 
-/// The looks of cells, each made once.
+/// The cell formats, each created once.
 #[derive(Default)]
 struct Styles(BTreeMap<(String, u8), Format>);
 
@@ -420,13 +442,14 @@ impl Styles {
         }
     }
 
-    fn text(&mut self, tone: Tone, indented: bool) -> Format {
+    fn text(&mut self, tone: Emphasis, indented: bool) -> Format {
         let name = if indented { "indented" } else { "text" };
         self.of(name, tone as u8, || toned(Format::new().set_indent(u8::from(indented)), tone))
     }
 
-    /// Of words in a cell: under the numbers where they stand for one, else at some distance from those before them.
-    fn words(&mut self, tone: Tone, place: WordsRole) -> Format {
+    /// Returns the format of text: right-aligned in a number column, otherwise indented from the column
+    /// before.
+    fn words(&mut self, tone: Emphasis, place: WordsRole) -> Format {
         match place {
             WordsRole::First => self.text(tone, false),
             WordsRole::Later => self.text(tone, true),
@@ -440,9 +463,9 @@ impl Styles {
         }
     }
 
-    fn number(&mut self, format: &str, tone: Tone) -> Format {
-        // The mark stands out without colour too.
-        let mark = if tone == Tone::Over { "\"▲ \"" } else { "" };
+    fn number(&mut self, format: &str, tone: Emphasis) -> Format {
+        // The mark shows overage without colour too.
+        let mark = if tone == Emphasis::Overage { "\"▲ \"" } else { "" };
         self.of(format, tone as u8, || toned(Format::new().set_num_format(format!("{mark}{format}")), tone))
     }
 
@@ -451,29 +474,29 @@ impl Styles {
     }
 }
 
-fn toned(format: Format, tone: Tone) -> Format {
+fn toned(format: Format, tone: Emphasis) -> Format {
     match tone {
-        Tone::Plain => format,
-        Tone::Strong => format.set_bold(),
-        Tone::Over => format.set_bold().set_font_color(Color::RGB(0x009C_2A00)),
-        Tone::Alarm => format.set_font_color(Color::RGB(0x009C_0006)),
-        Tone::Faint => format.set_font_color(Color::RGB(0x0059_6270)),
+        Emphasis::Plain => format,
+        Emphasis::Strong => format.set_bold(),
+        Emphasis::Overage => format.set_bold().set_font_color(Color::RGB(0x009C_2A00)),
+        Emphasis::Warning => format.set_font_color(Color::RGB(0x009C_0006)),
+        Emphasis::Muted => format.set_font_color(Color::RGB(0x0059_6270)),
     }
 }
 
-/// The title, the facts and a gap stand above it.
-const HEADER: u32 = 3;
-const FIRST: u32 = HEADER + 1;
-/// A worksheet has 1,048,576 rows, and the sums want some.
-const MOST_ROWS: usize = 1_000_000;
-const MOST_LEFT_OUT: usize = 1_000;
-/// Of the 32,767 UTF-16 units that a cell holds.
-const MOST_CHARACTERS: usize = 16_000;
-const DIGITS: u32 = 15;
-const WIDEST: usize = 48;
+/// The header row; the title, the facts and a gap are above it.
+const HEADER_ROW: u32 = 3;
+const FIRST_ROW: u32 = HEADER_ROW + 1;
+/// The maximum number of rows in a part. A worksheet has 1,048,576 rows, and the sums need some.
+const MAX_ROWS: usize = 1_000_000;
+const MAX_EXCLUDED_ROWS: usize = 1_000;
+/// The maximum length of text in a cell. Excel allows 32,767 UTF-16 units.
+const MAX_CHARACTERS: usize = 16_000;
+const EXCEL_DIGITS: u32 = 15;
+const MAX_COLUMN_WIDTH: usize = 48;
 const A4: u8 = 9;
-const DAY: &str = "yyyy-mm-dd";
-const TOO_LONG: &str = "This number has more digits than the 15 that a spreadsheet keeps. It is written as text, exactly, and no formula adds it.";
+const DATE_FORMAT: &str = "yyyy-mm-dd";
+const TOO_MANY_DIGITS_NOTE: &str = "This number has more than the 15 digits that a spreadsheet keeps. It is written as exact text and excluded from formulas.";
 
 #[cfg(test)]
 mod tests {
@@ -506,7 +529,7 @@ mod tests {
         Xlsx::new(Cursor::new(bytes)).unwrap()
     }
 
-    /// The text of a part of the file.
+    /// Returns the text of a part of the file.
     fn part(bytes: &[u8], name: &str) -> String {
         let mut archive = zip::ZipArchive::new(Cursor::new(bytes)).unwrap();
         std::io::read_to_string(archive.by_name(name).unwrap()).unwrap()
@@ -514,16 +537,16 @@ mod tests {
 
     fn at(range: &Range<Data>, header: &str, row: u32) -> Data {
         let column = (0..40)
-            .find(|at| range.get_value((HEADER, *at)) == Some(&Data::String(header.to_owned())))
+            .find(|at| range.get_value((HEADER_ROW, *at)) == Some(&Data::String(header.to_owned())))
             .unwrap_or_else(|| panic!("{header}"));
-        range.get_value((FIRST + row, column)).cloned().unwrap_or_default()
+        range.get_value((FIRST_ROW + row, column)).cloned().unwrap_or_default()
     }
 
     #[test]
     fn the_same_document_gives_the_same_bytes() {
         let first = workbook(HOSTILE);
         assert!(first == workbook(HOSTILE));
-        // Not even the second in which it was made makes a difference.
+        // The file has no creation time that would differ.
         let made = part(&first, "docProps/core.xml");
         assert!(made.contains(">2000-01-01T00:00:00Z<"), "{made}");
     }
@@ -551,7 +574,7 @@ mod tests {
         assert_eq!(formulas.len(), 2, "{formulas:?}");
         assert!(formulas.iter().all(|formula| formula.starts_with("SUMIFS(")), "{formulas:?}");
         let notes = part(&bytes, "xl/comments1.xml");
-        assert!(notes.contains("more digits than the 15"), "{notes}");
+        assert!(notes.contains("more than the 15 digits"), "{notes}");
         for file in
             ["xl/sharedStrings.xml", "xl/workbook.xml", "xl/worksheets/sheet1.xml", "xl/charts/chart1.xml"]
         {
@@ -564,7 +587,7 @@ mod tests {
     fn totals_are_formulas_whose_value_is_stored_beside_them() {
         let bytes = workbook(HOSTILE);
         let xml = part(&bytes, "xl/worksheets/sheet1.xml");
-        // Rows 5 to 8; the charge of one is unknown and one is of a third party.
+        // Rows 5 to 8: one has an unknown charge and one is billed by a third party.
         for formula in
             ["<f>SUMIFS(N5:N8,O5:O8,\"no\")</f><v>1006.5</v>", "<f>SUMIFS(N5:N8,O5:O8,\"yes\")</f><v>8</v>"]
         {
@@ -632,10 +655,13 @@ mod tests {
             (vec![], true),
         ] {
             let numbers: Vec<Decimal> = numbers.into_iter().map(decimal).collect();
-            assert_eq!(adds_exactly(&numbers), exactly, "{numbers:?}");
+            assert_eq!(sums_exactly(&numbers), exactly, "{numbers:?}");
         }
-        assert!(fits(decimal("1000000000000000000000")) && fits(decimal("-0.123456789012345")));
-        assert!(!fits(decimal("1234567890123456")));
+        assert!(
+            is_exact_in_excel(decimal("1000000000000000000000"))
+                && is_exact_in_excel(decimal("-0.123456789012345"))
+        );
+        assert!(!is_exact_in_excel(decimal("1234567890123456")));
     }
 
     #[test]
@@ -646,7 +672,7 @@ mod tests {
             ..Sheet::new("Many", vec![Column::number("n", "N")])
         };
         let document = Document { title: "T".into(), facts: Vec::new(), sheets: vec![sheet] };
-        let parts = Part::of(&document, &document.sheets[0], 3);
+        let parts = WorksheetPart::of(&document, &document.sheets[0], 3);
         let sizes: Vec<_> = parts.iter().map(|part| (part.rows.len(), part.is_first, part.is_last)).collect();
         assert_eq!(sizes, [(3, true, false), (3, false, false), (2, false, true)]);
     }

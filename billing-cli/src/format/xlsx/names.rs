@@ -1,61 +1,61 @@
-//! The names of worksheets, by the rules that spreadsheets have for them.
+//! The names of worksheets, by the rules of spreadsheet programs.
 
 use std::collections::BTreeSet;
 
 use crate::text::printable;
 
-/// A name for each of `wanted` that is as close to it as the rules allow, no two of them alike.
+/// Returns a unique valid name for each of `wanted`, changed as little as possible.
 pub(super) fn unique<'a>(wanted: impl Iterator<Item = &'a str>) -> Vec<String> {
     let mut taken = BTreeSet::new();
     let name = |wanted: &str| {
-        let allowed = allowed(wanted);
-        let mut name = cut(&allowed, LONGEST);
+        let allowed = without_forbidden(wanted);
+        let mut name = cut(&allowed, MAX_NAME_UNITS);
         let mut n = 1_u32;
-        // So many sheets that the numbers run out there are none.
-        while is_reserved(&name) || !taken.insert(folded(&name)) {
+        // The number of sheets is far below the number of suffixes.
+        while is_reserved(&name) || !taken.insert(normalized(&name)) {
             n += 1;
             let suffix = format!(" ({n})");
-            name = format!("{}{suffix}", cut(&allowed, LONGEST - suffix.len()));
+            name = format!("{}{suffix}", cut(&allowed, MAX_NAME_UNITS - suffix.len()));
         }
         name
     };
     wanted.map(name).collect()
 }
 
-/// Without the characters that a name may not have, or not at its ends.
-fn allowed(wanted: &str) -> String {
+/// Removes the characters that are forbidden in a name or at its ends.
+fn without_forbidden(wanted: &str) -> String {
     let replaced: String = printable(wanted)
         .chars()
         .map(|c| if FORBIDDEN.contains(&c) || ('\u{fffe}'..='\u{ffff}').contains(&c) { '_' } else { c })
         .collect();
-    let trimmed = replaced.trim_matches(at_no_end);
+    let trimmed = replaced.trim_matches(is_trimmed);
     if trimmed.is_empty() { "Sheet".to_owned() } else { trimmed.to_owned() }
 }
 
-/// At most so many UTF-16 units, which is how spreadsheets count, and no whole character less than that.
+/// Cuts text to a number of UTF-16 units, which spreadsheets count, at a character boundary.
 fn cut(name: &str, units: usize) -> String {
     let mut length = 0;
     let kept = name.chars().take_while(|c| {
         length += c.len_utf16();
         length <= units
     });
-    kept.collect::<String>().trim_end_matches(at_no_end).to_owned()
+    kept.collect::<String>().trim_end_matches(is_trimmed).to_owned()
 }
 
-fn at_no_end(c: char) -> bool {
+fn is_trimmed(c: char) -> bool {
     c == '\'' || c.is_whitespace()
 }
 
 fn is_reserved(name: &str) -> bool {
-    folded(name) == "history"
+    normalized(name) == "history"
 }
 
-/// What is equal for names that spreadsheets take for the same.
-fn folded(name: &str) -> String {
+/// Returns a key that is equal for names that spreadsheet programs treat as equal.
+fn normalized(name: &str) -> String {
     name.to_uppercase().to_lowercase()
 }
 
-const LONGEST: usize = 31;
+const MAX_NAME_UNITS: usize = 31;
 const FORBIDDEN: [char; 7] = ['[', ']', ':', '*', '?', '/', '\\'];
 
 #[cfg(test)]
@@ -92,7 +92,7 @@ mod tests {
         assert_eq!(made, ["x".repeat(31), format!("{} (2)", "x".repeat(27))]);
         let emoji = names(&[&"🦀".repeat(20)]);
         assert_eq!(emoji, ["🦀".repeat(15)]);
-        // An apostrophe that only the cut puts at the end goes too.
+        // An apostrophe that ends up last after the cut is removed too.
         assert_eq!(names(&[&format!("{}'{}", "x".repeat(30), "y")]), ["x".repeat(30)]);
     }
 

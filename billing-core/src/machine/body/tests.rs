@@ -20,7 +20,7 @@ fn read(headers: &HeaderMap, limit: usize, chunks: &[&[u8]]) -> Result<Bytes, Tr
     body.finish().map_err(|e| e.kind())
 }
 
-/// The same by the other two ways: whole pieces, and through the room as far as it reaches.
+/// Reads the body with `push_bytes`.
 fn owned(headers: &HeaderMap, limit: usize, chunks: &[&[u8]]) -> Result<Bytes, TransportErrorKind> {
     let mut body = BodyReader::new(headers, limit).map_err(|e| e.kind())?;
     for chunk in chunks {
@@ -29,6 +29,7 @@ fn owned(headers: &HeaderMap, limit: usize, chunks: &[&[u8]]) -> Result<Bytes, T
     body.finish().map_err(|e| e.kind())
 }
 
+/// Reads the body with `spare_mut` and `advance`.
 fn through_room(headers: &HeaderMap, limit: usize, chunks: &[&[u8]]) -> Result<Bytes, TransportErrorKind> {
     let mut body = BodyReader::new(headers, limit).map_err(|e| e.kind())?;
     for chunk in chunks {
@@ -103,7 +104,7 @@ fn the_buffer_is_as_large_as_what_was_announced_and_came() {
     };
     assert_eq!(capacity(50_000, 50_000), 50_001);
     assert_eq!(capacity(5 << 20, 5 << 20), (5 << 20) + 1);
-    // A length that is a lie makes us allocate no more than a little, or than what came.
+    // A wrong length allocates at most `MAX_PREALLOCATION`, or in proportion to the received bytes.
     assert_eq!(capacity(1 << 29, 1), MAX_PREALLOCATION);
     assert!(capacity(1 << 29, 5 << 20) <= 10 << 20);
     assert!(capacity(1, 5 << 20) <= 10 << 20);

@@ -1,4 +1,4 @@
-//! Downloads: the document of an invoice, from its number to its last byte.
+//! Downloads: fetches the document of an invoice.
 //!
 //! ```text
 //!   locate (an exchange with the API, with the token)
@@ -12,14 +12,15 @@
 //!
 //! # What this means for rule D9
 //!
-//! The address comes from the API, and leads to a host that nobody has configured. So the request for it carries nothing
-//! of ours: no token, no cookie, and no header that is not the same for everybody. No session sees it or its answer, so
-//! that its 401 renews no token and its 429 parks nobody. It is of https, or of http on this machine where the API itself
-//! is spoken to in plain http; redirects are not followed. What remains is that whoever answers for the API chooses an
-//! https host that this machine asks one question of, by GET, and whose answer is given to the caller as the document.
+//! The address comes from the API and leads to a host that nobody configured. So its request carries no
+//! token, no cookie, and only headers that are the same for every client. No session processes the request or
+//! its response, so a 401 renews no token and a 429 delays no other request. The address must use https; http
+//! is allowed only to this machine, and only if the API itself is reached by plain http. Redirects are not
+//! followed. One risk remains: whoever controls the API's responses can make this machine send one GET
+//! request to an https host of their choice, and the caller receives the response as the document.
 //!
-//! The address is itself a credential, as it holds a signature. It is shown as scheme and host, in no error and no log in
-//! full, and is taken out of what the other host says in an error.
+//! The address is a credential too, because it contains a signature. Errors and logs show only its scheme and
+//! host, and it is removed from texts of the other host in an error.
 
 use std::time::Duration;
 
@@ -32,23 +33,24 @@ use crate::calls::{Call, USER_AGENT_VALUE};
 use crate::error::ErrorContext;
 use crate::error::ErrorOrigin;
 use crate::machine::download_counter::body_length;
-use crate::machine::exchange::{Handled, RetryLoop, into_step};
 use crate::machine::progress::Progress;
+use crate::machine::retry_loop::{Handled, RetryLoop, into_step};
 use crate::machine::{Hold, ReceivedReply, sealed};
 use crate::values::DocumentUrl;
 use crate::{BaseUrl, DecodeError, Error, ErrorKind, Machine, Operation, Policy, Step};
 
-/// Asks where a document is, and fetches it; see the [module's text](self).
+/// Requests the address of a document and fetches it; see the [module's text](self).
 ///
 /// # Bound
-/// At most four [`Exchange`](crate::Exchange)s, with their bounds: one for an address and one for the document, and both once
-/// more where the address is refused. All of it has one deadline.
+/// At most four [`Exchange`](crate::Exchange)s, with their bounds: one for the address and one for the
+/// document, and one more of each if the address is refused. All share one deadline.
 ///
-/// It cannot be saved, because the address that it holds is a secret.
+/// A download cannot be saved, because the address that it holds is a secret.
 #[derive(Clone, Debug)]
 pub struct Download<C> {
     locate_call: C,
     stage: DownloadStage<C>,
+    /// True if a second address was requested; there is no third.
     relocated: bool,
 }
 
@@ -58,35 +60,36 @@ enum DownloadStage<C> {
     Fetching(RetryLoop<FetchDocument>),
 }
 
-/// A document that is whole.
+/// A complete document.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Document {
-    /// How many bytes it has.
+    /// The length in bytes.
     pub length: u64,
-    /// The bytes, unless they were given to a sink.
+    /// The bytes; empty if they were written to a sink.
     pub content: Bytes,
 }
 
 impl<C: Call<Output = DocumentUrl> + Clone> Download<C> {
-    /// The document whose address `locate` asks for, under the address `api`.
+    /// Creates the download of the document whose address `locate` requests from the API at `api`.
     pub fn new(locate: C, api: BaseUrl, policy: Policy) -> Self {
         let exchange = RetryLoop::new(locate.clone(), api, policy);
         Self { locate_call: locate, stage: DownloadStage::Locating(exchange), relocated: false }
     }
 
-    /// Goes on from the address that was found.
-    fn start_fetch(self, url: DocumentUrl, evidence: ErrorContext, now: DateTime<Utc>) -> Step<Self> {
+    /// Starts to fetch the document from `url`.
+    fn start_fetch(self, url: DocumentUrl, context: ErrorContext, now: DateTime<Utc>) -> Step<Self> {
         let DownloadStage::Locating(located) = &self.stage else { return self.step(now) };
         if url.is_plain_loopback() && !located.api.is_plain_http() {
-            let reason = "the document is said to be on this machine, where the API is not";
-            return Step::Done(Err(located.error(ErrorKind::BadLink(reason), evidence)));
+            let reason = "the document address is plain http to this machine, but the API is not";
+            return Step::Done(Err(located.error(ErrorKind::BadLink(reason), context)));
         }
         let mut fetching = located.followed_by_call(FetchDocument { url });
         into_step(fetching.advance(now), Self { stage: DownloadStage::Fetching(fetching), ..self })
     }
 
-    /// Goes on from a failure to fetch it: with a fresh address if this one was refused.
+    /// Handles a failure to fetch the document: requests a new address if this one was refused for the first
+    /// time.
     fn handle_fetch_error(self, error: Error, now: DateTime<Utc>) -> Step<Self> {
         let refused = error.origin() == ErrorOrigin::Caller && error.status().is_some();
         match &self.stage {
@@ -95,7 +98,7 @@ impl<C: Call<Output = DocumentUrl> + Clone> Download<C> {
                 let next = locating.advance(now);
                 into_step(next, Self { stage: DownloadStage::Locating(locating), relocated: true, ..self })
             }
-            // Of an address that was fresh it is no fault of the caller's.
+            // A refused new address is not the caller's fault.
             _ if refused => Step::Done(Err(error.with_kind(ErrorKind::UnexpectedStatus))),
             _ => Step::Done(Err(error)),
         }
@@ -125,7 +128,7 @@ impl<C: Call<Output = DocumentUrl> + Clone> sealed::MachineInternals for Downloa
     fn on_reply(mut self, received: ReceivedReply, now: DateTime<Utc>) -> Step<Self> {
         match &mut self.stage {
             DownloadStage::Locating(exchange) => match exchange.handle_reply(received, Duration::ZERO, now) {
-                Ok(Handled::Accepted(url, _, evidence)) => self.start_fetch(url, evidence, now),
+                Ok(Handled::Accepted(url, _, context)) => self.start_fetch(url, context, now),
                 Ok(Handled::Retry) => into_step(exchange.advance(now), self),
                 Err(error) => Step::Done(Err(error)),
             },
@@ -146,7 +149,7 @@ impl<C: Call<Output = DocumentUrl> + Clone> sealed::MachineInternals for Downloa
     }
 }
 
-/// Asks the host of a document for it.
+/// The call that fetches a document from its host.
 #[derive(Clone, Debug)]
 struct FetchDocument {
     url: DocumentUrl,
@@ -183,7 +186,7 @@ impl Call for FetchDocument {
     }
 }
 
-/// Not one of the vendor's operations: the host need not even be the vendor's.
+/// An operation of our own: the host need not be the vendor's.
 const DOWNLOAD_DOCUMENT: Operation = Operation::new("download_document", "download of the document", &[]);
 
 #[cfg(test)]

@@ -19,7 +19,7 @@ fn located() -> Reply {
     reply(200, "", &format!(r#"{{"url":"{URL}"}}"#))
 }
 
-/// Answers in turn, after that the last again.
+/// Runs a download with these replies in turn, then with the last one again.
 fn fetched(replies: &[Reply]) -> Run<Document> {
     run_script(download("https://api.x"), replies)
 }
@@ -81,7 +81,8 @@ fn d09_the_documents_host_gets_no_token_and_has_no_say_in_the_session() {
                 other => panic!("{other}"),
             }
         });
-    // Its 401 leads to a new address with the same token, its 429 to a wait of this operation alone.
+    // A 401 of the document's host leads to a new address with the same token, and a 429 delays this
+    // operation only.
     assert_eq!(hosts(&done), ["login.x", API, FILES, API, FILES, FILES]);
     assert_eq!((done.result.unwrap().length, done.end_millis / 1000), (4, 7));
     let next =
@@ -169,7 +170,7 @@ fn d09_a_document_on_this_machine_is_fetched_only_where_the_api_is_too() {
 
 #[test]
 fn d09_the_signature_is_in_no_error() {
-    // Stores tell what they were sent, for those who look for a mistake in it.
+    // Object stores repeat the request in an error, to help to debug it.
     let echo = "<Error><Message>bad s1gn%2Fature</Message><Provided>s1gn/ature</Provided></Error>";
     let run = fetched(&[located(), reply(403, "", echo), located(), reply(403, "", echo)]);
     let shown = format!("{} {:?}", run.error(), run.error());

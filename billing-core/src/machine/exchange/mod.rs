@@ -1,8 +1,8 @@
-//! One call with its retries.
+//! Exchanges: one call with its retries.
 //!
 //! ```text
 //!            ┌─── transient, at most 5 in a row: full jitter, Retry-After ───┐
-//!            │    unreadable, at most 2 in a row                             │
+//!            │    undecodable, at most 2 in a row                            │
 //!            ▼    429, any number before the deadline                       │
 //!   ready ─► sent ─► reply ─┬───────────────────────────────────────────────┘
 //!                           ├─► accepted ─► Done(Ok)
@@ -15,306 +15,27 @@ use chrono::{DateTime, Utc};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::calls::{Call, LOGIN};
-use crate::error::ErrorContext;
+use crate::calls::Call;
 use crate::machine::checkpoint::Format;
-use crate::machine::decision::{Decision, decide};
-use crate::machine::progress::{Progress, RetryCause, WaitReason, WakeReason};
-use crate::machine::retry_after::throttle_backoff;
-use crate::machine::{Hold, NotBefore, ReceivedReply, Request, Sent, sealed};
-use crate::values::DocumentUrl;
-use crate::values::clock::{between, saturating_add, saturating_sub};
-use crate::{BaseUrl, Error, ErrorKind, Machine, Operation, Policy, Step};
+use crate::machine::progress::Progress;
+use crate::machine::retry_loop::{Handled, RetryLoop, into_step};
+use crate::machine::{Hold, ReceivedReply, sealed};
+use crate::{BaseUrl, Machine, Policy, Step};
 
-/// One [`Call`], repeated as the decision table says until it succeeds or fails for good.
+/// One [`Call`], retried by the decision table until it succeeds or fails for good.
 ///
 /// # Bound
-/// Between two answers that the call accepts there are at most 5 transient failures in a row, each followed by at most 2
-/// unreadable answers in a row; every 429 is followed by a wait of at least a second, so that there are at most as many
-/// as the seconds until the deadline. What a session adds, [`Authorized`](crate::Authorized) says.
+/// Between two accepted responses there are at most 5 transient failures in a row, each followed by at most 2
+/// undecodable responses in a row. Every 429 is followed by a wait of at least 1 s, so there are at most as
+/// many 429s as seconds until the deadline. [`Authorized`](crate::Authorized) documents the requests that a
+/// session adds.
 #[derive(Clone, Debug)]
 pub struct Exchange<C>(RetryLoop<C>);
 
 impl<C: Call> Exchange<C> {
-    /// The call, to be made under the address `api`.
+    /// Creates an exchange that sends `call` to the API at `api`.
     pub fn new(call: C, api: BaseUrl, policy: Policy) -> Self {
         Self(RetryLoop::new(call, api, policy))
-    }
-}
-
-/// What an exchange is, alone or as a part of another machine.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct RetryLoop<C> {
-    pub(crate) call: C,
-    #[serde(with = "crate::values::environment::saved")]
-    pub(crate) api: BaseUrl,
-    pub(crate) policy: Policy,
-    state: ExchangeState,
-}
-
-/// Everything that changes, and nothing that could not be saved.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ExchangeState {
-    started: Option<DateTime<Utc>>,
-    deadline: Option<DateTime<Utc>>,
-    wake_at: Option<DateTime<Utc>>,
-    wait_reason: WaitReason,
-    wake_reason: WakeReason,
-    requests: u32,
-    transient_failures: u32,
-    decode_failures: u32,
-    throttles: u32,
-    /// What the last failure left, for the error if there is no time to repeat it.
-    #[serde(skip)]
-    last_context: ErrorContext,
-}
-
-/// What comes next for a machine that has not ended.
-pub(crate) enum NextAction {
-    Send(Box<Request>),
-    Wait(DateTime<Utc>),
-}
-
-/// A reply, taken in.
-pub(crate) enum Handled<T> {
-    /// The call's answer, and the server's hint when to ask again.
-    Accepted(T, Option<DateTime<Utc>>, ErrorContext),
-    /// The request is to be repeated.
-    Retry,
-}
-
-impl<C: Call> RetryLoop<C> {
-    pub(crate) fn new(call: C, api: BaseUrl, policy: Policy) -> Self {
-        let state = ExchangeState {
-            started: None,
-            deadline: None,
-            wake_at: None,
-            wait_reason: WaitReason::NotStarted,
-            wake_reason: WakeReason::Immediate,
-            requests: 0,
-            transient_failures: 0,
-            decode_failures: 0,
-            throttles: 0,
-            last_context: ErrorContext::default(),
-        };
-        Self { call, api, policy, state }
-    }
-
-    /// The same with another policy; its time counts anew.
-    pub(crate) fn with_policy(mut self, policy: Policy) -> Self {
-        self.state.deadline = None;
-        Self { policy, ..self }
-    }
-
-    /// Another call as the next part of the same operation: under the same deadline, and counted with it.
-    pub(crate) fn followed_by_call<D: Call>(&self, call: D) -> RetryLoop<D> {
-        let ExchangeState { started, deadline, requests, .. } = self.state;
-        let next = RetryLoop::new(call, self.api.clone(), self.policy.clone());
-        RetryLoop { state: ExchangeState { started, deadline, requests, ..next.state }, ..next }
-    }
-
-    /// When it began: at its first step.
-    pub(crate) fn started(&self) -> Option<DateTime<Utc>> {
-        self.state.started
-    }
-
-    /// How long it still has at `now`.
-    pub(crate) fn time_left(&self, now: DateTime<Utc>) -> Duration {
-        self.state.deadline.map_or(Duration::MAX, |deadline| between(now, deadline))
-    }
-
-    pub(crate) fn operation(&self) -> Operation {
-        self.call.operation()
-    }
-
-    pub(crate) fn error(&self, kind: ErrorKind, evidence: ErrorContext) -> Error {
-        Error::new(kind, self.call.operation(), evidence).with_attempts(self.state.requests)
-    }
-
-    /// Goes on at `now`.
-    pub(crate) fn advance(&mut self, now: DateTime<Utc>) -> Result<NextAction, Error> {
-        self.state.started.get_or_insert(now);
-        let deadline = *self.state.deadline.get_or_insert(self.policy.deadline_from(now));
-        let wake = self.state.wake_at.filter(|wake| *wake > now);
-        // Another policy can leave less time than what is waited for.
-        if wake.unwrap_or(now) >= deadline {
-            return Err(self.no_time_error(&self.state.wait_reason, ErrorKind::DeadlineExceeded(deadline)));
-        }
-        if let Some(wake) = wake {
-            return Ok(NextAction::Wait(wake));
-        }
-        let http = self.call.request(&self.api).map_err(|_| {
-            let reason = "the arguments are too long for an address";
-            self.error(ErrorKind::InvalidRequest(reason), ErrorContext::default())
-        })?;
-        let attempt = self.policy.attempt_timeout.unwrap_or_else(|| self.call.attempt_timeout());
-        let request = Request::new(http, self.call.operation(), attempt, deadline, self.policy.max_body)
-            .with_document(self.call.document());
-        Ok(NextAction::Send(Box::new(request)))
-    }
-
-    /// Takes the reply to the last request in. `floor` is the shortest wait before any other request.
-    pub(crate) fn handle_reply(
-        &mut self,
-        received: ReceivedReply,
-        floor: Duration,
-        now: DateTime<Utc>,
-    ) -> Result<Handled<C::Output>, Error> {
-        let ReceivedReply { reply, retry_after: hint, not_before, extra_requests: others, sent_token: token } =
-            received;
-        self.state.requests = self.state.requests.saturating_add(1).saturating_add(others);
-        let judgement = decide(&self.call, &reply);
-        let mut secrets = self.call.document().map(DocumentUrl::secrets).unwrap_or_default();
-        secrets.extend(token);
-        let secrets: Vec<_> = secrets.iter().collect();
-        let evidence = match reply {
-            // What is accepted is no evidence of a failure; its body is not searched for one.
-            Ok(response) if matches!(judgement, Decision::Accepted(_)) => {
-                ErrorContext::from_head(&response, &secrets)
-            }
-            // It should have been a secret, and could be one nearly.
-            Ok(response) if self.call.is_secret() && self.call.accepts(response.status()) => {
-                ErrorContext::from_head(&response, &secrets)
-            }
-            Ok(response) => ErrorContext::from_response(&response, &secrets),
-            Err(error) => ErrorContext::from_transport_error(error, &secrets),
-        };
-        let (n, seed, policy) = (self.state.requests, self.policy.seed, &self.policy);
-        let (wait, hint, waiting, timing) = match judgement {
-            Decision::Accepted(value) => {
-                self.reset_failures();
-                return Ok(Handled::Accepted(value, hint, evidence));
-            }
-            Decision::Final(kind) => return Err(self.error(kind, evidence)),
-            Decision::Transient(trouble, kind) => {
-                let k = self.state.transient_failures;
-                if k >= policy.retry.max_retries {
-                    return Err(self.error(kind, evidence));
-                }
-                self.state.transient_failures += 1;
-                self.state.decode_failures = 0;
-                (policy.retry.wait(k, seed, n), hint, WaitReason::Retry(trouble), WakeReason::Backoff)
-            }
-            Decision::Undecodable(error) => {
-                let k = self.state.decode_failures;
-                if k >= policy.max_decode_retries {
-                    return Err(self.error(ErrorKind::Decode(error.redacted(&secrets)), evidence));
-                }
-                self.state.decode_failures += 1;
-                (
-                    policy.retry.wait(k, seed, n),
-                    hint,
-                    WaitReason::Retry(RetryCause::Undecodable),
-                    WakeReason::Backoff,
-                )
-            }
-            Decision::Throttled => {
-                let k = self.state.throttles;
-                self.state.throttles = k.saturating_add(1);
-                match (not_before, hint) {
-                    (Some(NotBefore { until, server_time: asked }), _) => {
-                        let wait = between(now, until).max(MIN_THROTTLE_WAIT);
-                        (wait, asked, WaitReason::Throttled, WakeReason::Session)
-                    }
-                    (None, Some(hint)) => {
-                        (MIN_THROTTLE_WAIT, Some(hint), WaitReason::Throttled, WakeReason::Backoff)
-                    }
-                    (None, None) => (throttle_backoff(k), None, WaitReason::Throttled, WakeReason::Backoff),
-                }
-            }
-        };
-        self.state.last_context = evidence;
-        self.schedule(saturating_add(now, wait.max(floor)), hint, (waiting, timing), now)?;
-        Ok(Handled::Retry)
-    }
-
-    /// Takes back a request that was not sent because it has to wait.
-    pub(crate) fn handle_hold(&mut self, hold: Hold, now: DateTime<Utc>) -> Result<NextAction, Error> {
-        if let Some(evidence) = hold.context {
-            self.state.last_context = evidence;
-        }
-        let NotBefore { until, server_time: asked } = hold.not_before;
-        self.schedule(until, asked, (hold.wait_reason, WakeReason::Session), now)?;
-        self.advance(now)
-    }
-
-    /// Keeps what the last answer said, for the error if there is no time for another.
-    pub(crate) fn set_context(&mut self, evidence: ErrorContext) {
-        self.state.last_context = evidence;
-    }
-
-    /// Waits until `due`, and no less than until the server's `hint`, if there is time for it.
-    pub(crate) fn schedule(
-        &mut self,
-        due: DateTime<Utc>,
-        hint: Option<DateTime<Utc>>,
-        (waiting, timing): (WaitReason, WakeReason),
-        now: DateTime<Utc>,
-    ) -> Result<(), Error> {
-        let deadline = self.state.deadline.unwrap_or(DateTime::<Utc>::MAX_UTC);
-        let patience = saturating_add(now, self.policy.max_server_wait);
-        if let Some(hint) = hint.filter(|hint| *hint > patience || *hint >= deadline) {
-            return Err(self.no_time_error(&waiting, ErrorKind::Deferred(hint)));
-        }
-        let wake = hint.map_or(due, |hint| hint.max(due));
-        // At the deadline itself nothing is sent any more.
-        if wake >= deadline {
-            return Err(self.no_time_error(&waiting, ErrorKind::DeadlineExceeded(deadline)));
-        }
-        self.state.wake_at = Some(wake);
-        self.state.wait_reason = waiting;
-        self.state.wake_reason = if wake > due { WakeReason::ServerHint } else { timing };
-        Ok(())
-    }
-
-    /// The error of one who has no time for what is waited for. What a login is in the way of is not what fails.
-    fn no_time_error(&self, waiting: &WaitReason, kind: ErrorKind) -> Error {
-        let operation = if *waiting == WaitReason::Login { LOGIN } else { self.call.operation() };
-        Error::new(kind, operation, self.state.last_context.clone()).with_attempts(self.state.requests)
-    }
-
-    pub(crate) fn progress(&self) -> Progress {
-        Progress {
-            operation: self.call.operation(),
-            requests: self.state.requests,
-            pending_answers: 0,
-            wait_reason: self.state.wait_reason.clone(),
-            wake_at: self.state.wake_at,
-            wake_reason: self.state.wake_reason,
-            started: self.state.started,
-            deadline: self.state.deadline,
-        }
-    }
-
-    /// Forgets the failures before an answer that was accepted.
-    fn reset_failures(&mut self) {
-        self.state.transient_failures = 0;
-        self.state.decode_failures = 0;
-        self.state.throttles = 0;
-        self.state.last_context = ErrorContext::default();
-    }
-
-    /// Goes on after a wait. Nothing is ever due later than the longest wait that this machine asks for; if it seems so,
-    /// the clock was set back while the machine was parked, and all its times move back with it.
-    pub(crate) fn resume(&mut self, now: DateTime<Utc>) -> Result<NextAction, Error> {
-        let Policy { max_server_wait: patience, poll: polls, retry: retries, .. } = &self.policy;
-        let own = [
-            polls.min_wait.saturating_mul(2),
-            polls.max_wait.saturating_mul(2),
-            retries.max_delay,
-            MAX_OWN_WAIT,
-        ];
-        let longest = own.into_iter().fold(patience.saturating_add(MAX_SESSION_MARGIN), Duration::max);
-        let jump = between(saturating_add(now, longest), self.state.wake_at.unwrap_or(now));
-        if !jump.is_zero() {
-            let ExchangeState { started, deadline, wake_at: wake, .. } = &mut self.state;
-            for time in [started, deadline, wake].into_iter().flatten() {
-                *time = saturating_sub(*time, jump);
-            }
-        }
-        self.advance(now)
     }
 }
 
@@ -357,21 +78,7 @@ impl<'de, C: Call + Serialize + DeserializeOwned> Deserialize<'de> for Exchange<
     }
 }
 
-pub(crate) fn into_step<M: Machine>(next: Result<NextAction, Error>, machine: M) -> Step<M> {
-    match next {
-        Ok(NextAction::Send(request)) => Step::Send(request, Sent::new(machine)),
-        Ok(NextAction::Wait(until)) => Step::Wait(until, machine),
-        Err(error) => Step::Done(Err(error)),
-    }
-}
-
-/// After a 429 at least this, even where the server says "at once": it is what bounds their number.
-const MIN_THROTTLE_WAIT: Duration = Duration::from_secs(1);
-/// How much later than the server's hint a session may want to go on.
-const MAX_SESSION_MARGIN: Duration = Duration::from_secs(1);
-/// The longest wait that is our own idea: after a 429 without headers.
-const MAX_OWN_WAIT: Duration = Duration::from_secs(120);
-const FORMAT: Format = Format { name: "billing-core exchange", version: 1 };
+const FORMAT: Format = Format { name: "billing-core exchange", version: 2 };
 
 #[cfg(test)]
 mod tests;

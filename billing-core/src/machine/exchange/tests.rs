@@ -3,10 +3,13 @@ use std::rc::Rc;
 
 use super::*;
 use crate::TransportErrorKind as Kind;
+use crate::machine::retry_loop::{MAX_OWN_WAIT, MAX_SESSION_MARGIN};
 use crate::testing::{
     IN_PROGRESS, exchange, poll, reply, run_in_virtual_time, run_script, start_time, transport_failure,
 };
+use crate::values::clock::{between, saturating_add};
 use crate::{Authorized, Credentials, Environment, Session};
+use crate::{Error, ErrorKind};
 
 const OVERVIEW: &str = r#"{"currency":"EUR"}"#;
 
@@ -37,7 +40,7 @@ fn transient_failures_are_retried_five_times() {
 #[test]
 fn d09_a_token_that_the_server_sends_back_is_in_no_error_of_a_good_answer_either() {
     let shown = |error: &Error| format!("{error} {error:?} {:?}", std::error::Error::source(error));
-    let told = |policy: Policy, replies: &[crate::Reply]| {
+    let fail_with = |policy: Policy, replies: &[crate::Reply]| {
         let credentials = Credentials::access_token("t0kent0ken").unwrap();
         let session = Rc::new(RefCell::new(Session::new(Environment::default(), credentials)));
         let run = run_script(Authorized::new(poll(policy), session), replies);
@@ -45,24 +48,24 @@ fn d09_a_token_that_the_server_sends_back_is_in_no_error_of_a_good_answer_either
         run.error().clone()
     };
     let echoed = "inin-correlation-id: id of t0kent0ken";
-    // By the deadline of a poll, of which the last answer was in order.
+    // The deadline of a poll whose last response was valid.
     let hurried = Policy { timeout: Duration::from_secs(5), ..Policy::default() };
-    let error = told(hurried, &[reply(200, echoed, IN_PROGRESS)]);
+    let error = fail_with(hurried, &[reply(200, echoed, IN_PROGRESS)]);
     assert!(matches!(error.kind(), ErrorKind::DeadlineExceeded(_)), "{error}");
     assert_eq!(error.correlation_id(), Some("id of [secret]"));
-    // By what cannot be read, and where.
+    // A response that cannot be parsed, and its location.
     for body in [r#"{"status":{"t0kent0ken":1}}"#, r#"{"usages":"t0kent0ken"}"#, r#"{"t0kent0ken":tru}"#] {
-        let error = told(Policy::default(), &[reply(200, echoed, body)]);
+        let error = fail_with(Policy::default(), &[reply(200, echoed, body)]);
         assert!(matches!(error.kind(), ErrorKind::Decode(_)), "{error}");
     }
-    // By a status that nobody knows.
+    // An unknown status.
     let paused = r#"{"status":"Paused for t0kent0ken"}"#;
-    let error = told(Policy::default(), &[reply(200, echoed, paused)]);
+    let error = fail_with(Policy::default(), &[reply(200, echoed, paused)]);
     assert_eq!(error.kind(), &ErrorKind::UnknownStatus("Paused for [secret]".into()));
     let cut = crate::TransportError::new(Kind::Truncated, "after t0kent0ken");
-    told(Policy::default(), &[Err(cut)]);
-    told(Policy::default(), &[Err(crate::TransportError::new(Kind::Reset, "after t0kent0ken"))]);
-    // Of a login that cannot be read: the client's secret.
+    fail_with(Policy::default(), &[Err(cut)]);
+    fail_with(Policy::default(), &[Err(crate::TransportError::new(Kind::Reset, "after t0kent0ken"))]);
+    // A login response that cannot be parsed: the client's secret.
     let credentials = Credentials::client("id", "s3cr3ts3cr3t").unwrap();
     let session = Rc::new(RefCell::new(Session::new(Environment::default(), credentials)));
     let echoed = "inin-correlation-id: s3cr3ts3cr3t";
@@ -162,36 +165,36 @@ fn d04_a_wake_past_the_deadline_is_an_error_now() {
     let policy = Policy { timeout: Duration::from_secs(4), ..Policy::default() };
     let run = run_script(exchange(policy), &[reply(429, "", "")]);
     assert!(matches!(run.error().kind(), ErrorKind::DeadlineExceeded(_)));
-    assert_eq!(run.end_millis, 1, "now, not then");
+    assert_eq!(run.end_millis, 1, "ends at once");
 }
 
 #[test]
 fn d04_nothing_is_scheduled_for_the_deadline_itself() {
-    // The answer comes a millisecond after the start, and the park is of five seconds.
+    // The response arrives 1 ms after the start, and the wait is 5 s.
     let policy = |millis| Policy { timeout: Duration::from_millis(millis), ..Policy::default() };
-    for (overall, requests) in [(5_001, 1), (5_002, 2)] {
-        let run = run_script(exchange(policy(overall)), &[reply(429, "", ""), reply(200, "", "{}")]);
-        assert_eq!((run.sent_requests.len(), run.result.is_ok()), (requests, requests == 2), "{overall}");
-        assert!(run.end_millis == 1 || requests == 2, "now, not then");
+    for (timeout, requests) in [(5_001, 1), (5_002, 2)] {
+        let run = run_script(exchange(policy(timeout)), &[reply(429, "", ""), reply(200, "", "{}")]);
+        assert_eq!((run.sent_requests.len(), run.result.is_ok()), (requests, requests == 2), "{timeout}");
+        assert!(run.end_millis == 1 || requests == 2, "ends at once");
     }
-    for (overall, deferred) in [(60_001, true), (60_002, false)] {
+    for (timeout, deferred) in [(60_001, true), (60_002, false)] {
         let replies = [reply(503, "retry-after: 60", ""), reply(200, "", "{}")];
-        let run = run_script(exchange(policy(overall)), &replies);
-        let told_so = matches!(&run.result, Err(error) if matches!(error.kind(), ErrorKind::Deferred(_)));
-        assert_eq!((told_so, run.result.is_ok()), (deferred, !deferred), "{overall}");
+        let run = run_script(exchange(policy(timeout)), &replies);
+        let is_deferred = matches!(&run.result, Err(error) if matches!(error.kind(), ErrorKind::Deferred(_)));
+        assert_eq!((is_deferred, run.result.is_ok()), (deferred, !deferred), "{timeout}");
     }
-    // As long as our patience is not yet beyond it.
+    // The hint is still within `max_server_wait`.
     let long = Policy { timeout: Duration::from_secs(1000), ..Policy::default() };
-    let asked = |seconds| {
+    let succeeds = |seconds| {
         let hint = format!("retry-after: {seconds}");
         run_script(exchange(long.clone()), &[reply(503, &hint, ""), reply(200, "", "{}")]).result.is_ok()
     };
-    assert_eq!((asked(120), asked(121)), (true, false));
+    assert_eq!((succeeds(120), succeeds(121)), (true, false));
 }
 
 #[test]
 fn d05_the_documented_bound_is_reached_and_not_passed() {
-    // The worst that the table allows: each transient failure followed by two unreadable answers.
+    // The worst case of the decision table: two undecodable responses after each transient failure.
     let mut n = 0;
     let run = run_in_virtual_time(exchange(Policy::default()), |_, _| {
         n += 1;

@@ -1,11 +1,13 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
+use http::Uri;
+
 use super::*;
 use crate::testing::{reply, run_in_virtual_time};
 use crate::{Authorized, Credentials, Environment, Operation, Session};
 
-/// A list of numbers, that goes on in any way a list can.
+/// A list of numbers with every kind of next page link.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Numbers;
 
@@ -46,13 +48,13 @@ impl Call for Numbers {
     }
 }
 
-/// Reads all pages, whose `nextUri`s are `next`, and says where they were asked for.
+/// Reads all pages, whose `nextUri`s are `next`, and returns the requested URIs.
 fn read(base: &str, next: &[&str]) -> (Vec<String>, Result<Vec<u32>, Error>) {
     let mut asked = Vec::new();
     let mut numbers = Vec::new();
     let mut rest = Some(Pages::new(Numbers, base.parse().unwrap(), Policy::default()));
     while let Some(pages) = rest {
-        // Saved and restored before every page.
+        // Save and restore before every page.
         let saved = serde_json::to_string(&pages).unwrap();
         let pages: Pages<Numbers> = serde_json::from_str(&saved).unwrap();
         let turned = pages.pages_read();
@@ -139,7 +141,7 @@ fn d09_a_next_uri_that_holds_the_token_is_not_followed() {
     }
 }
 
-/// Reads all pages of a list without `nextUri`, which answers to each page number as `answer` says.
+/// Reads all pages of a list without `nextUri`; `answer` returns the body for each page number.
 fn read_by_number(base: &str, answer: impl Fn(u64) -> String) -> (Vec<String>, Result<Vec<u32>, Error>) {
     let (mut asked, mut numbers) = (Vec::new(), Vec::new());
     let mut rest = Some(Pages::new(Numbers, base.parse().unwrap(), Policy::default()));
@@ -195,7 +197,7 @@ fn a_page_whose_address_has_no_number_has_that_of_its_body() {
     assert_eq!(next_numbered_target(&here, Some(2), 2), Ok(None));
     let third = "/api/v2/numbers?cursor=abc&pageNumber=3".to_owned();
     assert_eq!(next_numbered_target(&here, Some(2), 4), Ok(Some(third)));
-    // A list that leads by cursor to its last page, and counts all of them.
+    // A list that reaches its last page by cursor, and counts all of them.
     let (mut asked, mut rest) =
         (0, Some(Pages::new(Numbers, "https://api.x".parse().unwrap(), Policy::default())));
     while let Some(pages) = rest {

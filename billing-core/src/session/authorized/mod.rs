@@ -1,17 +1,19 @@
-//! A machine with a session: it adds the token, logs in when there is none, and waits for the quota.
+//! A machine that runs another machine under a session: it adds the token, logs in when there is none, and
+//! waits for the quota.
 //!
 //! ```text
 //!   inner machine sends ─► session ─┬─ go ──────────► request with token ─► reply ─┬─ 401 ─► session again
 //!            ▲                      ├─ log in ──────► login ─► session again       │
-//!            │                      ├─ somebody is ─► wait ──► session again       │
+//!            │                      ├─ other login ─► wait ─► session again        │
 //!            │                      └─ not yet ─► the inner machine waits          │
 //!            └──────────────────────────── everything else ◄───────────────────────┘
 //! ```
 //!
-//! A request for a [document](crate::Download) goes past the session: to another host, without the token.
+//! A request for a [document](crate::Download) bypasses the session: it goes to another host, without the
+//! token.
 //!
-//! The drivers run every machine inside one of these, so that all knowledge of tokens and quotas stays in the core. An
-//! embedder without a driver does the same:
+//! The drivers run every machine inside an [`Authorized`], so that all knowledge of tokens and quotas stays
+//! in the core. A caller without a driver does the same:
 //!
 //! ```
 //! use std::{cell::RefCell, rc::Rc};
@@ -37,13 +39,14 @@ use crate::machine::{Hold, ReceivedReply, Request, Sent, sealed};
 use crate::session::{Admission, Permit, ReplyOutcome, Session, SharedSession};
 use crate::{Machine, Step};
 
-/// A machine whose requests go out under a session.
+/// A machine that sends the requests of another machine under a session.
 ///
 /// # Bound
-/// Each request of the machine inside is sent at most five times: once more after a 401 and a login of our own, and at most
-/// three times more after 401s with a token that others had renewed meanwhile. Before each of these there is at most one
-/// login, which is given up after six attempts that failed; a 429 of the login service is followed by a wait of at least a
-/// second. A token is used for at least 30 s, however short a lifetime the login service names.
+/// Each request of the inner machine is sent at most five times: once, once more after a 401 and a login of
+/// our own, and at most three times more after 401s with a token that another caller had renewed meanwhile.
+/// Before each of these there is at most one login, which is given up after six failed attempts; a 429 of the
+/// login service is followed by a wait of at least one second. A token is used for at least 30 s, however
+/// short a lifetime the login service names.
 #[derive(Debug)]
 #[must_use = "a machine does nothing unless it is stepped"]
 pub struct Authorized<M: Machine, A: SharedSession> {
@@ -52,46 +55,47 @@ pub struct Authorized<M: Machine, A: SharedSession> {
     phase: Phase<M, A>,
 }
 
+/// The phase of the request that the inner machine wants to send.
 #[derive(Debug)]
 enum Phase<M: Machine, A: SharedSession> {
-    /// The inner machine waits, or has not begun.
+    /// The inner machine waits, or has not started.
     Inner(M),
-    /// The inner machine has a request that cannot go out yet, because somebody is logging in.
+    /// A request of the inner machine waits until the given time for a login that another caller has started.
     AwaitingLogin(Outgoing<M>, DateTime<Utc>),
-    /// A login of ours is out. (Only ever inside a [`Sent`].)
+    /// A login of ours is in flight. (Only inside a [`Sent`].)
     LoggingIn(Outgoing<M>, CancelOnDrop<A, u64>),
-    /// The request of the inner machine is out. (Only ever inside a [`Sent`].)
+    /// The request of the inner machine is in flight. (Only inside a [`Sent`].)
     InFlight(Outgoing<M>, CancelOnDrop<A, Permit>),
-    /// A request for a document is out, of which no session knows. (Only ever inside a [`Sent`].)
+    /// A request for a document is in flight, which the session does not see. (Only inside a [`Sent`].)
     BypassingSession(Outgoing<M>),
 }
 
-/// A request of the inner machine on its way.
+/// A request of the inner machine that has no reply yet, and the inner machine that waits for it.
 #[derive(Debug)]
 struct Outgoing<M> {
     request: Box<Request>,
     sent: Sent<M>,
 }
 
-/// What one request of the inner machine has cost, until it has its reply.
+/// The counts for one request of the inner machine, until it has its reply.
 #[derive(Clone, Copy, Debug, Default)]
 struct RequestTally {
-    /// The session's episode when the request first wanted to go.
+    /// The session's [`give_up_count`](Session::give_up_count) when the request first asked to be sent.
     asked_at_give_up: Option<u64>,
-    /// Requests sent beside it: logins, and itself before a 401.
+    /// The number of additional requests: logins, and earlier sends of the request that got a 401.
     extra_requests: u32,
-    /// 401s with the token that was the current one, and with one that had been replaced meanwhile.
+    /// The number of 401s with the token that was current, and with a token that had been replaced meanwhile.
     current_token_401s: u32,
     stale_token_401s: u32,
 }
 
 impl<M: Machine, A: SharedSession> Authorized<M, A> {
-    /// Puts `machine` under the session behind `access`.
-    pub fn new(machine: M, access: A) -> Self {
-        Self { session: access, tally: RequestTally::default(), phase: Phase::Inner(machine) }
+    /// Builds a machine that runs `machine` under `session`.
+    pub fn new(machine: M, session: A) -> Self {
+        Self { session, tally: RequestTally::default(), phase: Phase::Inner(machine) }
     }
 
-    /// The machine inside.
+    /// Returns the inner machine.
     pub fn machine(&self) -> &M {
         match &self.phase {
             Phase::Inner(machine) => machine,
@@ -102,13 +106,13 @@ impl<M: Machine, A: SharedSession> Authorized<M, A> {
         }
     }
 
-    /// Whether it waits for somebody else's login. It is then to be stepped as soon as [`Session::revision`] has changed,
-    /// and need not wait for its time.
+    /// Returns true if the machine waits for another caller's login. Step it as soon as [`Session::revision`]
+    /// has changed; it need not wait for its time.
     pub fn awaits_login(&self) -> bool {
         matches!(self.phase, Phase::AwaitingLogin(..))
     }
 
-    /// The machine inside, to save it or to go on elsewhere. A request of it that is out counts as not sent.
+    /// Returns the inner machine, to save it or to run it elsewhere. A request in flight counts as not sent.
     pub fn into_machine(self) -> M {
         match self.phase {
             Phase::Inner(machine) => machine,
@@ -119,12 +123,13 @@ impl<M: Machine, A: SharedSession> Authorized<M, A> {
         }
     }
 
-    /// Passes a step of the inner machine on.
-    fn wrap_step(access: A, tally: RequestTally, step: Step<M>, now: DateTime<Utc>) -> Step<Self> {
+    /// Turns a step of the inner machine into a step of this one. An error gets the number of all requests,
+    /// logins included.
+    fn wrap_step(session: A, tally: RequestTally, step: Step<M>, now: DateTime<Utc>) -> Step<Self> {
         match step {
-            Step::Send(request, sent) => Self::dispatch(access, tally, Outgoing { request, sent }, now),
+            Step::Send(request, sent) => Self::dispatch(session, tally, Outgoing { request, sent }, now),
             Step::Wait(until, machine) => {
-                Step::Wait(until, Self { session: access, tally, phase: Phase::Inner(machine) })
+                Step::Wait(until, Self { session, tally, phase: Phase::Inner(machine) })
             }
             Step::Done(Ok(output)) => Step::Done(Ok(output)),
             Step::Done(Err(error)) => {
@@ -134,73 +139,84 @@ impl<M: Machine, A: SharedSession> Authorized<M, A> {
         }
     }
 
-    /// Asks the session what becomes of a request.
+    /// Asks the session if a request may be sent, and acts on the answer.
     fn dispatch(
-        access: A,
+        session: A,
         mut tally: RequestTally,
         mut outgoing: Outgoing<M>,
         now: DateTime<Utc>,
     ) -> Step<Self> {
         if outgoing.request.document().is_some() {
-            // Of another host, which is sent nothing of ours and has no say in our quota.
+            // Documents are on another host. It must not get the token, and its replies say nothing about the
+            // API's quota.
             let request = outgoing.request.clone();
             return Step::Send(
                 request,
-                Sent::new(Self { session: access, tally, phase: Phase::BypassingSession(outgoing) }),
+                Sent::new(Self { session, tally, phase: Phase::BypassingSession(outgoing) }),
             );
         }
         let deadline = outgoing.request.deadline();
-        let admission = access.with(|session| {
+        let admission = session.with(|session| {
+            // The count of the first attempt is kept: if a login is given up while this request waits, the
+            // request fails with it.
             let since = *tally.asked_at_give_up.get_or_insert(session.give_up_count());
             session.admit(since, &outgoing.request, now)
         });
         match admission {
-            Admission::Go(pass) => {
-                outgoing.request.http_mut().headers_mut().insert(AUTHORIZATION, pass.bearer.header().clone());
+            Admission::Go(permit) => {
+                outgoing
+                    .request
+                    .http_mut()
+                    .headers_mut()
+                    .insert(AUTHORIZATION, permit.bearer.header().clone());
                 let request = outgoing.request.clone();
-                let pass = CancelOnDrop::new(access.clone(), pass, |session, pass| session.cancel(pass));
+                // If the operation is dropped while its request is in flight, the quota must not count that
+                // request as in flight for ever.
+                let permit =
+                    CancelOnDrop::new(session.clone(), permit, |session, permit| session.cancel(permit));
                 Step::Send(
                     request,
-                    Sent::new(Self { session: access, tally, phase: Phase::InFlight(outgoing, pass) }),
+                    Sent::new(Self { session, tally, phase: Phase::InFlight(outgoing, permit) }),
                 )
             }
             Admission::LogIn(request, number) => {
-                let login = CancelOnDrop::new(access.clone(), number, |session, number| {
+                // If the operation is dropped while its login is in flight, another caller must be able to
+                // log in at once.
+                let login = CancelOnDrop::new(session.clone(), number, |session, number| {
                     session.abandon_login(*number)
                 });
                 tally.extra_requests = tally.extra_requests.saturating_add(1);
                 Step::Send(
                     request,
-                    Sent::new(Self { session: access, tally, phase: Phase::LoggingIn(outgoing, login) }),
+                    Sent::new(Self { session, tally, phase: Phase::LoggingIn(outgoing, login) }),
                 )
             }
             Admission::AwaitLogin { until } => {
                 let until = until.min(deadline);
-                Step::Wait(
-                    until,
-                    Self { session: access, tally, phase: Phase::AwaitingLogin(outgoing, until) },
-                )
+                Step::Wait(until, Self { session, tally, phase: Phase::AwaitingLogin(outgoing, until) })
             }
             Admission::Hold(hold) => {
                 if hold.wait_reason != WaitReason::Login {
-                    // It does not wait for a login: one that is given up meanwhile is not its failure.
+                    // The request waits for the quota and not for a login, so a login that is given up
+                    // meanwhile is not its failure.
                     tally.asked_at_give_up = None;
                 }
-                Self::wrap_step(access, tally, outgoing.sent.postpone(hold, now), now)
+                Self::wrap_step(session, tally, outgoing.sent.postpone(hold, now), now)
             }
             Admission::Refuse(error) => {
                 let requests = outgoing.sent.inner().progress().requests;
-                Self::wrap_step(access, tally, Step::Done(Err(error.with_attempts(requests))), now)
+                Self::wrap_step(session, tally, Step::Done(Err(error.with_attempts(requests))), now)
             }
         }
     }
 
-    /// Goes on with a request that could not go out, unless its time is over meanwhile.
-    fn redispatch(access: A, tally: RequestTally, outgoing: Outgoing<M>, now: DateTime<Utc>) -> Step<Self> {
+    /// Asks the session again for a request that could not be sent, unless its deadline has passed. In that
+    /// case the inner machine reports the deadline.
+    fn redispatch(session: A, tally: RequestTally, outgoing: Outgoing<M>, now: DateTime<Utc>) -> Step<Self> {
         if now < outgoing.request.deadline() {
-            Self::dispatch(access, tally, outgoing, now)
+            Self::dispatch(session, tally, outgoing, now)
         } else {
-            Self::wrap_step(access, tally, outgoing.sent.into_unsent().step(now), now)
+            Self::wrap_step(session, tally, outgoing.sent.into_unsent().step(now), now)
         }
     }
 }
@@ -209,13 +225,13 @@ impl<M: Machine, A: SharedSession> Machine for Authorized<M, A> {
     type Output = M::Output;
 
     fn step(self, now: DateTime<Utc>) -> Step<Self> {
-        let Self { session: access, tally, phase } = self;
+        let Self { session, tally, phase } = self;
         match phase {
-            Phase::Inner(machine) => Self::wrap_step(access, tally, machine.step(now), now),
+            Phase::Inner(machine) => Self::wrap_step(session, tally, machine.step(now), now),
             Phase::AwaitingLogin(outgoing, _)
             | Phase::LoggingIn(outgoing, _)
             | Phase::InFlight(outgoing, _)
-            | Phase::BypassingSession(outgoing) => Self::redispatch(access, tally, outgoing, now),
+            | Phase::BypassingSession(outgoing) => Self::redispatch(session, tally, outgoing, now),
         }
     }
 
@@ -237,34 +253,37 @@ impl<M: Machine, A: SharedSession> Machine for Authorized<M, A> {
 
 impl<M: Machine, A: SharedSession> sealed::MachineInternals for Authorized<M, A> {
     fn on_reply(self, received: ReceivedReply, now: DateTime<Utc>) -> Step<Self> {
-        let Self { session: access, mut tally, phase } = self;
+        let Self { session, mut tally, phase } = self;
         match phase {
             Phase::LoggingIn(outgoing, mut login) => {
                 let number = *login.disarm();
-                // An attempt that our own deadline cut short says nothing about the login service.
+                // A login that our own deadline cut short is not a failure of the login service.
                 let cut_short = received.reply.is_err() && now >= outgoing.request.deadline();
-                access.with(|session| match cut_short {
+                session.with(|session| match cut_short {
                     true => session.abandon_login(number),
                     false => session.on_login_reply(number, received.reply, received.retry_after, now),
                 });
-                Self::redispatch(access, tally, outgoing, now)
+                Self::redispatch(session, tally, outgoing, now)
             }
-            Phase::InFlight(outgoing, mut pass) => {
-                let pass = pass.disarm();
+            Phase::InFlight(outgoing, mut permit) => {
+                let permit = permit.disarm();
+                // The second 401 after a login is final: if the server refuses a fresh token, another one
+                // does not help.
                 let renewable = tally.current_token_401s < MAX_RELOGINS;
-                match access.with(|session| {
-                    session.on_reply(pass, renewable, &received.reply, received.retry_after, now)
+                match session.with(|session| {
+                    session.on_reply(permit, renewable, &received.reply, received.retry_after, now)
                 }) {
                     ReplyOutcome::LogInAndResend => tally.current_token_401s += 1,
                     ReplyOutcome::Resend if tally.stale_token_401s < MAX_STALE_TOKEN_RETRIES => {
                         tally.stale_token_401s += 1
                     }
-                    observed => {
-                        let not_before = match observed {
+                    // The reply goes to the inner machine. A 401 also does, once its resends are used up.
+                    outcome => {
+                        let not_before = match outcome {
                             ReplyOutcome::Deliver { not_before } => not_before,
                             ReplyOutcome::Resend | ReplyOutcome::LogInAndResend => None,
                         };
-                        let token = Some(pass.bearer.secret().clone());
+                        let token = Some(permit.bearer.secret().clone());
                         let received = ReceivedReply {
                             not_before,
                             extra_requests: tally.extra_requests,
@@ -272,7 +291,7 @@ impl<M: Machine, A: SharedSession> sealed::MachineInternals for Authorized<M, A>
                             ..received
                         };
                         return Self::wrap_step(
-                            access,
+                            session,
                             RequestTally::default(),
                             outgoing.sent.receive_with(received, now),
                             now,
@@ -280,36 +299,36 @@ impl<M: Machine, A: SharedSession> sealed::MachineInternals for Authorized<M, A>
                     }
                 }
                 tally.extra_requests = tally.extra_requests.saturating_add(1);
-                Self::redispatch(access, tally, outgoing, now)
+                Self::redispatch(session, tally, outgoing, now)
             }
             Phase::BypassingSession(outgoing) => Self::wrap_step(
-                access,
+                session,
                 RequestTally::default(),
                 outgoing.sent.receive_with(received, now),
                 now,
             ),
-            // Nothing is out in these phases, so that no reply is ours.
-            Phase::Inner(machine) => Self::wrap_step(access, tally, machine.step(now), now),
-            Phase::AwaitingLogin(outgoing, _) => Self::redispatch(access, tally, outgoing, now),
+            // No request is in flight in these phases, so the reply cannot be ours.
+            Phase::Inner(machine) => Self::wrap_step(session, tally, machine.step(now), now),
+            Phase::AwaitingLogin(outgoing, _) => Self::redispatch(session, tally, outgoing, now),
         }
     }
 
     fn on_hold(self, hold: Hold, now: DateTime<Utc>) -> Step<Self> {
-        let Self { session: access, tally, phase } = self;
+        let Self { session, tally, phase } = self;
         match phase {
-            Phase::Inner(machine) => Self::wrap_step(access, tally, machine.step(now), now),
+            Phase::Inner(machine) => Self::wrap_step(session, tally, machine.step(now), now),
             Phase::AwaitingLogin(outgoing, _)
             | Phase::LoggingIn(outgoing, _)
             | Phase::InFlight(outgoing, _)
             | Phase::BypassingSession(outgoing) => {
-                Self::wrap_step(access, tally, outgoing.sent.postpone(hold, now), now)
+                Self::wrap_step(session, tally, outgoing.sent.postpone(hold, now), now)
             }
         }
     }
 }
 
-/// Something that the session waits for. Dropped before it is settled, because the operation was, it tells the session not
-/// to wait for it.
+/// A value that the session waits for. If it is dropped before [`CancelOnDrop::disarm`], because the
+/// operation was dropped, it tells the session to stop waiting.
 #[derive(Debug)]
 struct CancelOnDrop<A: SharedSession, T> {
     session: A,
@@ -319,8 +338,8 @@ struct CancelOnDrop<A: SharedSession, T> {
 }
 
 impl<A: SharedSession, T> CancelOnDrop<A, T> {
-    fn new(access: A, value: T, on_drop: fn(&mut Session, &T)) -> Self {
-        Self { session: access, value, on_drop, disarmed: false }
+    fn new(session: A, value: T, on_drop: fn(&mut Session, &T)) -> Self {
+        Self { session, value, on_drop, disarmed: false }
     }
 
     fn disarm(&mut self) -> &T {
@@ -337,9 +356,9 @@ impl<A: SharedSession, T> Drop for CancelOnDrop<A, T> {
     }
 }
 
-/// How often one request may make us log in again after a 401.
+/// The number of logins that one request may cause with 401s.
 const MAX_RELOGINS: u32 = 1;
-/// How often one request is repeated because the token that it was sent with had been replaced meanwhile.
+/// The number of times that one request is sent again because its token had been replaced meanwhile.
 const MAX_STALE_TOKEN_RETRIES: u32 = 3;
 
 #[cfg(test)]

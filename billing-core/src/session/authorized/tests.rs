@@ -34,7 +34,8 @@ fn bearer(request: &Request) -> &str {
     request.http().headers()[AUTHORIZATION].to_str().unwrap()
 }
 
-/// A server whose logins give `t1`, `t2`, …, and which answers the API by `api`, given the token's number.
+/// Builds a server whose logins return the tokens `t1`, `t2`, …, and which answers API requests by `api`,
+/// called with the number of the request's token.
 fn server(mut api: impl FnMut(u32, &Request) -> Reply) -> impl FnMut(&Request, DateTime<Utc>) -> Reply {
     let mut logins = 0;
     move |request, _| {
@@ -51,17 +52,17 @@ fn counts<T>(run: &Run<T>) -> (usize, usize) {
     (logins, run.sent_requests.len() - logins)
 }
 
-fn overview(access: &Shared) -> Authorized<Exchange<crate::calls::TrusteeOverviewCall>, Shared> {
-    Authorized::new(exchange(Policy::default()), access.clone())
+fn overview(session: &Shared) -> Authorized<Exchange<crate::calls::TrusteeOverviewCall>, Shared> {
+    Authorized::new(exchange(Policy::default()), session.clone())
 }
 
 #[test]
 fn it_logs_in_first_and_once() {
-    let access = shared(client());
-    let first = run_in_virtual_time(overview(&access), server(|_, _| reply(200, "", "{}")));
+    let session = shared(client());
+    let first = run_in_virtual_time(overview(&session), server(|_, _| reply(200, "", "{}")));
     assert_eq!(counts(&first), (1, 1));
     assert_eq!(bearer(&first.sent_requests[1].1), "Bearer t1");
-    let second = run_in_virtual_time(overview(&access), |_, _| reply(200, "", "{}"));
+    let second = run_in_virtual_time(overview(&session), |_, _| reply(200, "", "{}"));
     assert_eq!(counts(&second), (0, 1));
 }
 
@@ -84,8 +85,8 @@ fn a_401_logs_in_again_once_and_a_second_is_the_error() {
 
 #[test]
 fn a_token_of_the_callers_is_not_renewed() {
-    let access = shared(Credentials::access_token("mine").unwrap());
-    let run = run_in_virtual_time(overview(&access), |request, _| {
+    let session = shared(Credentials::access_token("mine").unwrap());
+    let run = run_in_virtual_time(overview(&session), |request, _| {
         assert_eq!(bearer(request), "Bearer mine");
         reply(401, "", "mine is no good")
     });
@@ -122,23 +123,23 @@ fn d06_a_401_costs_no_poll_and_moves_no_schedule() {
 
 #[test]
 fn d06_one_login_for_all_and_a_401_invalidates_only_its_own_token() {
-    let access = shared(client());
+    let session = shared(client());
     let step = |machine: Authorized<_, Shared>| machine.step(start_time());
-    let Step::Send(login, logging_in) = step(overview(&access)) else { panic!("a login") };
+    let Step::Send(login, logging_in) = step(overview(&session)) else { panic!("a login") };
     assert!(is_login(&login));
-    let Step::Wait(_, joined) = step(overview(&access)) else { panic!("a wait for the other's login") };
+    let Step::Wait(_, joined) = step(overview(&session)) else { panic!("a wait for the other's login") };
     assert!(joined.awaits_login() && joined.progress().wait_reason == WaitReason::Login);
-    let revision = access.with(|s| s.revision());
+    let revision = session.with(|s| s.revision());
     let Step::Send(a, sent_a) = logging_in.receive(reply(200, "", r#"{"access_token":"t1"}"#), start_time())
     else {
         panic!("the call")
     };
-    assert_ne!(access.with(|s| s.revision()), revision);
+    assert_ne!(session.with(|s| s.revision()), revision);
     let later = saturating_add(start_time(), Duration::from_millis(200));
     let Step::Send(b, sent_b) = joined.step(later) else { panic!("the call") };
     assert_eq!((bearer(&a), bearer(&b)), ("Bearer t1", "Bearer t1"));
 
-    // Both come back with 401: one new login, and the late one goes out again with its token.
+    // Both requests get a 401. The first causes one login; the second is sent again with its token.
     let Step::Send(login, logging_in) = sent_a.receive(reply(401, "", ""), later) else { panic!("a login") };
     assert!(is_login(&login));
     let later = saturating_add(later, Duration::from_secs(1));
@@ -153,29 +154,29 @@ fn d06_one_login_for_all_and_a_401_invalidates_only_its_own_token() {
 
 #[test]
 fn a_dropped_login_is_taken_over() {
-    let access = shared(client());
-    let Step::Send(_, logging_in) = overview(&access).step(start_time()) else { panic!("a login") };
-    let Step::Wait(_, joined) = overview(&access).step(start_time()) else { panic!("a wait") };
-    let revision = access.with(|s| s.revision());
+    let session = shared(client());
+    let Step::Send(_, logging_in) = overview(&session).step(start_time()) else { panic!("a login") };
+    let Step::Wait(_, joined) = overview(&session).step(start_time()) else { panic!("a wait") };
+    let revision = session.with(|s| s.revision());
     drop(logging_in);
-    assert_ne!(access.with(|s| s.revision()), revision);
+    assert_ne!(session.with(|s| s.revision()), revision);
     let Step::Send(login, _sent) = joined.step(start_time()) else { panic!("a login of its own") };
     assert!(is_login(&login));
 }
 
 #[test]
 fn a_silent_login_is_taken_over_when_its_time_is_over() {
-    let access = shared(client());
-    let Step::Send(_, _forgotten) = overview(&access).step(start_time()) else { panic!("a login") };
-    let Step::Wait(until, joined) = overview(&access).step(start_time()) else { panic!("a wait") };
+    let session = shared(client());
+    let Step::Send(_, _forgotten) = overview(&session).step(start_time()) else { panic!("a login") };
+    let Step::Wait(until, joined) = overview(&session).step(start_time()) else { panic!("a wait") };
     assert!(matches!(joined.step(until), Step::Send(login, _) if is_login(&login)));
 }
 
-/// Until when a call waits that wants to go out a day before `now`, in seconds from then. Ten of them are the session's, to
-/// be sure.
-fn seconds_waited_after_clock_set_back(access: &Shared, now: DateTime<Utc>) -> f64 {
+/// Returns the time, in seconds after a clock that was set back by a day from `now`, until which a call
+/// waits. Ten of these seconds are the session's clock tolerance.
+fn seconds_waited_after_clock_set_back(session: &Shared, now: DateTime<Utc>) -> f64 {
     let yesterday = saturating_sub(now, DAY);
-    match overview(access).step(yesterday) {
+    match overview(session).step(yesterday) {
         Step::Wait(until, _) => between(yesterday, until).as_secs_f64(),
         other => panic!("a wait, not {other:?}"),
     }
@@ -183,59 +184,59 @@ fn seconds_waited_after_clock_set_back(access: &Shared, now: DateTime<Utc>) -> f
 
 #[test]
 fn d07_a_429_parks_no_longer_on_a_clock_that_was_set_back() {
-    let access = without_pacing(Credentials::access_token("t").unwrap());
-    let Step::Send(_, sent) = overview(&access).step(start_time()) else { panic!("a call") };
+    let session = without_pacing(Credentials::access_token("t").unwrap());
+    let Step::Send(_, sent) = overview(&session).step(start_time()) else { panic!("a call") };
     let Step::Wait(..) = sent.receive(reply(429, "retry-after: 90", ""), start_time()) else {
         panic!("a wait")
     };
-    let waits = seconds_waited_after_clock_set_back(&access, start_time());
+    let waits = seconds_waited_after_clock_set_back(&session, start_time());
     assert!((100.0..=101.0).contains(&waits), "{waits}");
 }
 
 #[test]
 fn a_window_that_is_used_up_is_awaited_no_longer_on_a_clock_that_was_set_back() {
-    let access = without_pacing(Credentials::access_token("t").unwrap());
+    let session = without_pacing(Credentials::access_token("t").unwrap());
     let headers = "inin-ratelimit-allowed: 1\ninin-ratelimit-count: 1\ninin-ratelimit-reset: 60";
-    run_in_virtual_time(overview(&access), |_, _| reply(200, headers, "{}"));
-    let waits = seconds_waited_after_clock_set_back(&access, start_time());
+    run_in_virtual_time(overview(&session), |_, _| reply(200, headers, "{}"));
+    let waits = seconds_waited_after_clock_set_back(&session, start_time());
     assert!((70.0..=71.0).contains(&waits), "{waits}");
 }
 
 #[test]
 fn d06_a_silent_login_and_one_that_backs_off_are_awaited_no_longer_on_a_clock_that_was_set_back() {
-    let access = shared(client());
-    let Step::Send(_, _silent) = overview(&access).step(start_time()) else { panic!("a login") };
-    assert_eq!(seconds_waited_after_clock_set_back(&access, start_time()), 41.0);
-    let access = shared(client());
-    let Step::Send(_, sent) = overview(&access).step(start_time()) else { panic!("a login") };
+    let session = shared(client());
+    let Step::Send(_, _silent) = overview(&session).step(start_time()) else { panic!("a login") };
+    assert_eq!(seconds_waited_after_clock_set_back(&session, start_time()), 41.0);
+    let session = shared(client());
+    let Step::Send(_, sent) = overview(&session).step(start_time()) else { panic!("a login") };
     let Step::Wait(..) = sent.receive(reply(503, "retry-after: 90", ""), start_time()) else {
         panic!("a wait")
     };
-    assert_eq!(seconds_waited_after_clock_set_back(&access, start_time()), 100.0);
+    assert_eq!(seconds_waited_after_clock_set_back(&session, start_time()), 100.0);
 }
 
 #[test]
 fn d06_and_d07_what_comes_after_a_clock_was_set_back_holds_from_then() {
     let yesterday = saturating_sub(start_time(), DAY);
-    let waits = |access: &Shared| match overview(access).step(yesterday) {
+    let waits = |session: &Shared| match overview(session).step(yesterday) {
         Step::Wait(until, _) => between(yesterday, until).as_secs_f64(),
         other => panic!("a wait, not {other:?}"),
     };
-    for (access, status) in
+    for (session, status) in
         [(without_pacing(Credentials::access_token("t").unwrap()), 429), (shared(client()), 503)]
     {
-        let Step::Send(_, sent) = overview(&access).step(start_time()) else { panic!("a request") };
+        let Step::Send(_, sent) = overview(&session).step(start_time()) else { panic!("a request") };
         let asked = reply(status, "retry-after: 90", "");
         let Step::Wait(..) = sent.receive(asked, yesterday) else { panic!("a wait") };
-        assert!((90.0..=91.0).contains(&waits(&access)), "{status}: {}", waits(&access));
+        assert!((90.0..=91.0).contains(&waits(&session)), "{status}: {}", waits(&session));
     }
 }
 
 #[test]
 fn a_token_lasts_no_longer_on_a_clock_that_was_set_back() {
-    let access = without_pacing(client());
-    run_in_virtual_time(overview(&access), server(|_, _| reply(200, "", "{}")));
-    let sends_login = |now| match overview(&access).step(now) {
+    let session = without_pacing(client());
+    run_in_virtual_time(overview(&session), server(|_, _| reply(200, "", "{}")));
+    let sends_login = |now| match overview(&session).step(now) {
         Step::Send(request, _) => is_login(&request),
         other => panic!("a request, not {other:?}"),
     };
@@ -247,25 +248,25 @@ fn a_token_lasts_no_longer_on_a_clock_that_was_set_back() {
 
 #[test]
 fn d07_threads_that_come_out_of_order_set_no_clock_back() {
-    let access = without_pacing(Credentials::access_token("t").unwrap());
-    let Step::Send(_, sent) = overview(&access).step(start_time()) else { panic!("a call") };
+    let session = without_pacing(Credentials::access_token("t").unwrap());
+    let Step::Send(_, sent) = overview(&session).step(start_time()) else { panic!("a call") };
     let Step::Wait(until, _) = sent.receive(reply(429, "retry-after: 90", ""), start_time()) else {
         panic!("a wait")
     };
     for late in [1, 10, 5] {
         let now = saturating_sub(start_time(), Duration::from_secs(late));
-        assert!(matches!(overview(&access).step(now), Step::Wait(same, _) if same == until), "{late}");
+        assert!(matches!(overview(&session).step(now), Step::Wait(same, _) if same == until), "{late}");
     }
 }
 
 #[test]
 fn refused_credentials_fail_every_call() {
-    let access = shared(client());
+    let session = shared(client());
     let body = r#"{"error":"invalid_client","description":"client not found: invalid_client"}"#;
-    let first = run_in_virtual_time(overview(&access), |_, _| reply(400, "", body));
+    let first = run_in_virtual_time(overview(&session), |_, _| reply(400, "", body));
     assert_eq!((counts(&first), first.error().kind()), ((1, 0), &ErrorKind::LoginRefused));
     assert_eq!((first.error().code(), first.error().attempts()), (Some("invalid_client"), 1));
-    let second = run_in_virtual_time(overview(&access), |_, _| panic!("nothing may be sent"));
+    let second = run_in_virtual_time(overview(&session), |_, _| panic!("nothing may be sent"));
     assert_eq!((second.error().kind(), second.error().attempts()), (&ErrorKind::LoginRefused, 0));
 }
 
@@ -281,33 +282,33 @@ fn d05_a_lifetime_of_nothing_is_no_endless_login() {
 #[test]
 fn gateway_4xx_on_login_does_not_end_the_session() {
     for status in [400, 403, 404] {
-        let access = shared(client());
-        let first = run_in_virtual_time(overview(&access), |_, _| reply(status, "", "<html>WAF</html>"));
+        let session = shared(client());
+        let first = run_in_virtual_time(overview(&session), |_, _| reply(status, "", "<html>WAF</html>"));
         assert_eq!((counts(&first), first.error().kind()), ((1, 0), &ErrorKind::LoginRefused), "{status}");
-        let second = run_in_virtual_time(overview(&access), server(|_, _| reply(200, "", "{}")));
+        let second = run_in_virtual_time(overview(&session), server(|_, _| reply(200, "", "{}")));
         assert!(second.result.is_ok());
-        // Neither is an OAuth error that is not about the credentials.
-        let access = shared(client());
-        let busy = run_in_virtual_time(overview(&access), |_, _| {
+        // An OAuth error that is not about the credentials is not final either.
+        let session = shared(client());
+        let busy = run_in_virtual_time(overview(&session), |_, _| {
             reply(status, "", r#"{"error":"temporarily_unavailable"}"#)
         });
         assert_eq!(busy.error().kind(), &ErrorKind::LoginRefused);
-        assert!(run_in_virtual_time(overview(&access), server(|_, _| reply(200, "", "{}"))).result.is_ok());
+        assert!(run_in_virtual_time(overview(&session), server(|_, _| reply(200, "", "{}"))).result.is_ok());
     }
 }
 
 #[test]
 fn a_failing_login_backs_off_and_is_given_up_by_all_who_wait() {
-    let access = shared(client());
-    let failed = run_in_virtual_time(overview(&access), |_, _| reply(503, "", "<html>"));
+    let session = shared(client());
+    let failed = run_in_virtual_time(overview(&session), |_, _| reply(503, "", "<html>"));
     assert_eq!((counts(&failed), failed.error().kind()), ((6, 0), &ErrorKind::Server));
     assert_eq!(failed.error().operation(), crate::calls::LOGIN);
     let bounds = [500, 1000, 2000, 4000, 8000];
     assert!(failed.gaps().iter().zip(bounds).all(|(gap, bound)| *gap <= bound + 1), "{:?}", failed.gaps());
     assert!(failed.end_millis > 500, "{:?}", failed.gaps());
 
-    let access = shared(client());
-    let mut machines: Vec<_> = (0..5).map(|_| overview(&access).step(start_time())).collect();
+    let session = shared(client());
+    let mut machines: Vec<_> = (0..5).map(|_| overview(&session).step(start_time())).collect();
     let (mut now, mut logins, mut ended) = (start_time(), 0, 0);
     while !machines.is_empty() {
         now = saturating_add(now, Duration::from_millis(50));
@@ -333,9 +334,9 @@ fn a_failing_login_backs_off_and_is_given_up_by_all_who_wait() {
 
 #[test]
 fn d05_the_last_429_of_a_burst_is_followed_by_a_second_too() {
-    let access = without_pacing(Credentials::access_token("a").unwrap());
+    let session = without_pacing(Credentials::access_token("a").unwrap());
     let [first, last] =
-        [overview(&access), overview(&access)].map(|machine| match machine.step(start_time()) {
+        [overview(&session), overview(&session)].map(|machine| match machine.step(start_time()) {
             Step::Send(_, sent) => sent,
             other => panic!("{other:?}"),
         });
@@ -348,17 +349,17 @@ fn d05_the_last_429_of_a_burst_is_followed_by_a_second_too() {
 
 #[test]
 fn giving_up_a_login_does_not_fail_requests_waiting_for_quota() {
-    let access = shared(client());
+    let session = shared(client());
     let login = |token: &str| reply(200, "", &format!(r#"{{"access_token":"{token}","expires_in":30}}"#));
-    let Step::Send(_, sent) = overview(&access).step(start_time()) else { panic!("a login") };
+    let Step::Send(_, sent) = overview(&session).step(start_time()) else { panic!("a login") };
     let Step::Send(_, sent) = sent.receive(login("t1"), start_time()) else { panic!("a call") };
     let Step::Wait(until, _) = sent.receive(reply(429, "retry-after: 60", ""), start_time()) else {
         panic!("a wait")
     };
-    let Step::Wait(_, held) = overview(&access).step(start_time()) else { panic!("a wait") };
-    // Meanwhile the token's time is over, and somebody else's login fails for good.
+    let Step::Wait(_, held) = overview(&session).step(start_time()) else { panic!("a wait") };
+    // Meanwhile the token expires, and another caller's login fails for good.
     let later = saturating_add(start_time(), Duration::from_secs(40));
-    let Step::Send(request, sent) = overview(&access).step(later) else { panic!("a login") };
+    let Step::Send(request, sent) = overview(&session).step(later) else { panic!("a login") };
     assert!(is_login(&request));
     assert!(matches!(sent.receive(reply(501, "", ""), later), Step::Done(Err(_))));
     assert!(matches!(held.step(until), Step::Send(request, _) if is_login(&request)));
@@ -380,7 +381,7 @@ fn request_delayed_past_its_deadline_by_a_login_names_the_login() {
         assert_eq!(error.retry_at().is_some(), patient, "{error}");
         assert!(error.to_string().contains("login"), "{error}");
     }
-    // One who wakes up too late after it, too.
+    // The same applies to a caller that wakes up after the deadline.
     let Step::Send(_, sent) = Authorized::new(exchange(hurried), shared(client())).step(start_time()) else {
         panic!("a login")
     };
@@ -414,11 +415,11 @@ fn a_login_that_fails_now_and_then_succeeds() {
 
 #[test]
 fn a_token_is_renewed_before_its_lifetime_ends() {
-    let access = shared(client());
+    let session = shared(client());
     let mut now = start_time();
     let mut logins = 0;
     for _ in 0..10 {
-        let mut step = overview(&access).step(now);
+        let mut step = overview(&session).step(now);
         while let Step::Send(request, sent) = step {
             logins += u32::from(is_login(&request));
             let body = if is_login(&request) { r#"{"access_token":"t","expires_in":100}"# } else { "{}" };
@@ -431,18 +432,19 @@ fn a_token_is_renewed_before_its_lifetime_ends() {
 
 #[test]
 fn d07_a_429_parks_all_of_the_token_and_no_other() {
-    let access = shared(Credentials::access_token("a").unwrap());
-    let Step::Send(_, sent) = overview(&access).step(start_time()) else { panic!("a call") };
+    let session = shared(Credentials::access_token("a").unwrap());
+    let Step::Send(_, sent) = overview(&session).step(start_time()) else { panic!("a call") };
     let Step::Wait(until, _) = sent.receive(reply(429, "retry-after: 30", ""), start_time()) else {
         panic!("a wait")
     };
-    let Step::Wait(other, _) = overview(&access).step(start_time()) else { panic!("a wait") };
+    let Step::Wait(other, _) = overview(&session).step(start_time()) else { panic!("a wait") };
     assert_eq!(until, other);
     let elsewhere = shared(Credentials::access_token("b").unwrap());
     assert!(matches!(overview(&elsewhere).step(start_time()), Step::Send(..)));
-    // Who comes too late for the wait to be worth it is told when, and by what the server said.
+    // A call whose deadline is before the end of the wait fails at once, with that end and the server's
+    // response.
     let hurried = Policy { timeout: Duration::from_secs(5), ..Policy::default() };
-    let Step::Done(Err(error)) = Authorized::new(exchange(hurried), access).step(start_time()) else {
+    let Step::Done(Err(error)) = Authorized::new(exchange(hurried), session).step(start_time()) else {
         panic!("an error")
     };
     let asked = saturating_add(start_time(), Duration::from_secs(30));
@@ -451,11 +453,11 @@ fn d07_a_429_parks_all_of_the_token_and_no_other() {
 
 #[test]
 fn d09_credentials_go_to_the_configured_origins_only() {
-    let access = shared(client());
+    let session = shared(client());
     for base in ["https://api.evil.example", "https://login.mypurecloud.com", "http://127.0.0.1:1"] {
         let call = crate::calls::TrusteeOverviewCall::new("org".parse().unwrap());
         let exchange = Exchange::new(call, base.parse().unwrap(), Policy::default());
-        let run = run_in_virtual_time(Authorized::new(exchange, access.clone()), |_, _| {
+        let run = run_in_virtual_time(Authorized::new(exchange, session.clone()), |_, _| {
             panic!("nothing may be sent")
         });
         assert!(matches!(run.error().kind(), ErrorKind::InvalidRequest(_)), "{:?}", run.error());
@@ -465,16 +467,16 @@ fn d09_credentials_go_to_the_configured_origins_only() {
 
 #[test]
 fn d09_nothing_renders_a_secret() {
-    let access = shared(client());
+    let session = shared(client());
     let mut seen = String::new();
-    let run = run_in_virtual_time(overview(&access), |request, _| {
+    let run = run_in_virtual_time(overview(&session), |request, _| {
         seen += &format!("{request:?}");
         match is_login(request) {
             true => reply(200, "", r#"{"access_token":"t0ken"}"#),
             false => reply(500, "inin-correlation-id: t0ken", r#"{"message":"you sent Bearer t0ken"}"#),
         }
     });
-    seen += &format!("{:?} {} {:?} {:?}", run.error(), run.error(), access.borrow(), client());
+    seen += &format!("{:?} {} {:?} {:?}", run.error(), run.error(), session.borrow(), client());
     for secret in ["t0ken", "s3cret", "czNjcmV0"] {
         assert!(!seen.contains(secret), "{secret} in {seen}");
     }
@@ -527,10 +529,10 @@ fn d09_a_login_that_cannot_be_read_does_not_show_its_token() {
 
 #[test]
 fn the_deadline_holds_while_somebody_else_logs_in() {
-    let access = shared(client());
-    let Step::Send(_, _held) = overview(&access).step(start_time()) else { panic!("a login") };
+    let session = shared(client());
+    let Step::Send(_, _held) = overview(&session).step(start_time()) else { panic!("a login") };
     let hurried = Policy { timeout: Duration::from_secs(5), ..Policy::default() };
-    let Step::Wait(until, joined) = Authorized::new(exchange(hurried), access).step(start_time()) else {
+    let Step::Wait(until, joined) = Authorized::new(exchange(hurried), session).step(start_time()) else {
         panic!("a wait")
     };
     assert_eq!(until, saturating_add(start_time(), Duration::from_secs(5)));
@@ -558,14 +560,14 @@ fn d04_a_login_that_comes_after_the_deadline_is_followed_by_no_request() {
 
 #[test]
 fn our_own_deadline_is_not_the_login_services_failure() {
-    let access = shared(client());
+    let session = shared(client());
     let hurried = Policy { timeout: Duration::from_secs(1), ..Policy::default() };
-    let Step::Send(login, sent) = Authorized::new(exchange(hurried), access.clone()).step(start_time())
+    let Step::Send(login, sent) = Authorized::new(exchange(hurried), session.clone()).step(start_time())
     else {
         panic!("a login")
     };
     assert_eq!(login.timeout(start_time()), Duration::from_secs(1));
-    let Step::Wait(_, joined) = overview(&access).step(start_time()) else { panic!("a wait") };
+    let Step::Wait(_, joined) = overview(&session).step(start_time()) else { panic!("a wait") };
     let later = saturating_add(start_time(), Duration::from_secs(1));
     let ended: Result<_, Error> = match sent.receive(transport_failure(TransportErrorKind::Timeout), later) {
         Step::Done(result) => result,
@@ -577,24 +579,25 @@ fn our_own_deadline_is_not_the_login_services_failure() {
 
 #[test]
 fn a_dropped_call_frees_its_place_in_the_quota() {
-    let access = without_pacing(Credentials::access_token("a").unwrap());
+    let session = without_pacing(Credentials::access_token("a").unwrap());
     for _ in 0..3 {
-        let Step::Send(_, sent) = overview(&access).step(start_time()) else { panic!("a call") };
+        let Step::Send(_, sent) = overview(&session).step(start_time()) else { panic!("a call") };
         drop(sent);
     }
-    let Step::Send(_, sent) = overview(&access).step(start_time()) else { panic!("a call") };
-    // The server has counted two of the four. Had the dropped ones been kept as under way, one would be free, not three.
+    let Step::Send(_, sent) = overview(&session).step(start_time()) else { panic!("a call") };
+    // The server has counted two of the four requests. If the dropped ones counted as in flight, one request
+    // would be free and not three.
     let headers = "inin-ratelimit-allowed: 5\ninin-ratelimit-count: 2\ninin-ratelimit-reset: 60";
     let Step::Done(Ok(_)) = sent.receive(reply(200, headers, "{}"), start_time()) else { panic!("the end") };
-    let sent: Vec<_> = (0..5).map(|_| overview(&access).step(start_time())).collect();
+    let sent: Vec<_> = (0..5).map(|_| overview(&session).step(start_time())).collect();
     assert_eq!(sent.iter().filter(|step| matches!(step, Step::Send(..))).count(), 3);
 }
 
 #[test]
 fn a_late_answer_to_a_login_that_was_taken_over_is_not_taken() {
-    let access = shared(client());
-    let Step::Send(_, late) = overview(&access).step(start_time()) else { panic!("a login") };
-    let Step::Wait(until, joined) = overview(&access).step(start_time()) else { panic!("a wait") };
+    let session = shared(client());
+    let Step::Send(_, late) = overview(&session).step(start_time()) else { panic!("a login") };
+    let Step::Wait(until, joined) = overview(&session).step(start_time()) else { panic!("a wait") };
     let Step::Send(_, _taken_over) = joined.step(until) else { panic!("a login of its own") };
     let body = r#"{"access_token":"late"}"#;
     let Step::Wait(_, waiting) = late.receive(reply(200, "", body), until) else {
@@ -605,9 +608,9 @@ fn a_late_answer_to_a_login_that_was_taken_over_is_not_taken() {
 
 #[test]
 fn d02_what_is_saved_while_waiting_for_a_login_is_the_poll_itself() {
-    let access = shared(client());
-    let Step::Send(_, _login) = overview(&access).step(start_time()) else { panic!("a login") };
-    let Step::Wait(_, joined) = Authorized::new(poll(Policy::default()), access).step(start_time()) else {
+    let session = shared(client());
+    let Step::Send(_, _login) = overview(&session).step(start_time()) else { panic!("a login") };
+    let Step::Wait(_, joined) = Authorized::new(poll(Policy::default()), session).step(start_time()) else {
         panic!("a wait")
     };
     let saved = serde_json::to_string(joined.machine()).unwrap();
@@ -616,13 +619,13 @@ fn d02_what_is_saved_while_waiting_for_a_login_is_the_poll_itself() {
 
 #[test]
 fn progress_tells_of_the_login_that_is_waited_for_and_counts_it() {
-    let access = without_pacing(client());
-    let Step::Send(_, logging_in) = overview(&access).step(start_time()) else { panic!("a login") };
-    let Step::Wait(until, joined) = overview(&access).step(start_time()) else { panic!("a wait") };
+    let session = without_pacing(client());
+    let Step::Send(_, logging_in) = overview(&session).step(start_time()) else { panic!("a login") };
+    let Step::Wait(until, joined) = overview(&session).step(start_time()) else { panic!("a wait") };
     let progress = joined.progress();
     assert_eq!((progress.wait_reason, progress.wake_at), (WaitReason::Login, Some(until)));
     assert_eq!(progress.wake_reason, WakeReason::Session);
-    assert!(joined.awaits_login() && !overview(&access).awaits_login());
+    assert!(joined.awaits_login() && !overview(&session).awaits_login());
     let Step::Send(_, calling) = logging_in.receive(reply(200, "", r#"{"access_token":"t1"}"#), start_time())
     else {
         panic!("the call")
@@ -641,11 +644,11 @@ fn progress_tells_of_the_login_that_is_waited_for_and_counts_it() {
 
 #[test]
 fn progress_counts_a_request_that_a_401_has_cost_while_its_repeat_waits() {
-    let access = without_pacing(client());
-    let Step::Send(_, logging_in) = overview(&access).step(start_time()) else { panic!("a login") };
+    let session = without_pacing(client());
+    let Step::Send(_, logging_in) = overview(&session).step(start_time()) else { panic!("a login") };
     let token = reply(200, "", r#"{"access_token":"t1"}"#);
     let Step::Send(_, first) = logging_in.receive(token, start_time()) else { panic!("the call") };
-    let Step::Send(_, second) = overview(&access).step(start_time()) else { panic!("another call") };
+    let Step::Send(_, second) = overview(&session).step(start_time()) else { panic!("another call") };
     let Step::Send(_, _logging_in) = first.receive(reply(401, "", ""), start_time()) else {
         panic!("a login")
     };
@@ -656,17 +659,17 @@ fn progress_counts_a_request_that_a_401_has_cost_while_its_repeat_waits() {
 
 #[test]
 fn d05_a_token_that_is_replaced_again_and_again_is_followed_three_times() {
-    let access = without_pacing(client());
+    let session = without_pacing(client());
     let again = |machine: Authorized<_, Shared>| machine.step(start_time());
-    let Step::Send(_, logging_in) = again(overview(&access)) else { panic!("a login") };
+    let Step::Send(_, logging_in) = again(overview(&session)) else { panic!("a login") };
     let Step::Send(_, mut slow) =
         logging_in.receive(reply(200, "", r#"{"access_token":"t0"}"#), start_time())
     else {
         panic!("the call")
     };
     for n in 1..=4 {
-        // Meanwhile another call has found the token refused, and has a new one.
-        let Step::Send(_, other) = again(overview(&access)) else { panic!("another call") };
+        // Meanwhile another call has got a 401 for the token and a new token.
+        let Step::Send(_, other) = again(overview(&session)) else { panic!("another call") };
         let Step::Send(login, logging_in) = other.receive(reply(401, "", ""), start_time()) else {
             panic!("a login")
         };

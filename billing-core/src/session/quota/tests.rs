@@ -16,7 +16,7 @@ fn send(quota: &mut Quota, now: f64) -> Ticket {
     quota.admit(at(now)).unwrap()
 }
 
-/// How many requests are let out at once.
+/// Sends as many requests as are admitted at `now`.
 fn burst(quota: &mut Quota, now: f64) -> Vec<Ticket> {
     std::iter::from_fn(|| quota.admit(at(now)).ok()).take(1000).collect()
 }
@@ -61,7 +61,7 @@ fn a_window_is_used_to_the_full_and_then_awaited() {
     let until = between(at(0.0), hold.not_before.until).as_secs_f64();
     assert!((60.5..=61.5).contains(&until) && hold.wait_reason == WaitReason::QuotaExhausted, "{until}");
     assert_eq!(hold.not_before.server_time, Some(at(60.5)));
-    // Nobody has answered the nine, but they were sent long ago and belong to the window before.
+    // The nine requests have no response, but they were sent long ago and belong to the window before.
     assert_eq!(burst(&mut quota, 61.2).len(), 10);
 }
 
@@ -86,7 +86,7 @@ fn a_late_answer_of_the_old_window_does_not_spoil_the_new_one() {
     assert_eq!(new.len(), 9);
     ok(&mut quota, slow, &headers(10, 10, 1), 61.0);
     ok(&mut quota, new[0], &headers(10, 1, 60), 61.1);
-    // The slow one keeps its place in this window, to be safe; the next is whole.
+    // The slow request may count in this window, so it takes a place; the next window is whole.
     assert_eq!(burst(&mut quota, 62.0).len(), 0);
     assert_eq!(burst(&mut quota, 122.0).len(), 10);
 }
@@ -116,7 +116,7 @@ fn a_slow_answer_makes_no_new_window_of_the_old_one() {
     let first = send(&mut quota, 0.0);
     ok(&mut quota, first, &headers(2, 1, 60), 0.1);
     let slow = send(&mut quota, 0.2);
-    // Made at once, it took 24 s to come.
+    // The server responded at once, and the response took 24 s to arrive.
     ok(&mut quota, slow, &headers(2, 2, 60), 24.2);
     assert_eq!(burst(&mut quota, 24.3).len(), 0);
 }
@@ -135,7 +135,8 @@ fn a_new_token_has_windows_of_its_own() {
 
 #[test]
 fn an_answer_with_the_token_before_says_nothing_of_the_new_ones_window() {
-    // Where it is the first to speak of a quota at all, it says how much is allowed, and not until when;
+    // If the response for the old token is the first with headers, it gives the number allowed but not the
+    // end of the window.
     let mut quota = without_pacing();
     let old = send(&mut quota, 0.0);
     quota.on_new_token(at(2.0));
@@ -145,14 +146,14 @@ fn an_answer_with_the_token_before_says_nothing_of_the_new_ones_window() {
     ok(&mut quota, new, &headers(2, 1, 60), 3.5);
     assert_eq!(burst(&mut quota, 63.7).len(), 0);
     assert_eq!(burst(&mut quota, 63.8).len(), 2);
-    // nothing where a window is known, and its own goes on for long,
+    // It is ignored if a window is known, even if its own window lasts much longer.
     let mut quota = without_pacing();
     let (first, slow) = (send(&mut quota, 0.0), send(&mut quota, 0.0));
     ok(&mut quota, first, &headers(9, 1, 60), 0.0);
     quota.on_new_token(at(2.0));
     ok(&mut quota, slow, &headers(5, 5, 50), 3.0);
     assert_eq!(burst(&mut quota, 3.1).len(), 7);
-    // nor where it speaks of none.
+    // Without headers it is ignored as well.
     let mut quota = without_pacing();
     let (first, slow) = (send(&mut quota, 0.0), send(&mut quota, 0.0));
     ok(&mut quota, first, &headers(2, 2, 60), 0.0);
@@ -172,7 +173,7 @@ fn a_slow_answer_tells_that_the_window_goes_on_which_the_clock_thought_was_over(
     for ticket in &rest[1..] {
         ok(&mut quota, *ticket, &headers(10, 9, 59), 1.0);
     }
-    // By the clock there is a new window; by the server the old one has half a minute left.
+    // By the clock a new window has begun; by the server the old one lasts for another half minute.
     ok(&mut quota, rest[0], &headers(10, 10, 30), 61.0);
     assert_eq!(burst(&mut quota, 61.1).len(), 10, "a minute on its way, it may have been made long ago");
 
@@ -184,7 +185,7 @@ fn a_slow_answer_tells_that_the_window_goes_on_which_the_clock_thought_was_over(
     ok(&mut quota, slow, &headers(3, 3, 30), 61.0);
     assert_eq!(burst(&mut quota, 61.1).len(), 0);
     assert_eq!(burst(&mut quota, 92.3).len(), 3);
-    // What an answer about the new window has told stands.
+    // Information from a response about the new window stays.
     let mut quota = without_pacing();
     let first = send(&mut quota, 0.0);
     ok(&mut quota, first, &headers(3, 1, 60), 0.0);
@@ -201,7 +202,7 @@ fn what_was_lost_may_be_counted_after_the_first_answer_was_made() {
     let tickets: Vec<_> = (0..3).map(|_| send(&mut quota, 0.0)).collect();
     quota.mark_unanswered(tickets[1], at(1.0));
     ok(&mut quota, tickets[0], &headers(5, 1, 60), 2.0);
-    // One is counted, one is out, and one may be counted yet.
+    // One request is counted, one is in flight, and one without a response may still be counted.
     assert_eq!(burst(&mut quota, 3.0).len(), 2);
 }
 
@@ -233,7 +234,7 @@ fn a_window_that_is_full_says_nothing_of_the_pace_of_others() {
     let first = send(&mut quota, 0.0);
     ok(&mut quota, first, &headers(100, 1, 60), 0.1);
     let mut ours: Vec<Ticket> = (0..49).map(|_| send(&mut quota, 1.0)).collect();
-    // Others have come at once and taken all that was left. How many more they would have sent, nobody has counted.
+    // A burst of other clients has taken all that was left. The number of their refused requests is unknown.
     ok(&mut quota, ours.remove(0), &headers(100, 100, 59), 5.0);
     assert_eq!(burst(&mut quota, 5.1).len(), 0);
     let next = burst(&mut quota, 61.0).len();
@@ -249,7 +250,7 @@ fn what_others_have_taken_of_this_window_is_not_ours_in_the_next() {
     let first = send(&mut quota, 0.0);
     ok(&mut quota, first, &headers(300, 101, 60), 0.1);
     let second = send(&mut quota, 10.0);
-    // A hundred were there before us, and twenty came since.
+    // Other clients had sent a hundred requests before our first one, and twenty since.
     ok(&mut quota, second, &headers(300, 122, 50), 10.1);
     let Throughput::Window { usable_per_window: usable, .. } = quota.throughput(at(10.2)) else {
         panic!("a window")
@@ -273,14 +274,15 @@ fn other_clients_rate_is_reserved_and_released_towards_the_window_end() {
     let first = send(&mut quota, 0.0);
     ok(&mut quota, first, &headers(100, 1, 60), 0.0);
     let second = send(&mut quota, 10.0);
-    // Ten of others in ten seconds: fifty more are to be expected.
+    // Other clients have sent ten requests in ten seconds: fifty more are expected.
     ok(&mut quota, second, &headers(100, 12, 50), 10.0);
     let sent = burst(&mut quota, 10.0).len();
     assert!((36..=38).contains(&sent), "{sent}");
     let hold = quota.admit(at(10.0)).unwrap_err();
     assert_eq!((hold.not_before.until, hold.not_before.server_time), (at(11.0), None));
     assert!(burst(&mut quota, 35.0).len() > 20);
-    // In the next window their pace is expected from the start: ten in a third of a minute, as nobody has looked since.
+    // In the next window their rate is expected from the start: ten requests in 20 s, because that is the
+    // shortest time for a rate.
     let sent = burst(&mut quota, 60.5).len();
     assert!((68..=72).contains(&sent), "{sent}");
 }
@@ -292,7 +294,8 @@ fn requests_in_flight_do_not_hide_other_clients() {
     ok(&mut quota, first, &headers(300, 1, 60), 0.5);
     let second = send(&mut quota, 9.0);
     assert_eq!((0..100).map(|_| send(&mut quota, 10.0)).count(), 100);
-    // Twenty of others in ten seconds, as none of the hundred can have come to the server yet.
+    // Other clients have sent twenty requests in ten seconds: none of our hundred can have reached the server
+    // yet.
     ok(&mut quota, second, &headers(300, 22, 50), 10.2);
     let sent = burst(&mut quota, 10.2).len();
     assert!((90..=100).contains(&sent), "{sent}");
@@ -304,13 +307,13 @@ fn unseen_clients_expected_rate_halves_each_window() {
     let first = send(&mut quota, 0.0);
     ok(&mut quota, first, &headers(100, 1, 60), 0.0);
     let second = send(&mut quota, 30.0);
-    // Thirty of others, all at once for what we know: sixty a minute.
+    // Other clients have sent thirty requests within the 30 s since the last response: sixty a minute.
     ok(&mut quota, second, &headers(100, 32, 30), 30.0);
     let third = send(&mut quota, 61.0);
     ok(&mut quota, third, &headers(100, 1, 60), 61.0);
-    // They were not there in the second window, and may be in the third.
+    // They sent nothing in the second window, but may return in the third.
     assert_eq!(burst(&mut quota, 122.0).len(), 70);
-    // At its end there is still room for half of those who came at once.
+    // At its end the reserve still covers half of their burst.
     assert_eq!(burst(&mut quota, 181.7).len(), 14);
 }
 
@@ -337,7 +340,7 @@ fn d07_a_429_parks_until_the_later_of_hint_and_window_and_a_little() {
     let wait = throttle(&mut quota, ticket, &both, 43.0);
     assert!((51.25..=51.5).contains(&wait), "50 s may be rounded down: {wait}");
 
-    // The window is known from before, though this answer does not speak of it.
+    // The window is known from an earlier response, although this one has no headers.
     let mut quota = without_pacing();
     let (first, second) = (send(&mut quota, 0.0), send(&mut quota, 0.0));
     ok(&mut quota, first, &headers(10, 2, 60), 0.0);
@@ -381,7 +384,7 @@ fn a_burst_of_429s_is_one_event() {
     let ticket = send(&mut quota, 5.5);
     assert_eq!(throttle(&mut quota, ticket, &HeaderMap::new(), 5.5), 10.0);
 
-    // What comes when the wait is over is another, to the instant.
+    // A 429 exactly at the end of the wait is a new event.
     let mut quota = without_pacing();
     let (first, late) = (send(&mut quota, 0.0), send(&mut quota, 0.0));
     assert_eq!(throttle(&mut quota, first, &HeaderMap::new(), 0.0), 5.0);
@@ -397,7 +400,7 @@ fn an_answer_without_the_headers_says_nothing_of_the_window_after_its_own() {
     let mut own = HeaderMap::new();
     own.insert("inin-correlation-id", http::HeaderValue::from_static("c"));
     ok(&mut quota, second, &own, 1.0);
-    // Nothing was answered in the second window that could have told.
+    // No response in the second window could show that the headers are gone.
     send(&mut quota, 61.0);
     assert_eq!(burst(&mut quota, 122.0).len(), 10);
 }
@@ -407,7 +410,8 @@ fn a_quota_that_is_no_longer_announced_is_forgotten() {
     let mut quota = without_pacing();
     let first = send(&mut quota, 0.0);
     ok(&mut quota, first, &headers(1, 1, 60), 0.0);
-    // Without an answer the guess stands; after a whole window of the server's answers without headers it does not.
+    // Without a response the guess stays; after a whole window of the server's responses without headers it
+    // is dropped.
     assert_eq!(burst(&mut quota, 61.0).len(), 1);
     let gateways = send(&mut quota, 122.0);
     ok(&mut quota, gateways, &HeaderMap::new(), 122.0);
@@ -491,7 +495,7 @@ fn a_window_that_ends_earlier_than_thought_is_noticed() {
     let ticket = send(&mut quota, 30.0);
     ok(&mut quota, ticket, &headers(10, 1, 60), 30.0);
     assert_eq!(burst(&mut quota, 30.0).len(), 9);
-    // A few seconds of difference are delay and no new window.
+    // A difference of a few seconds is delay, and not a new window.
     let mut quota = without_pacing();
     let first = send(&mut quota, 0.0);
     ok(&mut quota, first, &headers(10, 1, 60), 0.0);
@@ -508,7 +512,7 @@ fn what_was_there_before_us_is_forgotten_with_its_window() {
     let second = send(&mut quota, 61.0);
     ok(&mut quota, second, &headers(100, 1, 60), 61.0);
     let third = send(&mut quota, 71.0);
-    // Ten of others in ten seconds, as in any window.
+    // Other clients have sent ten requests in ten seconds, as in the other tests.
     ok(&mut quota, third, &headers(100, 12, 50), 71.0);
     let sent = burst(&mut quota, 71.0).len();
     assert!((36..=40).contains(&sent), "{sent}");
@@ -524,18 +528,18 @@ fn windows_of_hours_are_windows() {
 
 #[test]
 fn seconds_that_are_rounded_down_make_no_window_shorter() {
-    // Windows by the clock, of which 30.9 s are left at the first answer.
+    // The server's windows follow its clock; 30.9 s are left at the first response.
     let mut quota = without_pacing();
     let first = send(&mut quota, 0.0);
     ok(&mut quota, first, &headers(1, 1, 30), 0.0);
     assert_eq!(burst(&mut quota, 31.2).len(), 0);
     let second = burst(&mut quota, 31.5);
     assert_eq!(second.len(), 1);
-    // This one began with the request, so that nothing was rounded: it is not waited for longer than it takes.
+    // This window began with the request, so its 60 s are not rounded and the wait is no longer than that.
     ok(&mut quota, second[0], &headers(1, 1, 60), 31.5);
     assert_eq!(burst(&mut quota, 91.7).len(), 0);
     assert_eq!(burst(&mut quota, 92.0).len(), 1);
-    // Where windows are longer, a minute that is left is rounded like any other time.
+    // If windows are longer, a remaining minute is rounded like any other time.
     let mut quota = without_pacing();
     let first = send(&mut quota, 0.0);
     ok(&mut quota, first, &headers(2, 1, 100), 0.0);
@@ -556,7 +560,7 @@ fn the_pace_is_by_windows_as_long_as_the_server_shows_them() {
     ok(&mut quota, tickets[0], &headers(9, 1, 7200), 0.0);
     ok(&mut quota, tickets[1], &headers(9, 2, 7100), 100.0);
     assert_eq!(length(&quota), 7200);
-    // In a new window the first answer says it anew.
+    // In a new window the first response shows the length again.
     let next = send(&mut quota, 7202.0);
     assert_eq!(length(&quota), 7200);
     ok(&mut quota, next, &headers(9, 1, 59), 7203.0);
@@ -565,7 +569,7 @@ fn the_pace_is_by_windows_as_long_as_the_server_shows_them() {
 
 #[test]
 fn shift_back_equals_everything_earlier() {
-    // A multiple of what the jitter is drawn from.
+    // A multiple of the jitter's period, so that the jitter stays the same.
     let by = Duration::from_millis(1 << 31);
     let lived = |from: f64| {
         let mut quota = Quota::new(Pacing::default(), 1);

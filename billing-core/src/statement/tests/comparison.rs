@@ -3,7 +3,8 @@
 use super::*;
 use crate::model::NamedEntity;
 
-/// Month `month` of 2026 with rows `part|name|grouping|unit|used|committed|overage price`, `-` for what is not sent.
+/// Returns month `month` of 2026 with rows `part|name|grouping|unit|used|committed|overage price`, `-` for a
+/// field that is not sent.
 fn period(month: u32, rows: &[&str]) -> TrusteeOverview {
     let rows = rows.iter().map(|row| {
         let mut cells = row.split('|').map(|cell| (cell != "-").then(|| cell.to_owned()));
@@ -37,7 +38,7 @@ fn values(figures: &PeriodFigures) -> Vec<String> {
     figures.values.iter().map(|v| v.map_or("unknown".to_owned(), |v| v.to_string())).collect()
 }
 
-/// Δ and %, or what is in their place.
+/// Returns each change as Δ and %, or the word in place of them.
 fn changes(figures: &PeriodFigures) -> Vec<String> {
     let text = |change: &Change| match change {
         Change::Known(Difference { delta, percent: Some(percent), .. }) => format!("{delta} {percent}%"),
@@ -104,7 +105,7 @@ fn b13_an_unknown_amount_is_unknown_and_not_zero() {
         (changes(&b.used), changes(b.charge.as_ref().unwrap())),
         (vec!["0 0%".into()], vec!["Unknown".into()])
     );
-    // Where the server sent no list of rows, whether there was such a row is not known.
+    // If the server sent no list of rows, the use of the row is unknown.
     let mut nothing = period(7, &[]);
     nothing.usages = None;
     let comparison = compare(&[period(6, &["P|a|device|-|7|0|1"]), nothing]);
@@ -174,7 +175,7 @@ fn what_is_no_comparison_is_refused() {
     assert!(
         refused(&[june.clone(), may.clone(), may.clone()]).to_string().contains("2026-05-01 to 2026-05-28")
     );
-    // However the server writes its dates, and wherever the two stand.
+    // The same period is recognized in any form of its dates and at any position.
     let mut again = may.clone();
     again.billing_period_end_date = "2026-05-28T23:59:59.999Z".parse().ok();
     assert!(matches!(refused(&[may.clone(), again.clone()]), Incomparable::SamePeriod(_)));
@@ -193,7 +194,7 @@ fn what_is_no_comparison_is_refused() {
     assert!(Comparison::new(&[of(&may, "one"), of(&june, "ONE"), period(7, &[])]).is_ok());
     let mut undated = june.clone();
     (undated.billing_period_start_date, undated.billing_period_end_date) = (None, None);
-    assert!(refused(&[may.clone(), undated]).to_string().contains("without dates"));
+    assert!(refused(&[may.clone(), undated]).to_string().contains("no dates"));
     // With one of its two dates it can be put in order, as a published overview can.
     let mut half = june;
     half.billing_period_start_date = None;

@@ -2,12 +2,12 @@
 
 use super::*;
 
-/// The line of row `row`.
+/// Returns the line of row `row`.
 fn line(statement: &Statement, row: usize) -> &Line {
     statement.lines().find(|line| line.row == row).unwrap()
 }
 
-/// Included, overage and charge of row `row`.
+/// Returns the included quantity, the overage and the charge of row `row`.
 fn outcome(statement: &Statement, row: usize) -> [String; 3] {
     let line = line(statement, row);
     [line.included, line.overage, line.charge.amount()].map(text)
@@ -91,7 +91,7 @@ fn b03_rows_of_one_name_share_the_grant_and_no_unit_is_given_twice() {
     assert_eq!(outcome(&s, 1), ["6", "0", "0"]);
     assert_eq!(outcome(&s, 2), ["2", "0", "0"]);
     assert_eq!(outcome(&s, 3), ["2", "7", "7"]);
-    // A part explains; it takes nothing.
+    // A part takes nothing from the allowance.
     let s = statement(&["a|fair-use|10|-|-|-", "a|rollup-usage|10|-|-|-", "a|rollup|12|0|0|1"]);
     assert_eq!(outcome(&s, 2), ["10", "2", "2"]);
 }
@@ -110,7 +110,7 @@ fn b03_an_unreadable_or_negative_grant_is_unknown_not_zero() {
         o.usages.as_mut().unwrap()[1].usage_quantity = quantity.map(Amount::from);
         assert_eq!(outcome(&Statement::new(&o), 0), ["unknown"; 3], "{quantity:?}");
     }
-    // Two grants on a name are two; the second quantity stands in prepayQuantity.
+    // Two allowances of one name add up; the second has its quantity in `prepayQuantity`.
     let s = statement(&["a|fair-use|4|-|-|-", "a|fair-use|-|3|-|-", "a|device|8|0|0|1"]);
     assert_eq!(outcome(&s, 2), ["7", "1", "1"]);
 }
@@ -135,7 +135,7 @@ fn b04_included_comes_on_top_of_the_commitment() {
 
 #[test]
 fn b05_charges_are_exact_and_totals_are_summed_before_rounding() {
-    // Each would be shown as 0.01 and their rounded sum would be 0.03; the exact one is 0.015.
+    // Each would be displayed as 0.01 and the rounded sum would be 0.03; the exact sum is 0.015.
     let s = statement(&["a|device|1|0|0|0.005", "b|device|1|0|0|0.005", "c|device|1|0|0|0.005"]);
     assert_eq!(text(s.total.amount), "0.015");
     assert_eq!(s.rounded(s.total.amount.unwrap()).to_string(), "0.02");
@@ -156,7 +156,7 @@ fn b05_what_does_not_fit_exactly_is_unknown_and_no_panic() {
         assert!(why(&s, 0).contains("digits"), "{row}");
         assert_eq!((text(s.total.amount).as_str(), s.total.excluded.len()), ("1", 1));
     }
-    // Each fits and their sum does not: what does not fit any more is left out.
+    // Each charge fits into a decimal and their sum does not: the charge that no longer fits is excluded.
     let s = statement(&[&format!("a|device|{big}|0|0|1"), &format!("b|device|{big}|0|0|1")]);
     assert_eq!((text(s.total.amount).as_str(), s.total.excluded.len()), (big, 1));
     assert!(s.total.excluded[0].reason == UnknownReason::TooManyDigits);
@@ -170,7 +170,7 @@ fn b06_parts_explain_their_total_and_are_never_summed() {
     assert!(s.total.is_complete());
     assert_eq!(line(&s, 1).charge, Charge::InRollup);
     assert_eq!(line(&s, 2).charge, Charge::InRollup);
-    // Its total is known to be of AI tokens by a part number that the part does not have.
+    // The rollup is one of AI tokens by a part number that its part does not have.
     let s = statement(&["AI Experience Tokens|rollup|30|10|1|2", "Copilot|rollup-usage|20|0|1|2"]);
     assert_eq!(line(&s, 1).charge, Charge::InRollup);
 }
@@ -179,7 +179,7 @@ fn b06_parts_explain_their_total_and_are_never_summed() {
 fn b06_a_part_is_not_explained_by_a_total_that_is_not_its_own() {
     let part = |s: &Statement, row: usize| line(s, row).charge.clone();
     let left_out = Charge::Unknown(UnknownReason::MissingRollup);
-    // Of somebody else who bills.
+    // The part is billed by a third party.
     let mut o = overview(&["Messages|rollup|10|10|1|2", "SMS|rollup-usage|20|0|1|2"]);
     for third_parties in [[true, false], [false, true]] {
         for (row, third_party) in o.usages.as_mut().unwrap().iter_mut().zip(third_parties) {
@@ -191,7 +191,7 @@ fn b06_a_part_is_not_explained_by_a_total_that_is_not_its_own() {
     }
     o.usages.as_mut().unwrap().iter_mut().for_each(|row| row.is_third_party = Some(true));
     assert_eq!(part(&Statement::new(&o), 1), Charge::InRollup);
-    // What is of AI tokens by its part number is no total by that, not even of AI tokens.
+    // A row with the part number of AI tokens is not a rollup for that reason, not even of AI tokens.
     let mut o = overview(&[
         "AI Tokens|resource|10|10|1|2",
         "AI Tokens|fair-use|0|-|-|-",
@@ -202,7 +202,7 @@ fn b06_a_part_is_not_explained_by_a_total_that_is_not_its_own() {
     let s = Statement::new(&o);
     assert_eq!((text(s.total.amount), s.total.excluded.len()), ("10".into(), 2));
     assert_eq!((part(&s, 2), part(&s, 3)), (left_out.clone(), left_out.clone()));
-    // And what is of AI tokens is no part of another total.
+    // A row of AI tokens is not a part of another rollup.
     let s = statement(&["Messages|rollup|10|10|1|2", "AI Tokens, Copilot|rollup-usage|10|0|1|2"]);
     assert_eq!(part(&s, 1), left_out);
 }
@@ -250,7 +250,7 @@ fn b07_what_an_allowance_of_its_own_covers_a_row_does_not_take_of_that_on_all_ai
         "Agent Assist AI Tokens|fair-use|30|-|-|-",
         "AI Tokens|fair-use|150|-|-|-",
     ]);
-    // 30 of its own and 70 of the common 150, of which 80 are left.
+    // The first row draws 30 from the allowance of its name and 70 of the common 150, which leaves 80.
     assert_eq!(outcome(&s, 0), ["100", "0", "0"]);
     assert_eq!(outcome(&s, 1), ["80", "20", "20"]);
 }
@@ -275,18 +275,18 @@ fn b07_beside_their_rollup_other_rows_of_ai_tokens_explain_it() {
     assert_eq!(outcome(&s, 1), ["250", "250", "1500"]);
     assert_eq!((&line(&s, 0).charge, line(&s, 0).rollup_part), (&Charge::InRollup, true));
     assert_eq!((text(s.total.amount), s.total.is_complete()), ("1500".into(), true));
-    // An allowance of its name is one on AI tokens as well.
+    // An allowance with the name of a row of AI tokens is for AI tokens as well.
     let s = Statement::new(&sent(
         &["a|resource|9|0|1|2", "AI Tokens|rollup|9|0|1|2", "a|fair-use|4|-|-|-"],
         &[0],
     ));
     assert_eq!((outcome(&s, 1), s.allowances[0].applied), (["4", "5", "10"].map(String::from), true));
-    // The rollup of somebody else who bills is not its total.
+    // A third party's rollup is not the total of our part.
     o.usages.as_mut().unwrap()[1].is_third_party = Some(true);
     let s = Statement::new(&o);
     assert_eq!((text(s.total.amount), s.third_party.amount.is_some()), ("1500".into(), true));
     assert_eq!(line(&s, 2).charge, Charge::Unknown(UnknownReason::MissingRollup));
-    // Nor is one that is not of AI tokens.
+    // A rollup of other rows is not its total either.
     let s =
         Statement::new(&sent(&["AI|resource|9|0|1|2", "Mail|rollup|1|0|0|1", "x|fair-use|9|-|-|-"], &[0, 2]));
     assert_eq!((text(s.total.amount), s.total.is_complete()), ("1".into(), true));
@@ -301,7 +301,7 @@ fn b07_several_rollups_of_ai_tokens_are_several_totals() {
         "AI Tokens|fair-use|40|-|-|-",
     ]);
     assert_eq!((outcome(&s, 0)[0].as_str(), outcome(&s, 1)), ("30", ["10", "10", "10"].map(String::from)));
-    // Where the allowance has the name of one of them, that of the other is not known.
+    // If the allowance has the name of one of them, the allowance of the other is unknown.
     let s = statement(&[
         "AI Tokens, Copilot|rollup|30|0|0|1",
         "AI Tokens, Agents|rollup|20|0|0|1",
@@ -315,7 +315,7 @@ fn b07_several_rollups_of_ai_tokens_are_several_totals() {
 fn b03_an_allowance_is_on_the_rows_of_its_name_before_it_is_on_ai_tokens() {
     let s = statement(&["AI Tokens|resource|100|0|0|1", "AI Tokens|fair-use|50|-|-|-"]);
     assert_eq!((outcome(&s, 0), s.allowances[0].applied), (["50", "50", "50"].map(String::from), true));
-    // All rows of the name share it, those of AI tokens with the others.
+    // All rows of the name share it, rows of AI tokens included.
     let by_part_number = |rows: &[&str], row: usize| {
         let mut o = overview(rows);
         o.usages.as_mut().unwrap()[row].part_number = Some("GC-170-NV-AITC".into());
@@ -326,7 +326,7 @@ fn b03_an_allowance_is_on_the_rows_of_its_name_before_it_is_on_ai_tokens() {
         1,
     );
     assert_eq!((outcome(&s, 0)[0].as_str(), outcome(&s, 1)[0].as_str()), ("100", "10"));
-    // One of another name that is on AI tokens comes on top.
+    // An allowance of another name for AI tokens is added.
     let s = by_part_number(
         &[
             "Tokens|resource|100|0|0|1",
@@ -338,7 +338,7 @@ fn b03_an_allowance_is_on_the_rows_of_its_name_before_it_is_on_ai_tokens() {
     );
     assert_eq!((outcome(&s, 0)[0].as_str(), outcome(&s, 1)[0].as_str()), ("100", "8"));
     assert_eq!((text(s.total.amount), s.allowances.iter().all(|a| a.applied)), ("2".into(), true));
-    // What is granted on nothing is not applied.
+    // An allowance without rows is not applied.
     let s = statement(&["Tokens|resource|100|0|0|1", "AI Tokens|fair-use|50|-|-|-"]);
     assert_eq!((outcome(&s, 0)[0].as_str(), s.allowances[0].applied), ("0", false));
 }
@@ -365,7 +365,7 @@ fn a_list_without_rows_has_no_overage_and_no_list_has_none_that_is_known() {
 fn b07_without_a_fair_use_row_the_allowance_is_unknown() {
     let s = statement(&["AI Experience Tokens|rollup|1000|200|1|0.5"]);
     assert_eq!(outcome(&s, 0), ["unknown"; 3]);
-    assert!(why(&s, 0).contains("fair use"));
+    assert!(why(&s, 0).contains("fair-use allowance"));
     // The part number ties an allowance of another name to them.
     let mut o = overview(&["AI Experience Tokens|rollup|1000|200|1|0.5", "Included|fair-use|350|-|-|-"]);
     o.usages.as_mut().unwrap()[1].part_number = Some("GC-170-NV-AITC".into());
@@ -414,7 +414,7 @@ fn b03_rows_without_a_name_are_no_namesakes() {
     let s = statement(&["-|device|10|0|0|1", "-|fair-use|10|-|-|-", "-|rollup|3|0|0|1"]);
     assert_eq!(outcome(&s, 0), ["0", "10", "10"]);
     assert!(!s.allowances[0].applied);
-    // A row of AI tokens without a name does not draw every nameless allowance to itself.
+    // A row of AI tokens without a name does not draw on every nameless allowance.
     let mut o =
         overview(&["-|rollup|5|0|0|1", "-|fair-use|5|-|-|-", "a|device|7|0|0|1", "A|fair-use|6|-|-|-"]);
     o.usages.as_mut().unwrap()[0].part_number = Some("GC-170-NV-AITC".into());
@@ -452,7 +452,7 @@ fn b10_a_missing_or_unreadable_figure_is_unknown_and_never_zero() {
         ("a|device|-|0|1|1", "no usageQuantity"),
         ("a|device|1|-|1|1", "no prepayQuantity"),
         ("a|device|1|1|-|1", "no prepayPrice"),
-        // Even where the quantity is an exact zero.
+        // The charge is unknown even if the quantity is exactly zero.
         ("a|device|0|0|1|-", "no overagePrice"),
         ("a|device|1|-|-|1", "no prepayQuantity"),
         ("a|device|n/a|0|1|1", "usageQuantity is \"n/a\""),
@@ -475,7 +475,7 @@ fn b10_the_published_overview_has_an_unknown_charge() {
         "usageQuantity":"0","overagePrice":"23.74","prepayQuantity":"2"}]}"#;
     let s = Statement::new(&serde_json::from_str(body).unwrap());
     assert_eq!(outcome(&s, 0), ["0", "0", "unknown"]);
-    assert_eq!(why(&s, 0), "no prepayPrice was sent");
+    assert_eq!(why(&s, 0), "the server sent no prepayPrice");
 }
 
 #[test]
@@ -512,7 +512,7 @@ fn b12_tax_and_telco_are_named_as_missing() {
 
 #[test]
 fn b15_an_allowance_that_was_not_sent_is_not_made_up() {
-    // The vendor publishes so many API requests a licence; none is assumed.
+    // The vendor publishes a number of API requests for each licence; none is assumed.
     let s = statement(&["CX 3|user-license|10|10|1|1", "API Requests|resource|120|0|0|2"]);
     assert_eq!(outcome(&s, 1), ["0", "120", "240"]);
     assert!(s.allowances.is_empty());
@@ -528,10 +528,10 @@ fn as_json_amounts_are_texts() {
     assert_eq!(line["prepayPrice"], "1.50");
     let unknown = &json["sections"][0]["lines"][1];
     assert!(unknown["charge"].is_null());
-    assert_eq!(unknown["unknownBecause"], "no usageQuantity was sent");
+    assert_eq!(unknown["unknownBecause"], "the server sent no usageQuantity");
     assert_eq!(json["sections"][1]["lines"][0]["explainsRollup"], true);
     assert_eq!(json["total"]["known"], "10");
-    assert_eq!(json["total"]["leftOut"][0]["because"], "no usageQuantity was sent");
+    assert_eq!(json["total"]["leftOut"][0]["because"], "the server sent no usageQuantity");
 }
 
 #[test]
@@ -558,7 +558,7 @@ fn b04_a_row_is_over_by_its_quantity_whatever_it_costs_and_whoever_bills_it() {
     assert_eq!(names(&mut s.lines_of_unknown_overage()), ["unknown"]);
     assert_eq!(s.sections.iter().map(|section| section.lines_over().count()).sum::<usize>(), over.len());
     assert_eq!((s.unknown_charges(), s.sections[0].unknown_charges()), (2, 2));
-    // A part answers for itself where its rollup was not sent.
+    // A part counts itself if its rollup was not sent.
     assert_eq!(names(&mut statement(&["SMS|rollup-usage|9|0|1|1"]).lines_of_unknown_overage()), ["SMS"]);
 }
 
@@ -583,7 +583,8 @@ fn b11_payable_is_the_greater_of_total_and_minimum() {
     assert_eq!(payable(Some("12.5"), &[ten]), "12.5");
     assert_eq!(payable(Some("9"), &[ten]), "10");
     assert_eq!(payable(Some("12"), &[]), "12");
-    // An unknown charge comes on top of the known ones, so that even a minimum that is reached settles nothing.
+    // An unknown charge is added to the known ones, so that even a minimum that is reached does not settle
+    // the amount.
     for minimum in [None, Some("9"), Some("12"), Some("some")] {
         assert_eq!(payable(minimum, &[ten, unknown]), "unknown", "{minimum:?}");
     }

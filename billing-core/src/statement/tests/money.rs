@@ -39,7 +39,7 @@ fn b05_products_and_sums_are_exact_or_nothing() {
         "99999999999999.00000000000001"
     );
     assert_eq!(checked_sum(n("999999999999999"), n("0.000000000000001")), None);
-    // Digits that only a trailing zero makes too many are not too many.
+    // Trailing zeros do not count as digits.
     assert_eq!(
         checked_product(n("20000000000000000000000000000"), n("0.5")).unwrap(),
         n("10000000000000000000000000000")
@@ -84,8 +84,8 @@ fn sums_by_currency_are_never_across_and_exclude_what_is_no_number() {
     assert_eq!(
         reasons,
         [
-            "d: amount is \"n/a\", which cannot be computed with",
-            "f: the result has more digits than can be held exactly"
+            "d: amount is \"n/a\", which is not a number or has too many digits",
+            "f: the result has too many digits to be exact"
         ]
     );
     assert_eq!(sums[2].excluded, [("e", UnknownReason::MissingField("amount"))]);

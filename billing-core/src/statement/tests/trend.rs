@@ -3,7 +3,7 @@
 use super::*;
 use crate::PeriodIndex;
 
-/// Month `month` with one row that was used `used` times at 1 each, and perhaps a minimum.
+/// Returns month `month` with one row that was used `used` times at a price of 1, and an optional minimum.
 fn month(month: u32, currency: &str, used: &str, minimum: Option<&str>) -> Statement {
     let minimum = minimum.map(|m| format!(r#""minimumMonthlyAmount":"{m}","#)).unwrap_or_default();
     let overview: TrusteeOverview = serde_json::from_str(&format!(
@@ -73,7 +73,7 @@ fn b10_what_is_unknown_is_said_and_not_summed() {
     assert_eq!(trend.changes, [Change::Unknown]);
     let [total] = &trend.totals[..] else { panic!("one currency") };
     assert_eq!((total.amount, total.excluded, total.excluded_statements), (Some(4.into()), 1, 1));
-    // A total that leaves rows out has a change, which is one of what is known.
+    // The change of a total that excludes rows is the change of the known charges.
     let mut overview: TrusteeOverview = serde_json::from_str(r#"{"currency":"EUR"}"#).unwrap();
     let row = |used: &str| {
         let text = format!(
@@ -121,7 +121,7 @@ fn b13_a_change_across_an_unreadable_period_is_unknown() {
     let trend = Trend::with_gaps(found(), &[at(1)]);
     assert_eq!(trend.third_party_changes[1], Change::Unknown);
     assert_eq!((trend.periods.len(), trend.totals[0].amount), (3, Some(22.into())));
-    // One that is older than all, or that no index stands for, is between no two.
+    // A gap before the earliest period, or without an index, is between no two periods.
     assert_eq!(deltas(&Trend::with_gaps(found(), &[at(4)])), [change, since.clone()]);
     // The server began a new period during the walk: the dates decide the order, and the gap is still one.
     let moved = [(at(0), month(5, "EUR", "8", None)), (at(2), month(7, "EUR", "5", None))];

@@ -30,11 +30,8 @@ fn parts(saved: &str) -> (&str, String) {
 fn seal(head: &str, state: &str) -> String {
     let operation = head.split("\"operation\":").nth(1).and_then(|rest| rest.split(',').next());
     let operation = operation.unwrap_or("null");
-    // FNV-1a over the operation and the state.
-    let sum = format!("[{operation},{state}]")
-        .bytes()
-        .fold(0xcbf2_9ce4_8422_2325, |sum: u64, byte| (sum ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
-    format!("{head}{state}{CHECK}{sum:016x}\"}}")
+    let sum = crc32fast::hash(format!("[{operation},{state}]").as_bytes());
+    format!("{head}{state}{CHECK}{sum:08x}\"}}")
 }
 
 /// Where the values of a JSON text are, from texts and numbers to whole objects.
@@ -105,14 +102,14 @@ const EXTREMES: [&str; 48] = [
     r#"{"secs":0,"nanos":0}"#,
     r#"{"secs":18446744073709551615,"nanos":999999999}"#,
     r#"{"report_count":4294967295,"poll_ages":[0,0,4294967295]}"#,
-    r#"{"Learned":{"report_count":4294967295}}"#,
+    r#"{"Adaptive":{"reports":4294967295}}"#,
     r#"{"Retry":{"Status":65535}}"#,
-    r#"{"Retry":{"Network":"\n"}}"#,
-    r#"{"Report":"Paused"}"#,
+    r#"{"Retry":{"Transport":"\n"}}"#,
+    r#"{"ReportPending":"Paused"}"#,
     r#""Login""#,
     r#""Throttled""#,
-    r#"{"periods":4294967295}"#,
-    r#"{"index":4294967295}"#,
+    r#"{"latest":4294967295}"#,
+    r#"{"nth":4294967295}"#,
     r#""all""#,
     r#""https://api.evil.example""#,
     r#""http://localhost""#,

@@ -1,4 +1,4 @@
-//! What holds for the end of an operation.
+//! Checks of the end of an operation.
 
 use billing_core::values::is_printable;
 
@@ -28,7 +28,7 @@ impl Operation {
                 })?;
                 let said = self.kind != Kind::Report || (says == Some(&Says::Complete) && *complete);
                 ensure(said, "D3", || format!("a good end of a report that says {says:?}"))?;
-                // Rules D12 and D15, where it is certain what came.
+                // Check rules D12 and D15 only where the content of the answer is certain.
                 let odd = self.expect == Expect::Good && self.last.as_ref().is_some_and(|reply| reply.odd);
                 ensure(*kept || !odd, "D12", || "what no schema has is lost".to_owned())?;
                 if let (Some(Says::Page(next)), Expect::Good) = (says, &self.expect) {
@@ -50,7 +50,7 @@ impl Operation {
         Ok(())
     }
 
-    /// An error must be the one that the table names.
+    /// Checks that the error is the one that the decision table names.
     fn fails(
         &self,
         kind: &ErrorKind,
@@ -62,7 +62,7 @@ impl Operation {
         match (&self.expect, kind) {
             (Expect::Fails(expected), _) if !login && alike(expected, kind) => Ok(()),
             (Expect::FailsByLogin, _) if login => Ok(()),
-            // The login failed, but the time was over anyway.
+            // The login failed, but the deadline had passed as well.
             (Expect::FailsByLogin, ErrorKind::DeadlineExceeded(_))
                 if at >= self.deadline || !self.deadline_known =>
             {
@@ -75,10 +75,10 @@ impl Operation {
                 Expect::Anything,
                 ErrorKind::Decode(_) | ErrorKind::BadLink(_) | ErrorKind::UnknownStatus(_),
             ) => Ok(()),
-            // In doubt about an earlier answer, whether this was one too many is in doubt as well.
+            // If the meaning of an earlier answer is in doubt, so is the number of failures in a row.
             (Expect::Anything, ErrorKind::Server | ErrorKind::Transport(_)) => Ok(()),
             (_, ErrorKind::DeadlineExceeded(_)) => self.has_no_time(session, at),
-            // When, its own check says.
+            // `puts_off` checks the time of a deferral.
             (_, ErrorKind::Deferred(_)) => Ok(()),
             _ if login => {
                 let failed = session.is_some_and(|session| session.given.is_some());
@@ -88,14 +88,15 @@ impl Operation {
         }
     }
 
-    /// Rule D11, in what the error holds and in its line for people.
+    /// Checks rule D11: the fields of the error and its message name the operation and the last answer.
     fn tells(&self, outcome: &Outcome, session: Option<&Session>) -> Result<(), Violation> {
         let Outcome::Failed { kind, login, status, code, message, correlation, text, .. } = outcome else {
             return Ok(());
         };
         let title = if *login { billing_core::calls::LOGIN.title() } else { title(self.kind) };
         ensure(text.starts_with(title), "D11", || format!("another operation than {title}: {text}"))?;
-        // A session may have had the answer that is in the way, and what was restored has forgotten it.
+        // Another operation of the session may have received the blocking answer, and a restored operation
+        // has forgotten its last one.
         let of_time = matches!(kind, ErrorKind::DeadlineExceeded(_) | ErrorKind::Deferred(_));
         if of_time && (self.session.is_some() || self.restored) {
             return Ok(());
@@ -107,7 +108,8 @@ impl Operation {
         ensure(last.correlation == *correlation, "D11", || {
             format!("correlation id {correlation:?} instead of {:?}", last.correlation)
         })?;
-        // Of a login that looks good nothing is kept.
+        // The error of a login response that looks successful keeps none of its content, because it may
+        // hold a token.
         let kept_back = *login && last.status.is_some_and(|status| status < 300) && code.is_none();
         ensure(kept_back || same(&last.code, code), "D11", || {
             format!("code {code:?} instead of {:?}", last.code)
@@ -122,7 +124,7 @@ impl Operation {
         ensure(untold.is_none(), "D11", || format!("{untold:?} is not in the line: {text}"))
     }
 
-    /// With faults that stop, every operation with time enough ends well.
+    /// Checks that an operation succeeds if it had enough time after the faults stopped.
     fn calm(
         &self,
         kind: &ErrorKind,
@@ -130,7 +132,8 @@ impl Operation {
         terms: &Terms,
         at: i64,
     ) -> Result<(), Violation> {
-        // What was refused for good before stays so, and a list that leads astray is none of the faults that stop.
+        // A permanent refusal from before stays, and a list with a bad next link is not a fault that
+        // stops.
         let for_good = session.is_some_and(|session| session.refused || session.lost_its_token)
             || matches!(kind, ErrorKind::BadLink(_));
         ensure(for_good || !self.has_calm(terms, at), "calm", || {
@@ -138,7 +141,8 @@ impl Operation {
         })
     }
 
-    /// Whether it had time enough without faults. One that ended before all was calm had its faults.
+    /// Returns true if the operation had enough time without faults. An operation that ended before the
+    /// calm had its faults.
     pub(super) fn has_calm(&self, terms: &Terms, at: i64) -> bool {
         terms.calm.is_some_and(|(from, need)| {
             let since = self.began.max(from.saturating_add(SETTLED));
@@ -147,14 +151,14 @@ impl Operation {
     }
 }
 
-/// Whether an error holds a text of the server's: as it is, or blackened where it repeats the credentials, or without what
-/// could steer a terminal.
+/// Returns true if an error contains a text of the server: unchanged, redacted where it repeats
+/// credentials, or without control characters.
 fn same(said: &Option<Rc<str>>, held: &Option<Rc<str>>) -> bool {
     let is_rewritten = said.as_deref().is_some_and(|text| !text.chars().all(is_printable));
     said == held || held.as_deref().is_some_and(|text| is_rewritten || text.contains("[secret]"))
 }
 
-/// What an operation of that kind is called.
+/// Returns the name of an operation of this kind.
 fn title(kind: Kind) -> &'static str {
     match kind {
         Kind::Report => "billable usage report: ",
@@ -163,5 +167,5 @@ fn title(kind: Kind) -> &'static str {
     }
 }
 
-/// After so long no answer is under way that a fault has struck.
+/// The time in milliseconds after which no answer that a fault has affected is in flight.
 const SETTLED: i64 = 65_000;

@@ -1,9 +1,9 @@
-//! Clocks that jump under a session that lives, and under the machines that are parked or have a request out.
+//! Checks of clock jumps under a live session and under machines that wait or have a request in flight.
 //!
-//! To a client, time that its clock jumps over is time that passes. So where it jumps ahead, everything that is waited for
-//! looks nearer by so much or over, and what comes too early by that is excused: a poll, a request before a 429 is over, a
-//! login before the token's end. Where it is set back nothing may come any earlier, nor much later: a machine waits no longer
-//! than the longest that it would ask for, and a session by no more than has passed since it last looked at its clock.
+//! For a client, a forward jump of the clock is time that passes: everything it waits for appears closer or
+//! over. The checker therefore excuses a poll, a request during a 429 or a login that comes too early by at
+//! most the jump. After a backward jump nothing may come earlier, nor much later: a machine waits at most
+//! its longest possible wait, and a session waits longer by at most the time since it last read its clock.
 
 use super::patience::millis;
 use super::*;
@@ -32,7 +32,7 @@ impl Operation {
         self.may_be_late = true;
     }
 
-    /// Its clock shows its times to be so much later from now on.
+    /// Moves the times of the operation by `later`, as its clock now shows them.
     pub(super) fn its_times_are(&mut self, later: i64, at: i64) {
         let times = [
             &mut self.deadline,
@@ -45,16 +45,17 @@ impl Operation {
         for time in times.into_iter().chain(&mut self.asked) {
             *time = time.saturating_add(later);
         }
-        // It may have moved them back with the clock: by how much is its own affair.
+        // After a backward jump the operation may have moved its times by an amount that the checker
+        // cannot know.
         if later > 0 {
             (self.age_known, self.set_back) = (false, true);
             self.deadline_known &= matches!(self.phase, Phase::Out { .. });
         }
-        // The bounds count by the machine's own clock: anew from here.
+        // The bounds follow the machine's own clock, so they restart here.
         (self.calls, self.throttled, self.bounded_since) = (0, 0, at);
     }
 
-    /// The longest that any wait may be whose time has moved with a clock.
+    /// Returns the longest possible wait if its time has moved with a clock.
     pub(super) fn longest_wait(&self) -> i64 {
         let Policy { poll: polls, retry: retries, max_server_wait: patience, .. } = &*self.policy;
         let own = [polls.min_wait.saturating_mul(2), polls.max_wait.saturating_mul(2), retries.max_delay]

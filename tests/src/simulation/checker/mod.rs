@@ -1,7 +1,8 @@
-//! The checker: what must hold in every run, whatever goes wrong in it.
+//! The checker: rules that hold in every run, whatever faults occur.
 //!
-//! It sees what the server sees and what machines yield, one event after the other, and knows the rules and the decision
-//! table of the design by its own reading of them ([`table`]). It knows nothing of how the client does it.
+//! It receives the requests that the server sees and the steps that machines yield, one event at a time. It
+//! has its own implementation of the design rules and the decision table ([`table`]) and shares no logic
+//! with the client.
 
 mod errors;
 mod jumps;
@@ -22,40 +23,40 @@ use super::trace::{Event, Kind, Origin, Outcome, Reply, Request, What};
 use operation::{Expect, Operation, Phase};
 use sessions::Session;
 
-/// Something that must not be.
+/// A violation of a rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Violation {
-    /// The rule that is broken: its number in the design, or a name.
+    /// The violated rule: its number in the design rules, or a name.
     pub rule: &'static str,
-    /// How.
+    /// The description of the violation.
     pub text: String,
 }
 
-/// What the checker has to know of a run beforehand.
+/// The facts about a run that the checker needs in advance.
 #[derive(Clone, Debug, Default)]
 pub struct Terms {
-    /// Of each session, whether it can log in.
+    /// For each session, true if it can log in.
     pub renewable: Vec<bool>,
-    /// Whether no one else uses the quotas, so that nothing may be refused by them.
+    /// Set if no other client uses the quotas, so that the quota may refuse nothing.
     pub alone: bool,
-    /// From when on no fault strikes, and how much time is enough then.
+    /// The time from which no fault occurs, and the time that is then enough for any operation.
     pub calm: Option<(i64, i64)>,
-    /// How late a wake may come.
+    /// The longest delay of a wake-up, in milliseconds.
     pub late: i64,
-    /// Texts that are in no rendering.
+    /// Secret texts that no rendering may contain.
     pub secrets: Vec<String>,
 }
 
-/// How often it looked at what does not come up in every run.
+/// Counts of checks that do not occur in every run.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Looks {
-    /// Ends of operations that had time enough without faults.
+    /// The number of operations that ended after enough time without faults.
     pub calm: u64,
-    /// Requests that the server counted for us alone.
+    /// The number of requests counted by a quota that no other client uses.
     pub alone: u64,
 }
 
-/// Watches one run.
+/// The checker of one run.
 #[derive(Debug)]
 pub struct Checker {
     terms: Terms,
@@ -65,28 +66,28 @@ pub struct Checker {
 }
 
 impl Checker {
-    /// A checker of a run on these terms.
+    /// Creates a checker for a run with these terms.
     pub fn new(terms: Terms) -> Self {
         let sessions = terms.renewable.iter().map(|renewable| Session::new(*renewable)).collect();
         Self { terms, looks: Looks::default(), operations: Vec::new(), sessions }
     }
 
-    /// How often it looked at what is rare.
+    /// Returns the counts of the rare checks.
     pub fn looks(&self) -> Looks {
         self.looks
     }
 
-    /// Text that is in no rendering from now on.
+    /// Adds a secret text that no later rendering may contain.
     pub fn secret(&mut self, text: &str) {
         if !self.terms.secrets.iter().any(|secret| text.contains(secret)) {
             self.terms.secrets.push(text.to_owned());
         }
     }
 
-    /// Takes the next event in.
+    /// Checks the next event.
     ///
     /// # Errors
-    /// When it must not be.
+    /// Returns the violation if the event breaks a rule.
     pub fn see(&mut self, event: &Event) -> Result<(), Violation> {
         let Event { at, operation: number, what } = event;
         let (at, number) = (*at, *number);
@@ -111,7 +112,8 @@ impl Checker {
         };
         ensure(operation.phase != Phase::Over, "D2", || format!("something comes after the end: {what:?}"))?;
         let mut session = operation.session.and_then(|number| self.sessions.get_mut(number));
-        // It is not asked about a failure to log in that its operation's deadline has brought about.
+        // The session does not read its clock for a login failure that was caused by the deadline of the
+        // operation.
         let looks = matches!(what, What::Sends(_) | What::Receives(Reply { failure: None, .. }));
         if let Some(session) = session.as_deref_mut().filter(|_| looks) {
             session.looks(at);
@@ -162,16 +164,16 @@ impl Checker {
         }
     }
 
-    /// The run is over.
+    /// Ends the run.
     ///
     /// # Errors
-    /// When an operation has no outcome.
+    /// Returns a violation if an operation has no outcome.
     pub fn finish(&self) -> Result<(), Violation> {
         let open = self.operations.iter().position(|operation| operation.phase != Phase::Over);
         ensure(open.is_none(), "D2", || format!("operation {open:?} has no outcome"))
     }
 
-    /// Rule D9.
+    /// Checks rule D9: a rendering contains no secret.
     fn shows(&self, what: &str, text: &str) -> Result<(), Violation> {
         let found = self.terms.secrets.iter().find(|secret| text.contains(*secret));
         ensure(found.is_none(), "D9", || format!("a secret is in {what}: {text}"))

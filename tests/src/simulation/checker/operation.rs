@@ -1,10 +1,10 @@
-//! What holds for one operation, from its beginning to its one end.
+//! Checks of one operation, from its start to its single end.
 
 use super::sessions::CutShort;
 use super::table::{Judged, judge};
 use super::*;
 
-/// What the checker remembers of an operation.
+/// The checker's state of an operation.
 #[derive(Debug)]
 pub(super) struct Operation {
     pub(super) kind: Kind,
@@ -14,55 +14,61 @@ pub(super) struct Operation {
     pub(super) deadline: i64,
     pub(super) phase: Phase,
     pub(super) expect: Expect,
-    /// What the first request was, which all others must be too.
+    /// The digest of the first request, which every later one must repeat.
     digest: Option<u64>,
-    /// No request to the API before this, and no other kind of wait: that of the last answer.
+    /// The earliest time of the next request to the API and of any other kind of wait, from the last
+    /// answer.
     pub(super) not_before: i64,
-    /// No request to the API after this, unless the server or the session is in the way; and what the last answer asked for.
+    /// The latest time of the next request to the API, unless the server or the session delays it; and the
+    /// wait that the last answer asked for.
     pub(super) due_at_most: i64,
     pub(super) asked: Option<i64>,
     pub(super) answered: i64,
-    /// Until when it waits, since its last request, at the latest.
+    /// The latest end of its waits since its last request.
     pub(super) promised: i64,
-    /// The same of the wait before its last request, which is all that is left of one that is saved then.
+    /// The latest end of the waits before its last request: the only one left to an operation that is saved
+    /// during the request.
     pub(super) promised_before: i64,
-    /// The clock may have jumped since.
+    /// Set if the clock may have jumped since the last request.
     jumped: bool,
-    /// The same, so that it may find that its deadline has long been over.
+    /// Set if a jump may make the operation notice its deadline late.
     pub(super) may_be_late: bool,
-    /// Whether its clock was set back since its last request.
+    /// Set if its clock was set back since its last request.
     pub(super) set_back: bool,
-    /// Whether its deadline and its age are known: not where it may have moved them with a clock that was set back.
+    /// Set if its deadline and age are known. They are unknown if it may have moved them with a clock that
+    /// was set back.
     pub(super) deadline_known: bool,
     pub(super) age_known: bool,
-    /// The last answer was a 401 that is no error: the same request again, at once.
+    /// Set if the last answer was a 401 that is not an error: the same request must follow at once.
     again: bool,
-    /// Answers in a row, as the decision table counts them; in doubt where an answer's meaning was.
+    /// The failures in a row, as the decision table counts them; doubtful if the meaning of an answer was.
     pub(super) transient: u32,
     pub(super) unreadable: u32,
     odd: u32,
     pub(super) throttled_in_row: u32,
     pub(super) doubt: bool,
     polls: Option<u32>,
-    /// 401s for the present request: of the current token, and of one that was replaced.
+    /// The 401s for the current request, for the current token and for a replaced one.
     refused: u32,
     replaced: u32,
-    /// Requests: all, those of the API that are no repeats after a 401, and 429s; for the bounds, since the last jump.
+    /// The number of requests: all of them, those to the API that do not repeat after a 401, and 429s. The
+    /// bounds count them since the last jump.
     pub(super) sent: u32,
     pub(super) calls: i64,
     pub(super) throttled: i64,
     pub(super) bounded_since: i64,
-    /// Whether it was saved and restored, and may have forgotten what is not saved.
+    /// Set if it was restored and may have forgotten state that is not saved.
     pub(super) restored: bool,
     /// The last answer of the API.
     pub(super) last: Option<Reply>,
 }
 
-/// Where an operation is.
+/// The state of an operation.
 #[derive(Debug, PartialEq)]
 pub(super) enum Phase {
     Idle,
-    /// A request is out; `told` says whether an answer had told the quota before. Its time is over then, by its clock.
+    /// A request is in flight. `told` is set if an earlier answer had reported the quota. The other field
+    /// is the end of the attempt by its clock.
     Out {
         request: Request,
         timed_out: i64,
@@ -71,18 +77,18 @@ pub(super) enum Phase {
     Over,
 }
 
-/// What may come next.
+/// The expectation for the next event.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Expect {
-    /// It goes on; it ends only where time is short or the login fails.
+    /// It continues. It ends only if time is short or the login fails.
     Goes,
-    /// Its good end, and nothing else.
+    /// Success and nothing else.
     Good,
-    /// This error, and nothing else.
+    /// This error and nothing else.
     Fails(ErrorKind),
-    /// The failure of the login, and nothing else.
+    /// The failure of the login and nothing else.
     FailsByLogin,
-    /// Whatever a damaged answer may mean.
+    /// Anything: a damaged answer has an uncertain meaning.
     Anything,
 }
 
@@ -154,7 +160,7 @@ impl Operation {
         ensure(request.timeout <= allowed, "deadline", || "an attempt beyond its bound".to_owned())?;
         let timed_out = at.saturating_add(request.timeout);
         if request.timeout < allowed && !self.deadline_known {
-            // It is cut short by the deadline, which is known by that.
+            // The deadline shortened this attempt, so its timeout reveals the deadline.
             (self.deadline, self.deadline_known) = (timed_out, true);
         }
         let scheme = match request.to {
@@ -179,7 +185,7 @@ impl Operation {
         Ok(())
     }
 
-    /// A request to the API.
+    /// Checks a request to the API.
     fn calls(&mut self, request: &Request, at: i64) -> Result<(), Violation> {
         let first = *self.digest.get_or_insert(request.digest);
         ensure(first == request.digest, "D1", || "not the same request as before".to_owned())?;
@@ -194,8 +200,8 @@ impl Operation {
             ensure(self.kind != Kind::Report || self.calls <= time / 2_000 + 1, "D5", || {
                 format!("{} polls in {time} ms", self.calls)
             })?;
-            // Each transient failure is followed by so many that cannot be read, and so is the beginning; and then the 429s,
-            // which have their own bound.
+            // Each transient failure, and the start, may be followed by this many undecodable answers.
+            // 429s have their own bound.
             let once =
                 i64::from(self.policy.retry.max_retries + 1) * i64::from(self.policy.max_decode_retries + 1);
             let most = once + self.throttled;
@@ -258,14 +264,14 @@ impl Operation {
         };
         self.not_before = not_before.max(at + floor);
         self.expect = self.counts(judged.clone(), reply, at)?;
-        // After a 429 the session says more than the hint alone.
+        // After a 429 the session may delay longer than the hint.
         let own_hint = self.session.is_none() || judged != Judged::Throttled;
         self.asked = reply.hint.filter(|_| own_hint).map(|hint| at.saturating_add(hint));
         self.due_at_most = self.due_at_most(&judged, reply.hint.is_some(), at);
         Ok(())
     }
 
-    /// Counts an answer as the decision table does, and says what has to come of it.
+    /// Counts an answer as the decision table does and returns what must follow.
     fn counts(&mut self, judged: Judged, reply: &Reply, at: i64) -> Result<Expect, Violation> {
         let settled = matches!(judged, Judged::Good | Judged::InProgress | Judged::Odd);
         if settled {
@@ -313,7 +319,7 @@ impl Operation {
                 self.throttled_in_row += 1;
                 let time = (self.deadline - self.bounded_since).max(0);
                 ensure(self.throttled <= time / 1_000 + 1, "D5", || format!("{} 429s", self.throttled))?;
-                // A session knows better: from the window, and from others of the same burst.
+                // A session uses the window and the other 429s of the same burst.
                 if self.session.is_none() && reply.hint.is_none() {
                     self.not_before = self.not_before.max(at + 5_000);
                 }
@@ -354,7 +360,7 @@ impl Operation {
         Ok(())
     }
 
-    /// Whether its clock may have jumped since its last request.
+    /// Returns true if its clock may have jumped since its last request.
     pub(super) fn jumps(&self) -> bool {
         self.jumped
     }
@@ -373,5 +379,5 @@ impl Operation {
     }
 }
 
-/// How long an attempt to log in may take, and one for a report as well.
+/// The timeout of a login attempt, and of an attempt for a report, in milliseconds.
 const LOGIN_ATTEMPT: i64 = 30_000;

@@ -1,55 +1,59 @@
-//! What holds for the operations of one session together.
+//! Checks of the operations that share a session.
 
 use super::super::trace::Says;
 use super::patience::unhinted;
 use super::table::{Judged, judge};
 use super::*;
 
-/// What the checker remembers of a session.
+/// The checker's state of a session.
 #[derive(Debug)]
 pub(super) struct Session {
-    /// Whether it can log in.
+    /// Set if it can log in.
     pub(super) renewable: bool,
     current: Option<Current>,
-    /// Whose login is out, and until when others wait for it at least and at most.
+    /// The operation whose login is in flight, and the earliest and latest end of the others' wait for it.
     login: Option<usize>,
     joined: i64,
     joined_at_most: i64,
-    /// No login before this, and by the client's own idea none after that; and what the login service asked for.
+    /// The earliest next login, the latest time until which the client itself may delay it, and the time
+    /// that the login service asked for.
     next_login: i64,
     next_login_at_most: i64,
     login_asks: Option<(i64, i64)>,
     failed: u32,
     login_throttled: u32,
-    /// Whether a login may have failed once more than was counted, and be given up before it is expected.
+    /// Set if a login may have failed once more than was counted, so that the session may give up earlier
+    /// than expected.
     in_doubt: bool,
-    /// Whether the credentials were refused, which is for good.
+    /// Set if the credentials were refused, which is permanent.
     pub(super) refused: bool,
-    /// Whether its token was refused, and it has no other.
+    /// Set if its token was refused and it cannot get another.
     pub(super) lost_its_token: bool,
-    /// The answer by which the login was refused or given up.
+    /// The answer that refused the login or made the session give up.
     pub(super) given: Option<Reply>,
-    /// Until when a 429 has parked it, at least and at most.
+    /// The earliest and latest end of the delay after a 429.
     pub(super) parked: i64,
     parked_at_most: i64,
-    /// The same without a word of the server's on how long, and how many such answers there were in a row at most.
+    /// The same for 429s without a hint, and the highest possible number of them in a row.
     parked_unasked: i64,
     throttled_in_row: u32,
-    /// The times that the server has named, each with how late it can be understood: of a 429, and the ends of windows.
+    /// The times that the server has named, each with the latest time it can be understood as: the ends of
+    /// 429 delays and of windows.
     asked: Vec<(i64, i64)>,
-    /// How far requests are spaced at most, and until when at most by a clock that was set back.
+    /// The widest spacing of requests, and its latest end by a clock that was set back.
     spacing: i64,
     spaced_at_most: i64,
-    /// When it last looked at its clock for certain, and how far that was set back since, in how many times.
+    /// The last time at which it certainly read its clock, and the amount and number of backward jumps
+    /// since then.
     looked: i64,
     set_back: i64,
     set_backs: i64,
-    /// Whether an answer has told the quota, and when its window ends at the latest.
+    /// Set if an answer has reported the quota; and the latest end of its window.
     pub(super) told: bool,
     window_ends: i64,
 }
 
-/// Whether an attempt to log in that failed was cut short by the deadline of the operation that made it.
+/// The cause of a failed login attempt: the deadline of its operation, or another.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum CutShort {
     No,
@@ -97,7 +101,7 @@ impl Session {
         }
     }
 
-    /// Rule D6: one login at a time, and none while there is a good token.
+    /// Checks rule D6: one login at a time, and none while the token is good.
     pub(super) fn login_begins(
         &mut self,
         number: usize,
@@ -108,7 +112,7 @@ impl Session {
         if !self.renewable || self.refused {
             return break_d6("a login with credentials that are not good for one".to_owned());
         }
-        // Of whose time is over nothing is expected any more.
+        // An operation past its time is not expected to report its login.
         if let Some(other) = self.login.filter(|_| at < self.joined) {
             return break_d6(format!("a login while that of operation {other} is out"));
         }
@@ -116,7 +120,8 @@ impl Session {
             return break_d6(format!("a login {} ms too early", self.next_login - at));
         }
         if let Some(current) = self.current.as_ref().filter(|current| !current.refused) {
-            // A token is renewed a little early, by a tenth of its lifetime, a minute at most, but used for half a minute.
+            // A token is renewed early by a tenth of its lifetime, at most 60 s, but used for at least 30
+            // s.
             let good_for = current.lifetime.map(|whole| (whole - (whole / 10).min(60_000)).max(30_000));
             if good_for.is_none_or(|good_for| at < current.got.saturating_add(good_for)) {
                 return break_d6("a login while there is a token that nobody has refused".to_owned());
@@ -128,7 +133,7 @@ impl Session {
         Ok(())
     }
 
-    /// What a login's reply has to lead to for the operation that sent it.
+    /// Returns what must follow a login's reply for the operation that sent it.
     pub(super) fn login_ends(
         &mut self,
         number: usize,
@@ -160,7 +165,7 @@ impl Session {
         if self.in_doubt {
             self.given = Some(reply.clone());
         }
-        // The table is that of the overview, whose answer is one object as well.
+        // A login's answer is a single object, like an overview's, so that table applies.
         match judge(Kind::Overview, &Reply { corrupted: false, ..reply.clone() }) {
             Judged::Throttled => {
                 self.login_throttled += 1;
@@ -173,7 +178,7 @@ impl Session {
                 Expect::Goes
             }
             Judged::Unauthorized => self.refuses(reply),
-            // Other refusals can be a gateway's, and over tomorrow.
+            // Other refusals can come from a gateway and may pass.
             Judged::Final(ErrorKind::Rejected) if reply.code.as_deref() == Some("invalid_client") => {
                 self.refuses(reply)
             }
@@ -184,10 +189,11 @@ impl Session {
                     return self.gives_up(reply);
                 }
                 if self.in_doubt {
-                    // It may have been given up by that, and whoever comes next tries anew.
+                    // This failure may have made the session give up, and the next operation then tries at
+                    // once.
                     self.next_login = i64::MIN;
                 }
-                // With full jitter from half a second, doubled each time.
+                // Full jitter from 0.5 s, doubled each time.
                 self.next_login_at_most =
                     at + if self.in_doubt { 20_000 } else { (250 << self.failed).min(20_000) };
                 Expect::Goes
@@ -209,15 +215,15 @@ impl Session {
         Expect::FailsByLogin
     }
 
-    /// Its login is given up, as whoever ends with `kind` says. Who is woken late may say so of an earlier time, so that in
-    /// doubt the doubt remains.
+    /// Notes that the login was given up, as an operation that ends with `kind` reports. A late wake-up may
+    /// report an earlier failure, so a doubt remains a doubt.
     pub(super) fn is_given_up_as(&mut self, kind: &ErrorKind) {
         if self.in_doubt && !matches!(kind, ErrorKind::DeadlineExceeded(_) | ErrorKind::Deferred(_)) {
             self.failed = 0;
         }
     }
 
-    /// Rules D6 and D7, for a request to the API.
+    /// Checks rules D6 and D7 for a request to the API.
     pub(super) fn call_begins(&self, request: &Request, at: i64) -> Result<(), Violation> {
         ensure(at >= self.parked, "D7", || {
             format!("a request {} ms before a 429 is over", self.parked - at)
@@ -234,7 +240,7 @@ impl Session {
     }
 
     pub(super) fn call_ends(&mut self, reply: &Reply, at: i64) {
-        // The seconds that are left of a window may be rounded down.
+        // The server may round the remaining seconds of a window down.
         let window_at_most = reply.window.map(|window| window.saturating_add(ROUNDED));
         if let Some((window, at_most)) = reply.window.zip(window_at_most) {
             self.told = true;
@@ -252,7 +258,7 @@ impl Session {
                     self.names(at.saturating_add(asked), at.saturating_add(most), at);
                     (asked.max(1_000), most.max(1_000))
                 }
-                // One more of a burst, on what was sent before the first: nothing new.
+                // Another 429 of a burst that was sent before the first one: it adds nothing.
                 None if self.parked_at_most > at => (0, unhinted),
                 None => (5_000, unhinted),
             };
@@ -266,7 +272,7 @@ impl Session {
         }
     }
 
-    /// The server names a time, which a client may understand as one that is later.
+    /// Records a time that the server named, and the latest time it can be understood as.
     fn names(&mut self, time: i64, at_most: i64, at: i64) {
         if self.asked.last() == Some(&(time, at_most)) {
             return;
@@ -277,7 +283,7 @@ impl Session {
         self.asked.push((time, at_most));
     }
 
-    /// Whether somebody may be told to come back at `time`, and not sooner: the server has named it.
+    /// Returns true if an operation may be deferred to `time` and not earlier: the server has named it.
     pub(super) fn asks(&self, time: i64, at: i64) -> bool {
         let longer = self.longer(at);
         let is_named = |(least, most): &(i64, i64)| (*least..=most.saturating_add(longer)).contains(&time);
@@ -285,12 +291,13 @@ impl Session {
             return true;
         }
         let named = self.asked.iter().any(is_named);
-        // Of a window that no answer has told of yet it is assumed that it is a usual one.
+        // An unreported window is assumed to have the usual length.
         let guessed = self.told && time > at && time <= at + USUAL_WINDOW;
         (named || guessed) && time.saturating_add(A_LITTLE) >= self.parked
     }
 
-    /// Until when it can hold a request back for that reason, that has so much patience.
+    /// Returns the latest time until which it may delay a request for this reason, given the operation's
+    /// `max_server_wait`.
     pub(super) fn holds_at_most(&self, why: &WaitReason, patience: i64, at: i64) -> i64 {
         let patient = at.saturating_add(patience.max(1_000)).saturating_add(A_LITTLE);
         let longer = self.longer(at);
@@ -300,7 +307,7 @@ impl Session {
             WaitReason::Throttled => self.parked_to(at).min(patient).max(late(self.parked_unasked)),
             WaitReason::QuotaExhausted if self.told => {
                 let ends = late(self.window_ends).max(at + USUAL_WINDOW).saturating_add(A_LITTLE);
-                // Or it looks again in a second whether others have left something.
+                // Or it checks again after a second whether other clients have left any quota.
                 ends.min(patient).max(at + 1_000)
             }
             WaitReason::Spacing => late(self.spaced_at_most).max(at + self.spacing),
@@ -312,7 +319,7 @@ impl Session {
         }
     }
 
-    /// The same for whatever reason.
+    /// Returns the latest time until which it may delay a request for any reason.
     pub(super) fn longest_hold(&self, at: i64) -> i64 {
         [WaitReason::Throttled, WaitReason::QuotaExhausted, WaitReason::Spacing, WaitReason::Login]
             .iter()
@@ -321,18 +328,18 @@ impl Session {
             .unwrap_or(i64::MIN)
     }
 
-    /// Whether a wait until then can be for a 429.
+    /// Returns true if a wait until this time can be due to a 429.
     pub(super) fn is_parked(&self, until: i64, at: i64) -> bool {
         self.parked > i64::MIN && self.parked_to(at) >= until
     }
 
-    /// Until when a 429 holds at most: for the end of the window that the server last told of, perhaps.
+    /// Returns the latest end of a 429 delay, which may be the end of the last reported window.
     fn parked_to(&self, at: i64) -> i64 {
         let ends = self.parked_at_most.max(self.window_ends);
         ends.saturating_add(self.longer(at)).saturating_add(A_LITTLE)
     }
 
-    /// A 401 came: was it for the token that is the current one?
+    /// Returns true if this 401 refused the current token, and forgets that token.
     pub(super) fn invalidates(&mut self, request: &Request) -> bool {
         let offered = request.authorization.as_deref().and_then(|text| text.strip_prefix("Bearer "));
         match &mut self.current {
@@ -344,7 +351,7 @@ impl Session {
         }
     }
 
-    /// All that it waits for looks nearer.
+    /// Moves all of its times closer by a forward jump.
     pub(super) fn clock_jumps_ahead(&mut self, by: i64) {
         let got = self.current.iter_mut().map(|current| &mut current.got);
         let asked = self.asked.iter_mut().chain(&mut self.login_asks).map(|(least, _)| least);
@@ -354,19 +361,19 @@ impl Session {
         }
     }
 
-    /// It waits no less than before, and longer by the time that it cannot know of.
+    /// Extends its waits after a backward jump by the time that the session cannot know of.
     pub(super) fn clock_is_set_back(&mut self, by: i64, at: i64) {
         self.set_back = self.set_back.saturating_add(by);
         self.set_backs += 1;
         if self.told {
-            // What it has guessed of a window until now.
+            // The latest end of a window that it may have assumed so far.
             self.window_ends = self.window_ends.max(at + USUAL_WINDOW);
             self.asked.push((at, at + USUAL_WINDOW));
         }
         self.spaced_at_most = self.spaced_at_most.max(at + self.spacing);
     }
 
-    /// It looks at its clock.
+    /// Notes that the session reads its clock.
     pub(super) fn looks(&mut self, at: i64) {
         let longer = self.longer(at);
         (self.looked, self.set_back, self.set_backs) = (at, 0, 0);
@@ -387,8 +394,8 @@ impl Session {
         }
     }
 
-    /// How much longer it may wait for what was before the clock was set back: as long as it had not looked at it, and by what
-    /// it does not take for a jump.
+    /// Returns the extra wait that backward jumps allow: the time since it last read its clock, plus the
+    /// jumps too small for it to notice.
     fn longer(&self, at: i64) -> i64 {
         self.set_back.min(at.saturating_sub(self.looked).saturating_add(self.set_backs * OUT_OF_ORDER))
     }
@@ -400,17 +407,17 @@ impl Session {
     }
 }
 
-/// So many failures of the login in a row are repeated.
+/// The number of failed logins in a row that are retried.
 const MOST_FAILED: u32 = 5;
-/// How much later than the server asks a session lets requests out.
+/// The margin in milliseconds that a session adds to the server's times.
 const A_LITTLE: i64 = 1_000;
 const ROUNDED: i64 = 1_000;
-/// How long a window is of which nothing was told.
+/// The assumed length of an unreported window, in milliseconds.
 const USUAL_WINDOW: i64 = 60_000;
-/// How far requests are spaced without a quota, at first and at most.
+/// The spacing of requests without a quota, initially and at most, in milliseconds.
 const SPACING: i64 = 200;
 const SLOWEST: i64 = 10_000;
-/// By so much the times that a session is told may be out of order.
+/// The tolerated disorder of the times that a session receives, in milliseconds.
 const OUT_OF_ORDER: i64 = 10_000;
-/// So many times are remembered before those that are over are forgotten.
+/// The number of recorded times above which past ones are dropped.
 const MANY: usize = 256;

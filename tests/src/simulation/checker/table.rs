@@ -1,29 +1,29 @@
-//! The decision table, read anew.
+//! The decision table, in the checker's own implementation.
 
 use billing_core::{DecodeError, ErrorKind, TransportErrorKind};
 
 use super::super::trace::{Kind, Next, Reply, Says};
 
-/// What the table says of an answer.
+/// The decision of the table for an answer.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Judged {
-    /// What was asked for.
+    /// The requested data.
     Good,
-    /// It is still being made.
+    /// A report that is in progress.
     InProgress,
-    /// Another status.
+    /// A report with an unknown status.
     Odd,
-    /// It cannot be read.
+    /// An answer that cannot be decoded.
     Unreadable,
-    /// It usually passes; else this error.
+    /// A transient failure, or this error after too many.
     Transient(ErrorKind),
-    /// 429.
+    /// A 429.
     Throttled,
-    /// 401.
+    /// A 401.
     Unauthorized,
-    /// An error at once.
+    /// A permanent error.
     Final(ErrorKind),
-    /// Its bytes were changed on the way: it may be good, and it may be unreadable.
+    /// An answer with damaged bytes, which may be good or undecodable.
     Doubtful,
 }
 
@@ -61,7 +61,7 @@ pub(super) fn judge(kind: Kind, reply: &Reply) -> Judged {
     }
 }
 
-/// Whether two errors are the same for the table; what a decoder says in detail is its own affair.
+/// Returns true if two errors are equal for the table, which ignores the details of a decoding error.
 pub(super) fn alike(a: &ErrorKind, b: &ErrorKind) -> bool {
     match (a, b) {
         (ErrorKind::Decode(_), ErrorKind::Decode(_)) | (ErrorKind::BadLink(_), ErrorKind::BadLink(_)) => true,

@@ -1,17 +1,18 @@
-//! The checker bites: traces in which one thing is wrong, and the rule that must name it. Each begins as one that is right.
+//! Tests that the checker detects faults: each trace is correct except for one event, and names the rule
+//! that must fail.
 
 use billing_core::machine::RetryCause;
 
 use super::super::trace::{Next, Says};
 use super::*;
 
-/// A trace that is being written.
+/// A trace under construction.
 struct Script {
     checker: Checker,
     at: i64,
 }
 
-/// How a right trace goes wrong: by what comes next.
+/// The result of the event that makes a correct trace wrong.
 type Wrong = Result<(), Violation>;
 
 impl Script {
@@ -19,7 +20,7 @@ impl Script {
         Self { checker: Checker::new(Terms { secrets: vec!["s3cret".into()], ..terms }), at: 0 }
     }
 
-    /// One session that can log in.
+    /// Starts a trace with one session that can log in.
     fn new() -> Self {
         Self::on(Terms { renewable: vec![true, true], ..Terms::default() })
     }
@@ -39,21 +40,21 @@ impl Script {
         self
     }
 
-    /// An operation that has logged in with token `t1`, and the checker's first login.
+    /// Starts an operation that has logged in with token `t1`, in the checker's first login.
     fn logged_in(kind: Kind) -> Self {
         let mut script = Self::new();
         script.right(0, begins(kind)).right(0, login()).right(0, token("t1"));
         script
     }
 
-    /// One whose call is out.
+    /// Starts an operation whose call is in flight.
     fn calling(kind: Kind) -> Self {
         let mut script = Self::logged_in(kind);
         script.right(0, call("t1"));
         script
     }
 
-    /// One that has this answer.
+    /// Starts an operation that has received this answer.
     fn answered(kind: Kind, reply: Reply) -> Self {
         let mut script = Self::calling(kind);
         script.right(0, What::Receives(reply));
@@ -121,7 +122,7 @@ fn deferred(until: i64, attempts: u32) -> What {
     What::Ends(Failure { attempts, retry_at, ..Failure::of(ErrorKind::Deferred(epoch())) }.into())
 }
 
-/// A failure, whose line for people is made of its parts unless it has another.
+/// A failure. Its message is built from its fields unless it is given.
 struct Failure {
     kind: ErrorKind,
     login: bool,
@@ -220,7 +221,7 @@ fn d05_more_requests_than_the_bound() {
     let result = (0..).find_map(|_| {
         throttled.right(0, call("t1"));
         let received = throttled.see(0, What::Receives(Reply { hint: Some(0), ..status(429) }));
-        // By a clock that does not go on.
+        // With a clock that does not advance.
         throttled.checker.sessions[0].parked = 0;
         throttled.checker.operations[0].not_before = 0;
         received.err()
@@ -332,7 +333,7 @@ fn d11_errors_that_do_not_tell() {
     ] {
         bites("D11", ends(Failure { text: Some(text.into()), ..tells() }));
     }
-    // Without a session, the deadline is no reason to say less.
+    // Without a session, the deadline does not excuse missing details.
     let mut bare = Script::new();
     let What::Begins { kind, policy, .. } = begins(Kind::Report) else { return };
     bare.right(0, What::Begins { kind, session: None, policy, deadline: 30_000 }).right(0, call("t1"));
@@ -378,7 +379,7 @@ fn the_table_what_goes_on_and_what_ends() {
             Script::answered(Kind::Report, reply).see(0, fails(ErrorKind::DeadlineExceeded(epoch()))),
         );
     }
-    // The sixth failure in a row, the third that cannot be read, the third odd status.
+    // The sixth failure in a row, the third undecodable answer, the third unknown status.
     for (reply, n) in [(status(500), 6), (body(Says::Nothing), 3), (body(Says::Odd), 3)] {
         let mut script = Script::logged_in(Kind::Overview);
         script.checker.operations[0].kind = Kind::Report;
@@ -387,11 +388,11 @@ fn the_table_what_goes_on_and_what_ends() {
         }
         bites("table", script.see(0, call("t1")));
     }
-    // A second 401, of a token that was new.
+    // A second 401, for a new token.
     let mut script = Script::answered(Kind::Report, status(401));
     script.right(0, login()).right(0, token("t2")).right(0, call("t2")).right(0, What::Receives(status(401)));
     bites("table", script.see(0, login()));
-    // A login that is refused, and one that has not failed.
+    // A refused login, and a login that did not fail.
     let mut script = Script::new();
     script.right(0, begins(Kind::Report)).right(0, login()).right(0, What::Receives(status(401)));
     bites("table", script.see(0, waits(1_000, WaitReason::Login)));
@@ -428,16 +429,16 @@ fn waits_that_are_longer_than_their_reason() {
         assert_eq!(Script::answered(kind, reply.clone()).see(0, what(until)), Ok(()), "{why} {until}");
         bites("wait", Script::answered(kind, reply).see(0, what(until + 1)));
     };
-    // A poll at the age of nothing, one that is hinted, the first failure, and one that is hinted.
+    // A poll at age zero, a hinted poll, the first failure, and a hinted failure.
     longer(body(Says::InProgress), 2_200, WaitReason::ReportPending(None));
     longer(Reply { hint: Some(9_000), ..body(Says::InProgress) }, 9_000, WaitReason::ReportPending(None));
     longer(status(503), 500, WaitReason::Retry(RetryCause::Status(503)));
     longer(Reply { hint: Some(9_000), ..status(503) }, 9_000, WaitReason::Retry(RetryCause::Status(503)));
-    // The first 429 without a hint, of a session that lets requests out a little later, and one that is hinted.
+    // The first 429 without a hint, for a session that adds a margin, and a hinted 429.
     bites("D7", Script::answered(Kind::Overview, status(429)).see(0, waits(6_001, WaitReason::Throttled)));
     let hinted = Reply { hint: Some(9_000), ..status(429) };
     bites("D7", Script::answered(Kind::Overview, hinted).see(0, waits(10_001, WaitReason::Throttled)));
-    // What only a session knows: a window, the spacing, a login.
+    // Waits that need a session: a window, the spacing, a login.
     let told = Reply { window: Some(90_000), ..body(Says::Object) };
     let mut used_up = Script::answered(Kind::Overview, told);
     used_up
@@ -453,7 +454,7 @@ fn waits_that_are_longer_than_their_reason() {
     bites("wait", joined.see(1, waits(31_001, WaitReason::Login)));
     joined.right(0, What::Receives(status(503)));
     bites("wait", joined.see(1, waits(31_001, WaitReason::Login)));
-    // Woken early it asks for the same, and not for more.
+    // An operation that wakes early asks for the same wait, not for a longer one.
     let mut early = Script::answered(Kind::Overview, status(429));
     early.right(0, waits(6_000, WaitReason::Throttled)).after(5_500);
     assert_eq!(early.see(0, waits(6_000, WaitReason::Throttled)), Ok(()));
@@ -476,17 +477,17 @@ fn what_is_put_off_without_need() {
     let hinted = |hint: i64| Reply { hint: Some(hint), ..status(503) };
     let put_off = |reply: Reply, until: i64| Script::answered(Kind::Report, reply).see(0, deferred(until, 2));
     assert_eq!(put_off(hinted(120_001), 120_001), Ok(()));
-    // For which there is patience, and later or sooner than was asked, or not asked at all.
+    // Deferrals within `max_server_wait`, later or earlier than requested, and without a request.
     bites("deferred", put_off(hinted(120_000), 120_000));
     bites("deferred", put_off(hinted(200_000), 200_001));
     bites("deferred", put_off(hinted(200_000), 199_999));
     bites("deferred", put_off(status(503), 200_000));
     bites("deferred", put_off(status(429), 200_000));
-    // What its session was asked for.
+    // A deferral that its session was asked for.
     let throttled = Reply { hint: Some(200_000), ..status(429) };
     assert_eq!(put_off(throttled.clone(), 200_000), Ok(()));
     bites("deferred", put_off(throttled, 198_000));
-    // What the login service asks for, of whoever waits for it.
+    // A deferral that the login service asks for, for an operation that waits for the login.
     let mut login_asks = Script::new();
     login_asks.right(0, begins(Kind::Report)).right(0, login()).right(0, What::Receives(hinted(200_000)));
     bites("deferred", login_asks.see(0, deferred(200_001, 1)));
@@ -503,7 +504,7 @@ fn a_clock_that_was_set_back_makes_nothing_earlier_and_no_session_wait_long() {
         script
     };
     bites("D7", parked().after(58_999).see(1, call("t1")));
-    // By its own clock it has looked a second ago, and ten seconds are no jump for it.
+    // By its own clock it read the time a second ago, and it does not notice a jump of ten seconds.
     let latest = 60_000 + 1_000 + 10_000 + 1_000;
     assert_eq!(parked().see(1, waits(latest, WaitReason::Throttled)), Ok(()));
     bites("D7", parked().see(1, waits(latest + 1, WaitReason::Throttled)));
@@ -518,7 +519,7 @@ fn a_clock_that_was_set_back_makes_nothing_earlier_and_no_session_wait_long() {
         .right(0, jumps(-day))
         .right(1, begins(Kind::Overview));
     bites("wait", joined.see(1, waits(41_001, WaitReason::Login)));
-    // A machine's own wait is no longer than the longest that there is.
+    // A machine's own wait is never longer than the longest possible one.
     let mut polling = Script::answered(Kind::Report, body(Says::InProgress));
     polling.right(0, polled(2_000)).right(0, jumps(-day)).after(2_000);
     bites("wait", polling.see(0, polled(2_000 + 121_001)));

@@ -312,12 +312,55 @@ fn a_proxy_that_refuses_is_no_connection_and_its_password_is_not_told() {
 fn what_cannot_be_set_up_is_said_without_the_password() {
     let build = |set: fn(Builder) -> Builder| set(client(Environment::default())).build().map(drop);
     let proxy = build(|b| b.proxy("gopher://user:s3cret@proxy"));
-    assert_eq!(proxy, Err(BuildError::Proxy));
-    assert!(!BuildError::Proxy.to_string().contains("s3cret"));
+    let Err(error @ BuildError::Proxy(_)) = proxy else { panic!("{proxy:?}") };
+    assert!(!format!("{error} {error:?}").contains("s3cret"), "{error:?}");
     for pem in ["", "no PEM", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"] {
         let roots = client(Environment::default()).roots(TlsRoots::Pem(pem.into())).build();
         assert!(matches!(roots, Err(BuildError::Roots(_))), "{pem}");
     }
+}
+
+/// What a SOCKS proxy is told of the target, and which of its addresses the client has looked up itself.
+#[test]
+fn a_socks_proxy_looks_the_host_up_where_its_scheme_says_so() {
+    let https = || loopback::environment("https://localhost:1234");
+    let plain = BaseUrl::dangerously_without_tls("http://api.example.invalid").expect("an address");
+    let plain = Environment::new(plain.clone(), plain);
+    for (scheme, environment, told) in [
+        ("socks5h", https(), &b"\x05\x01\x00\x03\x09localhost\x04\xd2"[..]),
+        ("socks5h", plain, b"\x05\x01\x00\x03\x13api.example.invalid\x00\x50"),
+        ("socks5", https(), b"\x05\x01\x00"),
+        ("socks4a", https(), b"\x04\x01\x04\xd2\x00\x00\x00"),
+        ("socks4", https(), b"\x04\x01\x04\xd2\x7f\x00\x00\x01"),
+    ] {
+        let heard = Arc::<Mutex<Vec<u8>>>::default();
+        let hears = Arc::clone(&heard);
+        let proxy = Server::raw(move |mut stream| {
+            let mut bytes = [0; 64];
+            let mut read = stream.read(&mut bytes).unwrap_or_default();
+            if bytes[..read] == [5, 1, 0] {
+                stream.write_all(&[5, 0]).ok();
+                read = stream.read(&mut bytes).unwrap_or_default();
+            }
+            hears.lock().expect("no panic").extend_from_slice(&bytes[..read]);
+        });
+        overview(client(environment).proxy(format!("{scheme}://{}", proxy.address())))
+            .expect_err("no answer");
+        let heard = heard.lock().expect("no panic").clone();
+        assert!(heard.starts_with(told), "{scheme}: {heard:?}");
+        let names_the_host = heard.windows(9).any(|part| part == b"localhost" || part == b"api.examp");
+        assert_eq!(names_the_host, scheme.ends_with(['a', 'h']), "{scheme}: {heard:?}");
+    }
+}
+
+#[test]
+fn a_host_that_is_not_found_for_a_socks_proxy_is_told_as_one() {
+    let proxy = Server::raw(|_| ());
+    for scheme in ["socks4", "socks5"] {
+        let builder = client(loopback::environment("https://api.example.invalid"));
+        assert_eq!(failure(builder.proxy(format!("{scheme}://{}", proxy.address()))), Kind::Dns, "{scheme}");
+    }
+    assert_eq!(proxy.connections(), 0);
 }
 
 pub(crate) fn proxy_url(address: SocketAddr) -> String {

@@ -70,6 +70,10 @@ impl Setup {
     }
 
     pub(crate) fn ureq(self) -> billing_ureq::Client {
+        self.ureq_builder().build().expect("a client")
+    }
+
+    fn ureq_builder(self) -> billing_ureq::Builder {
         let builder = billing_ureq::Client::builder(self.environment, self.credentials)
             .policy(self.policy)
             .pacing(UNPACED)
@@ -79,11 +83,10 @@ impl Setup {
             Proxy::OfTheEnvironment => builder,
             Proxy::At(url) => builder.proxy(url),
         };
-        let builder = match self.pem {
+        match self.pem {
             Some(pem) => builder.roots(billing_ureq::TlsRoots::Pem(pem)),
             None => builder,
-        };
-        builder.build().expect("a client")
+        }
     }
 
     pub(crate) fn hyper(self) -> billing_hyper::Client {
@@ -119,6 +122,14 @@ impl Driver {
         match self {
             Self::Ureq => Client::Ureq(setup.ureq()),
             Self::Hyper => Client::Hyper(setup.hyper()),
+        }
+    }
+
+    /// The same, or how the error of the builder reads.
+    pub(crate) fn try_client(self, setup: Setup) -> Result<Client, String> {
+        match self {
+            Self::Ureq => setup.ureq_builder().build().map(Client::Ureq).map_err(|e| e.to_string()),
+            Self::Hyper => setup.hyper_builder().build().map(Client::Hyper).map_err(|e| e.to_string()),
         }
     }
 }

@@ -61,7 +61,7 @@ impl Plot {
         }
     }
 
-    fn value(&self, value: Decimal, overage: Option<Decimal>, place: &Place, id: &PanelId) -> Markup {
+    fn value(&self, value: Decimal, overage: Option<Decimal>, place: &LockedFile, id: &PanelId) -> Markup {
         let (top, bottom) = (self.y(value.max(Decimal::ZERO)), self.y(value.min(Decimal::ZERO)));
         html! {
             @if let Some(overage) = overage {
@@ -75,7 +75,7 @@ impl Plot {
     }
 
     /// Writes the label below the `n`th column, if it is one of those that have a label on this screen.
-    fn label(&self, n: usize, label: &str, screen: &str, max_labels: usize, place: &Place) -> Markup {
+    fn label(&self, n: usize, label: &str, screen: &str, max_labels: usize, place: &LockedFile) -> Markup {
         let every = self.columns.div_ceil(max_labels);
         // Counted from the last column, so that the newest period always has its label.
         let has_label = (self.columns - 1 - n).is_multiple_of(every);
@@ -91,14 +91,14 @@ impl Plot {
     }
 
     /// Returns the place of the `n`th column: 70 % of the width that each has, with a gap on both sides.
-    fn place(&self, n: usize) -> Place {
+    fn place(&self, n: usize) -> LockedFile {
         let columns = Decimal::from(self.columns);
         let room = Decimal::from(100 - PLOT_LEFT);
         let left = Decimal::from(PLOT_LEFT)
             + room * Decimal::from(n) / columns
             + room / columns * Decimal::new(15, 2);
         let width = room / columns * Decimal::new(7, 1);
-        Place {
+        LockedFile {
             left: left.round_dp(3),
             middle: (left + width / Decimal::TWO).round_dp(3),
             right: (left + width).round_dp(3),
@@ -115,7 +115,7 @@ impl Plot {
 }
 
 /// The horizontal place of a column, in percent of the width.
-struct Place {
+struct LockedFile {
     left: Decimal,
     middle: Decimal,
     right: Decimal,
@@ -129,14 +129,14 @@ fn overage_of(point: &Point) -> Option<Decimal> {
     point.overage.filter(|overage| *overage > Decimal::ZERO && *overage <= value)
 }
 
-fn rectangle(place: &Place, top: Decimal, bottom: Decimal, paint: &Paint) -> Markup {
+fn rectangle(place: &LockedFile, top: Decimal, bottom: Decimal, paint: &Paint) -> Markup {
     html! {
         rect x={ (display(place.left)) "%" } width={ (display(place.width)) "%" } y=(display(top))
             height=(display(bottom - top)) class=(paint.class) fill=[&paint.fill] {}
     }
 }
 
-fn unknown_value(place: &Place, id: &PanelId) -> Markup {
+fn unknown_value(place: &LockedFile, id: &PanelId) -> Markup {
     let (top, bottom) = (PLOT_TOP, PLOT_TOP + PLOT_HEIGHT);
     html! {
         (rectangle(place, top.into(), bottom.into(), &Paint::hatched("missing", id)))
@@ -149,6 +149,6 @@ const PLOT_TOP: u32 = 10;
 const PLOT_HEIGHT: u32 = 220;
 /// In percent of the width: the room for the labels of the grid.
 const PLOT_LEFT: u32 = 12;
-/// How many labels of periods have room beside each other.
+/// The number of period labels that fit side by side.
 const LABELS_WIDE: usize = 6;
 const LABELS_NARROW: usize = 3;

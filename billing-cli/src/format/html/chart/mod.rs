@@ -13,7 +13,7 @@ mod usage;
 
 use maud::{Markup, html};
 
-use crate::format::document::{Chart, Sheet, Shows, Tone};
+use crate::format::document::{Chart, ChartData, Emphasis, Sheet};
 use crate::text::printable;
 use points::points;
 use usage::UsageColumns;
@@ -38,20 +38,20 @@ pub(super) fn figure(sheet: &Sheet, chart: &Chart, id: &str) -> Markup {
 /// Returns `None` if the sheet lacks a column that the chart needs.
 fn panels(sheet: &Sheet, chart: &Chart, id: &str) -> Option<Vec<Panel>> {
     Some(match &chart.shows {
-        Shows::Use { used, committed, included, about } => {
+        ChartData::UsageVsAgreed { used, committed, included, about } => {
             let columns = UsageColumns {
-                label: sheet.at(chart.label)?,
-                used: sheet.at(used)?,
-                committed: sheet.at(committed)?,
-                included: sheet.at(included)?,
-                details: about.map(|key| sheet.at(key)),
+                label: sheet.column_index(chart.label)?,
+                used: sheet.column_index(used)?,
+                committed: sheet.column_index(committed)?,
+                included: sheet.column_index(included)?,
+                details: about.map(|key| sheet.column_index(key)),
             };
             usage::panels(sheet, &columns, id)
         }
-        Shows::Values { value, tone, .. } => {
-            bars::panels(&points(sheet, chart.label, value, None)?, *tone == Tone::Over, id)
+        ChartData::Values { value, tone, .. } => {
+            bars::panels(&points(sheet, chart.label, value, None)?, *tone == Emphasis::Overage, id)
         }
-        Shows::Periods { value, over, .. } => {
+        ChartData::Periods { value, over, .. } => {
             let mut points = points(sheet, chart.label, value, Some(over))?;
             // The table has the newest period first, a chart has it last.
             points.reverse();
@@ -63,18 +63,18 @@ fn panels(sheet: &Sheet, chart: &Chart, id: &str) -> Option<Vec<Panel>> {
 fn legend(chart: &Chart) -> Markup {
     html! {
         @match &chart.shows {
-            Shows::Use { .. } => {
+            ChartData::UsageVsAgreed { .. } => {
                 span class="legend" {
                     span class="key used" {} "used "
                     span class="key agreed" {} "committed and included "
                     span class="key beyond" {} "▲ overage"
                 }
             }
-            Shows::Values { .. } => {}
-            Shows::Periods { .. } => {
+            ChartData::Values { .. } => {}
+            ChartData::Periods { .. } => {
                 span class="legend" {
                     span class="key used" {} "total "
-                    span class="key beyond" {} "of it for overage"
+                    span class="key beyond" {} "overage part"
                 }
             }
         }
@@ -84,8 +84,8 @@ fn legend(chart: &Chart) -> Markup {
 /// Returns the unit of the values. A chart of usage has none, because each of its rows has its own.
 fn unit(chart: &Chart) -> Option<&str> {
     match &chart.shows {
-        Shows::Use { .. } => None,
-        Shows::Values { unit, .. } | Shows::Periods { unit, .. } => unit.as_deref(),
+        ChartData::UsageVsAgreed { .. } => None,
+        ChartData::Values { unit, .. } | ChartData::Periods { unit, .. } => unit.as_deref(),
     }
 }
 

@@ -19,8 +19,8 @@ pub(super) struct Point {
 
 /// Returns a point for each row, from the columns with these keys; `None` if the sheet has no such label or value.
 pub(super) fn points(sheet: &Sheet, label: &str, value: &str, overage: Option<&str>) -> Option<Vec<Point>> {
-    let (label, value) = (sheet.at(label)?, sheet.at(value)?);
-    let overage = overage.and_then(|key| sheet.at(key));
+    let (label, value) = (sheet.column_index(label)?, sheet.column_index(value)?);
+    let overage = overage.and_then(|key| sheet.column_index(key));
     let point = |row: &Row| Point {
         label: value_text(row.value(label), ColumnKind::Text),
         value: row.value(value).number(),

@@ -98,7 +98,7 @@ fn description(rows: &[UsageRow]) -> String {
         over => count(over, "is", "are"),
     };
     format!(
-        "What was used in parts of what was committed to and included, for {}; {over} over it. The table has all figures.",
+        "Usage as a percentage of the committed and included quantity, for {}; {over} above 100 %. The table has all figures.",
         count(rows.len(), "row", "rows"),
     )
 }
@@ -118,14 +118,14 @@ impl UsageRow {
     /// Returns `None` for a row with an unknown quantity, one with nothing used and no allowance, and one that is a part of
     /// another.
     fn new(row: &Row, columns: &UsageColumns) -> Option<Self> {
-        let used = row.value(columns.used).number().filter(|_| !row.part)?;
+        let used = row.value(columns.used).number().filter(|_| !row.is_part)?;
         let committed = row.value(columns.committed).number()?;
         let included = row.value(columns.included).number()?;
         let allowance = committed.checked_add(included)?;
         if used.is_zero() && allowance.is_zero() {
             return None;
         }
-        let details = columns.details.into_iter().flatten().map(|at| row.value(at).shown());
+        let details = columns.details.into_iter().flatten().map(|at| row.value(at).display_text());
         let details = details.filter(|detail| !detail.is_empty()).collect::<Vec<_>>().join(", ");
         let percent = || used.checked_div(allowance)?.checked_mul(Decimal::ONE_HUNDRED);
         // A percentage too large to be computed is off the scale as well.
@@ -172,7 +172,7 @@ impl UsageRow {
                 (format!("{quantities} · {percent}"), percent)
             }
             None => (
-                format!("{mark}{}, nothing agreed", short_quantity(self.used)),
+                format!("{mark}{}, no commitment", short_quantity(self.used)),
                 format!("{mark}{}", rounded_text(self.used)),
             ),
         }
