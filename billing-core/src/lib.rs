@@ -1,46 +1,47 @@
 //! The Genesys Cloud Billing API as a sans-IO protocol core.
 //!
-//! This crate knows everything about the API and does no I/O: it opens no socket, reads no clock, never sleeps and draws
-//! no random number. Requests come out as [`http::Request`] values, responses go in as bytes, and time is an argument. A
-//! driver does the rest: `billing-ureq` for blocking programs, `billing-hyper` for async services, or a loop of your own
-//! of twenty lines.
+//! This crate builds the requests, parses the responses and holds the state machines. It performs no I/O: it opens no socket,
+//! reads no clock, never sleeps and draws no random numbers. Requests come out as [`http::Request`] values, responses go in as
+//! bytes, and time is an argument. A driver does the rest: `billing-ureq` for blocking programs, `billing-hyper` for async
+//! services, or a loop of about twenty lines of your own.
 //!
-//! # The architecture in a page
+//! # Architecture
 //!
 //! ```text
-//!   values that are valid        models, exact              what goes wrong
+//!   values                       models                     errors
 //!   OrgId  Period  Environment   UsageReport  Amount        Error  DecodeError  InvalidInput
 //!   Credentials  Secret          TrusteeOverview            TransportError
 //!        │                            ▲                          ▲
 //!        ▼                            │                          │
-//!   ┌─ calls ── one file an operation: request() and parse() ────┴──────────────┐
-//!   │  BillableUsageCall   TrusteeOverviewCall   TrustorsCall   …   (login)         │
+//!   ┌─ calls ── one file per operation: request() and parse() ───┴──────────────┐
+//!   │  BillableUsageCall   TrusteeOverviewCall   TrustorsCall   …   (login)     │
 //!   └───────┬───────────────────────────────────────────────────────────────────┘
 //!           ▼
 //!   ┌─ machines ── step(now) ─► Send(request) | Wait(until) | Done(result) ─────┐
 //!   │  Exchange<Call>     one call with its retries, by the decision table      │
-//!   │  Poll<Call>         an exchange again and again until the report is whole │
+//!   │  Poll<Call>         repeats a call until the report is complete           │
 //!   │  Pages<Call>        an exchange for each page of a list                   │
 //!   │  History            an exchange for each billing period, back in time     │
-//!   │  Download<Call>     where a document is, then the document, without token │
+//!   │  Download<Call>     gets the URL of a document, then fetches the document │
 //!   │  Authorized<M>      any machine under a session                           │
 //!   │  Fleet              histories of many organisations, side by side         │
 //!   │                        │                                                  │
-//!   │                     Session   the token, the login, the quota: shared     │
+//!   │                     Session   token, login and rate limit, shared         │
 //!   └───────┬───────────────────────────────────────────────────────────▲───────┘
 //!           │ Request (timeout, bound)                                  │ Reply
 //!           ▼                                                           │
-//!      a driver: transport, waiting, configuration ── BodyReader bounds and inflates what it reads
+//!      a driver: transport, waiting, configuration ── BodyReader decompresses and bounds the body
 //! ```
 //!
-//! What the numbers of an overview come to is computed by [`Statement`], from the model alone; what several periods come to
-//! and how they differ, by [`Trend`] and [`Comparison`]. With the feature `sandbox` there is a simulated Genesys Cloud in the module `sandbox`, to try all of it and to test your own code against.
+//! [`Statement`] computes charges and totals of one overview, from the model alone. [`Trend`] shows the totals of several periods,
+//! and [`Comparison`] their rows side by side. The feature `sandbox` adds a simulated Genesys Cloud, in the module `sandbox`, to
+//! try the client and to test your own code.
 //!
-//! The rules that all of this keeps, and examples to start from, are chapters of the module [`guide`].
+//! The module [`guide`] has the design rules, the billing rules and recipes to start from.
 //!
-//! # The whole life of a report
+//! # Example: a report from login to completion
 //!
-//! Without a network, with a server of three answers:
+//! The example needs no network; its server gives three answers:
 //!
 //! ```
 //! use std::{cell::RefCell, rc::Rc};
@@ -65,18 +66,18 @@
 //! let mut step = Authorized::new(poll, Rc::new(RefCell::new(session))).step(now);
 //! let report = loop {
 //!     step = match step {
-//!         // Here a driver would use the network, for as long as `request.timeout(now)`,
+//!         // A driver sends the request here, with the time limit `request.timeout(now)`.
 //!         Step::Send(request, sent) => {
 //!             asked.push(request.http().uri().path().to_owned());
 //!             let response = http::Response::new(answers.next().unwrap_or_default().into());
 //!             sent.receive(Ok(response), now)
 //!         }
-//!         // here it would sleep,
+//!         // A driver sleeps here.
 //!         Step::Wait(until, machine) => {
 //!             now = until;
 //!             machine.step(now)
 //!         }
-//!         // and this is the one end.
+//!         // The operation has ended.
 //!         Step::Done(result) => break result?,
 //!     };
 //! };
@@ -86,11 +87,11 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! # Where the facts come from
+//! # Sources
 //!
-//! Field names and models are those of the vendor's published OpenAPI description. What the vendor does not publish was
-//! measured on its own clients or is treated as unknown: every field may be missing, every enum may grow, every hint may
-//! be absent.
+//! Field names and models come from the vendor's published OpenAPI description. Behaviour that the vendor does not publish was
+//! measured on its own clients, or is treated as unknown: every field may be missing, every enum may have new values, every
+//! header may be absent.
 
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -127,7 +128,7 @@ pub use values::{
     OrgId, Period, PeriodIndex, Region, Secret, Timestamp, proxy,
 };
 
-/// The examples of this crate's README, as doc tests.
+/// The examples in the README of this crate, as doc tests.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 mod readme {}

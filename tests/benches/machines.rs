@@ -1,4 +1,4 @@
-//! What a call costs beside its parsing: building requests, one step of each machine, the statement.
+//! The cost of a call except for parsing: building requests, one step of each machine, the statement.
 //!
 //! `cargo bench -p billing-tests --bench machines`.
 
@@ -47,7 +47,7 @@ mod request {
 mod step {
     use super::*;
 
-    /// From nothing to the request.
+    /// Measures the step from a new exchange to its request.
     #[divan::bench]
     fn exchange_sends(bencher: Bencher<'_, '_>) {
         bencher
@@ -55,7 +55,7 @@ mod step {
             .bench_values(|exchange| exchange.step(now()));
     }
 
-    /// From the answer to the result.
+    /// Measures the step from the answer to the result.
     #[divan::bench]
     fn exchange_ends(bencher: Bencher<'_, '_>) {
         receives(bencher, || Exchange::new(overview(), api(), Policy::default()), || reply(200, "{}"));
@@ -87,14 +87,14 @@ mod step {
         );
     }
 
-    /// From the address of a document to the request for it.
+    /// Measures the step from the address of a document to the request for it.
     #[divan::bench]
     fn download_finds(bencher: Bencher<'_, '_>) {
         let body = r#"{"url":"https://documents.example.com/invoice.pdf?signature=abc"}"#;
         receives(bencher, download, || reply(200, body));
     }
 
-    /// From the document to the result.
+    /// Measures the step from the document to the result.
     #[divan::bench]
     fn download_ends(bencher: Bencher<'_, '_>) {
         bencher
@@ -111,7 +111,7 @@ mod step {
             .bench_local_values(|(sent, reply)| sent.receive(reply, now()));
     }
 
-    /// Of a fleet of so many organisations: a request, its answer, the finding.
+    /// Measures a request, its answer and its result in a fleet of this number of organisations.
     #[divan::bench(args = [10, 1_000])]
     fn fleet_turns(bencher: Bencher<'_, '_>, organizations: usize) {
         let ids = (0..organizations).map(|n| format!("org-{n}").parse::<OrgId>().unwrap());
@@ -127,7 +127,7 @@ mod step {
         );
     }
 
-    /// Under a session that has its token.
+    /// Measures an exchange under a session that has a token.
     #[divan::bench]
     fn authorized_sends(bencher: Bencher<'_, '_>) {
         bencher.with_inputs(logged_in).bench_local_values(|exchange| exchange.step(later()));
@@ -158,7 +158,7 @@ mod step {
     }
 }
 
-/// From as many reports as are ever kept to the times of the next one's polls.
+/// Measures the adaptation of a schedule to the maximum number of timings.
 #[divan::bench]
 fn schedule_learned(bencher: Bencher<'_, '_>) {
     let mut seen = PollTimings::default();
@@ -169,14 +169,14 @@ fn schedule_learned(bencher: Bencher<'_, '_>) {
     bencher.bench(|| PollSchedule::default().adapted_to(black_box(&seen)));
 }
 
-/// Of an overview of 140 rows.
+/// Measures the statement of an overview of 140 rows.
 #[divan::bench]
 fn statement(bencher: Bencher<'_, '_>) {
     let overview: TrusteeOverview = serde_json::from_str(&bodies::overview(140)).unwrap();
     bencher.bench(|| Statement::new(black_box(&overview)));
 }
 
-/// What a machine makes of the answer to its first request.
+/// Measures the step of a machine with the answer to its first request.
 fn receives<M: Machine>(
     bencher: Bencher<'_, '_>,
     machine: impl Fn() -> M + Sync,
@@ -190,12 +190,12 @@ fn receives<M: Machine>(
         .bench_local_values(|(sent, reply)| sent.receive(reply, now()));
 }
 
-/// An exchange under a session that has logged in.
+/// Builds an exchange under a session that has logged in.
 fn logged_in() -> Authorized<Exchange<TrusteeOverviewCall>, Rc<RefCell<Session>>> {
     Authorized::new(Exchange::new(overview(), api(), Policy::default()), with_token())
 }
 
-/// A session that has logged in.
+/// Builds a session that has logged in.
 fn with_token() -> Rc<RefCell<Session>> {
     let credentials = Credentials::client("client-id", "client-secret").unwrap();
     let session = Rc::new(RefCell::new(Session::new(Environment::default(), credentials)));
@@ -230,7 +230,7 @@ fn now() -> DateTime<Utc> {
     DateTime::from_timestamp_nanos(1_793_610_000_000_000_000)
 }
 
-/// When a session that has just logged in has room for a request.
+/// Returns the time at which a session that has just logged in may send a request.
 fn later() -> DateTime<Utc> {
     now() + TimeDelta::seconds(1)
 }

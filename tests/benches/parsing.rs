@@ -1,8 +1,8 @@
-//! Bodies to models: kept whole, passed by, and as they would be read without this library.
+//! Parsing of bodies: into models, into packed reports, and without this library.
 //!
-//! `cargo bench -p billing-tests --bench parsing`. Compare within one run: `by_serde` is the measure, the same models by
-//! derived `serde_json` and chrono's own date parser, which is what a Rust program would write by hand. Allocations are
-//! counted beside the times.
+//! Run `cargo bench -p billing-tests --bench parsing`. Compare only within one run. The reference is `by_serde`: the same
+//! models by derived `serde_json` and chrono's own date parser, as a Rust program would do it by hand. Allocations are
+//! counted too.
 
 use billing_core::calls::{BillableUsageCall, Call, PackedBillableUsageCall, TrusteeOverviewCall};
 use billing_core::model::{PackedReport, TrusteeOverview, UsageReport};
@@ -20,9 +20,9 @@ fn main() {
     divan::main();
 }
 
-/// How many resources the reports have; a small one, one of the usual size, and one that no cache holds.
+/// The numbers of resources in the reports: a small one, one of the usual size, and one that fits in no processor cache.
 const RESOURCES: [usize; 3] = [100, 10_000, 200_000];
-/// How many rows the overview has.
+/// The number of rows of the overview.
 const ROWS: usize = 140;
 
 #[divan::bench_group(sample_count = 20)]
@@ -48,7 +48,7 @@ mod report {
         });
     }
 
-    /// The same models, read as any `serde` format reads them.
+    /// Measures the same models, read through `serde` like any other format.
     #[divan::bench(args = RESOURCES)]
     fn models_by_serde(bencher: Bencher<'_, '_>, resources: usize) {
         over(bencher, bodies::report(resources), |body| {
@@ -105,13 +105,13 @@ mod values {
     }
 }
 
-/// Reads the body again and again. What is read ends outside of the times.
+/// Measures reading the body. Dropping the result is not measured.
 fn over<T>(bencher: Bencher<'_, '_>, body: String, read: impl Fn(&Response<Bytes>) -> T + Sync) {
     let body = Response::new(Bytes::from(body));
     bencher.counter(BytesCount::new(body.body().len())).bench(|| read(black_box(&body)));
 }
 
-/// Something of every resource.
+/// Returns a sum over every resource, so that each one is read.
 fn sum(report: &PackedReport) -> (usize, i64) {
     report.usages().flat_map(|usage| usage.resources()).fold((0, 0), |(names, dates), resource| {
         let date = resource.date().map_or(0, |date| date.instant().timestamp());
@@ -123,7 +123,7 @@ fn period() -> Period {
     Period::from_user("2026-10-01", "2026-11-01").unwrap()
 }
 
-/// What a program without this library would have.
+/// The models that a program without this library would have.
 mod by_serde {
     #![expect(dead_code, reason = "nothing is done with what is read")]
 

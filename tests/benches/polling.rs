@@ -1,14 +1,14 @@
-//! How soon a report is noticed and how often it is asked for, in virtual time: our schedule, as it is configured and as it
-//! learns, beside others, over how long reports might take.
+//! The lag until a complete report is noticed and the number of polls, in virtual time: our schedule, as configured and
+//! adapted, compared with other schedules, for several distributions of report times.
 //!
-//! `cargo bench -p billing-tests --bench polling` prints the tables of `docs/performance.md`; run as a test, it does the same
-//! with fewer draws. Nothing in it depends on how fast the machine is, and every draw is from a fixed seed, so that it fails
-//! where a ratio is above its bound.
+//! `cargo bench -p billing-tests --bench polling` prints the tables of `docs/performance.md`. As a test, it does the same
+//! with fewer draws. The results do not depend on the speed of the machine, and every draw has a fixed seed. The program
+//! fails if a ratio is above its bound.
 //!
-//! The cost of a schedule is J = mean lag + 1 s × mean polls after the first. J* is that of the best schedule for whoever
-//! knows the distribution: dynamic programming over tenths of a second, 2 s between polls. Every operation has 900 s. What is
-//! complete within these and has not been noticed by their end counts as noticed then; what takes longer costs its polls and
-//! no lag, as nobody can notice it. Both hold for J and for J*. Answers take no time.
+//! The cost of a schedule is J = mean lag + 1 s × mean polls after the first. J* is the cost of the best schedule for a known
+//! distribution, computed by dynamic programming over tenths of a second with at least 2 s between polls. Every operation
+//! has 900 s. A report that is complete by then but not noticed counts as noticed at 900 s. A report that takes longer costs
+//! its polls but no lag. Both hold for J and for J*. Answers take no time.
 
 use std::time::{Duration, Instant};
 
@@ -19,7 +19,7 @@ use billing_tests::simulation::Rng;
 use chrono::{DateTime, TimeDelta, Utc};
 
 fn main() {
-    // What `cargo bench` says, and `cargo test` does not.
+    // `cargo bench` passes this argument, `cargo test` does not.
     let full = std::env::args().any(|argument| argument == "--bench");
     let (jitters, histories) = if full { (4000, 400) } else { (2000, 40) };
     let mut failures = Vec::new();
@@ -107,26 +107,26 @@ fn heading(laws: &[Law]) {
     println!("|---|{}", laws.iter().map(|_| "---|").collect::<String>());
 }
 
-/// How long reports take.
+/// A family of distributions of the time that reports take, in seconds.
 #[derive(Clone, Copy)]
 enum Kind {
     Uniform(f64, f64),
-    /// By median and σ.
+    /// The median and σ.
     LogNormal(f64, f64),
-    /// By the least and α.
+    /// The minimum and α.
     Pareto(f64, f64),
     Exponential(f64),
-    /// At even odds.
+    /// One of two times with equal probability.
     Either(f64, f64),
 }
 
-/// A distribution, as so many times that are equally likely, and what its best schedule costs.
+/// A distribution as a list of equally likely times, with the cost of its best schedule.
 #[derive(Clone)]
 struct Law {
     name: String,
     kind: Kind,
     times: Vec<f64>,
-    /// The sums of the times before each.
+    /// The prefix sums of the times.
     sums: Vec<f64>,
     best: f64,
 }
@@ -153,7 +153,7 @@ impl Law {
         law
     }
 
-    /// Mean lag and mean number of polls after the first, over runs that are given by the times of their polls.
+    /// Returns the mean lag and the mean number of polls after the first. Each run is the list of its poll times.
     fn cost(&self, runs: &[Vec<f64>]) -> (f64, f64) {
         let (mut lag, mut polls) = (0.0, 0.0);
         for run in runs {
@@ -176,7 +176,8 @@ impl Law {
         (lag + polls) / self.best
     }
 
-    /// What the best schedule costs: the cheapest next poll from each tenth of a second, from the end backwards.
+    /// Returns the cost of the best schedule: the cheapest next poll from each tenth of a second, computed backwards from the
+    /// end.
     fn best(&self) -> f64 {
         let steps = (END / GRID) as usize;
         let by: Vec<_> = (0..=steps).map(|step| self.complete_by(step as f64 * GRID + 1e-9)).collect();
@@ -196,12 +197,12 @@ impl Law {
         costs[0] / self.times.len() as f64
     }
 
-    /// How many of the times are over at `age`.
+    /// Returns the number of times that are at most `age`.
     fn complete_by(&self, age: f64) -> usize {
         self.times.partition_point(|time| *time <= age)
     }
 
-    /// The sum of how long those from `from` to `to` lie there until `age`.
+    /// Returns the sum of the lags of the times `from..to` if they are noticed at `age`.
     fn unseen(&self, from: usize, to: usize, age: f64) -> f64 {
         (to - from) as f64 * age - (self.sums[to] - self.sums[from])
     }
@@ -220,7 +221,7 @@ impl Kind {
     }
 }
 
-/// When a poll asks again, in seconds since it began, if it is never told that the report is complete.
+/// Returns the times of a poll's requests after the first, in seconds since its start, if the report is never complete.
 fn machine_times(polls: PollSchedule, seed: u64) -> Vec<f64> {
     let machine = poll(Policy { poll: polls, seed, ..Policy::default() });
     let (mut ages, mut now) = (Vec::new(), begin());
@@ -243,7 +244,7 @@ fn machine_times(polls: PollSchedule, seed: u64) -> Vec<f64> {
     }
 }
 
-/// The same of a schedule that waits so long after poll `k`, counted from 0.
+/// Returns the poll times of a schedule that waits `wait(k, u)` seconds after poll `k`, counted from 0.
 fn times_of(wait: fn(u32, f64) -> f64, seed: u64) -> Vec<f64> {
     let mut rng = Rng::new(seed);
     let mut age = 0.0;
@@ -254,7 +255,7 @@ fn times_of(wait: fn(u32, f64) -> f64, seed: u64) -> Vec<f64> {
     times.collect()
 }
 
-/// The ratios after each of [`MARKS`] reports, which were polled as those before them taught.
+/// Returns the ratios after each of [`MARKS`] reports. Each report is polled by the schedule adapted to those before it.
 fn learn(law: &Law, seed: u32) -> [f64; MARKS.len()] {
     let mut rng = Rng::new(u64::from(seed));
     let mut seen = PollTimings::default();
@@ -266,7 +267,7 @@ fn learn(law: &Law, seed: u32) -> [f64; MARKS.len()] {
     })
 }
 
-/// The ratios for `to` after 30 reports of `from` and each of [`AFTER_CHANGE`] of `to`.
+/// Returns the ratios for `to` after 30 reports of `from` and each of [`AFTER_CHANGE`] reports of `to`.
 fn change(from: &Law, to: &Law, seed: u32) -> [f64; AFTER_CHANGE.len()] {
     let mut rng = Rng::new(u64::from(seed));
     let mut seen = observe(from, PollTimings::default(), &mut rng, 30);
@@ -278,11 +279,11 @@ fn change(from: &Law, to: &Law, seed: u32) -> [f64; AFTER_CHANGE.len()] {
     })
 }
 
-/// Polls `count` more reports, each as those before it taught, and adds what was seen of them.
+/// Polls `count` more reports, each by the schedule adapted to those before it, and adds their timings.
 fn observe(law: &Law, mut seen: PollTimings, rng: &mut Rng, count: usize) -> PollTimings {
     for _ in 0..count {
         let time = law.kind.quantile(uniform(rng));
-        // One an hour, so that their order is plain.
+        // One report per hour, so that their order is unambiguous.
         let begin = seen.iter().last().map_or(begin(), PollTiming::observed_at) + TimeDelta::hours(1);
         let policy = Policy { seed: rng.draw(), ..Policy::default() };
         seen.extend(one_life(poll(policy).adaptive(&seen), time, begin));
@@ -290,7 +291,7 @@ fn observe(law: &Law, mut seen: PollTimings, rng: &mut Rng, count: usize) -> Pol
     seen
 }
 
-/// Polls a report that takes `time`.
+/// Polls a report that takes `time` seconds and returns its timing.
 fn one_life(machine: AdaptivePoll<BillableUsageCall>, time: f64, begin: DateTime<Utc>) -> Option<PollTiming> {
     let mut now = begin;
     let mut step = machine.step(now);
@@ -328,12 +329,12 @@ fn json(value: &impl serde::Serialize) -> String {
     serde_json::to_string(value).expect("JSON")
 }
 
-/// A number between 0 and 1, and neither.
+/// Returns a number between 0 and 1, excluding both.
 fn uniform(rng: &mut Rng) -> f64 {
     ((rng.draw() >> 11) as f64 + 0.5) / (1_u64 << 53) as f64
 }
 
-/// The quantile of the normal distribution, by halving: its own function is a sum that converges.
+/// Returns the quantile of the normal distribution, by bisection of its distribution function.
 fn normal_quantile(p: f64) -> f64 {
     let (mut low, mut high) = (-9.0, 9.0);
     for _ in 0..60 {
@@ -361,7 +362,7 @@ fn normal_cdf(x: f64) -> f64 {
 
 const LISTED: [Kind; 4] =
     [Kind::Uniform(1.0, 120.0), Kind::LogNormal(10.0, 1.0), Kind::Pareto(2.0, 1.1), Kind::Either(0.2, 300.0)];
-/// Those that nothing was made for.
+/// Distributions for which the schedule was not tuned.
 const MORE: [Kind; 5] = [
     Kind::Exponential(40.0),
     Kind::LogNormal(30.0, 0.25),
@@ -376,7 +377,7 @@ const CHANGES: [(Kind, Kind); 5] = [
     (Kind::LogNormal(10.0, 1.0), Kind::Uniform(1.0, 120.0)),
     (Kind::LogNormal(10.0, 1.0), Kind::Uniform(200.0, 260.0)),
 ];
-/// How long after poll `k`, with a random number from 0 to 1.
+/// A name, and the wait after poll `k` in seconds for a random number from 0 to 1.
 type Other = (&'static str, fn(u32, f64) -> f64);
 const OTHERS: &[Other] = &[
     ("every 3 s", |_, _| 3.0),
@@ -392,11 +393,13 @@ const MARKS: [usize; 6] = [1, 2, 5, 10, 30, 100];
 const AFTER_CHANGE: [usize; 5] = [0, 2, 5, 10, 30];
 const STATIC_BOUNDS: [f64; 4] = [1.45, 1.25, 1.3, 7.65];
 const LEARNED_BOUNDS: [f64; 4] = [1.15, 1.15, 1.25, 2.5];
-/// The deadline, and the shortest wait.
+/// The deadline in seconds.
 const END: f64 = 900.0;
+/// The shortest wait in seconds.
 const FLOOR: f64 = 2.0;
+/// The step of the dynamic programming in seconds.
 const GRID: f64 = 0.1;
-/// Into so many equally likely times a distribution is cut.
+/// The number of equally likely times that represent a distribution.
 const STRATA: u32 = 20_000;
-/// So many seeds of the jitter a learned schedule is judged by.
+/// The number of jitter seeds over which an adapted schedule is evaluated.
 const EVALUATED: u64 = 10;

@@ -20,7 +20,7 @@ impl Browser {
     /// `BILLING_BROWSER` does not say that it must be.
     ///
     /// # Panics
-    /// When it is installed and does not start, or must be installed and is not.
+    /// Panics if it is installed but does not start, or is required but not installed.
     pub fn start() -> Option<Self> {
         let Some((driver, browser)) = on_path("chromedriver").zip(on_path("chromium")) else {
             assert!(
@@ -67,7 +67,7 @@ impl Browser {
     /// Opens a file.
     ///
     /// # Panics
-    /// When the browser fails, as all of these do.
+    /// Panics if the browser fails.
     pub fn open(&self, file: &Path) {
         self.post("/url", &json!({ "url": format!("file://{}", file.display()) }));
     }
@@ -75,23 +75,24 @@ impl Browser {
     /// A command of the browser's protocol for developers.
     ///
     /// # Panics
-    /// As above.
+    /// Panics if the browser fails.
     pub fn devtools(&self, command: &str, parameters: &Value) -> Value {
         self.post("/goog/cdp/execute", &json!({ "cmd": command, "params": parameters }))
     }
 
-    /// What a script returns. It runs beside the page, whatever the page's policy is.
+    /// Runs a script and returns its result. The page's content policy does not apply to it.
     ///
     /// # Panics
-    /// As above.
+    /// Panics if the browser fails.
     pub fn script(&self, script: &str) -> Value {
         self.post("/execute/sync", &json!({ "script": script, "args": [] }))
     }
 
-    /// What was logged since the last time: `browser` has the console, `performance` the events of the network.
+    /// Returns the log entries since the last call. `browser` has the console, `performance` the network
+    /// events.
     ///
     /// # Panics
-    /// As above.
+    /// Panics if the browser fails.
     pub fn log(&self, kind: &str) -> Vec<Value> {
         let entries = self.post("/se/log", &json!({ "type": kind }));
         entries.as_array().cloned().unwrap_or_else(|| panic!("no log: {entries}"))

@@ -13,7 +13,7 @@ impl Authority {
     /// A new one, that nobody trusts yet.
     ///
     /// # Panics
-    /// When no key can be made.
+    /// Panics if no key can be generated.
     pub fn new() -> Self {
         let mut params = names(&[]);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -36,7 +36,7 @@ impl Authority {
     /// A server that shows such a certificate.
     ///
     /// # Panics
-    /// When it cannot be made.
+    /// Panics if the certificate cannot be made.
     pub fn server_with(&self, params: CertificateParams) -> Arc<ServerConfig> {
         let key = key();
         let certificate =
@@ -59,10 +59,10 @@ impl Default for Authority {
     }
 }
 
-/// What a certificate for these names or addresses says.
+/// Returns the parameters of a certificate for these names or addresses.
 ///
 /// # Panics
-/// When one of them is no name.
+/// Panics if one of them is not a valid name.
 pub fn names(names: &[&str]) -> CertificateParams {
     let names: Vec<_> = names.iter().map(|name| (*name).to_owned()).collect();
     CertificateParams::new(names).unwrap_or_else(|error| panic!("no name: {error}"))

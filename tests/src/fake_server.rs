@@ -27,7 +27,7 @@ impl FakeServer {
     /// another port, and so at another origin.
     ///
     /// # Panics
-    /// When no loopback port can be had.
+    /// Panics if no loopback port is available.
     pub fn start(sandbox: Sandbox, clock: impl Fn() -> DateTime<Utc> + Send + Sync + 'static) -> Self {
         let runtime =
             Runtime::new().unwrap_or_else(|error| panic!("no runtime for the fake server: {error}"));
@@ -49,7 +49,7 @@ impl FakeServer {
         Self { sandbox, address, gate, server, runtime }
     }
 
-    /// Where it is, as a base address: `http://127.0.0.1:…`.
+    /// Returns its base address: `http://127.0.0.1:…`.
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
     }

@@ -1,5 +1,5 @@
-//! What the tests of the workspace share: the sandbox as a real server on the loopback, virtual time, and one way to run a
-//! machine through each of the three transports.
+//! Support for the tests of the workspace: the sandbox as a real server on loopback, virtual time, and a
+//! way to run a machine through each of the three transports.
 //!
 //! ```text
 //!   machine ─┬─ in memory ──────────────────────────────────┐
@@ -7,8 +7,8 @@
 //!            └─ billing-hyper ─┴─► wire (faults) ─► wiremock ┘
 //! ```
 //!
-//! For what no polite server does there is the [`raw_server`], which knows nothing but bytes. Where no server is
-//! needed at all, the [`simulation`] runs machines by the million.
+//! The [`raw_server`] sends arbitrary bytes, for faults that the sandbox does not have. The [`simulation`]
+//! runs millions of machines without a server.
 
 #![forbid(unsafe_code)]
 

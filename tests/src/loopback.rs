@@ -1,4 +1,4 @@
-//! A server on loopback that says what a test tells it to, right or wrong. Shared by the tests of both drivers.
+//! A loopback server that sends the responses of a test, valid or not. Both drivers' tests use it.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -61,7 +61,7 @@ impl Server {
         Self { requests, ..server }
     }
 
-    /// The same behind TLS.
+    /// Does the same as [`Server::http`] behind TLS.
     pub fn https(
         config: Arc<rustls::ServerConfig>,
         answer: impl Fn(&str, &mut dyn Wire) + Send + Sync + 'static,
@@ -80,13 +80,13 @@ impl Server {
         self.requests.lock().unwrap().clone()
     }
 
-    /// How many requests there were for a path that contains `part`.
+    /// Returns the number of requests whose first line contains `part`.
     pub fn count(&self, part: &str) -> usize {
         let first_line = |head: &String| head.lines().next().unwrap_or_default().contains(part);
         self.requests().iter().filter(|head| first_line(head)).count()
     }
 
-    /// How many connections there were.
+    /// Returns the number of connections.
     pub fn connections(&self) -> usize {
         self.connections.load(Ordering::SeqCst)
     }

@@ -1,4 +1,4 @@
-//! A server on the loopback that says what a test tells it to, right or wrong, down to the bytes and to how TCP ends.
+//! A loopback server that sends the bytes of a test, valid or not, and ends TCP in any way.
 //!
 //! ```text
 //!   connection 0 ─► the fault ─► Wire: send, drip, half-close, close, reset, start TLS
@@ -31,7 +31,7 @@ impl RawServer {
     /// Serves connection number `n`, counted from 0, by `serve(n, wire)`. The connection is closed when that returns.
     ///
     /// # Panics
-    /// When no loopback port can be had.
+    /// Panics if no loopback port is available.
     pub fn start(serve: impl Fn(usize, &mut Wire) + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap_or_else(|error| panic!("no port: {error}"));
         let address = listener.local_addr().unwrap_or_else(|error| panic!("no address: {error}"));
@@ -54,7 +54,7 @@ impl RawServer {
         Self { address, seen }
     }
 
-    /// Where it listens.
+    /// Returns the address that it listens on.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
@@ -62,7 +62,7 @@ impl RawServer {
     /// The environment that has the API and the login service here, by `http` or `https`.
     ///
     /// # Panics
-    /// When the scheme is another.
+    /// Panics if the scheme is neither `http` nor `https`.
     pub fn environment(&self, scheme: &str) -> Environment {
         let base = || format!("{scheme}://{}", self.address).parse();
         match (base(), base()) {
@@ -71,7 +71,7 @@ impl RawServer {
         }
     }
 
-    /// How many connections there were.
+    /// Returns the number of connections.
     pub fn connections(&self) -> usize {
         self.seen.connections.load(Ordering::SeqCst)
     }
@@ -81,7 +81,7 @@ impl RawServer {
         self.seen.requests().clone()
     }
 
-    /// How many requests there were whose first line holds `part`.
+    /// Returns the number of requests whose first line contains `part`.
     pub fn count(&self, part: &str) -> usize {
         let first_line = |head: &&String| head.lines().next().is_some_and(|line| line.contains(part));
         self.seen.requests().iter().filter(first_line).count()
@@ -116,7 +116,7 @@ impl Wire {
         true
     }
 
-    /// Whether TLS is spoken.
+    /// Returns true if the connection uses TLS.
     pub fn is_tls(&self) -> bool {
         self.tls.is_some()
     }
@@ -255,5 +255,5 @@ pub const TRUSTOR: &str = "9d750d63-95ae-4df7-8955-2bca7152ca19";
 /// An overview that can be read.
 pub const OVERVIEW: &str = r#"{"organization":{"id":"o-1","name":"Example"},"currency":"EUR","usages":[]}"#;
 
-/// How long a server waits for its peer.
+/// The time that a server waits for its peer.
 const LONGEST: Duration = Duration::from_secs(30);

@@ -20,12 +20,12 @@ pub enum Transport {
     Hyper,
 }
 
-/// What came of running a machine.
+/// The result of running a machine.
 #[derive(Debug)]
 pub struct Driven<T> {
     /// Its outcome.
     pub result: Result<T, Error>,
-    /// What the server saw.
+    /// The requests that the server received.
     pub log: Vec<LogEntry>,
 }
 
@@ -40,11 +40,11 @@ pub struct Stage {
     pub credentials: Credentials,
     /// The client's policy.
     pub policy: Policy,
-    /// Where the client believes the server to be, if not where it is.
+    /// The environment that the client uses, if it differs from the server's.
     pub elsewhere: Option<Environment>,
 }
 
-/// What a client of the sandbox has where there is no transport.
+/// A client of the sandbox without a transport.
 #[derive(Debug)]
 pub struct Memory {
     sandbox: Sandbox,
@@ -67,7 +67,7 @@ impl Memory {
     /// Runs a machine to its end.
     ///
     /// # Errors
-    /// As the machine ends.
+    /// Returns the error of the machine.
     pub fn run<M: Machine>(&mut self, machine: M) -> Result<M::Output, Error> {
         let mut now = self.time.now();
         let machine = Authorized::new(machine, Rc::clone(&self.session));
@@ -78,14 +78,14 @@ impl Memory {
 }
 
 impl Transport {
-    /// All of them.
+    /// All of them, in a fixed order.
     pub const ALL: [Self; 3] = [Self::Memory, Self::Ureq, Self::Hyper];
 
     /// Runs the machine that `make` makes for an API address and a policy, against `sandbox`, in virtual time from `time`
     /// on. `elsewhere` puts the client's environment to another place than the server's.
     ///
     /// # Panics
-    /// When no client or server can be made.
+    /// Panics if a client or server cannot be started.
     pub fn drive<M>(
         self,
         sandbox: Sandbox,
@@ -112,7 +112,7 @@ impl Transport {
     /// Does one thing through this transport, and gives what came of it and what the server saw.
     ///
     /// # Panics
-    /// When no client or server can be made.
+    /// Panics if a client or server cannot be started.
     pub fn act<T>(
         self,
         stage: Stage,

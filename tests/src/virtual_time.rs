@@ -16,7 +16,7 @@ impl VirtualTime {
         Self(Arc::new(Mutex::new(now)))
     }
 
-    /// What it shows.
+    /// Returns the current time.
     pub fn now(&self) -> DateTime<Utc> {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

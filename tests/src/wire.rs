@@ -19,7 +19,7 @@ pub(crate) const CUT: &str = "x-sandbox-cut";
 /// A request that is held on its way to the server, until it is let go.
 #[derive(Clone, Debug)]
 pub(crate) struct Gate {
-    /// What the path of the request holds; empty for no request.
+    /// The text that the path of the request contains; empty for no request.
     needle: Arc<Mutex<String>>,
     arrived: Arc<Semaphore>,
     open: Arc<Semaphore>,
@@ -146,7 +146,7 @@ async fn read_head(server: &mut OwnedReadHalf, buffer: &mut Vec<u8>) -> io::Resu
 }
 
 fn reset(client: OwnedWriteHalf) -> io::Result<()> {
-    // With a linger of nothing the end of the connection is a reset and not a farewell.
+    // A linger time of zero ends the connection with a reset instead of an orderly close.
     client.as_ref().set_zero_linger()?;
     drop(client);
     Ok(())

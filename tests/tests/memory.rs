@@ -1,5 +1,5 @@
-//! What a body may cost: whatever a server sends within the bound on its length, reading it fills no more than a multiple of that
-//! length. Counted by the allocator, in each way in which a body is read.
+//! The memory that a body can fill: reading any body within the bound on its length takes at most a multiple of that length.
+//! The allocator counts the bytes, for each way to read a body.
 
 use billing_core::calls::{
     BillableUsageCall, Call, ContractCall, ContractPeriodCall, ContractsCall, InvoiceDocumentCall,
@@ -11,7 +11,7 @@ use billing_tests::bodies;
 use bytes::Bytes;
 use http::Response;
 
-/// Four bytes for each of the body, and what the doubling of a list takes beside it for a moment.
+/// The allowed memory for each byte of the body: four bytes, and as many again while a list doubles its capacity.
 const FOR_EACH_BYTE: u64 = 8;
 const FOR_EACH_BODY: u64 = 32 << 20;
 
@@ -45,7 +45,7 @@ fn d14_no_body_fills_more_than_a_multiple_of_its_length() {
         (NEW, "[[[[[]]]]]", &[Way::Organization, Way::Document, Way::Refused]),
     ] {
         let elements = vec![element; SIZE / (element.len() + 1)].join(",");
-        // Of what is broken at its end, the same is read first.
+        // A body that is broken at its end fills the same memory before the error.
         for body in [format!("{opens}{elements}{closes}"), format!("{opens}{elements},!{closes}")] {
             for way in ways {
                 let mut error = None;
@@ -62,12 +62,12 @@ fn d14_no_body_fills_more_than_a_multiple_of_its_length() {
 fn what_is_honest_is_read_however_large_it_is() {
     let report = Bytes::from(bodies::report(100_000));
     assert!(BillableUsageCall::new(october()).parse(&Response::new(report.clone())).is_ok());
-    // A new field of each resource, of which nobody knows yet.
+    // Add an unknown field to each resource.
     let grown = String::from_utf8_lossy(&report).replace(r#""date":"#, r#""division":"a57c2a","date":"#);
     let grown = BillableUsageCall::new(october()).parse(&Response::new(grown.into())).unwrap();
     let unknown = grown.usages().iter().flat_map(|usage| usage.resources()).filter(|r| !r.unknown.is_empty());
     assert_eq!(unknown.count(), 100_000);
-    // A hundred times as many rows as anybody has.
+    // This is a hundred times the rows of the largest known customer.
     let overview = Response::new(bodies::overview(50_000).into());
     let overview = TrusteeOverviewCall::new("o".parse().unwrap()).parse(&overview).unwrap();
     assert_eq!(overview.usages().len(), 50_000);
@@ -83,7 +83,7 @@ fn d12_what_is_too_full_is_an_error_that_says_so() {
         .parse(&Response::new(body.clone().into()))
         .unwrap_err();
     assert_eq!(packed.to_string().split(": ").nth(1), error.to_string().split(": ").nth(1));
-    // It is asked for again, as all is that cannot be read, and then it is the error.
+    // The request is retried, as for every answer that cannot be decoded; then the call fails with this error.
     let mut now = "2026-11-02T09:00:00Z".parse().unwrap();
     let mut machine = Exchange::new(call, Environment::default().api().clone(), Policy::default());
     let error = (0..3).find_map(|_| {
@@ -108,7 +108,7 @@ fn idle() -> Exchange<TrusteeOverviewCall> {
     )
 }
 
-/// A way in which a body is read.
+/// A way to read a body.
 #[derive(Clone, Copy, Debug)]
 enum Way {
     Report,
@@ -122,7 +122,7 @@ enum Way {
     Invoices,
     Lines,
     Document,
-    /// As the body of an error.
+    /// The body of an error.
     Refused,
 }
 
@@ -162,5 +162,6 @@ fn october() -> Period {
     Period::from_user("2026-10-01", "2026-11-01").unwrap()
 }
 
-/// Large beside what any body may fill.
+/// The length of the bodies in bytes. Eighty times this length, the memory of rows without a bound, is 160 MiB and exceeds
+/// the allowed 48 MiB.
 const SIZE: usize = 2 << 20;

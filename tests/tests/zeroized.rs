@@ -1,7 +1,7 @@
-//! Rule D9 in memory: when all that held a secret is dropped, the secret is nowhere in the process.
+//! Rule D9 in memory: after every value with a secret is dropped, the memory of the process does not contain the secret.
 //!
-//! The process is this program again, as a child that looks through its own memory by the files that Linux has for that, and so
-//! in safe code. What it looks for stands in none of its texts, not as such: they are enciphered, and compared byte by byte.
+//! A child process of this test program searches its own memory through `/proc/self/mem`, which needs no unsafe code. The texts
+//! that it searches for are stored enciphered and compared byte by byte, so that the search does not find itself.
 
 #![cfg(target_os = "linux")]
 
@@ -23,7 +23,7 @@ use chrono::DateTime;
 #[test]
 fn d09_secrets_are_overwritten_when_they_are_dropped() {
     assert_eq!(found_when("nothing"), "[]");
-    // Else nothing is found because nothing is seen.
+    // Check that the search finds texts that are still in memory.
     for (kept, text) in [
         ("the secret", SECRET),
         ("the login", BASIC),
@@ -36,7 +36,7 @@ fn d09_secrets_are_overwritten_when_they_are_dropped() {
     }
 }
 
-/// What the child finds.
+/// Runs the child and returns the list of texts that it found.
 fn found_when(kept: &str) -> String {
     let child = Command::new(env::current_exe().expect("this program"))
         .args(["--exact", "the_child", "--nocapture"])
@@ -49,11 +49,11 @@ fn found_when(kept: &str) -> String {
     found.unwrap_or_else(|| panic!("{said}")).to_owned()
 }
 
-/// The lives of sessions in a process of its own. Without a task it is no test.
+/// Uses and drops sessions in a process of its own. It does nothing without a task in the environment.
 #[test]
 fn the_child() {
     let Ok(kept) = env::var(TASK) else { return };
-    // Many, because memory that is given back is taken again, and what was left there is lost to this test.
+    // Freed memory is reused, which can hide a secret that was left in it. Many sessions make that unlikely.
     let mut lives: Vec<Life> = (0..LIVES).map(|_| Life::new()).collect();
     for life in &mut lives {
         life.drop_all_but(&kept);
@@ -63,7 +63,7 @@ fn the_child() {
     drop(lives);
 }
 
-/// What is left of a session that has logged in and made a call, and of the profile with its secret.
+/// The values that remain after a session has logged in and made a call, and the profile with its secret.
 struct Life {
     profile: Option<profile::Profile>,
     secret: Option<Secret>,
@@ -84,7 +84,7 @@ impl Life {
         let token = Secret::new(TOKEN.within_margins());
         let body = |rest: &str| [r#"{"access_token":""#, token.expose(), rest].concat();
         let Step::Send(_, sent) = machine.step(now) else { panic!("a login") };
-        // Longer than the other, so that it is not under that afterwards.
+        // This body is longer than the next one, so that the next one cannot overwrite all of it.
         let broken = body(&[&".".repeat(400), r#"","expires_in":"#].concat());
         let Step::Wait(now, machine) = sent.receive(answer(broken), now) else { panic!("unreadable") };
         let Step::Send(login, sent) = machine.step(now) else { panic!("another login") };
@@ -110,7 +110,7 @@ impl Life {
     }
 }
 
-/// A profile that was read, and read from.
+/// Writes a profile, reads it and reads its secret.
 fn profile() -> profile::Profile {
     let secret = Secret::new(SECRET.within_margins());
     let secret = secret.expose();
@@ -131,7 +131,7 @@ fn answer(body: String) -> Reply {
     Ok(http::Response::new(Bytes::from(body)))
 }
 
-/// A text that is to be forgotten.
+/// A text that must not stay in memory.
 #[derive(Clone, Copy)]
 struct Text {
     name: &'static str,
@@ -139,7 +139,7 @@ struct Text {
 }
 
 impl Text {
-    /// The text in the clear with a margin, in memory of just this length.
+    /// Returns the deciphered text between two margins, in an allocation of exactly this length.
     fn within_margins(self) -> String {
         let mut text = String::with_capacity(2 * MARGIN + self.enciphered.len());
         text.extend(std::iter::repeat_n('.', MARGIN));
@@ -148,7 +148,7 @@ impl Text {
         text
     }
 
-    /// Whether it stands anywhere that this process can write to.
+    /// Returns true if the text is anywhere in the writable memory of this process.
     fn is_in_memory(self) -> bool {
         let mut memory = File::open("/proc/self/mem").expect("a Linux");
         let maps = fs::read_to_string("/proc/self/maps").expect("a Linux");
@@ -173,13 +173,13 @@ impl Text {
         while at < end {
             memory.seek(SeekFrom::Start(at)).expect("a place");
             let wanted = usize::try_from(end - at).map_or(PIECE, |left| left.min(PIECE));
-            // Some of what is mapped cannot be read.
+            // Some mapped memory cannot be read.
             let Ok(n) = memory.read(&mut piece[..wanted]) else { return false };
             let is_it = |window: &[u8]| window.iter().zip(self.enciphered).all(|(a, b)| a ^ KEY == *b);
             if piece[..n].windows(self.enciphered.len()).any(is_it) {
                 return true;
             }
-            // What lies across the end of a piece is whole in the next one.
+            // The pieces overlap, so that a text across the end of one is complete in the next.
             let overlap = if at + (n as u64) < end { self.enciphered.len() - 1 } else { 0 };
             at += n.saturating_sub(overlap).max(1) as u64;
         }
@@ -191,11 +191,12 @@ const TASK: &str = "BILLING_TESTS_ZEROIZED";
 const KEY: u8 = 0x5a;
 const PIECE: usize = 1 << 16;
 const LIVES: usize = 16;
-/// An allocator writes its own into the beginning and the end of what it is given back, and would hide what is left there.
+/// The length of the margin around a text. The allocator overwrites the beginning and the end of freed memory, which would
+/// hide a secret there.
 const MARGIN: usize = 49;
 
 const SECRET: Text = Text { name: "client secret", enciphered: b")?);7?wj*?4w)?);7?wj*?4{" };
-/// What the secret is in Base64, standing at a place in the pair that is a multiple of three.
+/// The Base64 form of the secret, which starts at a multiple of three bytes in the client's credentials.
 const BASIC: Text = Text {
     name: "client secret in Basic",
     enciphered: b"9h\x0c \x03\x0dk6\x16\x0e\x18-\x00\x0dn.9h\x0c \x03\x0dk6\x16\x0e\x18-\x00\x0dn2",

@@ -1,4 +1,4 @@
-//! `GET /api/v2/billing/reports/billableusage`: the billable usage of one's own organisation in a period.
+//! `GET /api/v2/billing/reports/billableusage`: the billable usage of your own organisation in a period.
 
 use bytes::Bytes;
 use http::{Request, Response};
@@ -10,15 +10,15 @@ use crate::model::{PackedReport, ReportStatus, UsageReport, decode_model};
 use crate::poll::Report;
 use crate::{BaseUrl, DecodeError, Operation, Period, Timestamp};
 
-/// Asks for the usage report of a period. The server builds it while it is asked again and again, so this call belongs in
-/// a [`Poll`](crate::Poll).
+/// A request for the usage report of a period. The server builds the report while the client repeats the request, so use this call
+/// in a [`Poll`](crate::Poll).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BillableUsageCall {
     period: Period,
 }
 
 impl BillableUsageCall {
-    /// The report for `period`.
+    /// Requests the report for `period`.
     pub fn new(period: Period) -> Self {
         Self { period }
     }
@@ -32,7 +32,7 @@ impl Call for BillableUsageCall {
     }
 
     fn request(&self, api: &BaseUrl) -> Result<Request<Bytes>, http::Error> {
-        // The one form of a date that every published source agrees on.
+        // Every published source agrees on this form of a date and on no other.
         let wire = |t: Timestamp| t.instant().format("%Y-%m-%dT%H:%M:%S%.3fZ").to_string();
         Get::new("/api/v2/billing/reports/billableusage")
             .parameter("startDate", Some(wire(self.period.start())))
@@ -45,7 +45,7 @@ impl Call for BillableUsageCall {
     }
 }
 
-/// The same request, for a report that stays [packed](PackedReport) in its body: for large reports that are passed on.
+/// The same request with a [packed](PackedReport) report as its output: for large reports that are passed on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PackedBillableUsageCall(pub BillableUsageCall);
 

@@ -9,7 +9,7 @@ use super::{Call, SUBSCRIPTION_VIEW};
 use crate::model::{Contract, decode_model};
 use crate::{BaseUrl, ContractId, DecodeError, Operation};
 
-/// Asks for one contract. **Preview:** the vendor may change the operation and the shape of its answer.
+/// A request for one contract. **Preview:** the vendor may change the operation and the shape of its answer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ContractCall {
@@ -17,7 +17,7 @@ pub struct ContractCall {
 }
 
 impl ContractCall {
-    /// The contract with that id.
+    /// Requests the contract with the given id.
     pub fn new(contract: ContractId) -> Self {
         Self { contract }
     }

@@ -9,7 +9,7 @@ use super::{Call, SUBSCRIPTION_VIEW};
 use crate::model::{ContractPeriodDetail, decode_model};
 use crate::{BaseUrl, ContractId, ContractPeriodId, DecodeError, Operation};
 
-/// Asks for a billing period of a contract: its charges and wallets. **Preview:** the vendor may change the operation and
+/// A request for a billing period of a contract, with its charges and wallets. **Preview:** the vendor may change the operation and
 /// the shape of its answer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -19,7 +19,7 @@ pub struct ContractPeriodCall {
 }
 
 impl ContractPeriodCall {
-    /// That period of that contract.
+    /// Requests a billing period of a contract.
     pub fn new(contract: ContractId, period: ContractPeriodId) -> Self {
         Self { contract, period }
     }
@@ -89,7 +89,7 @@ mod tests {
         assert_eq!(decimal(&wallet.ending_balance).as_deref(), Some("1000"));
         let beyond = wallet.balance_overage.as_ref().unwrap();
         assert_eq!((beyond.text(), beyond.decimal()), ("1e400", None));
-        // What came goes out again, digit for digit.
+        // Serializing reproduces every digit of the answer.
         let again = serde_json::to_string(&period).unwrap();
         for digits in ["92345.678901234567890123456789", "-0.0", "1e-4", "1e400", "1E+3", "0.30"] {
             assert!(again.contains(&format!(":{digits}")), "{digits} in {again}");

@@ -1,4 +1,4 @@
-//! `GET /api/v2/billing/contracts`: the contracts.
+//! `GET /api/v2/billing/contracts`: the list of contracts.
 
 use bytes::Bytes;
 use http::{Request, Response};
@@ -10,7 +10,7 @@ use super::{Call, SUBSCRIPTION_VIEW, decode_page};
 use crate::model::{ContractList, ContractStatus};
 use crate::{BaseUrl, DateRange, DecodeError, InvalidInput, Operation};
 
-/// Asks for the contracts: a list, for [`Pages`](crate::Pages). **Preview:** the vendor may change the operation and the
+/// A request for the list of contracts; use it with [`Pages`](crate::Pages). **Preview:** the vendor may change the operation and the
 /// shape of its answer.
 ///
 /// ```
@@ -31,21 +31,21 @@ pub struct ContractsCall {
 }
 
 impl ContractsCall {
-    /// All of them.
+    /// Requests all contracts.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Those of some days.
+    /// Limits the list to a range of days.
     #[must_use = "the call is not changed in place"]
     pub fn dates(self, range: DateRange) -> Self {
         Self { dates: Some(range), ..self }
     }
 
-    /// Those in that state.
+    /// Limits the list to contracts with this status.
     ///
     /// # Errors
-    /// When it is none that the published schema has.
+    /// Returns an error if the published schema does not define the status.
     pub fn status(self, status: ContractStatus) -> Result<Self, InvalidInput> {
         match status {
             ContractStatus::Unknown(value) => Err(InvalidInput::Filter {
@@ -57,10 +57,10 @@ impl ContractsCall {
         }
     }
 
-    /// The one with that number.
+    /// Limits the list to the contract with this external number.
     ///
     /// # Errors
-    /// When it is empty or holds a control character.
+    /// Returns an error if the number is empty or contains a control character.
     pub fn external_number(self, number: impl Into<String>) -> Result<Self, InvalidInput> {
         Ok(Self { external_number: Some(checked_filter("externalNumber", number.into())?), ..self })
     }

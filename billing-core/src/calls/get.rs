@@ -1,4 +1,4 @@
-//! The one way in which the path and the query of a request are built.
+//! Builds the path and the query of GET requests, for all operations.
 
 use std::fmt::{Display, Write};
 
@@ -19,7 +19,7 @@ pub(super) struct Get {
 }
 
 impl Get {
-    /// Begins with a path of the API that holds no value from outside.
+    /// Starts with a fixed path of the API.
     pub(super) fn new(path: &'static str) -> Self {
         Self { target: path.to_owned(), has_query: false }
     }
@@ -31,7 +31,7 @@ impl Get {
         self
     }
 
-    /// Appends a further part of the path that holds no value from outside.
+    /// Appends another fixed part of the path.
     pub(super) fn path(mut self, path: &'static str) -> Self {
         self.target.push_str(path);
         self

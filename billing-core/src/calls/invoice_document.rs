@@ -1,4 +1,4 @@
-//! `GET /api/v2/billing/contracts/invoices/{invoiceId}/document`: where the document of an invoice is.
+//! `GET /api/v2/billing/contracts/invoices/{invoiceId}/document`: the URL of the document of an invoice.
 
 use bytes::Bytes;
 use http::{Request, Response};
@@ -10,7 +10,7 @@ use crate::model::decode_secret;
 use crate::values::document_url::DocumentUrl;
 use crate::{BaseUrl, DecodeError, InvoiceId, Operation};
 
-/// Asks for the address of an invoice's document; a [`Download`](crate::Download) asks for the document too.
+/// A request for the URL of an invoice's document. [`Download`](crate::Download) also fetches the document.
 /// **Preview:** the vendor may change the operation and the shape of its answer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -19,7 +19,7 @@ pub struct InvoiceDocumentCall {
 }
 
 impl InvoiceDocumentCall {
-    /// The address of that invoice's document.
+    /// Requests the URL of the document of `invoice`.
     pub fn new(invoice: InvoiceId) -> Self {
         Self { invoice }
     }
@@ -96,7 +96,7 @@ mod tests {
             r#"{"url":"http://files.example.com/?s1gnature"}"#,
             r#"{"url":"https://files.example.com/?s1gnature","#,
             r#"{"https://files.example.com/?s1gnature":tru}"#,
-            // As the name of a field, too.
+            // The URL as the name of a field.
             r#"{"files":{"https://files.example.com/?s1gnature":1e999}}"#,
         ] {
             let exchange = Exchange::new(call(), Environment::default().api().clone(), Policy::default());

@@ -10,7 +10,7 @@ use super::{Call, SUBSCRIPTION_VIEW, decode_page};
 use crate::model::InvoiceLineList;
 use crate::{BaseUrl, DecodeError, InvoiceId, Operation};
 
-/// Asks for the lines of an invoice: a list, for [`Pages`](crate::Pages). **Preview:** the vendor may change the operation
+/// A request for the lines of an invoice; use it with [`Pages`](crate::Pages). **Preview:** the vendor may change the operation
 /// and the shape of its answer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -20,7 +20,7 @@ pub struct InvoiceLinesCall {
 }
 
 impl InvoiceLinesCall {
-    /// All lines of that invoice.
+    /// Requests all lines of `invoice`.
     pub fn new(invoice: InvoiceId) -> Self {
         Self { invoice, paging: Paging::default() }
     }

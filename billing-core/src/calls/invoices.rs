@@ -1,4 +1,4 @@
-//! `GET /api/v2/billing/contracts/invoices`: the invoices.
+//! `GET /api/v2/billing/contracts/invoices`: the list of invoices.
 
 use bytes::Bytes;
 use http::{Request, Response};
@@ -10,7 +10,7 @@ use super::{Call, SUBSCRIPTION_VIEW, decode_page};
 use crate::model::{InvoiceList, PaymentStatus};
 use crate::{BaseUrl, DateRange, DecodeError, InvalidInput, Operation};
 
-/// Asks for the invoices: a list, for [`Pages`](crate::Pages). **Preview:** the vendor may change the operation and the
+/// A request for the list of invoices; use it with [`Pages`](crate::Pages). **Preview:** the vendor may change the operation and the
 /// shape of its answer.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -21,21 +21,21 @@ pub struct InvoicesCall {
 }
 
 impl InvoicesCall {
-    /// All of them.
+    /// Requests all invoices.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Those of some days.
+    /// Limits the list to a range of days.
     #[must_use = "the call is not changed in place"]
     pub fn dates(self, range: DateRange) -> Self {
         Self { dates: Some(range), ..self }
     }
 
-    /// Those that are paid, or those that are not.
+    /// Limits the list to invoices with this payment status.
     ///
     /// # Errors
-    /// When it is no state that the published schema has.
+    /// Returns an error if the published schema does not define the status.
     pub fn payment_status(self, status: PaymentStatus) -> Result<Self, InvalidInput> {
         match status {
             PaymentStatus::Unknown(value) => Err(InvalidInput::Filter {

@@ -1,4 +1,4 @@
-//! What the lists that go on by a cursor are asked for.
+//! Paging and filters of lists that continue at a cursor.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,7 +7,7 @@ use crate::values::id::is_empty_or_has_control;
 use crate::values::{Cursor, PageSize};
 use crate::{DateRange, InvalidInput};
 
-/// Where in a list to begin, and how much of it at once.
+/// The start and the size of a page.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Paging {
@@ -26,21 +26,21 @@ pub(super) enum StartAt {
 /// The builder methods of a call with a field `paging`.
 macro_rules! paging_methods {
     () => {
-        /// With so many on a page.
+        /// Sets the number of entries per page.
         #[must_use = "the call is not changed in place"]
         pub fn page_size(mut self, size: $crate::values::PageSize) -> Self {
             self.paging.page_size = size;
             self
         }
 
-        /// Beginning after `cursor` in place of at the start.
+        /// Starts after `cursor` instead of at the beginning.
         #[must_use = "the call is not changed in place"]
         pub fn after(mut self, cursor: $crate::values::Cursor) -> Self {
             self.paging.start_at = $crate::calls::listing::StartAt::After(cursor);
             self
         }
 
-        /// With the page that ends before `cursor`, in place of that at the start.
+        /// Requests the page that ends before `cursor` instead of the first one.
         #[must_use = "the call is not changed in place"]
         pub fn before(mut self, cursor: $crate::values::Cursor) -> Self {
             self.paging.start_at = $crate::calls::listing::StartAt::Before(cursor);
@@ -58,7 +58,7 @@ impl Get {
             .parameter("dateEnd", range.and_then(|range| range.end()))
     }
 
-    /// Appends where the page begins and how many entries it holds.
+    /// Appends the start and the size of the page.
     pub(super) fn with_paging(self, paging: &Paging) -> Self {
         let (after, before) = match &paging.start_at {
             StartAt::First => (None, None),
@@ -71,7 +71,7 @@ impl Get {
     }
 }
 
-/// A text to filter by.
+/// Returns the text of a filter, or an error if it is empty or contains a control character.
 pub(super) fn checked_filter(name: &'static str, text: String) -> Result<String, InvalidInput> {
     match is_empty_or_has_control(&text) {
         true => {

@@ -1,4 +1,4 @@
-//! `POST /oauth/token` of the login service: client credentials for an access token.
+//! `POST /oauth/token` of the login service: exchanges client credentials for an access token.
 
 use std::time::Duration;
 
@@ -15,14 +15,14 @@ use super::{Call, GZIP, JSON, USER_AGENT_VALUE};
 use crate::model::decode_secret;
 use crate::{BaseUrl, DecodeError, Operation, Secret};
 
-/// Asks for an access token by the client-credentials grant.
+/// A request for an access token with the client-credentials grant.
 #[derive(Clone, Debug)]
 pub(crate) struct Login<'a> {
     pub(crate) client_id: &'a str,
     pub(crate) client_secret: &'a Secret,
 }
 
-/// An access token and how long the server says that it lasts.
+/// An access token and its lifetime, if the server sent one.
 #[derive(Debug)]
 pub(crate) struct Token {
     pub(crate) bearer: Bearer,
@@ -30,13 +30,13 @@ pub(crate) struct Token {
 }
 
 impl Login<'_> {
-    /// Id and secret as they go out, which is as secret as the secret.
+    /// Returns id and secret in the form of HTTP Basic. The result is as confidential as the secret.
     pub(crate) fn basic_credentials(&self) -> Secret {
         let pair = Zeroizing::new([self.client_id, ":", self.client_secret.expose()].concat());
         Secret::new(BASE64_STANDARD.encode(pair.as_bytes()))
     }
 
-    /// The same without the padding at its end, which a server that repeats it may leave out.
+    /// Returns the same text without its padding: a server that repeats it may omit the padding.
     pub(crate) fn unpadded_basic_credentials(&self) -> Secret {
         Secret::new(self.basic_credentials().expose().trim_end_matches('='))
     }
@@ -71,14 +71,14 @@ impl Call for Login<'_> {
         let body: Body = decode_secret(response.body(), "the login's answer holds no access token")?;
         let bearer = Bearer::new(body.access_token)
             .ok_or_else(|| DecodeError::new("access_token", "the token cannot stand in a header"))?;
-        // A lifetime in another form than whole seconds is no reason to do without the token: a 401 renews it too.
+        // A lifetime that is not a whole number of seconds is ignored: a 401 renews the token as well.
         let lifetime = body.expires_in.and_then(|value| value.as_u64()).map(Duration::from_secs);
         Ok(Token { bearer, lifetime })
     }
 }
 
-/// What of an `Authorization` header nothing is to repeat: what stands after its scheme, with the padding at its end and
-/// without it, as a server that repeats it may leave it out, and of Basic the client's secret.
+/// Returns the texts of an `Authorization` header that must appear nowhere: the credentials after the scheme, with and without
+/// padding, because a server that repeats them may omit it, and for Basic the client secret.
 pub(crate) fn secrets_in_authorization(authorization: &HeaderValue) -> Vec<Secret> {
     let text = std::str::from_utf8(authorization.as_bytes()).unwrap_or_default();
     let Some((scheme, credentials)) = text.split_once(' ') else { return Vec::new() };
@@ -91,7 +91,7 @@ pub(crate) fn secrets_in_authorization(authorization: &HeaderValue) -> Vec<Secre
     secrets
 }
 
-/// An access token that can stand in a header, and the header that it goes out in.
+/// An access token that is valid in a header, with that header.
 #[derive(Clone, Debug)]
 pub(crate) struct Bearer {
     secret: Secret,
@@ -99,7 +99,7 @@ pub(crate) struct Bearer {
 }
 
 impl Bearer {
-    /// `None` if the text is empty or cannot stand in a header.
+    /// Returns `None` if the text is empty or invalid in a header.
     pub(crate) fn new(secret: Secret) -> Option<Self> {
         if secret.expose().is_empty() {
             return None;
@@ -108,18 +108,18 @@ impl Bearer {
         Some(Self { secret, header })
     }
 
-    /// The token, to take it out of what a server sends back.
+    /// Returns the token, to remove it from texts of the server.
     pub(crate) fn secret(&self) -> &Secret {
         &self.secret
     }
 
-    /// The header.
+    /// Returns the header.
     pub(crate) fn header(&self) -> &HeaderValue {
         &self.header
     }
 }
 
-/// A header whose copies all share one text, which is overwritten behind the last of them.
+/// Builds a header whose copies share one text. The text is overwritten when the last copy is dropped.
 fn authorization_header(scheme: &str, credentials: &Secret) -> Result<HeaderValue, InvalidHeaderValue> {
     let text = Zeroizing::new([scheme, credentials.expose()].concat());
     let mut header = HeaderValue::from_maybe_shared(Bytes::from_owner(text))?;
@@ -127,12 +127,12 @@ fn authorization_header(scheme: &str, credentials: &Secret) -> Result<HeaderValu
     Ok(header)
 }
 
-/// A text that is forgotten although what stands after it makes an error of the whole.
+/// Reads a secret so that it is overwritten even if the rest of the body turns out to be malformed.
 fn secret_from_string<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Secret, D::Error> {
     String::deserialize(deserializer).map(Secret::new)
 }
 
-/// The login, as errors and progress name it.
+/// The operation of the login, for errors and progress.
 pub const LOGIN: Operation = Operation::new("post_oauth_token", "login", &[]);
 
 #[cfg(test)]

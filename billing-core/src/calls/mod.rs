@@ -1,7 +1,7 @@
-//! Calls: one file an operation, with its request, its parser and its wire vectors side by side.
+//! Calls: one file per operation, with its request, its parser and its wire vectors.
 //!
-//! Those of contracts and invoices are preview operations of the vendor's, see [`Operation::is_preview`](crate::Operation):
-//! a change of one fails its own calls, with an error that says so, and no others.
+//! Contracts and invoices are preview operations of the vendor; see [`Operation::is_preview`](crate::Operation). If the vendor
+//! changes one of them, only calls of that operation fail, with an error that says so.
 
 mod billable_usage;
 mod contract;
@@ -48,53 +48,53 @@ pub(crate) use trustee_overview::OPERATION as TRUSTEE_OVERVIEW;
 pub use trustee_overview::TrusteeOverviewCall;
 pub use trustors::TrustorsCall;
 
-/// One operation of the API: how its request looks and how its answer is read. A value is one call with its arguments.
+/// One operation of the API: builds its request and parses its answer. A value is one call with its arguments.
 ///
-/// It is pure: the same call gives the same bytes every time, so that it can be repeated. The requests are without
-/// `Authorization`, which the [`Session`](crate::Session) adds.
+/// A call is pure: it builds the same bytes every time, so it can be retried. Its requests have no `Authorization` header; the
+/// [`Session`](crate::Session) adds it.
 pub trait Call {
-    /// What a good answer holds.
+    /// The model of a successful answer.
     type Output;
 
-    /// Its name and what it needs.
+    /// Returns the name of the operation and the permissions that it needs.
     fn operation(&self) -> Operation;
 
-    /// The request, addressed under `api`.
+    /// Builds the request under the base address `api`.
     ///
     /// # Errors
-    /// When the arguments make no valid URI, by their sheer length for example.
+    /// Returns an error if the arguments do not form a valid URI, for example because they are too long.
     fn request(&self, api: &BaseUrl) -> Result<Request<Bytes>, http::Error>;
 
-    /// Reads the answer, whose status [`Call::accepts`] has let through.
+    /// Parses an answer whose status [`Call::accepts`].
     ///
     /// # Errors
-    /// When the body is not what it should be; where and why.
+    /// Returns the place and the reason if the body is malformed.
     fn parse(&self, response: &Response<Bytes>) -> Result<Self::Output, DecodeError>;
 
-    /// Whether an answer with this status is to be read.
+    /// Returns true if an answer with this status is to be parsed.
     fn accepts(&self, status: StatusCode) -> bool {
         status == StatusCode::OK
     }
 
-    /// How long one attempt may take.
+    /// Returns the time limit of one attempt.
     fn attempt_timeout(&self) -> Duration {
         Duration::from_secs(30)
     }
 
-    /// Whether a good answer holds a secret, of which no error may show a part.
+    /// Returns true if a successful answer contains a secret. Errors then show no part of it.
     fn is_secret(&self) -> bool {
         false
     }
 
-    /// The document that is asked for, where it is no operation of the API: the request goes without a token then, past
-    /// the session, and its answer may go to a sink.
+    /// Returns the URL of the document to download, if the call is not an operation of the API. Such a request carries no token and
+    /// bypasses the session, and its answer can go to a sink.
     fn document(&self) -> Option<&DocumentUrl> {
         None
     }
 }
 
-/// Forwards the methods of [`Call`] to the call in the field `$inner`, so that a wrapper forgets none of them, such as that
-/// the answer is a secret. A wrapper writes `parse` itself, and with `own request` or `own accepts` that method too.
+/// Forwards the methods of [`Call`] to the call in the field `$inner`, so that a wrapper forgets none of them, such as
+/// `is_secret`. A wrapper writes `parse` itself, and with `own request` or `own accepts` that method too.
 macro_rules! forward_call {
     ($inner:tt) => {
         $crate::calls::forward_call!($inner, own request);
@@ -137,17 +137,16 @@ macro_rules! forward_call {
 }
 pub(crate) use forward_call;
 
-/// A call that also yields the body as it came, for whoever passes the server's own JSON on.
+/// A call that also returns the raw body, for callers that pass on the JSON of the server.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WithBody<C>(pub C);
 
-/// What [`WithBody`] yields. Its `Debug` does not show the body, which can be long, and of a call that
-/// [is secret](Call::is_secret) is one.
+/// The output of [`WithBody`]. `Debug` omits the body, because it can be long, or contain a [secret](Call::is_secret).
 #[derive(Clone, PartialEq)]
 pub struct WithRaw<T> {
-    /// The answer as a model.
+    /// The parsed answer.
     pub value: T,
-    /// The body that it was read from.
+    /// The raw body.
     pub body: Bytes,
 }
 
@@ -181,7 +180,7 @@ impl<T: Page> Page for WithRaw<T> {
     }
 }
 
-/// Reads a page of a list. One without its `entities`, under that name, is not taken for an empty one.
+/// Parses a page of a list. A page without `entities` is an error, not an empty page.
 fn decode_page<T: for<'a> Scan<'a> + DeserializeOwned>(
     response: &Response<Bytes>,
     entities: impl Fn(&T) -> bool,
@@ -190,14 +189,14 @@ fn decode_page<T: for<'a> Scan<'a> + DeserializeOwned>(
     if entities(&page) { Ok(page) } else { Err(DecodeError::new("entities", "the list is missing")) }
 }
 
-/// What contracts and invoices need.
+/// The permission for contracts and invoices.
 const SUBSCRIPTION_VIEW: &[&str] = &["billing:subscription:view"];
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const GZIP: HeaderValue = HeaderValue::from_static("gzip");
 pub(crate) const USER_AGENT_VALUE: HeaderValue =
     HeaderValue::from_static(concat!("billing-core/", env!("CARGO_PKG_VERSION")));
 
-/// A request as text, for the wire vectors in the tests.
+/// Returns a request as text, for the wire vectors in the tests.
 #[cfg(test)]
 pub(crate) fn request_to_text(request: &Request<Bytes>) -> String {
     let headers: String =
@@ -234,7 +233,7 @@ mod tests {
         assert!(with_body.parse(&Response::new("<html>".into())).is_err());
     }
 
-    /// A call in which every method that has a default answers otherwise.
+    /// A call that overrides every default method with another result.
     struct Unusual(DocumentUrl);
 
     #[warn(clippy::missing_trait_methods)]
@@ -270,7 +269,7 @@ mod tests {
         }
     }
 
-    /// A wrapper that writes only what no macro can write for it.
+    /// A wrapper that writes only the method that the macro does not forward.
     struct Wrapper<C>(C);
 
     impl<C: Call> Call for Wrapper<C> {

@@ -1,10 +1,10 @@
-//! The names of operations, as errors, logs and progress displays give them.
+//! The names of operations, for errors, logs and progress displays.
 
 use std::fmt;
 
 use serde::Serialize;
 
-/// One operation of the API: what people and support call it, and what it needs.
+/// The name of an operation of the API, and the permissions that it needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 pub struct Operation {
     id: &'static str,
@@ -16,35 +16,34 @@ pub struct Operation {
 }
 
 impl Operation {
-    /// Names an operation. `id` is the vendor's operation id, `title` what a sentence can begin with, `permissions` those
-    /// of which any one is enough.
+    /// Names an operation. `id` is the operation id of the vendor, `title` a name for sentences. Any one of `permissions` is enough.
     pub const fn new(id: &'static str, title: &'static str, permissions: &'static [&'static str]) -> Self {
         Self { id, title, permissions, preview: false }
     }
 
-    /// The same as a preview operation.
+    /// Marks the operation as a preview operation.
     #[must_use = "the operation is not changed in place"]
     pub const fn in_preview(self) -> Self {
         Self { preview: true, ..self }
     }
 
-    /// The vendor's id of the operation, such as `get_billing_reports_billableusage`.
+    /// Returns the operation id of the vendor, such as `get_billing_reports_billableusage`.
     pub fn id(&self) -> &'static str {
         self.id
     }
 
-    /// What it is called in sentences.
+    /// Returns the name for sentences.
     pub fn title(&self) -> &'static str {
         self.title
     }
 
-    /// Whether it is a preview operation: the vendor may change it, and the shape of its answers, at any time. A change
-    /// fails calls of that operation, with an error that says so, and of no other.
+    /// Returns true for a preview operation: the vendor may change it and the shape of its answers at any time. After such a change
+    /// only calls of this operation fail, with an error that says so.
     pub fn is_preview(&self) -> bool {
         self.preview
     }
 
-    /// The permissions of Genesys Cloud of which any one lets it through, as the vendor documents them.
+    /// Returns the permissions of Genesys Cloud, any one of which is enough, as the vendor documents them.
     pub fn permissions(&self) -> &'static [&'static str] {
         self.permissions
     }

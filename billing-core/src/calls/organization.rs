@@ -1,4 +1,4 @@
-//! `GET /api/v2/organizations/me`: one's own organisation.
+//! `GET /api/v2/organizations/me`: your own organisation.
 
 use bytes::Bytes;
 use http::{Request, Response};
@@ -9,12 +9,12 @@ use super::get::Get;
 use crate::model::{Organization, decode_model};
 use crate::{BaseUrl, DecodeError, Operation};
 
-/// Asks for the organisation whose credentials are used.
+/// A request for the organisation that the credentials belong to.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OrganizationCall {}
 
 impl OrganizationCall {
-    /// One's own organisation.
+    /// Requests your own organisation.
     pub fn new() -> Self {
         Self {}
     }

@@ -11,7 +11,7 @@ use super::get::Get;
 use crate::model::{TrusteeOverview, decode_model};
 use crate::{BaseUrl, DecodeError, Operation, OrgId, PeriodIndex};
 
-/// Asks, as a trustee, for the billing overview of a trustor organisation.
+/// A request of a trustee for the billing overview of a trustor organisation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TrusteeOverviewCall {
     trustor: OrgId,
@@ -19,12 +19,12 @@ pub struct TrusteeOverviewCall {
 }
 
 impl TrusteeOverviewCall {
-    /// The overview of the latest billing period: the server's default, as no index is sent.
+    /// Requests the overview of the latest billing period. It sends no index, so the server uses its default.
     pub fn new(trustor: OrgId) -> Self {
         Self { trustor, period: None }
     }
 
-    /// The overview of the billing period with that index; of the latest one if it is `None`.
+    /// Selects the billing period with this index; `None` selects the latest one.
     #[must_use = "the call is not changed in place"]
     pub fn period_index(self, index: impl Into<Option<PeriodIndex>>) -> Self {
         Self { period: index.into(), ..self }

@@ -1,4 +1,4 @@
-//! `GET /api/v2/orgauthorization/trustors`: the organisations that trust ours.
+//! `GET /api/v2/orgauthorization/trustors`: the organisations that trust yours.
 
 use bytes::Bytes;
 use http::{Request, Response};
@@ -10,19 +10,19 @@ use crate::model::TrustorList;
 use crate::values::PageSize;
 use crate::{BaseUrl, DecodeError, Operation};
 
-/// Asks, as a trustee, for the organisations that trust ours: a list, for [`Pages`](crate::Pages).
+/// A request of a trustee for the organisations that trust it; use it with [`Pages`](crate::Pages).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TrustorsCall {
     page_size: PageSize,
 }
 
 impl TrustorsCall {
-    /// All of them.
+    /// Requests all trustors.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// With so many on a page.
+    /// Sets the number of entries per page.
     #[must_use = "the call is not changed in place"]
     pub fn page_size(self, page_size: PageSize) -> Self {
         Self { page_size }

@@ -1,4 +1,4 @@
-//! Contracts: who has agreed to what, for how long, at which prices.
+//! Contracts: parties, plans, prices and billing periods.
 
 use super::{Customer, NamedEntity, Product, UnitOfMeasure, model, open_enum};
 use crate::model::list::cursor_list;
@@ -14,19 +14,19 @@ model! {
     pub struct Contract {
         /// Its id.
         "id" => pub id: String,
-        /// The number by which people know it.
+        /// The contract number that is used outside the API.
         "externalNumber" => pub external_number: String,
-        /// Whether it is in force.
+        /// The status.
         "status" => pub status: ContractStatus,
-        /// The commercial model, in the vendor's words.
+        /// The commercial model, as the vendor names it.
         "commercialModel" => pub commercial_model: String,
         /// The customer's purchase orders.
         "purchaseOrderNumbers" => pub purchase_order_numbers: Vec<String>,
-        /// Who gets the invoices.
+        /// The customer that gets the invoices.
         "billToCustomer" => pub bill_to_customer: Customer,
-        /// Who has bought.
+        /// The customer that bought.
         "soldToCustomer" => pub sold_to_customer: Customer,
-        /// Who uses it.
+        /// The customer that uses the product.
         "endCustomer" => pub end_customer: Customer,
         /// Its first day.
         "dateStart" => pub date_start: Date,
@@ -38,35 +38,35 @@ model! {
         "dateRampEnd" => pub date_ramp_end: Date,
         /// Its billing periods.
         "billingPeriods" => pub billing_periods: Vec<ContractPeriod>,
-        /// What was agreed.
+        /// The plans.
         "plans" => pub plans: Vec<Plan>,
     }
 }
 
 impl Contract {
-    /// The billing periods; none where the server sent no list.
+    /// Returns the billing periods; empty if the server sent no list.
     pub fn billing_periods(&self) -> &[ContractPeriod] {
         self.billing_periods.as_deref().unwrap_or_default()
     }
 
-    /// The plans; none where the server sent no list.
+    /// Returns the plans; empty if the server sent no list.
     pub fn plans(&self) -> &[Plan] {
         self.plans.as_deref().unwrap_or_default()
     }
 }
 
 open_enum! {
-    /// Whether a contract is in force.
+    /// The status of a contract.
     pub enum ContractStatus {
-        /// It is.
+        /// In force.
         Active = "Active",
-        /// It is not.
+        /// No longer in force or running.
         Inactive = "Inactive",
     }
 }
 
 model! {
-    /// A billing period of a contract, without what it holds; for that see
+    /// A billing period of a contract, without its charges; for those see
     /// [`ContractPeriodDetail`](super::ContractPeriodDetail). **Preview:** the vendor may change its shape.
     pub struct ContractPeriod {
         /// Its id.
@@ -75,29 +75,29 @@ model! {
         "dateStart" => pub date_start: Date,
         /// Its last day.
         "dateEnd" => pub date_end: Date,
-        /// Whether it is still running.
+        /// The status.
         "status" => pub status: ContractPeriodStatus,
     }
 }
 
 open_enum! {
-    /// Whether a billing period is still running.
+    /// The status of a billing period.
     pub enum ContractPeriodStatus {
-        /// It is: its figures may still change.
+        /// Still running: its figures may change.
         Open = "Open",
-        /// It is not.
+        /// No longer in force or running.
         Closed = "Closed",
     }
 }
 
 model! {
-    /// One thing that was agreed in a contract. **Preview:** the vendor may change its shape.
+    /// A plan of a contract: a product with its prices and quantities. **Preview:** the vendor may change its shape.
     pub struct Plan {
         /// Its id.
         "id" => pub id: String,
         /// Its name.
         "name" => pub name: String,
-        /// The organisations that it is for.
+        /// The organisations that it applies to.
         "organizations" => pub organizations: Vec<NamedEntity>,
         /// The product.
         "product" => pub product: Product,
@@ -107,7 +107,7 @@ model! {
 }
 
 impl Plan {
-    /// The prices and quantities; none where the server sent no list.
+    /// Returns the prices and quantities; empty if the server sent no list.
     pub fn items(&self) -> &[PlanItem] {
         self.items.as_deref().unwrap_or_default()
     }
@@ -120,13 +120,13 @@ model! {
         "itemNumber" => pub item_number: String,
         /// Its name.
         "name" => pub name: String,
-        /// Its type, in the vendor's words.
+        /// The type, as the vendor names it.
         "type" => pub kind: String,
-        /// Its function, in the vendor's words.
+        /// The function, as the vendor names it.
         "function" => pub function: String,
-        /// What it is, in the vendor's words.
+        /// The description of the vendor.
         "description" => pub description: String,
-        /// Up to which day it has been charged.
+        /// The last day that has been charged.
         "dateChargedThrough" => pub date_charged_through: Date,
         /// The currency of its prices, as an ISO 4217 code.
         "currencyIsoCode" => pub currency_iso_code: String,
@@ -136,7 +136,7 @@ model! {
         "dateEffectiveStart" => pub date_effective_start: Date,
         /// Its last day.
         "dateEffectiveEnd" => pub date_effective_end: Date,
-        /// The price of one unit over the quantity.
+        /// The price of one unit beyond the quantity.
         "overagePrice" => pub overage_price: Amount,
         /// The price of one unit of the quantity.
         "price" => pub price: Amount,

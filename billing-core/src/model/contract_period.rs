@@ -1,4 +1,4 @@
-//! The billing period of a contract: what was used, what it costs, and what became of prepaid balances.
+//! The billing period of a contract: usage, charges and prepaid balances.
 
 use super::{ContractPeriodStatus, NamedEntity, Product, UnitOfMeasure, model};
 use crate::{Amount, Date};
@@ -12,9 +12,9 @@ model! {
         "dateStart" => pub date_start: Date,
         /// Its last day.
         "dateEnd" => pub date_end: Date,
-        /// Whether it is still running.
+        /// The status.
         "status" => pub status: ContractPeriodStatus,
-        /// What was used, and what it costs.
+        /// The charges.
         "charges" => pub charges: Vec<PeriodCharge>,
         /// The prepaid balances.
         "wallets" => pub wallets: Vec<Wallet>,
@@ -22,19 +22,19 @@ model! {
 }
 
 impl ContractPeriodDetail {
-    /// The charges; none where the server sent no list.
+    /// Returns the charges; empty if the server sent no list.
     pub fn charges(&self) -> &[PeriodCharge] {
         self.charges.as_deref().unwrap_or_default()
     }
 
-    /// The wallets; none where the server sent no list.
+    /// Returns the wallets; empty if the server sent no list.
     pub fn wallets(&self) -> &[Wallet] {
         self.wallets.as_deref().unwrap_or_default()
     }
 }
 
 model! {
-    /// What was used of a product in a period, and what it costs. **Preview:** the vendor may change its shape.
+    /// The usage of a product in a billing period, with its charge. **Preview:** the vendor may change its shape.
     pub struct PeriodCharge {
         /// Its id.
         "id" => pub id: String,
@@ -44,29 +44,29 @@ model! {
         "product" => pub product: Product,
         /// The organisations that used it.
         "organizations" => pub organizations: Vec<NamedEntity>,
-        /// How much was paid for in advance.
+        /// The prepaid quantity.
         "prepaidQuantity" => pub prepaid_quantity: Amount,
-        /// How much is included.
+        /// The included quantity (fair use).
         "fairuseQuantity" => pub fairuse_quantity: Amount,
-        /// How much was used.
+        /// The used quantity.
         "actualQuantity" => pub actual_quantity: Amount,
-        /// How much was used beyond what was paid for and what is included.
+        /// The overage: the used quantity beyond the prepaid and the included quantity.
         "overageQuantity" => pub overage_quantity: Amount,
-        /// The price of one unit of it.
+        /// The price of one unit of overage.
         "overageRate" => pub overage_rate: Amount,
-        /// What it costs.
+        /// The charge for the overage.
         "overageCharge" => pub overage_charge: Amount,
         /// The currency of rate and charge, as an ISO 4217 code.
         "overageCurrency" => pub overage_currency: String,
-        /// How many tokens the quantity was converted to.
+        /// The number of tokens that the quantity was converted to.
         "convertedTokenCount" => pub converted_token_count: Amount,
-        /// How many tokens a unit is.
+        /// The number of tokens per unit.
         "tokenConversionRate" => pub token_conversion_rate: Amount,
     }
 }
 
 model! {
-    /// A prepaid balance and what became of it in a period. **Preview:** the vendor may change its shape.
+    /// A prepaid balance, with its changes in a billing period. **Preview:** the vendor may change its shape.
     pub struct Wallet {
         /// Its id.
         "id" => pub id: String,
@@ -80,17 +80,17 @@ model! {
         "startingBalance" => pub starting_balance: Amount,
         /// The balance at the end.
         "endingBalance" => pub ending_balance: Amount,
-        /// What was added.
+        /// The amount that was added.
         "balanceIncrease" => pub balance_increase: Amount,
-        /// What was taken away without being used.
+        /// The amount that was removed without being used.
         "balanceDecrease" => pub balance_decrease: Amount,
-        /// What was used.
+        /// The amount that was used.
         "balanceConsumption" => pub balance_consumption: Amount,
-        /// What was used beyond the balance.
+        /// The overage: usage beyond the balance.
         "balanceOverage" => pub balance_overage: Amount,
-        /// The price of one unit of it.
+        /// The price of one unit of overage.
         "balanceOverageRate" => pub balance_overage_rate: Amount,
-        /// What it costs.
+        /// The charge for the overage.
         "balanceOverageCharge" => pub balance_overage_charge: Amount,
         /// The currency of rate and charge, as an ISO 4217 code.
         "balanceOverageCurrency" => pub balance_overage_currency: String,

@@ -1,8 +1,8 @@
-//! The bodies of errors: the API's shape and the login service's, read as far as they can be.
+//! Error bodies, in the shapes of the API and of the login service.
 
 use serde_json::{Map, Value};
 
-/// What an error's body says. A body of another shape says nothing, and is no second error.
+/// The contents of an error body. A body of another shape gives empty fields, not a second error.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct ErrorBody {
     pub(crate) message: Option<String>,
@@ -11,7 +11,7 @@ pub(crate) struct ErrorBody {
 }
 
 impl ErrorBody {
-    /// Field by field, so that one of an unexpected type does not hide the others.
+    /// Parses field by field, so that a field of an unexpected type does not hide the others.
     pub(crate) fn parse(body: &[u8]) -> Self {
         if body.len() > MAX_ERROR_BODY {
             return Self::default();
@@ -25,7 +25,7 @@ impl ErrorBody {
                 .map(str::to_owned)
         };
         Self {
-            // The login service calls them `error` and `error_description` or `description`.
+            // The login service uses `error` and `error_description` or `description`.
             message: text(&["message", "error_description", "description"]),
             code: text(&["code", "error"]),
             context_id: text(&["contextId"]),
@@ -33,7 +33,7 @@ impl ErrorBody {
     }
 }
 
-/// Error bodies are small; what is larger is something else and not worth reading as a tree.
+/// The largest body that is parsed as an error. Error bodies are small; a larger body is something else.
 const MAX_ERROR_BODY: usize = 1 << 18;
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Invoices: what was billed, to whom, and whether it is paid.
+//! Invoices: amount, parties and payment status.
 
 use super::{Customer, model, open_enum};
 use crate::model::list::cursor_list;
@@ -14,29 +14,29 @@ model! {
     pub struct Invoice {
         /// Its id.
         "id" => pub id: String,
-        /// Who gets it.
+        /// The customer that gets the invoice.
         "billToCustomer" => pub bill_to_customer: Customer,
-        /// Who gets the goods.
+        /// The customer that gets the goods.
         "shipToCustomer" => pub ship_to_customer: Customer,
-        /// Who has bought.
+        /// The customer that bought.
         "soldToCustomer" => pub sold_to_customer: Customer,
-        /// Its day.
+        /// The day of the invoice.
         "dateInvoiced" => pub date_invoiced: Date,
-        /// Where it goes to.
+        /// The address of the invoice.
         "billToAddress" => pub bill_to_address: InvoiceAddress,
-        /// Where the goods go to.
+        /// The address of the goods.
         "shipToAddress" => pub ship_to_address: InvoiceAddress,
         /// The currency of its amount, as an ISO 4217 code.
         "currencyIsoCode" => pub currency_iso_code: String,
-        /// Whether it is paid.
+        /// The payment status.
         "paymentStatus" => pub payment_status: PaymentStatus,
-        /// The terms of payment, in the vendor's words.
+        /// The terms of payment, as the vendor words them.
         "paymentTerms" => pub payment_terms: String,
-        /// Where it can be paid.
+        /// The URL of the payment page.
         "paymentLink" => pub payment_link: String,
         /// The customer's purchase order.
         "customerPoNumber" => pub customer_po_number: String,
-        /// What sort of invoice it is, in the vendor's words.
+        /// The type of invoice, as the vendor names it.
         "customerInvoiceType" => pub customer_invoice_type: String,
         /// Its amount.
         "amount" => pub amount: Amount,
@@ -44,11 +44,11 @@ model! {
 }
 
 open_enum! {
-    /// Whether an invoice is paid.
+    /// The payment status of an invoice.
     pub enum PaymentStatus {
-        /// It is.
+        /// Paid.
         Paid = "Paid",
-        /// It is not.
+        /// Not paid.
         Unpaid = "Unpaid",
     }
 }
@@ -56,9 +56,9 @@ open_enum! {
 model! {
     /// An address on an invoice. **Preview:** the vendor may change its shape.
     pub struct InvoiceAddress {
-        /// Since when it holds.
+        /// The day from which the address is valid.
         "dateEffective" => pub date_effective: Date,
-        /// Whose address it is.
+        /// The type of address.
         "addressType" => pub address_type: AddressType,
         /// The currency of the party, as an ISO 4217 code.
         "currencyIsoCode" => pub currency_iso_code: String,
@@ -80,7 +80,7 @@ model! {
         "citySubdivision1" => pub city_subdivision1: String,
         /// A part of the country.
         "regionSubdivision1" => pub region_subdivision1: String,
-        /// A part of that part.
+        /// A part of that region.
         "regionSubdivision2" => pub region_subdivision2: String,
         /// The country, by name.
         "country" => pub country: String,
@@ -88,15 +88,15 @@ model! {
 }
 
 open_enum! {
-    /// Whose address it is.
+    /// The type of an address.
     pub enum AddressType {
-        /// Of who gets the invoice.
+        /// The address of the customer that gets the invoice.
         BillTo = "BillTo",
-        /// Of who gets the goods.
+        /// The address of the customer that gets the goods.
         ShipTo = "ShipTo",
-        /// Of who uses them.
+        /// The address of the end user.
         EndUser = "EndUser",
-        /// Of who has bought.
+        /// The address of the customer that bought.
         SoldTo = "SoldTo",
     }
 }

@@ -17,21 +17,21 @@ model! {
         "id" => pub id: String,
         /// The product.
         "product" => pub product: Product,
-        /// What it is, in the vendor's words.
+        /// The description of the vendor.
         "description" => pub description: String,
-        /// When it was booked.
+        /// The day of the booking.
         "dateTransacted" => pub date_transacted: Date,
-        /// The first day that it is for.
+        /// The first day that the line covers.
         "dateStart" => pub date_start: Date,
-        /// The last day that it is for.
+        /// The last day that the line covers.
         "dateEnd" => pub date_end: Date,
-        /// The organisation that it is for.
+        /// The organisation that the line is about.
         "organization" => pub organization: NamedEntity,
-        /// How much.
+        /// The quantity.
         "quantity" => pub quantity: Amount,
         /// The unit of the quantity.
         "unitOfMeasure" => pub unit_of_measure: UnitOfMeasure,
-        /// What it comes to.
+        /// The amount of the line.
         "amount" => pub amount: Amount,
     }
 }

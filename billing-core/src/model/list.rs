@@ -1,24 +1,24 @@
-//! Lists that go on by a cursor: all of one shape.
+//! Lists that continue at a cursor. They all have the same shape.
 
-/// A page of a list: `entities` and where it goes on.
+/// Defines a page of a list: `entities` and the links to other pages.
 macro_rules! cursor_list {
     ($(#[$meta:meta])* pub struct $name:ident of $entity:ident) => {
         $crate::model::model! {
             $(#[$meta])*
             pub struct $name {
-                /// What is on this page.
+                /// The entries of this page.
                 "entities" => pub entities: Vec<$entity>,
-                /// Where the page after this one is; an empty page can have one too.
+                /// The link to the next page. An empty page can have one too.
                 "nextUri" => pub next_uri: String,
-                /// Where this page is.
+                /// The link to this page.
                 "selfUri" => pub self_uri: String,
-                /// Where the page before this one is.
+                /// The link to the previous page.
                 "previousUri" => pub previous_uri: String,
             }
         }
 
         impl $name {
-            /// What is on this page; nothing where the server sent no list.
+            /// Returns the entries of this page; empty if the server sent no list.
             pub fn entities(&self) -> &[$entity] {
                 self.entities.as_deref().unwrap_or_default()
             }

@@ -1,7 +1,7 @@
-//! Models: what the API's answers hold, a file per resource.
+//! Models of the API's answers, one file per resource.
 //!
-//! Each field may be missing or null on the wire, and is `None` then: a real report had no `id`, `name` or `totalUsage`.
-//! Fields that are not in the published schema are kept in `unknown`; enum values that are not in it stay readable.
+//! Every field may be missing or null on the wire; it is then `None`. A real report had no `id`, `name` or `totalUsage`. Fields that
+//! the published schema does not have are kept in `unknown`; unknown enum values stay readable.
 
 mod contract;
 mod contract_period;
@@ -40,7 +40,7 @@ pub use trustor::{Trustor, TrustorList};
 pub use unknown::UnknownFields;
 pub use usage_report::{ReportStatus, Usage, UsageReport, UsageResource};
 
-/// Reads a whole body as a model, by the scanner where it can.
+/// Parses a whole body as a model, with the scanner if it can.
 pub(crate) fn decode_model<T>(body: &[u8]) -> Result<T, crate::DecodeError>
 where
     T: for<'a> Scan<'a> + serde::de::DeserializeOwned,
@@ -48,7 +48,8 @@ where
     decode_or_else(body, decode_json)
 }
 
-/// Reads a whole body by the scanner. Where it gives up, `otherwise` says what is wrong; it reads no further than the scanner has.
+/// Parses a whole body with the scanner. If the scanner gives up, `otherwise` finds the error; it reads no further than the scanner
+/// did.
 pub(crate) fn decode_or_else<T: for<'a> Scan<'a>>(
     body: &[u8],
     otherwise: impl FnOnce(&[u8]) -> Result<T, crate::DecodeError>,
@@ -69,9 +70,9 @@ pub(crate) fn decode_or_else<T: for<'a> Scan<'a>>(
     }
 }
 
-/// Reads a whole body as one JSON value.
+/// Parses a whole body as one JSON value.
 ///
-/// The place of an error is a path of field names, for which the body is read a second time: only failures pay for it.
+/// The location of an error is a path of field names. To find it, the body is parsed a second time; only failures cost that.
 pub(crate) fn decode_json<T: serde::de::DeserializeOwned>(body: &[u8]) -> Result<T, crate::DecodeError> {
     let text = std::str::from_utf8(body).map_err(|error| {
         crate::DecodeError::new(format!("byte {}", error.valid_up_to()), "the text is not UTF-8")
@@ -81,7 +82,7 @@ pub(crate) fn decode_json<T: serde::de::DeserializeOwned>(body: &[u8]) -> Result
         let within = serde_path_to_error::deserialize::<_, T>(&mut deserializer).err();
         within
             .map(|error| crate::DecodeError::new(error.path().to_string(), error.inner().to_string()))
-            // A field can have an empty name, and a path of such names says nothing.
+            // A field can have an empty name, and a path of empty names is useless.
             .filter(|error| error.location().contains(|c| c != '.' && c != ' '))
             .unwrap_or_else(|| {
                 let place = format!("line {} column {}", first.line(), first.column());
@@ -90,15 +91,15 @@ pub(crate) fn decode_json<T: serde::de::DeserializeOwned>(body: &[u8]) -> Result
     })
 }
 
-/// Reads a body that is an object and holds a secret, for which its error is `reason` alone and a place that names no field:
-/// what the parser quotes, and even what a field is called, could be the secret.
+/// Parses a body that is an object with a secret. Its error has only `reason` and a location without field names: a quote of the
+/// parser, or even a field name, could be the secret.
 pub(crate) fn decode_secret<T: serde::de::DeserializeOwned>(
     body: &[u8],
     reason: &'static str,
 ) -> Result<T, crate::DecodeError> {
     let text = std::str::from_utf8(body)
         .map_err(|error| crate::DecodeError::new(format!("byte {}", error.valid_up_to()), reason))?;
-    // What serde derives takes a list of the values too.
+    // A derived `Deserialize` also accepts an array of the values.
     if !text.trim_start().starts_with('{') {
         return Err(crate::DecodeError::new("line 1 column 1", reason));
     }
@@ -107,10 +108,9 @@ pub(crate) fn decode_secret<T: serde::de::DeserializeOwned>(
     })
 }
 
-/// A model: a struct with optional public fields, each with its name on the wire, and the unknown fields beside them.
+/// Defines a model: a struct of optional public fields, each with its name on the wire, and the unknown fields.
 ///
-/// Instead of serde's derive with `flatten`, which would buffer each object before reading it and pass every unknown
-/// number through a binary float.
+/// It replaces a serde derive with `flatten`, which would buffer every object and convert every unknown number to a binary float.
 macro_rules! model {
     (
         $(#[$meta:meta])*
@@ -123,7 +123,7 @@ macro_rules! model {
         #[non_exhaustive]
         pub struct $name {
             $( $(#[$field_meta])* pub $field: Option<$type>, )*
-            /// Fields that the published schema does not have, as they came.
+            /// Fields that the published schema does not have, unchanged.
             pub unknown: $crate::model::UnknownFields,
         }
 
@@ -177,7 +177,7 @@ macro_rules! model {
                 ) -> Option<()> {
                     match name {
                         $( $wire => {
-                            // Twice the same name is an error.
+                            // A field that occurs twice is an error.
                             if std::mem::replace(&mut seen.$field, true) {
                                 return None;
                             }
@@ -217,7 +217,7 @@ macro_rules! model {
     };
 }
 
-/// An enum of texts that keeps a value that it does not know.
+/// Defines an enum of texts that keeps unknown values.
 macro_rules! open_enum {
     (
         $(#[$meta:meta])*
@@ -230,12 +230,12 @@ macro_rules! open_enum {
         #[non_exhaustive]
         pub enum $name {
             $( $(#[$variant_meta])* $variant, )*
-            /// A value that the published schema does not have, as the server wrote it.
+            /// A value that the published schema does not have, unchanged.
             Unknown(Box<str>),
         }
 
         impl $name {
-            /// The value as it stands on the wire.
+            /// Returns the value as it is on the wire.
             pub fn as_str(&self) -> &str {
                 match self {
                     $( Self::$variant => $wire, )*
@@ -311,7 +311,7 @@ mod tests {
         let text = place(b"{\"\\u001b[2J\\r\\nfake\\u202e\":tru}");
         assert!(text.starts_with("at [2J fake: "), "{text:?}");
         assert!(!text.contains(|c: char| c.is_control() || c == '\u{202e}'), "{text:?}");
-        // Where nothing is left of it, the line and the column are the place.
+        // If no printable name is left, the location is line and column.
         let text = place(b"{\"\\u001b\\u0000\":tru}");
         assert!(text.starts_with("at line 1 column "), "{text:?}");
     }

@@ -1,9 +1,9 @@
-//! A reference to something that has an id and a name.
+//! A reference with an id and a name.
 
 use super::model;
 
 model! {
-    /// Something that has an id and a name, such as an organisation.
+    /// A reference with an id and a name, for example to an organisation.
     pub struct NamedEntity {
         /// Its id.
         "id" => pub id: String,

@@ -1,9 +1,9 @@
-//! An organisation of Genesys Cloud, as it describes itself.
+//! An organisation of Genesys Cloud.
 
 use super::{model, open_enum};
 
 model! {
-    /// An organisation: the one whose credentials are used.
+    /// The organisation that the credentials belong to.
     pub struct Organization {
         /// Its id.
         "id" => pub id: String,
@@ -17,7 +17,7 @@ model! {
         "defaultLanguage" => pub default_language: String,
         /// Its country, such as `US`.
         "defaultCountryCode" => pub default_country_code: String,
-        /// Whether it is in use.
+        /// The state.
         "state" => pub state: OrganizationState,
         /// The path of the organisation.
         "selfUri" => pub self_uri: String,
@@ -25,13 +25,13 @@ model! {
 }
 
 open_enum! {
-    /// Whether an organisation is in use.
+    /// The state of an organisation.
     pub enum OrganizationState {
-        /// It is.
+        /// In use.
         Active = "active",
-        /// It is not.
+        /// Not in use.
         Inactive = "inactive",
-        /// It was deleted.
+        /// Deleted.
         Deleted = "deleted",
     }
 }

@@ -1,4 +1,4 @@
-//! A usage report that stays packed in its body.
+//! A usage report whose resources stay in the body.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -12,13 +12,13 @@ use super::{
 };
 use crate::{Amount, DecodeError, Timestamp};
 
-/// A usage report whose resources are not kept as models but read from its body, one by one, as often as they are asked for.
+/// A usage report whose resources are read from the body on demand, one by one.
 ///
-/// It is for reports that are passed on rather than looked around in: a report of millions of resources takes the memory of
-/// its body and no more, and names are borrowed from there. What can be wrong with a report is found when it is made:
-/// a `PackedReport` is as sound as a [`UsageReport`], and reading it does not fail half way.
+/// Use it for reports that are passed on: a report of millions of resources takes the memory of its body and no more, and names are
+/// borrowed from the body. The constructor checks the whole body, so a `PackedReport` is as valid as a [`UsageReport`], and reading
+/// it cannot fail half way.
 ///
-/// [`calls::PackedBillableUsageCall`](crate::calls::PackedBillableUsageCall) asks the server for one.
+/// [`calls::PackedBillableUsageCall`](crate::calls::PackedBillableUsageCall) requests one from the server.
 ///
 /// ```
 /// use billing_core::model::{PackedReport, ReportStatus};
@@ -44,12 +44,12 @@ pub struct PackedReport {
 }
 
 impl PackedReport {
-    /// Takes the body of a usage report. All of it is checked, by the rules of [`UsageReport`].
+    /// Checks the whole body of a usage report by the rules of [`UsageReport`].
     ///
     /// # Errors
-    /// What is wrong with it and where, in the words in which reading a `UsageReport` fails.
+    /// Returns the same error as parsing a `UsageReport`.
     pub fn new(body: Bytes) -> Result<Self, DecodeError> {
-        // A report that is wrong is read as a whole one, to say what is wrong.
+        // A malformed report is parsed as a `UsageReport` to find the error.
         let outline = decode_or_else(&body, |body| {
             Err(decode_model::<UsageReport>(body)
                 .err()
@@ -58,47 +58,47 @@ impl PackedReport {
         Ok(Self { body, outline })
     }
 
-    /// The body, as it came.
+    /// Returns the body, unchanged.
     pub fn body(&self) -> &Bytes {
         &self.body
     }
 
-    /// The report's id; a real report had none.
+    /// Returns the id of the report; a real report had none.
     pub fn id(&self) -> Option<&str> {
         self.outline.report.id.as_deref()
     }
 
-    /// The report's name; a real report had none.
+    /// Returns the name of the report; a real report had none.
     pub fn name(&self) -> Option<&str> {
         self.outline.report.name.as_deref()
     }
 
-    /// The start of the period.
+    /// Returns the start of the period.
     pub fn start_date(&self) -> Option<Timestamp> {
         self.outline.report.start_date
     }
 
-    /// The end of the period.
+    /// Returns the end of the period.
     pub fn end_date(&self) -> Option<Timestamp> {
         self.outline.report.end_date
     }
 
-    /// Whether the report is still being made.
+    /// Returns the status: `InProgress`, `Complete` or an unknown one.
     pub fn status(&self) -> Option<&ReportStatus> {
         self.outline.report.status.as_ref()
     }
 
-    /// The path of the report.
+    /// Returns the path of the report.
     pub fn self_uri(&self) -> Option<&str> {
         self.outline.report.self_uri.as_deref()
     }
 
-    /// Fields of the report that the published schema does not have, as they came.
+    /// Returns the fields of the report that the published schema does not have.
     pub fn unknown(&self) -> &UnknownFields {
         &self.outline.report.unknown
     }
 
-    /// What was used, by kind; none where the server sent no list.
+    /// Returns the usages; empty if the server sent no list.
     pub fn usages(&self) -> impl ExactSizeIterator<Item = PackedUsage<'_>> {
         self.outline.usages.iter().map(|(usage, list)| {
             let json = self.body.get(list.at.clone()).and_then(|json| std::str::from_utf8(json).ok());
@@ -108,7 +108,7 @@ impl PackedReport {
     }
 }
 
-/// One kind of usage of a [`PackedReport`], such as a licence.
+/// A usage of a [`PackedReport`], such as a licence.
 #[derive(Clone, Copy, Debug)]
 pub struct PackedUsage<'a> {
     usage: &'a Usage,
@@ -117,22 +117,22 @@ pub struct PackedUsage<'a> {
 }
 
 impl<'a> PackedUsage<'a> {
-    /// What was used.
+    /// Returns the name of the usage.
     pub fn name(&self) -> Option<&'a str> {
         self.usage.name.as_deref()
     }
 
-    /// How much of it; a real report had none.
+    /// Returns the total quantity; a real report had none.
     pub fn total_usage(&self) -> Option<&'a Amount> {
         self.usage.total_usage.as_ref()
     }
 
-    /// Fields of the usage that the published schema does not have, as they came.
+    /// Returns the fields of the usage that the published schema does not have.
     pub fn unknown(&self) -> &'a UnknownFields {
         &self.usage.unknown
     }
 
-    /// The single resources; none where the server sent no list.
+    /// Returns the resources; empty if the server sent no list.
     pub fn resources(&self) -> PackedResources<'a> {
         PackedResources { scanner: Scanner::new(self.json), remaining: self.resource_count }
     }
@@ -174,39 +174,38 @@ pub struct PackedResource<'a> {
 }
 
 impl<'a> PackedResource<'a> {
-    /// Its name; of a user, the e-mail address. Borrowed from the body unless it has escapes there.
+    /// Returns the name; for a user, the e-mail address. It is borrowed from the body unless it has escapes.
     #[inline]
     pub fn name(&self) -> Option<Cow<'a, str>> {
         self.name.map(JsonString::decoded)
     }
 
-    /// When it was first billable in the period.
+    /// Returns the time at which the resource was first billable in the period.
     #[inline]
     pub fn date(&self) -> Option<Timestamp> {
         Timestamp::parse_any(&self.date?.decoded())
     }
 
-    /// The same as the server wrote it.
+    /// Returns the date as the server wrote it.
     #[inline]
     pub fn date_text(&self) -> Option<Cow<'a, str>> {
         self.date.map(JsonString::decoded)
     }
 
-    /// The JSON object that it is in the body, byte for byte.
+    /// Returns the JSON object of the resource, byte for byte.
     #[inline]
     pub fn json(&self) -> &'a str {
         self.json
     }
 
-    /// The resource as a model of its own, with the fields that the published schema does not have.
+    /// Returns the resource as a model, with its unknown fields.
     pub fn to_model(&self) -> UsageResource {
         let resource = Scanner::scan_str(self.json);
         debug_assert!(resource.is_some(), "it was read when the report was made");
         resource.unwrap_or_default()
     }
 
-    /// The form in which nearly all of them come: `{"name":"…","date":"…"}` without white space and escapes, and with a
-    /// date as the API writes them.
+    /// Parses the usual form, `{"name":"…","date":"…"}` without white space and escapes, with a date in the form of the API.
     #[inline]
     fn scan_plain(scanner: &mut Scanner<'a>) -> Option<Self> {
         let start = scanner.position();
@@ -218,14 +217,14 @@ impl<'a> PackedResource<'a> {
         })
     }
 
-    /// Any form.
+    /// Parses any form.
     fn scan_any(scanner: &mut Scanner<'a>) -> Option<Self> {
         scanner.peek();
         let start = scanner.position();
         let (mut name, mut date) = (None, None);
         scanner.object(|scanner, field| {
             match field {
-                // Twice the same name is an error.
+                // A field that occurs twice is an error.
                 "name" if name.is_none() => name = Some(Option::scan(scanner)?),
                 "date" if date.is_none() => date = Some(Option::scan(scanner)?),
                 "name" | "date" => return None,
@@ -248,14 +247,14 @@ impl<'a> Scan<'a> for PackedResource<'a> {
     }
 }
 
-/// Name and date of a resource of the plain form.
+/// Parses name and date of a resource in the usual form.
 #[inline]
 pub(super) fn scan_plain_resource<'a>(scanner: &mut Scanner<'a>) -> Option<(&'a str, Timestamp)> {
     let plain = PlainResource::scan(scanner, Timestamp::parse_millis_form)?;
     Some((scanner.slice(plain.name)?, plain.parsed_date))
 }
 
-/// Where name and date of a resource of the plain form stand, and what was made of the date.
+/// The positions of name and date of a resource in the usual form, and the parsed date.
 struct PlainResource<T> {
     name: Range<usize>,
     date: Range<usize>,
@@ -263,7 +262,7 @@ struct PlainResource<T> {
 }
 
 impl<T> PlainResource<T> {
-    /// Takes one, if `read` knows what to make of its date.
+    /// Parses one if `read` can parse its date.
     #[inline]
     fn scan(scanner: &mut Scanner<'_>, read: impl FnOnce(&[u8; 24]) -> Option<T>) -> Option<Self> {
         let mut ahead = *scanner;
@@ -279,12 +278,12 @@ impl<T> PlainResource<T> {
     }
 }
 
-/// All of a report but its resources.
+/// A report without its resources.
 #[derive(Clone, Debug)]
 struct Outline {
-    /// Without its usages.
+    /// The report without its usages.
     report: UsageReport,
-    /// Without their resources, which are in a list in the body.
+    /// The usages without their resources, and the position of their lists in the body.
     usages: Vec<(Usage, List)>,
 }
 
@@ -302,7 +301,7 @@ impl<'a> Scan<'a> for (Usage, List) {
     }
 }
 
-/// Reads a model, but one of its fields as something else.
+/// Parses a model, with one of its fields as another type.
 fn scan_except<'a, M: ScanFields, T: Scan<'a>>(
     other: &str,
     scanner: &mut Scanner<'a>,
@@ -311,7 +310,7 @@ fn scan_except<'a, M: ScanFields, T: Scan<'a>>(
     let mut value = None;
     scanner.object(|scanner, name| match name == other {
         false => model.scan_field(name, &mut seen, scanner),
-        // Twice the same name is an error.
+        // A field that occurs twice is an error.
         true if value.is_some() => None,
         true => {
             value = Some(Option::scan(scanner)?);
@@ -322,7 +321,7 @@ fn scan_except<'a, M: ScanFields, T: Scan<'a>>(
     Some((model, value.flatten()))
 }
 
-/// Where the resources of a usage stand in the body, and how many they are.
+/// The position of the resources of a usage in the body, and their number.
 #[derive(Clone, Debug, Default)]
 struct List {
     at: Range<usize>,
@@ -330,7 +329,7 @@ struct List {
 }
 
 impl<'a> Scan<'a> for List {
-    /// Reads each of them, so that they can be read again.
+    /// Parses each of them once, so that reading them later cannot fail.
     fn scan(scanner: &mut Scanner<'a>) -> Option<Self> {
         scanner.peek();
         let (start, mut resources) = (scanner.position(), 0);
@@ -356,7 +355,7 @@ mod tests {
     use crate::model::ResourceRef;
     use crate::model::decode_json;
 
-    /// The one holds what the other holds, and both refuse the same.
+    /// Checks that both forms hold the same data and refuse the same bodies.
     fn same(json: &str) {
         let packed = PackedReport::new(Bytes::copy_from_slice(json.as_bytes()));
         let report = match (&packed, decode_json::<UsageReport>(json.as_bytes())) {

@@ -1,9 +1,9 @@
-//! Products: what is sold, and by which unit.
+//! Products and their units.
 
 use super::{model, open_enum};
 
 model! {
-    /// What is sold. **Preview:** the vendor may change its shape.
+    /// A product. **Preview:** the vendor may change its shape.
     pub struct Product {
         /// Its id.
         "id" => pub id: String,
@@ -29,7 +29,7 @@ open_enum! {
         Course = "Course",
         /// A day.
         Day = "Day",
-        /// A piece, by another name.
+        /// A piece (`EA`).
         Ea = "EA",
         /// A piece.
         Each = "Each",
@@ -69,7 +69,7 @@ open_enum! {
         PhoneNumber = "PhoneNumber",
         /// A port.
         Port = "Port",
-        /// A table of rates.
+        /// A rate table.
         RateTable = "RateTable",
         /// A segment.
         Segment = "Segment",

@@ -1,4 +1,4 @@
-//! The resources of a usage, close together.
+//! The resources of a usage, in a compact form.
 
 use std::fmt;
 use std::ops::Range;
@@ -12,8 +12,8 @@ use crate::Timestamp;
 
 /// The resources of a [`Usage`](super::Usage), in the order in which the server sent them.
 ///
-/// A report can have millions of them. So they are not kept each on its own but close together, all names in one text:
-/// less than half the memory of a list of [`UsageResource`]s, and next to no allocations.
+/// A report can have millions of resources. They are stored in a compact form with all names in one string: less than half the
+/// memory of a list of [`UsageResource`]s, and almost no allocations.
 ///
 /// ```
 /// use billing_core::model::UsageReport;
@@ -30,51 +30,51 @@ use crate::Timestamp;
 /// ```
 #[derive(Clone, Default)]
 pub struct Resources {
-    /// The names, one after the other, but for those in `rare`.
+    /// The names, one after the other, except those in `irregular`.
     names: String,
-    /// One for each resource.
+    /// One entry for each resource.
     entries: Vec<Entry>,
-    /// The resources that have no name, or fields that nobody knows, with their indices, which ascend.
+    /// The resources without a name or with unknown fields, with their indices in ascending order.
     irregular: Vec<(usize, UsageResource)>,
 }
 
-/// What is kept of one resource beside its name.
+/// The data of a resource except its name.
 #[derive(Clone, Copy)]
 struct Entry {
-    /// Where in the names its own ends.
+    /// The end of its name in `names`.
     end: u32,
     date: Option<Timestamp>,
 }
 
-/// One of the [`Resources`].
+/// A resource of [`Resources`].
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct ResourceRef<'a> {
-    /// Its name; of a user, the e-mail address.
+    /// The name; for a user, the e-mail address.
     pub name: Option<&'a str>,
-    /// When it was first billable in the period.
+    /// The time at which the resource was first billable in the period.
     pub date: Option<Timestamp>,
-    /// Fields that the published schema does not have, as they came.
+    /// Fields that the published schema does not have, unchanged.
     pub unknown: &'a UnknownFields,
 }
 
 impl Resources {
-    /// None.
+    /// Builds an empty list.
     pub const fn new() -> Self {
         Self { names: String::new(), entries: Vec::new(), irregular: Vec::new() }
     }
 
-    /// How many there are.
+    /// Returns the number of resources.
     pub fn len(&self) -> usize {
         self.entries.len()
     }
 
-    /// Whether there is none.
+    /// Returns true if there are no resources.
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
 
-    /// The one at `index`, counted from 0.
+    /// Returns the resource at `index`, counted from 0.
     #[inline]
     pub fn get(&self, index: usize) -> Option<ResourceRef<'_>> {
         let entry = self.entries.get(index)?;
@@ -87,12 +87,12 @@ impl Resources {
         Some(ResourceRef { name, date: entry.date, unknown: &NOTHING_UNKNOWN })
     }
 
-    /// All of them, in turn.
+    /// Returns an iterator over the resources.
     pub fn iter(&self) -> ResourcesIter<'_> {
         ResourcesIter { resources: self, indices: 0..self.len() }
     }
 
-    /// Adds one at the end.
+    /// Appends a resource.
     pub fn push(&mut self, resource: UsageResource) {
         let named = resource.name.as_deref().filter(|_| resource.unknown.is_empty());
         if named.and_then(|name| self.push_compact(name, resource.date)).is_none() {
@@ -101,7 +101,7 @@ impl Resources {
         }
     }
 
-    /// Adds one that has a name and nothing unknown; `None` where the names get too long.
+    /// Appends a resource with a name and no unknown fields. Returns `None` if the names get too long.
     #[inline]
     fn push_compact(&mut self, name: &str, date: Option<Timestamp>) -> Option<()> {
         let end = u32::try_from(self.names.len() + name.len()).ok()?;
@@ -124,13 +124,13 @@ impl Resources {
 }
 
 impl ResourceRef<'_> {
-    /// The resource as a model of its own.
+    /// Returns the resource as a model.
     pub fn unpacked(self) -> UsageResource {
         UsageResource { name: self.name.map(str::to_owned), date: self.date, unknown: self.unknown.clone() }
     }
 }
 
-/// The [`Resources`] in turn; from [`Resources::iter`].
+/// An iterator over [`Resources`]; see [`Resources::iter`].
 #[derive(Clone, Debug)]
 pub struct ResourcesIter<'a> {
     resources: &'a Resources,

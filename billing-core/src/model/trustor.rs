@@ -1,37 +1,37 @@
-//! Trustors: the organisations that trust ours.
+//! Trustors: the organisations that trust yours.
 
 use super::{NamedEntity, model};
 use crate::Timestamp;
 use crate::machine::{NextPage, Page};
 
 model! {
-    /// A page of the organisations that trust ours.
+    /// A page of the list of trustors.
     pub struct TrustorList {
         /// The trustors on this page.
         "entities" => pub entities: Vec<Trustor>,
-        /// How many a page holds.
+        /// The number of entries per page.
         "pageSize" => pub page_size: u64,
         /// The number of this page, counted from 1.
         "pageNumber" => pub page_number: u64,
-        /// How many pages there are.
+        /// The number of pages.
         "pageCount" => pub page_count: u64,
-        /// How many trustors there are.
+        /// The number of trustors.
         "total" => pub total: u64,
-        /// Where this page is.
+        /// The link to this page.
         "selfUri" => pub self_uri: String,
-        /// Where the first page is.
+        /// The link to the first page.
         "firstUri" => pub first_uri: String,
-        /// Where the page before this one is.
+        /// The link to the previous page.
         "previousUri" => pub previous_uri: String,
-        /// Where the page after this one is.
+        /// The link to the next page.
         "nextUri" => pub next_uri: String,
-        /// Where the last page is.
+        /// The link to the last page.
         "lastUri" => pub last_uri: String,
     }
 }
 
 impl TrustorList {
-    /// The trustors on this page; none where the server sent no list.
+    /// Returns the trustors on this page; empty if the server sent no list.
     pub fn entities(&self) -> &[Trustor] {
         self.entities.as_deref().unwrap_or_default()
     }
@@ -50,13 +50,13 @@ impl Page for TrustorList {
 }
 
 model! {
-    /// An organisation that trusts ours.
+    /// An organisation that trusts yours.
     pub struct Trustor {
         /// The id of the trust, which is that of the organisation.
         "id" => pub id: String,
-        /// Whether the trust is in force.
+        /// True if the trust is enabled.
         "enabled" => pub enabled: bool,
-        /// Since when it is.
+        /// The time at which the trust was created.
         "dateCreated" => pub date_created: Timestamp,
         /// The organisation.
         "organization" => pub organization: NamedEntity,
@@ -66,7 +66,7 @@ model! {
 }
 
 impl Trustor {
-    /// The id of the organisation, by which its overview is asked for.
+    /// Returns the id of the organisation, for requests of its overview.
     pub fn organization_id(&self) -> Option<&str> {
         self.organization.as_ref().and_then(|organization| organization.id.as_deref()).or(self.id.as_deref())
     }

@@ -1,4 +1,4 @@
-//! Fields that no published schema has: kept, never obeyed.
+//! Fields that the published schema does not have. They are kept and never interpreted.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 
 use super::Scanner;
 
-/// The fields of an object that the published schema does not have, by their names, as the JSON text that came.
+/// The fields of an object that the published schema does not have, by name, as their original JSON text.
 ///
 /// ```
 /// use billing_core::model::UsageReport;
@@ -19,8 +19,8 @@ use super::Scanner;
 #[derive(Clone, Default)]
 pub struct UnknownFields(Option<Box<Fields>>);
 
-/// In the order of the names, none twice. A list, because it is short: a report can have a million resources with a field each
-/// that is new, and a tree of one takes four times as much.
+/// The fields in the order of their names, each name once. It is a list because it is short: a report can have a million resources
+/// with one unknown field each, and a tree of one entry takes four times the memory.
 #[derive(Clone, Default)]
 struct Fields(Vec<Field>);
 
@@ -35,19 +35,19 @@ impl UnknownFields {
         Self(None)
     }
 
-    /// The JSON text of a field.
+    /// Returns the JSON text of a field.
     pub fn get(&self, name: &str) -> Option<&str> {
         let fields = self.fields();
         let at = fields.binary_search_by(|field| (*field.name).cmp(name)).ok()?;
         fields.get(at).map(|field| field.value.get())
     }
 
-    /// Whether there are none, which is the usual case.
+    /// Returns true if there are no unknown fields, which is the usual case.
     pub fn is_empty(&self) -> bool {
         self.fields().is_empty()
     }
 
-    /// Names and JSON texts, in the order of the names.
+    /// Returns names and JSON texts, in the order of the names.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.iter_raw().map(|(name, value)| (name, value.get()))
     }
@@ -60,7 +60,7 @@ impl UnknownFields {
         self.0.as_ref().map_or(&[], |fields| &fields.0)
     }
 
-    /// Takes the value of a field that nobody knows. After the last, they are to be settled.
+    /// Reads the value of an unknown field. Call `sort_and_dedup` after the last one.
     pub(crate) fn read_field<'de, A: MapAccess<'de>>(
         &mut self,
         key: Key<'de>,
@@ -71,14 +71,14 @@ impl UnknownFields {
         })
     }
 
-    /// The same for the value that the scanner has come to.
+    /// Scans the value of an unknown field. Call `sort_and_dedup` after the last one.
     pub(crate) fn scan_field(&mut self, name: &str, scanner: &mut Scanner<'_>) -> Option<()> {
         let value: &RawValue = scanner.scan_with_serde()?;
         scanner.charge(size_of::<Field>() + FIELD_ALLOCATION_BYTES)?;
         self.insert(name.into(), value.to_owned()).ok()
     }
 
-    /// The name, where the value is nested too deep.
+    /// Inserts a field. Returns the name if the value is nested too deeply.
     fn insert<'a>(&mut self, name: Cow<'a, str>, value: Box<RawValue>) -> Result<(), Cow<'a, str>> {
         if nesting_depth(value.get()) > MAX_NESTING {
             return Err(name);
@@ -87,10 +87,10 @@ impl UnknownFields {
         Ok(())
     }
 
-    /// Puts them in order, once all are there.
+    /// Sorts the fields by name and removes duplicates.
     pub(crate) fn sort_and_dedup(&mut self) {
         let Some(fields) = self.0.as_deref_mut().map(|fields| &mut fields.0) else { return };
-        // Twice the same name: the later one counts, as in every JSON reader.
+        // The last of several fields with one name counts, as in every JSON parser.
         fields.reverse();
         fields.sort_by(|one, other| one.name.cmp(&other.name));
         fields.dedup_by(|later, first| later.name == first.name);
@@ -110,7 +110,7 @@ impl fmt::Debug for UnknownFields {
     }
 }
 
-/// A text of the body, borrowed from it unless it holds escapes.
+/// A field name, borrowed from the body unless it has escapes.
 pub(crate) struct Key<'de>(Cow<'de, str>);
 
 impl Key<'_> {
@@ -141,7 +141,7 @@ impl<'de> Deserialize<'de> for Key<'de> {
     }
 }
 
-/// How deep the brackets of a valid JSON text are nested.
+/// Returns the nesting depth of a valid JSON text.
 fn nesting_depth(json: &str) -> usize {
     let (mut depth, mut deepest, mut in_string, mut escaped) = (0_usize, 0, false, false);
     for byte in json.bytes() {
@@ -160,9 +160,9 @@ fn nesting_depth(json: &str) -> usize {
     deepest
 }
 
-/// What the shortest of names and values take, and the list of them.
+/// The memory of a field with the shortest name and value, including its place in the list.
 const FIELD_ALLOCATION_BYTES: usize = 96;
-/// What `serde_json` allows in the fields that are known.
+/// The nesting depth that `serde_json` allows in known fields.
 const MAX_NESTING: usize = 127;
 
 #[cfg(test)]

@@ -1,22 +1,22 @@
-//! The billable-usage report: which resources were billable in a period.
+//! The billable-usage report: the resources that were billable in a period.
 
 use super::{Resources, model, open_enum};
 use crate::{Amount, Timestamp};
 
 model! {
-    /// The billable usage of an organisation in a period, by kind and resource.
+    /// The billable usage of an organisation in a period.
     pub struct UsageReport {
-        /// The report's id; a real report had none.
+        /// The id of the report; a real report had none.
         "id" => pub id: String,
-        /// The report's name; a real report had none.
+        /// The name of the report; a real report had none.
         "name" => pub name: String,
         /// The start of the period.
         "startDate" => pub start_date: Timestamp,
         /// The end of the period.
         "endDate" => pub end_date: Timestamp,
-        /// Whether the report is still being made.
+        /// The status.
         "status" => pub status: ReportStatus,
-        /// What was used, by kind.
+        /// The usages.
         "usages" => pub usages: Vec<Usage>,
         /// The path of the report.
         "selfUri" => pub self_uri: String,
@@ -24,47 +24,47 @@ model! {
 }
 
 impl UsageReport {
-    /// The usages; none where the server sent no list.
+    /// Returns the usages; empty if the server sent no list.
     pub fn usages(&self) -> &[Usage] {
         self.usages.as_deref().unwrap_or_default()
     }
 }
 
 open_enum! {
-    /// How far a report is. There is no status for a failure.
+    /// The status of a report. There is no status for a failure.
     pub enum ReportStatus {
-        /// It is still being made: ask again.
+        /// The server is still building the report: poll again.
         InProgress = "InProgress",
-        /// It is whole.
+        /// The report is complete.
         Complete = "Complete",
     }
 }
 
 model! {
-    /// One kind of usage, such as a licence, and the resources that it is billed for.
+    /// A usage, such as a licence, with the resources that it is billed for.
     pub struct Usage {
-        /// What was used.
+        /// The name of the usage.
         "name" => pub name: String,
-        /// How much of it; a real report had none.
+        /// The total quantity; a real report had none.
         "totalUsage" => pub total_usage: Amount,
-        /// The single resources.
+        /// The resources.
         "resources" => pub resources: Resources,
     }
 }
 
 impl Usage {
-    /// The resources; none where the server sent no list.
+    /// Returns the resources; empty if the server sent no list.
     pub fn resources(&self) -> &Resources {
         self.resources.as_ref().unwrap_or(&NO_RESOURCES)
     }
 }
 
 model! {
-    /// One resource, such as a user, a device or a message, and when it became billable.
+    /// A resource, such as a user, a device or a message, with the time at which it became billable.
     pub struct UsageResource {
-        /// Its name; of a user, the e-mail address.
+        /// The name; for a user, the e-mail address.
         "name" => pub name: String,
-        /// When it was first billable in the period.
+        /// The time at which the resource was first billable in the period.
         "date" => pub date: Timestamp,
     }
 }

@@ -1,4 +1,4 @@
-//! Answers: what becomes of a request, and how that looks from the client's side.
+//! Simulated responses, as the server sends them and as the client sees them.
 
 use std::io::Write;
 
@@ -11,26 +11,26 @@ use http::{HeaderMap, Response, StatusCode};
 use crate::machine::BodyReader;
 use crate::{Reply, TransportError, TransportErrorKind};
 
-/// What the simulated network and server do with a request.
+/// The reaction of the simulated network and server to a request.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum SimulatedResponse {
-    /// A response, whole.
+    /// A complete response.
     Response(Response<Bytes>),
-    /// The connection is lost before the head of a response.
+    /// The connection closes before the head of a response.
     Reset,
-    /// The head of a response and so many bytes of its body, less than its `Content-Length` announces; then the
-    /// connection is lost.
+    /// The head of a response and the given number of bytes of its body, fewer than `Content-Length` announces; then the connection
+    /// closes.
     Truncated(Response<Bytes>, usize),
-    /// Nothing ever comes.
+    /// No response at all.
     NoResponse,
-    /// A failure that only the client's side can have, such as a name that is not found. A real server comes closest to
-    /// it with [`SimulatedResponse::Reset`].
+    /// A failure on the client's side, such as a host name that is not found. On a real server
+    /// [`SimulatedResponse::Reset`] comes closest.
     TransportError(TransportErrorKind),
 }
 
 impl SimulatedResponse {
-    /// What a driver that allows `max_body` bytes of body makes of it.
+    /// Returns the reply of a driver that allows `max_body` bytes of body.
     pub fn into_reply(self, max_body: usize) -> Reply {
         let fail = |kind| Err(TransportError::new(kind, "so it was asked of the sandbox"));
         match self {
@@ -51,7 +51,7 @@ impl SimulatedResponse {
         }
     }
 
-    /// As it goes over the wire: compressed where it may be, and with its length.
+    /// Compresses the body if allowed, and adds its length.
     pub(super) fn with_transfer_headers(self, may_compress: bool, request: &HeaderMap) -> Self {
         let compress = may_compress && accepts_gzip(request);
         match self {
@@ -66,7 +66,7 @@ impl SimulatedResponse {
     }
 }
 
-/// Compresses `bytes`, followed by so many spaces, which in JSON mean nothing.
+/// Compresses `bytes` followed by the given number of spaces, which JSON ignores.
 pub(super) fn gzip(bytes: &[u8], mut spaces: usize) -> Bytes {
     const CHUNK: [u8; 4096] = [b' '; 4096];
     let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());

@@ -1,4 +1,4 @@
-//! Faults: everything of the decision table that can go wrong, on demand.
+//! Faults to inject: every failure of the decision table.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -17,7 +17,7 @@ use super::server::Server;
 use super::tokens::invalid_client;
 use crate::TransportErrorKind;
 
-/// Which requests a fault is meant for.
+/// The requests that a fault applies to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FaultTarget {
@@ -29,7 +29,7 @@ pub enum FaultTarget {
     Overview,
     /// Requests for the list of trustors.
     Trustors,
-    /// Requests for one's own organisation.
+    /// Requests for your own organisation.
     OwnOrganization,
     /// Requests for the list of contracts.
     Contracts,
@@ -41,102 +41,102 @@ pub enum FaultTarget {
     Invoices,
     /// Requests for the lines of an invoice.
     InvoiceLines,
-    /// Requests for the address of an invoice's document.
+    /// Requests for the URL of an invoice's document.
     InvoiceDocument,
-    /// Requests for a document itself, which are none to the API.
+    /// Downloads of a document, which do not go to the API.
     Document,
-    /// Any request to the API, so everything but logins and documents.
+    /// All requests to the API: everything except logins and documents.
     Api,
     /// Every request.
     Any,
 }
 
-/// What goes wrong with one request. Statuses that are no number from 100 to 999 count as 500.
+/// A fault of one request. A status outside 100 to 999 counts as 500.
 ///
-/// Those of the first group keep the request from the server, so that it starts no report and is in no quota. Those of
-/// the third need a good answer to spoil; a request that the server refuses by itself leaves them in the queue.
+/// Faults of the first group keep the request from the server: it starts no report and does not count against the rate limit. Faults
+/// of the third group change a successful answer; they stay in the queue if the server refuses the request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Fault {
-    /// An error of the API with this status: JSON with a message, a code and a correlation id. At the login, in the
-    /// login's shape.
+    /// An error of the API with this status: JSON with a message, a code and a correlation id. For a login, in the shape of the login
+    /// service.
     Status(u16),
-    /// The same with the header `Retry-After`.
+    /// An error of the API with the header `Retry-After`.
     StatusRetryAfter(u16, RetryAfter),
-    /// A gateway's error page in HTML.
+    /// An error page of a gateway, in HTML.
     Html(u16),
     /// 429 without a header and without a body.
     ThrottleBare,
-    /// 302 to this address.
+    /// 302 to this URL.
     Redirect(String),
-    /// The login service's 400 `invalid_client`.
+    /// 400 `invalid_client` of the login service.
     InvalidClient,
-    /// The connection is lost before the server sees the request.
+    /// The connection closes before the server sees the request.
     Reset,
-    /// No answer ever comes.
+    /// No answer at all.
     Silence,
-    /// A failure that the client's side alone can have, such as of TLS; see [`SimulatedResponse::TransportError`].
+    /// A failure on the client's side, such as a TLS error; see [`SimulatedResponse::TransportError`].
     Transport(TransportErrorKind),
 
-    /// Nothing: the request is served as if none were in line. For a fault that is to come later.
+    /// No fault: the request is served normally. Use it to delay a later fault.
     Nothing,
-    /// The server forgets all its tokens first, so that the request is answered with 401.
+    /// The server revokes all tokens first, so it answers 401.
     ExpireToken,
-    /// The server acts on the request, then the connection is lost.
+    /// The server processes the request, then the connection closes.
     ResetAfterActing,
 
     /// Another 2xx than 200; 204 and 205 without a body.
     OtherSuccess(u16),
     /// 202 without a body.
     Accepted(Option<RetryAfter>),
-    /// 200, with this status in the report and without usages: a new one, or `InProgress` once more.
+    /// 200 with a report that has this status and no usages: an unknown status, or `InProgress` again.
     ReportStatus(String),
-    /// The same with the header `Retry-After`.
+    /// The same report with the header `Retry-After`.
     ReportStatusRetryAfter(String, RetryAfter),
     /// 200 with a report that has neither a status nor usages.
     NoReportStatus,
-    /// A page of a list without what is on it, which leads to itself by another address.
+    /// An empty page of a list whose next link leads to the same page by another URL.
     EmptyPage,
-    /// A page of a list that leads to this address.
+    /// A page of a list whose next link is this URL.
     NextUri(String),
-    /// The right JSON, with a field of this name under another one, as if its shape had changed.
+    /// Valid JSON in which the field of this name has another name, as after a change of its shape.
     Renamed(&'static str),
-    /// A body that is plain text.
+    /// A plain-text body.
     NotJson,
-    /// A body that ends in the middle of its JSON, though all of HTTP is in order.
+    /// A body that ends in the middle of its JSON; the HTTP framing is correct.
     TruncatedJson,
-    /// Half of the body, then the connection is lost.
+    /// Half of the body, then the connection closes.
     TruncatedBody,
-    /// JSON with a text that is not UTF-8.
+    /// JSON with a string that is not UTF-8.
     NotUtf8,
-    /// JSON with ten thousand brackets in brackets.
+    /// JSON with ten thousand nested brackets.
     TooDeep,
-    /// JSON, but an array around what it should be.
+    /// JSON with an array around the expected value.
     WrongShape,
-    /// The right body, with spaces at its end up to this many bytes, not compressed.
+    /// The correct body, padded with spaces to this many bytes, uncompressed.
     Huge(usize),
-    /// The same, always compressed, so that few bytes become many.
+    /// The correct body, padded with spaces to this many bytes, compressed.
     GzipBomb(usize),
-    /// A compressed body that ends early, though all of HTTP is in order.
+    /// A compressed body that ends early; the HTTP framing is correct.
     GzipCut,
 }
 
-/// When the server wants the next request.
+/// The value of `Retry-After`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RetryAfter {
-    /// In so many seconds.
+    /// A number of seconds.
     Seconds(u64),
-    /// At a date.
+    /// A date.
     Date {
-        /// So many seconds from now; negative for a date in the past.
+        /// Seconds from now; negative for a date in the past.
         in_seconds: i64,
-        /// By how many seconds the server's clock is ahead. Its header `Date` is so as well.
+        /// The seconds by which the clock of the server, and its header `Date`, are ahead.
         clock_skew: i64,
     },
 }
 
-/// The faults that are still to come.
+/// The queue of faults.
 #[derive(Clone, Debug, Default)]
 pub(super) struct FaultQueue(VecDeque<(FaultTarget, Fault)>);
 
@@ -145,7 +145,7 @@ impl FaultQueue {
         self.0.push_back((on, fault));
     }
 
-    /// Has the request served, but for the fault that is due.
+    /// Serves a request, with the first queued fault that applies.
     pub(super) fn serve(
         &mut self,
         route: &Route,
@@ -167,7 +167,7 @@ impl FaultQueue {
         let response = server.serve(route, envelope, request);
         let spoils = !matches!(fault, Fault::Nothing | Fault::ExpireToken | Fault::ResetAfterActing);
         if spoils && !response.status().is_success() {
-            // There is nothing to spoil yet: the fault stays for a better answer.
+            // Only a successful answer can be changed: the fault stays in the queue.
             return SimulatedResponse::Response(response);
         }
         self.0.remove(place);
@@ -197,7 +197,7 @@ impl FaultTarget {
 }
 
 impl Fault {
-    /// What comes in place of the server's answer, if the request does not get to the server.
+    /// Returns the response if the fault keeps the request from the server.
     fn instead(&self, route: &Route, envelope: &ResponseContext) -> Option<SimulatedResponse> {
         let response = match self {
             Self::Status(status) => error(*status, None, route, envelope),
@@ -222,12 +222,12 @@ impl Fault {
         Some(SimulatedResponse::Response(response))
     }
 
-    /// What becomes of the server's answer.
+    /// Applies the fault to the answer of the server.
     fn upon(&self, mut response: Response<Bytes>, now: DateTime<Utc>) -> SimulatedResponse {
         let body = response.body().clone();
         *response.body_mut() = match self {
             Self::ResetAfterActing => return SimulatedResponse::Reset,
-            // The whole body, which is cut where it is wrapped.
+            // The body is cut later, where the length is known.
             Self::TruncatedBody => return SimulatedResponse::Truncated(response, 0),
             Self::OtherSuccess(status) => {
                 *response.status_mut() = status_or_500(*status);
@@ -278,7 +278,7 @@ impl Fault {
                 let whole = gzip(&body, 0);
                 whole.slice(..whole.len() / 2)
             }
-            // What is left are the faults that strike before.
+            // The remaining faults apply before the server.
             _ => body,
         };
         SimulatedResponse::Response(response)
@@ -323,7 +323,7 @@ fn status_or_500(status: u16) -> StatusCode {
     StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
 }
 
-/// A report's body with another status, and without what only a complete one has.
+/// Returns the body of a report with another status and without usages.
 fn report_with_status(body: &[u8], status: Option<&str>) -> Bytes {
     edit_object(body, |report| {
         report.remove("usages");
@@ -337,7 +337,7 @@ fn report_with_status(body: &[u8], status: Option<&str>) -> Bytes {
 /// The fields of a JSON object, each as it was written.
 type Fields = BTreeMap<String, Box<RawValue>>;
 
-/// A JSON object with some of its fields changed.
+/// Returns a JSON object with changed fields.
 fn edit_object(body: &[u8], edit: impl FnOnce(&mut Fields)) -> Bytes {
     let mut fields: Fields = serde_json::from_slice(body).unwrap_or_default();
     edit(&mut fields);
@@ -350,13 +350,13 @@ fn insert_field(fields: &mut Fields, name: &str, value: &Value) {
     }
 }
 
-/// A JSON object with one more field in front. The sandbox sends no empty objects.
+/// Returns a JSON object with another field in front. The object must not be empty.
 fn prepend_field(object: &[u8], value: &[u8]) -> Bytes {
     let rest = object.strip_prefix(b"{").unwrap_or(object);
     [b"{\"new\":", value, b",", rest].concat().into()
 }
 
-/// Says how the body is encoded, so that it is left so.
+/// Sets the content encoding, so that the body is not compressed again.
 fn set_content_encoding(response: &mut Response<Bytes>, coding: &'static str) {
     response.headers_mut().insert(CONTENT_ENCODING, HeaderValue::from_static(coding));
 }

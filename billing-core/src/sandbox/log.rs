@@ -1,4 +1,4 @@
-//! The log: what came, and what became of it.
+//! The log of requests and their outcomes.
 
 use std::fmt;
 
@@ -8,32 +8,32 @@ use http::Method;
 use super::SimulatedResponse;
 use crate::TransportErrorKind;
 
-/// One request that came. Nothing in it is a secret.
+/// A request. The entry contains no secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LogEntry {
-    /// When it came.
+    /// The time of the request.
     pub received_at: DateTime<Utc>,
-    /// Its method.
+    /// The method.
     pub method: Method,
-    /// Its path and query, as they came.
+    /// The path and query, unchanged.
     pub path_and_query: String,
-    /// The number of the token that it came with, counted from 1 as they were issued; a token that is no longer good
-    /// included. `None` without a token, or with one that was never issued.
+    /// The number of its token, counted from 1 in the order of issue; the token may be expired. `None` without a token, or with a
+    /// token that was never issued.
     pub token_number: Option<usize>,
-    /// What became of it.
+    /// The outcome.
     pub outcome: LoggedOutcome,
 }
 
-/// What became of a request.
+/// The outcome of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum LoggedOutcome {
-    /// A whole response with this status.
+    /// A complete response with this status.
     Status(u16),
     /// A response with this status and half of its body.
     Truncated(u16),
-    /// The connection was lost.
+    /// The connection closed.
     Reset,
     /// No answer.
     NoResponse,

@@ -1,22 +1,21 @@
-//! A simulated Genesys Cloud, itself sans-IO: a request and the time in, an answer out.
+//! A simulated Genesys Cloud. It is sans-IO as well: it maps a request and a time to an answer.
 //!
 //! ```text
-//!                  ┌── a fault is due: instead of the server, or upon what it answers
+//!                  ┌── a fault is queued: replaces or changes the answer of the server
 //!   request, now ──┤
 //!                  └── server ─┬─ login ── tokens and their lifetimes
-//!                              └─ API ──── token ─► quota ─┬─ usage reports that take a while
-//!                                                          ├─ one's own organisation, and 5,000 that trust it
+//!                              └─ API ──── token ─► quota ─┬─ usage reports that take some time
+//!                                                          ├─ your own organisation, and 5,000 that trust it
 //!                                                          ├─ their overviews, 60 periods each
 //!                                                          └─ contracts, billing periods, invoices and their lines
-//!                        store of documents ── a signature in the address; no token, no quota
+//!                        store of documents ── a signature in the URL; no token, no quota
 //! ```
 //!
-//! It has no clock, no network and no chance: the same seed and the same requests at the same times give the same
-//! bytes. It serves whoever wants to try this client without an account, and whoever wants to test their own code: with
-//! [`Sandbox::run`] in virtual time, with [`Sandbox::reply`] under a driver loop of their own, or with
-//! [`Sandbox::respond`] behind a real HTTP server.
+//! It has no clock, no network and no randomness: equal seeds and equal requests at equal times give equal bytes. Use it to try this
+//! client without an account, and to test your own code: with [`Sandbox::run`] in virtual time, with [`Sandbox::reply`] under your
+//! own driver loop, or with [`Sandbox::respond`] behind a real HTTP server.
 //!
-//! The whole life of a report, login included:
+//! A report from login to completion:
 //!
 //! ```
 //! use std::{cell::RefCell, rc::Rc};
@@ -32,7 +31,7 @@
 //! let call = BillableUsageCall::new(Period::from_user("2026-10-01", "2026-11-01")?);
 //! let poll = Poll::new(call, environment.api().clone(), Policy::default());
 //!
-//! // The gateway in front of the API will fail once.
+//! // The gateway in front of the API fails once.
 //! sandbox.inject(FaultTarget::UsageReport, Fault::Html(503));
 //!
 //! let mut now: DateTime<Utc> = "2026-11-02T09:00:00Z".parse()?;
@@ -40,7 +39,7 @@
 //! assert_eq!(report.status, Some(ReportStatus::Complete));
 //! assert!(!report.usages().is_empty());
 //!
-//! // What came, in order: the login, the failure, and polls until the report was there.
+//! // The requests in order: the login, the failure, and polls until the report was complete.
 //! let log: Vec<String> = sandbox.log().iter().map(|entry| entry.to_string()).collect();
 //! assert_eq!(log[0], "2026-11-02T09:00:00.000Z POST /oauth/token, without a token: 200");
 //! assert!(log[1].ends_with(", token 1: 503"), "{}", log[1]);
@@ -89,16 +88,16 @@ pub use answer::SimulatedResponse;
 pub use fault::{Fault, FaultTarget, RetryAfter};
 pub use log::{LogEntry, LoggedOutcome};
 
-/// The id of the OAuth client that the sandbox knows.
+/// The id of the OAuth client that the sandbox accepts.
 pub const CLIENT_ID: &str = "sandbox-client";
-/// The secret of that client. It is none, of course.
+/// The secret of that client. It is public.
 pub const CLIENT_SECRET: &str = "open-sesame-4f1d";
-/// The id of the first trustor organisation; [`Sandbox::sample_trustors`] lists them all.
+/// The id of the first trustor organisation; [`Sandbox::sample_trustors`] lists all of them.
 pub const ORG_ID: &str = "97a945b4-fcd6-4224-beeb-d048064c5905";
 
 /// A simulated Genesys Cloud; see the [module's text](self).
 ///
-/// Healthy until told otherwise by [`Sandbox::inject`]. A clone goes its own way from there.
+/// It has no faults until [`Sandbox::inject`] queues some. A clone is independent of the original.
 #[derive(Clone, Debug)]
 pub struct Sandbox {
     server: Server,
@@ -106,41 +105,42 @@ pub struct Sandbox {
     log: Vec<LogEntry>,
 }
 
-/// A sandbox to one's liking. Each of these changes one thing and gives the sandbox back.
+/// Settings. Each method changes one setting and returns the sandbox.
 impl Sandbox {
-    /// A sandbox whose figures, tokens and ids are drawn from `seed`.
+    /// Builds a sandbox whose figures, tokens and ids follow from `seed`.
     ///
-    /// A report takes 10 s, a token lasts a day, 300 requests are allowed a minute, and bodies go out compressed.
+    /// By default a report takes 10 s, a token is valid for a day, the rate limit is 300 requests a minute, and bodies are compressed.
     pub fn new(seed: u64) -> Self {
         Self { server: Server::new(seed), faults: FaultQueue::default(), log: Vec::new() }
     }
 
-    /// How long a report is `InProgress` after the first request for it. 10 s.
+    /// Sets the time for which a report is `InProgress` after the first request for it. Default: 10 s.
     #[must_use = "the sandbox is not changed in place"]
     pub fn report_duration(self, duration: Duration) -> Self {
         self.with_settings(|settings| settings.report_completion = Readiness::After(duration))
     }
 
-    /// That a report is `InProgress` in its first `n` answers, whatever the time.
+    /// Makes a report `InProgress` in its first `n` answers, regardless of time.
     #[must_use = "the sandbox is not changed in place"]
     pub fn pending_answers(self, n: u32) -> Self {
         self.with_settings(|settings| settings.report_completion = Readiness::Answers(n))
     }
 
-    /// How long tokens last that are issued from now on. A day.
+    /// Sets the lifetime of tokens that are issued from now on. Default: one day.
     #[must_use = "the sandbox is not changed in place"]
     pub fn token_lifetime(self, lifetime: Duration) -> Self {
         self.with_settings(|settings| settings.token_lifetime = lifetime)
     }
 
-    /// How many requests of one token are `allowed` in a `window`, which begins with its first request. 300 a minute.
+    /// Sets the rate limit: `allowed` requests of one token in each `window`, which begins with its first request. Default: 300 a
+    /// minute.
     #[must_use = "the sandbox is not changed in place"]
     pub fn quota(self, allowed: u32, window: Duration) -> Self {
         self.with_settings(|settings| settings.quota = Some(Quota { allowed, window }))
     }
 
-    /// Whether the seconds until a window's end are rounded down, in `inin-ratelimit-reset` and in the `Retry-After` of its
-    /// 429s. They are rounded up; what the real server does is not known.
+    /// Sets whether the seconds until the end of a window are rounded down, in `inin-ratelimit-reset` and in `Retry-After` of 429s.
+    /// Default: rounded up. It is unknown what the real server does.
     #[must_use = "the sandbox is not changed in place"]
     pub fn round_reset_down(self, on: bool) -> Self {
         self.with_settings(|settings| {
@@ -148,43 +148,43 @@ impl Sandbox {
         })
     }
 
-    /// Without any quota, and without the headers that tell of one.
+    /// Removes the rate limit and its headers.
     #[must_use = "the sandbox is not changed in place"]
     pub fn without_quota(self) -> Self {
         self.with_settings(|settings| settings.quota = None)
     }
 
-    /// Whether bodies are compressed for whoever accepts gzip. They are.
+    /// Sets whether bodies are compressed for clients that accept gzip. Default: yes.
     #[must_use = "the sandbox is not changed in place"]
     pub fn gzip(self, on: bool) -> Self {
         self.with_settings(|settings| settings.gzip = on)
     }
 
-    /// Whether dates with and without milliseconds stand side by side in a report, as they did in a real one. They do.
+    /// Sets whether a report mixes dates with and without milliseconds, as a real one did. Default: yes.
     #[must_use = "the sandbox is not changed in place"]
     pub fn mixed_dates(self, on: bool) -> Self {
         self.with_settings(|settings| settings.mixed_dates = on)
     }
 
-    /// How many organisations trust ours. 5,000; the first of them are those of [`Sandbox::sample_trustors`].
+    /// Sets the number of trustors. Default: 5,000. The first ones are those of [`Sandbox::sample_trustors`].
     #[must_use = "the sandbox is not changed in place"]
     pub fn trustor_count(self, n: u32) -> Self {
         self.with_settings(|settings| settings.trustor_count = n)
     }
 
-    /// Whether a list that numbers its pages says by `nextUri` where it goes on. It does.
+    /// Sets whether lists with numbered pages send `nextUri`. Default: yes.
     #[must_use = "the sandbox is not changed in place"]
     pub fn next_uris(self, on: bool) -> Self {
         self.with_settings(|settings| settings.sends_next_uri = on)
     }
 
-    /// Under which address documents are served; it serves them behind any. `https://documents.sandbox.invalid`.
+    /// Sets the base URL of documents. The sandbox serves them under any. Default: `https://documents.sandbox.invalid`.
     #[must_use = "the sandbox is not changed in place"]
     pub fn document_base_url(self, base: BaseUrl) -> Self {
         self.with_settings(|settings| settings.document_base = base)
     }
 
-    /// How long the address of a document is good. 10 minutes.
+    /// Sets the time for which the URL of a document is valid. Default: 10 minutes.
     #[must_use = "the sandbox is not changed in place"]
     pub fn document_lifetime(self, lifetime: Duration) -> Self {
         self.with_settings(|settings| settings.document_lifetime = lifetime)
@@ -196,27 +196,27 @@ impl Sandbox {
     }
 }
 
-/// What a client of the sandbox has to know.
+/// Addresses, credentials and organisations.
 impl Sandbox {
-    /// The two addresses that it answers at. Their top-level domain is the one that never resolves, so that nothing of a
-    /// test can get out by mistake. The sandbox itself looks at paths only, and answers behind any prefix.
+    /// Returns the addresses of the API and the login service. Their top-level domain never resolves, so that a test cannot reach the
+    /// network by mistake. The sandbox checks only paths, and answers behind any prefix.
     pub fn environment(&self) -> Environment {
         Environment::new(address("https://api.sandbox.invalid"), address("https://login.sandbox.invalid"))
     }
 
-    /// The credentials that it accepts: [`CLIENT_ID`] and [`CLIENT_SECRET`].
+    /// Returns the credentials that the sandbox accepts: [`CLIENT_ID`] and [`CLIENT_SECRET`].
     pub fn credentials(&self) -> Credentials {
         Credentials::client(CLIENT_ID, CLIENT_SECRET)
             .unwrap_or_else(|_| unreachable!("both texts are not empty, and the id holds no colon"))
     }
 
-    /// The trustor organisations that have something for every rule about the numbers, with their names; [`ORG_ID`] is the
-    /// first. They are the first of [`Sandbox::all_trustors`], whatever the seed.
+    /// Returns trustors, with their names, whose overviews together cover every billing rule; [`ORG_ID`] is the first. They are the
+    /// first of [`Sandbox::all_trustors`] for every seed.
     pub fn sample_trustors(&self) -> impl Iterator<Item = (OrgId, Cow<'static, str>)> {
         organizations::sample_ids_and_names().map(parse_org)
     }
 
-    /// All organisations that trust ours, in the order of the list; each has overviews.
+    /// Returns all trustors, in the order of the list; each has overviews.
     pub fn all_trustors(&self) -> impl Iterator<Item = (OrgId, Cow<'static, str>)> + use<> {
         (0..self.server.settings.trustor_count).map(organizations::id_and_name).map(parse_org)
     }
@@ -230,13 +230,13 @@ fn parse_org((id, name): (String, Cow<'static, str>)) -> (OrgId, Cow<'static, st
     (id.parse().unwrap_or_else(|_| unreachable!("a UUID can stand in a path")), name)
 }
 
-/// Using it.
+/// Requests and faults.
 impl Sandbox {
-    /// What the simulated network and server do with `request`, which comes at the time `now`.
+    /// Returns the reaction of the simulated network and server to `request` at the time `now`.
     pub fn respond(&mut self, request: &Request<Bytes>, now: DateTime<Utc>) -> SimulatedResponse {
         let route = Route::from_path(request.uri().path());
         let envelope = self.server.context_for(now);
-        // The token is looked up before anything happens to it.
+        // The token is looked up first, because a fault may revoke it.
         let token = self.server.token_number(request.headers());
         let answer = self
             .faults
@@ -253,17 +253,17 @@ impl Sandbox {
         answer
     }
 
-    /// The same for a request of a machine, without a network between: what a driver would make of the answer. The body
-    /// is inflated and bounded as a driver does it; a [`Silence`](SimulatedResponse::NoResponse) is a timeout.
+    /// Returns the reply to a request of a machine, as a driver would deliver it: the body is decompressed and bounded, and a
+    /// [missing response](SimulatedResponse::NoResponse) is a timeout.
     pub fn reply(&mut self, request: &crate::Request, now: DateTime<Utc>) -> Reply {
         self.respond(request.http(), now).into_reply(request.max_body())
     }
 
-    /// Runs a machine to its end in virtual time: no wait takes any, `now` is moved instead. Answers come at once, but
-    /// for a [`Silence`](SimulatedResponse::NoResponse), which costs the whole time that the request allows.
+    /// Runs a machine to its end in virtual time: waits move `now` instead of sleeping. Answers arrive at once; a
+    /// [missing response](SimulatedResponse::NoResponse) takes the whole time limit of the request.
     ///
     /// # Errors
-    /// As the machine ends.
+    /// Returns the error of the machine.
     pub fn run<M: Machine>(
         &mut self,
         machine: M,
@@ -287,11 +287,11 @@ impl Sandbox {
         }
     }
 
-    /// Runs a fleet to its end in the same way, one request after the other. `on_update` is told of each finding as it comes
-    /// and before each wait, and stops the run by [`ControlFlow::Break`].
+    /// Runs a fleet to its end in virtual time, one request after the other. `on_update` is called with each result and before each
+    /// wait; it stops the run with [`ControlFlow::Break`].
     ///
     /// # Errors
-    /// When something concerns every organisation. What goes wrong with one is among the findings.
+    /// Returns an error that concerns every organisation. Failures of single organisations are among the results.
     pub fn run_fleet<A: SharedSession>(
         &mut self,
         mut fleet: Fleet<A>,
@@ -320,7 +320,7 @@ impl Sandbox {
         }
     }
 
-    /// The exchange of a run, which moves `now` by the time that it takes.
+    /// Performs a request of a run, and moves `now` by the time that it takes.
     fn perform(
         &mut self,
         request: &crate::Request,
@@ -339,13 +339,13 @@ impl Sandbox {
         reply
     }
 
-    /// Queues a fault: the next request that `on` covers meets it. Faults wait in line; each request meets one at most,
-    /// the first in line that is meant for it.
+    /// Queues a fault for the next request that `on` covers. Each request meets at most one fault: the first in the queue that covers
+    /// it.
     pub fn inject(&mut self, on: FaultTarget, fault: Fault) {
         self.faults.push(on, fault);
     }
 
-    /// Every request that came, in order.
+    /// Returns all requests, in order.
     pub fn log(&self) -> &[LogEntry] {
         &self.log
     }

@@ -1,4 +1,4 @@
-//! What surrounds a good answer: error bodies, headers, and how a body comes over the wire.
+//! Fuzz targets for error bodies, headers, and the decoding of bodies.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -62,7 +62,7 @@ fn plain(body: &[u8], name: &str) -> Option<String> {
     told.then(|| text.to_owned())
 }
 
-/// Whatever stands in the headers, the machine waits for a time in the future that it has patience for, or ends.
+/// Checks that, for any headers, the machine waits for a future time within `max_server_wait`, or ends.
 pub fn headers(data: &[u8]) {
     const NAMES: [&str; 8] = [
         "retry-after",
@@ -103,7 +103,7 @@ pub fn headers(data: &[u8]) {
     }
 }
 
-/// A body is the same however it is cut into chunks, and never larger than its bound.
+/// Checks that a body is the same for any split into chunks, and never larger than its limit.
 pub fn body(data: &[u8]) {
     const LIMIT: usize = 5000;
     let Some((&flags, bytes)) = data.split_first() else { return };

@@ -56,7 +56,7 @@ pub fn echo(data: &[u8]) {
     assert!(!shows(&shown, &secret), "{secret} in {shown}");
 }
 
-/// Whether the secret stands in the text, in any spelling.
+/// Returns true if the text contains the secret in any spelling.
 pub(super) fn shows(text: &str, secret: &str) -> bool {
     let plain = |text: &[u8]| text.windows(secret.len()).any(|part| part == secret.as_bytes());
     plain(text.as_bytes()) || plain(&read(text))
@@ -105,7 +105,7 @@ fn spell(c: char, how: u8) -> String {
     }
 }
 
-/// How a call ends that is answered so; or its login, with the secret of the client.
+/// Returns the error of a call with this reply, or of its login with the client's secret.
 fn failed(of_login: bool, secret: &str, reply: &Reply) -> Error {
     let environment = Environment::default();
     let credentials = match of_login {

@@ -34,7 +34,7 @@ pub fn journal(data: &[u8]) {
     }
 }
 
-/// What a file says, as texts; `None` where it is refused.
+/// Returns the content of a file as texts, or `None` if it is refused.
 fn read(file: &[u8]) -> Option<Vec<String>> {
     let mut reader = JournalReader::default();
     let mut findings = Vec::new();

@@ -1,4 +1,4 @@
-//! What is kept of earlier reports, and the schedules that learn from it.
+//! Fuzz targets for stored poll timings and the schedules that are learned from them.
 
 use std::time::Duration;
 

@@ -1,9 +1,9 @@
-//! Whole lives of clients in the simulator, as a tape of the fuzzer's tells them.
+//! A fuzz target for whole client lifetimes in the simulation, driven by a tape of bytes.
 
 use crate::simulation;
 
-/// Whatever a tape of bytes decides (the scenario, the replies, what happens on the way, and when), the checker of the
-/// simulator finds nothing that a rule forbids. What was found is told with the trace that led to it.
+/// Checks that the simulation's checker finds no violation for any tape of bytes, which decides the
+/// scenario, the replies, the faults and the times. A violation is reported with its trace.
 pub fn life(data: &[u8]) {
     if let Err(violation) = simulation::run_tape(data, |_| {}) {
         let _ = simulation::run_tape(data, |event| eprintln!("{event}"));

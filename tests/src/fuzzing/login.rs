@@ -9,8 +9,8 @@ use bytes::Bytes;
 use chrono::{DateTime, TimeDelta, Utc};
 use http::Response;
 
-/// Whatever the login service answers: a token goes out as it came, to the API and nowhere else, after a 200 alone; and nothing
-/// that can be rendered shows the client's secret, even if the service repeats it, or what may be a token.
+/// Checks that, for any login response, a token is used unchanged, only for the API and only after a 200,
+/// and that no rendering shows the client's secret or a possible token, even if the service repeats it.
 ///
 /// The first byte says the status, the rest is the body.
 pub fn login(data: &[u8]) {
@@ -60,5 +60,5 @@ fn now() -> DateTime<Utc> {
 const SECRET: &str = "s3cret-s3cret";
 /// `clientid:s3cret-s3cret` in Base64.
 const BASIC: &str = "Y2xpZW50aWQ6czNjcmV0LXMzY3JldA";
-/// What seeds have in place of a token.
+/// The token in the seed corpus.
 const TOKEN: &str = "t0ken-t0ken";

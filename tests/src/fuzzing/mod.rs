@@ -33,7 +33,7 @@ pub use values::{address, amount, timestamp};
 /// A target's name and body.
 pub type Target = (&'static str, fn(&[u8]));
 
-/// All of them.
+/// All of them, in a fixed order.
 pub const TARGETS: [Target; 18] = [
     ("address", address),
     ("amount", amount),

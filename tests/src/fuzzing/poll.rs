@@ -10,9 +10,10 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::period;
 use super::script::Script;
 
-/// Whatever a server answers, and however long it takes: a poll ends, once, by its deadline, within its bound of requests;
-/// it sends the same request each time, at least 2 s apart; it is done only by a body that says `Complete`; and saved and
-/// restored at every wait it does what its twin does, which never was.
+/// Checks that a poll ends once, by its deadline and within its bound of requests, whatever the server
+/// answers and however long it takes. It sends the same request each time, at least 2 s apart, and succeeds
+/// only on a body that says `Complete`. A copy that is saved and restored at every wait behaves like one
+/// that is not.
 pub fn poll(data: &[u8]) {
     let mut script = Script(data);
     let policy = Policy { seed: u64::from(script.byte()), ..Policy::default() };

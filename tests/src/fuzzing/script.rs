@@ -26,7 +26,7 @@ impl Script<'_> {
         Bytes::copy_from_slice(taken)
     }
 
-    /// What a server, or the network, makes of a request.
+    /// Draws the reply that a server or the network gives to a request.
     pub(super) fn reply(&mut self, request: &Request, now: DateTime<Utc>) -> Reply {
         if self.is_over() {
             return Ok(Response::new(Bytes::from_static(br#"{"status":"Complete"}"#)));

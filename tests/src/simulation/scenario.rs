@@ -72,9 +72,9 @@ pub(super) struct Quota {
     pub(super) allowed: u32,
     /// In milliseconds.
     pub(super) window: i64,
-    /// Whether windows follow the server's clock, or begin with a request.
+    /// Set if windows follow the server's clock instead of beginning with a request.
     pub(super) fixed: bool,
-    /// Whether the server tells of it.
+    /// Set if the server reports the quota.
     pub(super) told: bool,
     /// Set if the server rounds the remaining seconds of a window down instead of up.
     pub(super) rounded_down: bool,

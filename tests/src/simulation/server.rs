@@ -17,7 +17,7 @@ use super::rng::Rng;
 use super::scenario::{Credential, Quota, Scenario};
 use super::trace::Next;
 
-/// What every secret of the model begins with, so that it is found wherever it should not be.
+/// The prefix of every secret of the model, so that a leak can be found anywhere.
 pub(super) const TOKEN: &str = "t0ken-";
 const CLIENT_ID: &str = "clientid";
 /// With the colon the id has nine characters, so that this text begins with [`BASIC_SECRET`] in Base64.
@@ -28,12 +28,12 @@ const BASIC_SECRET: &str = "czNjcmV0";
 pub(super) const SECRETS: [&str; 4] =
     [TOKEN, CLIENT_SECRET, BASIC_SECRET, billing_core::sandbox::CLIENT_SECRET];
 
-/// What the server does with a request.
+/// The server's answer to a request.
 pub(super) struct Served {
     pub(super) response: Response<Bytes>,
-    /// Whether its quota refused it; `None` where none was asked.
+    /// Set if the quota refused the request; `None` if no quota applied.
     pub(super) over: Option<bool>,
-    /// Where a page leads.
+    /// The target of a page's next link.
     pub(super) next: Option<Next>,
 }
 
@@ -60,7 +60,7 @@ struct Token {
     /// Whose it is.
     owner: usize,
     expires: i64,
-    /// When its window ends, and what was counted in it.
+    /// The end of its window, and the number of requests counted in it.
     window: (i64, u32),
 }
 

@@ -1,7 +1,7 @@
-//! A million operations in virtual time, and each of them by the rules; see `billing_tests::simulation`.
+//! A million operations in virtual time, each checked against the rules; see `billing_tests::simulation`.
 //!
-//! `BILLING_SIM_OPERATIONS=n` goes on until there were so many, for which the profile `simulation` is made.
-//! `BILLING_SIM_SEED=s` runs one seed again and prints its whole trace. A failure prints the command that does that.
+//! `BILLING_SIM_OPERATIONS=n` runs until `n` operations are done; use the profile `simulation` for large numbers.
+//! `BILLING_SIM_SEED=s` repeats one seed and prints its whole trace. A failure prints the command for that.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
@@ -53,14 +53,14 @@ fn every_life_keeps_the_rules() {
     assert!(unseen.is_empty() || wanted < OPERATIONS, "what is checked never came up: {unseen:?}");
 }
 
-/// What is wrong, and in which variation of the seed.
+/// A violation, with the variation of the seed in which it happened.
 struct Failure {
     variation: Variation,
     text: String,
 }
 
-/// Runs a seed; some of them once more, which must come to the same (rule D8), and some with every machine saved and
-/// restored at every wait, which must come to the same too.
+/// Runs a seed. Some seeds run twice, and some run with every machine saved and restored at every wait; both must give the
+/// same result (rule D8).
 fn examine(seed: u64) -> Result<Tally, Failure> {
     let mut plain = attempt(seed, Variation::Plain, |_| {})?;
     let same = |one: &Run, other: &Run, variation, text: &str| {
@@ -107,7 +107,7 @@ fn number(name: &str) -> Option<u64> {
 }
 
 const RESTORED: &str = "restored where it must not matter";
-/// What some checks are for. Where it never happened, they have held nothing.
+/// The rare situations that some checks need. If one never happened, its checks have proved nothing.
 const LOOKED_AT: [&str; 6] = [
     RESTORED,
     "ended where nothing went wrong any more",
@@ -116,5 +116,6 @@ const LOOKED_AT: [&str; 6] = [
     "clocks that were set back",
     "answers of before",
 ];
-/// Enough for a first look, and quick without an optimizer. The gate has a million.
+/// The number of operations without `BILLING_SIM_OPERATIONS`, which is quick even without optimization. The gate runs a
+/// million.
 const OPERATIONS: u64 = 20_000;

@@ -1,8 +1,8 @@
 //! Fleets in virtual time; see `billing_tests::fleet_simulation`. A failure names its seed and scenario.
 //!
-//! `BILLING_FLEET_SIZE=n` has so many organisations with twelve periods each, `BILLING_FLEET_SEEDS=n` looks at so many runs
-//! where much goes wrong. The gate looks at more of both than plain `cargo test`, in the profile `simulation`.
-//! `BILLING_FLEET_SEED=s` runs one of these again and prints its acts. A failure prints the command that does that.
+//! `BILLING_FLEET_SIZE=n` sets the number of organisations, with twelve periods each. `BILLING_FLEET_SEEDS=n` sets the number
+//! of runs with many faults. The gate runs more of both than plain `cargo test`, in the profile `simulation`.
+//! `BILLING_FLEET_SEED=s` repeats one of these runs and prints its events. A failure prints the command for that.
 
 use billing_core::{PeriodIndex, PeriodSelection};
 use billing_tests::fleet_simulation::{Quota, Report, Scenario, Stranger, run, watch};
@@ -29,7 +29,7 @@ fn five_thousand_organisations_take_no_longer_than_the_quota_does() {
         let report = attempt(seed, &scenario);
         println!("{report}");
         assert_eq!((report.requests, report.throttled, report.logins), (5_000, 0, 1), "{report}");
-        // The last window has 200 requests, 16 at a time, of 0.7 s at most.
+        // The last window has 200 requests of at most 0.7 s, with 16 in flight.
         let last_answers = 13 * 700;
         assert!(report.time <= report.floor * 102 / 100 + last_answers, "{report}");
     }
@@ -48,7 +48,7 @@ fn alone_it_is_never_refused_whichever_way_the_server_rounds_its_seconds() {
                     (200, 0),
                     "{report}\nseed {seed}, {scenario:#?}"
                 );
-                // Seven windows, of which one can lie partly before it began; and the last answers.
+                // Seven windows, one of which can start before the run, plus the time of the last answers.
                 assert!(report.time <= report.floor * 102 / 100 + 4 * delay.1, "{report}\n{scenario:#?}");
             }
         }
@@ -66,7 +66,8 @@ fn beside_a_stranger_who_uses_a_third_fewer_than_one_in_a_thousand_are_refused()
     }
 }
 
-/// Nobody foresees the first of them, and what is out when it comes is refused; those that follow are left room for.
+/// The first burst of other clients cannot be predicted, so requests in flight at that time are refused. Later bursts have a
+/// reserve.
 #[test]
 fn of_a_stranger_who_comes_in_bursts_only_the_first_meets_us() {
     for (seed, rounded_down) in [(1, false), (2, true)] {
@@ -116,7 +117,7 @@ fn whatever_goes_wrong_nothing_is_asked_for_twice_that_was_answered_and_nothing_
     }
 }
 
-/// The scenario that a seed stands for.
+/// Builds the scenario of a seed.
 fn where_much_goes_wrong(seed: u64) -> Scenario {
     let mut rng = billing_tests::simulation::Rng::new(seed);
     let reach = match rng.below(3) {
@@ -137,7 +138,7 @@ fn where_much_goes_wrong(seed: u64) -> Scenario {
             of_client: rng.permille(300),
             rounded_down: rng.permille(500),
         },
-        // One who takes all of a quota leaves nothing to be asked with.
+        // Other clients that take the whole quota would leave none for the fleet.
         stranger: if allowed < 60 { Stranger::Nobody } else { rng.pick(&strangers) },
         delay: rng.pick(&[(0, 0), (5, 50), (150, 350), (100, 5_000)]),
         token_lifetime: rng.pick(&[120_000, 600_000, 86_400_000]),

@@ -1,5 +1,5 @@
-//! Conformance: one table of scenarios, at least one for each row of the decision table, that must come to the same in all
-//! three transports: the same outcome, the same requests, at the same (virtual) times.
+//! Conformance: one table of scenarios, with at least one for each row of the decision table. All three transports must
+//! give the same outcome and send the same requests at the same (virtual) times.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use chrono::{DateTime, Utc};
 
 use Fault::*;
 
-/// The rows of the decision table, word for word.
+/// The rows of the decision table, copied literally.
 const ROWS: [&str; 24] = [
     "200, `Complete`",
     "200, `InProgress`; 202",
@@ -38,7 +38,7 @@ const ROWS: [&str; 24] = [
     "login: 429, 5xx, transport",
     "the next wake would be past the deadline",
     "a hint beyond 120 s or beyond the deadline",
-    // Beyond the table: what it says of what surrounds it.
+    // Scenarios for the text around the table.
     "a report that goes back",
     "gzip",
     "quota",
@@ -51,11 +51,11 @@ struct Scenario {
     faults: Vec<(FaultTarget, Fault)>,
     token: Option<&'static str>,
     policy: Policy,
-    /// `ok`, or how the error's kind begins.
+    /// The expected outcome: `ok`, or the beginning of the error kind's name.
     outcome: &'static str,
-    /// What the server saw: `login`, `report` or `overview`, and the outcome.
+    /// The requests that the server must log: `login`, `report` or `overview`, each with its outcome.
     seen: Vec<&'static str>,
-    /// The waits between what the server saw, each from and to so many milliseconds; all of them, or none to look at.
+    /// The bounds of the waits between these requests, in milliseconds. If empty, the waits are not checked.
     waits: Vec<(i64, i64)>,
 }
 
@@ -88,7 +88,7 @@ impl Scenario {
         Self { sandbox, ..self }
     }
 
-    /// Faults in order, all on the operation itself.
+    /// Injects these faults in order, all of them into the operation itself.
     fn faults(self, faults: impl IntoIterator<Item = Fault>) -> Self {
         let target =
             if self.call == Which::Report { FaultTarget::UsageReport } else { FaultTarget::Overview };
@@ -124,7 +124,7 @@ fn scenarios() -> Vec<Scenario> {
     let overall = |seconds| Policy { timeout: Duration::from_secs(seconds), ..Policy::default() };
     let small = Policy { max_body: 50_000, ..Policy::default() };
     let impatient = Policy { attempt_timeout: Some(Duration::from_millis(300)), ..Policy::default() };
-    // The floor of rule D4, and the jitter of 10 % over the 2 s of the schedule; 200 ms are the spacing without headers.
+    // The minimum of rule D4, 2 s, plus 10 % jitter. Without quota headers, requests are spaced by 200 ms.
     let poll = (2000, 2300);
     let at_once = (0, 200);
     let mut all = vec![
@@ -322,7 +322,7 @@ fn scenarios() -> Vec<Scenario> {
     all
 }
 
-/// A text for the life of the test.
+/// Leaks the text, so that it lives as long as the test.
 fn leak(text: String) -> &'static str {
     Box::leak(text.into_boxed_str())
 }
@@ -331,7 +331,7 @@ fn start() -> DateTime<Utc> {
     "2026-11-02T09:00:00Z".parse().unwrap()
 }
 
-/// What is compared: the outcome, and what the server saw, with the time.
+/// The part of a run that is compared: the outcome, and the requests that the server logged, with their times.
 #[derive(Debug, PartialEq)]
 struct Trace {
     outcome: String,
@@ -381,7 +381,7 @@ fn trustee_overview(api: BaseUrl, policy: Policy) -> Exchange<TrusteeOverviewCal
 fn outcome<T>(result: &Result<T, Error>) -> String {
     match result {
         Ok(_) => "ok".to_owned(),
-        // The reason is the HTTP library's own wording.
+        // The HTTP libraries word the reason differently.
         Err(error) if matches!(error.kind(), ErrorKind::Decode(_)) && error.transport().is_some() => {
             "Decode".to_owned()
         }
@@ -389,7 +389,7 @@ fn outcome<T>(result: &Result<T, Error>) -> String {
     }
 }
 
-/// All that an error says, but for what the HTTP libraries word differently.
+/// Returns the text of an error without the parts that the HTTP libraries word differently.
 fn normal(error: &Error) -> String {
     let words = match error.transport() {
         Some(transport) => format!("{:?}", transport.kind()),
@@ -428,7 +428,7 @@ fn conforms(transport: Transport) {
                 assert!((least..=most).contains(&wait), "{wait} ms, not {least} to {most}: {what}");
             }
         }
-        // A real timeout takes real time, of which virtual time knows nothing; all else is the same to the millisecond.
+        // A real timeout takes real time, which virtual time does not count. Everything else is equal to the millisecond.
         if transport != Transport::Memory && !scenario.faults.iter().any(|(_, fault)| *fault == Silence) {
             assert_eq!(trace, run(&scenario, Transport::Memory), "{what}");
         }
@@ -452,7 +452,7 @@ fn through_hyper() {
 
 #[test]
 fn every_row_of_the_table_has_a_scenario() {
-    // The two that need more than one call or another place have tests of their own below.
+    // Two rows need more than one call, or another server. They have tests of their own below.
     let elsewhere = ["401, token since replaced", "TLS, bad address or header"];
     let all = scenarios();
     for row in ROWS {
@@ -461,7 +461,7 @@ fn every_row_of_the_table_has_a_scenario() {
     assert!(all.iter().all(|scenario| ROWS.contains(&scenario.row)));
 }
 
-/// `TLS, bad address or header`, and the part of `connection, DNS, reset, timeout` that a server cannot play.
+/// Tests `TLS, bad address or header`, and the part of `connection, DNS, reset, timeout` that a server cannot simulate.
 #[test]
 fn places_where_there_is_no_server() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
@@ -472,7 +472,7 @@ fn places_where_there_is_no_server() {
 
     for (place, kind, requests) in [
         (refused, TransportErrorKind::Connect, 6),
-        // The first part of its name is a character too long, so that no resolver asks anybody for it.
+        // The first label of the name is one character too long, so that no resolver sends a query for it.
         (format!("http://{}.invalid", "x".repeat(64)), TransportErrorKind::Dns, 6),
         (plain_as_tls, TransportErrorKind::Tls, 1),
     ] {
@@ -501,7 +501,7 @@ fn hyper_client(environment: Environment, credentials: Credentials, pacing: Paci
     billing_hyper::Client::builder(environment, credentials).no_proxy().pacing(pacing).build().unwrap()
 }
 
-/// `401, token since replaced`: the same request again with the new token, and no login for it.
+/// Tests `401, token since replaced`: the client repeats the request with the new token and does not log in again.
 #[test]
 fn a_token_that_was_replaced_while_the_request_was_out() {
     let other = Sandbox::new(7).sample_trustors().nth(1).unwrap().0;
@@ -564,11 +564,11 @@ fn a_token_that_was_replaced_while_the_request_was_out() {
             "overview 200 2",
         ];
         assert_eq!(log, expected, "{transport:?}");
-        // In memory the same is a test of the core: `d06_one_login_for_all_and_a_401_invalidates_only_its_own_token`.
+        // For the in-memory transport, the core tests this: `d06_one_login_for_all_and_a_401_invalidates_only_its_own_token`.
     }
 }
 
-/// Rule D6 under concurrency: many calls begin at once without a token, and there is one login.
+/// Tests rule D6 under concurrency: many calls start at once without a token, and there is one login.
 #[test]
 fn one_login_for_all() {
     const CALLS: usize = 24;

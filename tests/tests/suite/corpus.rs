@@ -1,4 +1,4 @@
-//! The fuzz targets' bodies over their corpora, as ordinary tests: every finding stays found.
+//! The fuzz targets run over their corpora as ordinary tests, so that every bug once found stays fixed.
 
 use std::fs;
 use std::path::Path;

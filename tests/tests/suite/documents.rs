@@ -1,4 +1,5 @@
-//! Documents through both drivers: whole in the sink or an error, whatever the connection does, and never with our token.
+//! Documents over both drivers: for every fault of the connection, the sink has the complete document or the call returns an
+//! error. The token is never sent.
 
 use std::io::{self, Write};
 use std::pin::Pin;
@@ -15,7 +16,7 @@ use tokio::io::AsyncWrite;
 
 const PDF: &str = "%PDF-1.4 and what makes up the rest of a document";
 
-/// A server of the API and of documents, whose answers to requests for a document are `answers` in turn, then good ones.
+/// Starts a server for the API and for documents. It answers requests for a document with `answers` in turn, then correctly.
 fn server(answers: impl Fn(usize, &mut Wire) + Send + Sync + 'static) -> RawServer {
     let served = Mutex::new(0_usize);
     RawServer::start(move |_, wire| {
@@ -35,7 +36,7 @@ fn server(answers: impl Fn(usize, &mut Wire) + Send + Sync + 'static) -> RawServ
                     *served += 1;
                     *served - 1
                 };
-                // A reset takes place as the connection is dropped.
+                // Dropping the connection resets it.
                 return answers(n, wire);
             }
         }
@@ -46,7 +47,7 @@ fn well(wire: &mut Wire) {
     wire.respond(200, "content-type: application/pdf\r\nset-cookie: a=b\r\n", PDF);
 }
 
-/// A place for documents that notes how often it was opened, and fails where it is told to.
+/// A sink that counts its openings and fails on request.
 #[derive(Clone, Default)]
 struct Place {
     opened: Arc<Mutex<Vec<Vec<u8>>>>,
@@ -69,7 +70,7 @@ impl Place {
         Ok(self.clone())
     }
 
-    /// What is in the sink that was opened last, and how many were.
+    /// Returns the content of the sink that was opened last, and the number of openings.
     fn holds(&self) -> (String, usize) {
         let opened = self.opened.lock().unwrap();
         let last = opened.last().cloned().unwrap_or_default();
@@ -107,7 +108,7 @@ impl AsyncWrite for Place {
     }
 }
 
-/// Downloads to `place` by both drivers, each from a server of its own.
+/// Downloads to `place` with both drivers, each from a server of its own.
 fn by_both(
     policy: &Policy,
     answers: fn(usize, &mut Wire),
@@ -268,8 +269,8 @@ fn a_sink_that_fails_is_the_end() {
     }
 }
 
-/// Where a document is said to be and is not: at a closed port, where nobody speaks TLS, at a host whose name is too long for
-/// one. (That one is refused here; to look another one up would ask the network.)
+/// Tests document addresses that do not work: a closed port, a port without TLS, and a host name that is too long. (The
+/// resolver refuses such a name at once; any other name would be looked up on the network.)
 #[test]
 fn d09_a_host_that_cannot_be_reached_is_named_without_the_signature() {
     let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();

@@ -1,4 +1,4 @@
-//! Histories and fleets through all three transports, against one fake server in virtual time.
+//! Histories and fleets over all three transports, against one fake server in virtual time.
 
 use std::cell::RefCell;
 use std::future::ready;
@@ -28,12 +28,12 @@ fn latest() -> PeriodSelection {
     PeriodSelection::Nth(PeriodIndex::new(0))
 }
 
-/// The first `n` of the sandbox's trustors.
+/// Returns the first `n` of the sandbox's trustors.
 fn trustors(n: usize) -> Vec<OrgId> {
     Sandbox::new(7).all_trustors().take(n).map(|(id, _)| id).collect()
 }
 
-/// What a finding says, in a line.
+/// Describes a period's result in one line.
 fn told(finding: &PeriodResult) -> String {
     let PeriodResult { organization, index, outcome: found, stop_reason: ended, .. } = finding;
     let found = match found {
@@ -83,7 +83,7 @@ fn serve(sandbox: Sandbox, time: &VirtualTime) -> FakeServer {
     FakeServer::start(sandbox, move || clock.now())
 }
 
-/// A walk, as each transport goes it.
+/// Runs a history over one transport and describes its results.
 fn walk(
     transport: Transport,
     sandbox: Sandbox,
@@ -129,7 +129,7 @@ fn b14_a_history_is_the_same_in_every_transport() {
     for reach in reaches {
         let lines = |transport| -> Vec<String> {
             let mut sandbox = Sandbox::new(7);
-            // The first answer is lost, and asked for again.
+            // The first answer is lost, and the request is retried.
             sandbox.inject(FaultTarget::Overview, Fault::ResetAfterActing);
             walk(transport, sandbox, ORG_ID, reach).into_iter().map(Result::unwrap).collect()
         };
@@ -165,7 +165,7 @@ fn ureq_a_walk_is_saved_and_gone_on_with() {
     let saved = serde_json::to_string(walk.rest().unwrap()).unwrap();
     let mut rest = client.resume_history(serde_json::from_str(&saved).unwrap());
 
-    // An error ends it, and the rest begins with the period that failed.
+    // An error ends the iterator. The rest begins with the period that failed.
     server.sandbox().inject(FaultTarget::Overview, Fault::Status(403));
     assert_eq!(rest.next().unwrap().unwrap_err().kind(), &ErrorKind::Forbidden);
     assert!(rest.next().is_none());
@@ -183,7 +183,7 @@ fn hyper_a_walk_is_saved_and_gone_on_with() {
         let client = hyper_client(&server, &time);
         let mut walk =
             client.history(ORG_ID.parse().unwrap(), PeriodSelection::Latest(4.try_into().unwrap()));
-        // A period stays on its way when nobody waits for it any more.
+        // The request of a period stays in flight when its future is dropped.
         let mut polled = Box::pin(walk.next());
         assert!(futures_util::poll!(polled.as_mut()).is_pending());
         drop(polled);
@@ -204,7 +204,7 @@ fn hyper_a_walk_is_saved_and_gone_on_with() {
     });
 }
 
-/// A run, as each transport makes it, until so many findings.
+/// Runs a fleet over one transport until it has `most` results.
 fn run(
     transport: Transport,
     sandbox: Sandbox,
@@ -352,7 +352,7 @@ fn a_run_that_is_stopped_sends_nothing_more() {
                     if found < 20 { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
                 };
                 client.fleet(&assignment).run_watched(until_20, watch).unwrap();
-                // What was out has been awaited, so that all has come by now.
+                // The requests in flight were awaited, so that all answers are here now.
                 assert_eq!(overviews(server.sandbox().log()), sent.load(Ordering::Relaxed));
                 (0..20).for_each(|_| drop(client.organization().unwrap()));
                 found
@@ -362,7 +362,7 @@ fn a_run_that_is_stopped_sends_nothing_more() {
                 let updates = client.fleet(&assignment).run_watched(watch);
                 let found = updates.filter(|update| ready(update.as_ref().unwrap().result.is_some()));
                 let found = found.take(20).count().await;
-                // The runtime goes on, and so would whatever was left in it.
+                // The runtime continues to run, and so would any task that was left in it.
                 for _ in 0..20 {
                     client.organization().await.unwrap();
                 }
@@ -371,7 +371,7 @@ fn a_run_that_is_stopped_sends_nothing_more() {
         };
         let (sent, came) = (sent.load(Ordering::Relaxed), overviews(server.sandbox().log()));
         assert_eq!(found, 20, "{transport:?}");
-        // What was under way when a task was dropped may have come or not.
+        // The requests in flight when the task was dropped may have arrived or not.
         assert!(came <= sent && sent < 20 + AT_ONCE, "{transport:?}: {came} of {sent}");
     }
 }

@@ -1,4 +1,4 @@
-//! The tests that need no process of their own, in one binary, so that linking is paid once.
+//! The tests that need no process of their own, in one binary, so that they are linked only once.
 
 mod conformance;
 mod corpus;

@@ -1,5 +1,5 @@
-//! Conformance of all operations beside the report and the overview: what each comes to, with the faults that its kind can
-//! meet, must be the same in all three transports. The drivers do it by their own methods, iterators and streams.
+//! Conformance of all operations other than the report and the overview. All three transports must give the same results,
+//! also under the faults that each kind of operation can meet. The drivers use their own methods, iterators and streams.
 
 use std::io;
 
@@ -22,7 +22,7 @@ use serde::Serialize;
 
 use Fault::*;
 
-/// What is done.
+/// An operation under test.
 #[derive(Clone, Debug)]
 enum What {
     Organization,
@@ -35,7 +35,7 @@ enum What {
     Document(InvoiceId),
 }
 
-/// What came of it: what is in the list as JSON lines, or the JSON of one thing, or the text of a document.
+/// The result of an operation: a list as JSON lines, a single value as JSON, or the text of a document.
 type Came = Result<String, Error>;
 
 impl What {
@@ -143,9 +143,9 @@ struct Scenario {
     sandbox: fn(Sandbox) -> Sandbox,
     faults: Vec<(FaultTarget, Fault)>,
     policy: Policy,
-    /// How many lines there are, or how the error's kind begins.
+    /// The number of lines, or the beginning of the error kind's name.
     comes_to: Result<usize, &'static str>,
-    /// What the server saw, without the login.
+    /// The requests that the server must log, without the login.
     seen: Vec<&'static str>,
 }
 
@@ -183,7 +183,7 @@ impl Scenario {
     }
 }
 
-/// The ids of what the sandbox has, which do not depend on its seed.
+/// The ids of the sandbox's data, which do not depend on its seed.
 struct Ids {
     contract: ContractId,
     period: ContractPeriodId,
@@ -228,7 +228,7 @@ fn scenarios() -> Vec<Scenario> {
         doing(What::Organization)
             .meets(FaultTarget::OwnOrganization, [Status(403)])
             .fails("Forbidden", ["me 403"]),
-        // Lists by number, with `nextUri` and without.
+        // Lists by page number, with `nextUri` and without.
         doing(What::Trustors).on(|s| s.trustor_count(250)).gives(250, ["trustors 200"; 3]),
         doing(What::Trustors).on(|s| s.trustor_count(250).next_uris(false)).gives(250, ["trustors 200"; 3]),
         doing(What::Trustors).on(|s| s.trustor_count(0)).gives(0, ["trustors 200"]),
@@ -268,7 +268,7 @@ fn scenarios() -> Vec<Scenario> {
         doing(contracts())
             .meets(FaultTarget::Contracts, [NextUri("https://evil.invalid/api/v2/billing/contracts".into())])
             .fails("BadLink(\"the next page link leads to another host", ["contracts 200"]),
-        // In the middle of a list.
+        // Faults in the middle of a list.
         doing(What::Invoices(by(50)))
             .meets(FaultTarget::Invoices, [Nothing, Status(500), Html(502)])
             .gives(115, ["invoices 200", "invoices 500", "invoices 502", "invoices 200", "invoices 200"]),
@@ -285,7 +285,7 @@ fn scenarios() -> Vec<Scenario> {
         doing(contracts())
             .meets(FaultTarget::Contracts, [StatusRetryAfter(429, RetryAfter::Seconds(3)), TruncatedBody])
             .gives(3, ["contracts 429", "contracts 200, cut short", "contracts 200"]),
-        // A shape that has changed.
+        // An answer of another shape.
         doing(contracts())
             .meets(FaultTarget::Contracts, vec![Renamed("entities"); 3])
             .fails("Decode", ["contracts 200"; 3]),
@@ -332,7 +332,7 @@ fn scenarios() -> Vec<Scenario> {
     ]
 }
 
-/// The lines of the document of the latest invoice.
+/// The number of lines in the document of the latest invoice.
 const PDF: usize = 39;
 
 fn stage(sandbox: Sandbox, policy: Policy) -> Stage {
@@ -346,7 +346,8 @@ fn stage(sandbox: Sandbox, policy: Policy) -> Stage {
     }
 }
 
-/// What is compared: what came of it, and what the server saw. Not when: the drivers draw their jitter themselves.
+/// The part of a run that is compared: the result and the requests that the server logged. Times are not compared, because
+/// the drivers draw their own jitter.
 #[derive(Debug, PartialEq)]
 struct Trace {
     came: Result<String, String>,
@@ -372,7 +373,7 @@ fn run(scenario: &Scenario, transport: Transport) -> Trace {
     Trace { came: came.map_err(|error| said(&error)), seen: log.iter().map(seen).collect() }
 }
 
-/// All that an error says, but for what the HTTP libraries word differently.
+/// Returns the text of an error without the parts that the HTTP libraries word differently.
 fn said(error: &Error) -> String {
     let kind = match error.kind() {
         ErrorKind::Decode(_) if error.transport().is_some() => "Decode".to_owned(),
@@ -453,7 +454,7 @@ fn ureq_a_list_is_fetched_as_it_is_read_and_goes_on_from_where_it_was_left() {
     assert_eq!(pages_seen(&server), 0);
     assert_eq!(list.next().unwrap().unwrap().entities().len(), 100);
     assert_eq!(pages_seen(&server), 1);
-    // Saved, and gone on with by another client.
+    // Another client resumes the saved list.
     let saved = serde_json::to_string(list.rest().unwrap()).unwrap();
     drop(list);
     let credentials = server.sandbox().credentials();
@@ -463,7 +464,7 @@ fn ureq_a_list_is_fetched_as_it_is_read_and_goes_on_from_where_it_was_left() {
     assert_eq!((again.next(), again.next(), again.next(), again.next()), (Some(100), Some(50), None, None));
     assert!(rest.rest().is_none() && pages_seen(&server) == 3);
 
-    // An error ends it, and the rest begins with the page that failed.
+    // An error ends the iterator. The rest begins with the page that failed.
     server.sandbox().inject(FaultTarget::Trustors, Nothing);
     server.sandbox().inject(FaultTarget::Trustors, Status(403));
     let mut list = client.trustors().entities();
@@ -507,7 +508,7 @@ fn hyper_a_list_is_fetched_as_it_is_read_and_goes_on_from_where_it_was_left() {
         let rest = list.rest().unwrap().clone();
         assert_eq!(client.resume(rest).entities().map(Result::unwrap).count().await, 150);
 
-        // A page stays on its way when nobody waits for it any more: it is not lost, and not fetched twice.
+        // The request of a page stays in flight when its future is dropped: the page is neither lost nor fetched twice.
         let seen = pages_seen(&server);
         let mut list = client.trustors();
         let mut polled = Box::pin(list.next());

@@ -1,5 +1,5 @@
-//! What is read the fast way is what `serde_json` and chrono read, by proptest. A failure prints the seed and the smallest
-//! case that it found.
+//! The fast parsers read the same values as `serde_json` and chrono, tested by proptest. A failure prints the seed and the
+//! smallest failing case.
 
 use billing_core::Timestamp;
 use billing_core::calls::{
@@ -35,7 +35,7 @@ proptest! {
         same(read(TrusteeOverviewCall::new("org".parse().unwrap()), &body), plain)?;
     }
 
-    /// Whole tokens change places, go, come twice or come anew, as no change of a byte or two makes them.
+    /// Moves, removes, repeats and inserts whole tokens, which changes of single bytes do not.
     #[test]
     fn whatever_happens_to_tokens_it_is_what_serde_json_reads(body in prop::sample::select(BODIES), edits in token_edits()) {
         let body = tokens_edited(body, &edits);
@@ -45,7 +45,7 @@ proptest! {
         prop_assert_eq!(packed.err(), report.as_ref().err().cloned());
         same(report, serde_json::from_str(&body))?;
         same(read(TrusteeOverviewCall::new("org".parse().unwrap()), body.as_bytes()), serde_json::from_str(&body))?;
-        // A page without its list is refused beyond what JSON says.
+        // A page without its list is valid JSON but is refused.
         let trustors = serde_json::from_str(&body).ok().filter(|page: &TrustorList| page.entities.is_some());
         prop_assert_eq!(read(TrustorsCall::new(), body.as_bytes()).ok(), trustors);
         let contracts = serde_json::from_str(&body).ok().filter(|page: &ContractList| page.entities.is_some());
@@ -59,7 +59,7 @@ proptest! {
     }
 }
 
-/// Both the same value, or both an error; and one of ours says where.
+/// Checks that both results are the same value or both are errors, and that our error has a position.
 fn same<T: PartialEq + std::fmt::Debug>(
     ours: Result<T, DecodeError>,
     plain: Result<T, serde_json::Error>,
@@ -80,7 +80,7 @@ fn period() -> Period {
     Period::from_user("2026-10-01", "2026-11-01").unwrap()
 }
 
-/// Whatever the general parser of RFC 3339 takes, and Java's offset without a colon, in years of four digits.
+/// Parses every form that chrono's RFC 3339 parser accepts, and Java's offset without a colon, in four-digit years.
 fn by_chrono(text: &str) -> Option<DateTime<Utc>> {
     DateTime::parse_from_rfc3339(text)
         .or_else(|_| DateTime::parse_from_str(text, "%Y-%m-%dT%H:%M:%S%.f%z"))
@@ -89,7 +89,7 @@ fn by_chrono(text: &str) -> Option<DateTime<Utc>> {
         .filter(|instant| (0..=9999).contains(&instant.year()))
 }
 
-/// One change of a text: where, how, and with what.
+/// One change of a text: the position, the kind and the new text.
 type Edit = (prop::sample::Index, u8, String);
 
 fn edits() -> impl Strategy<Value = Vec<Edit>> {
@@ -108,7 +108,7 @@ fn edits_of(part: BoxedStrategy<String>) -> impl Strategy<Value = Vec<Edit>> {
     prop::collection::vec((any::<prop::sample::Index>(), 0..3_u8, part), 0..4)
 }
 
-/// The text with parts put in, taken out and put in the place of others.
+/// Returns the text with parts inserted, removed and replaced.
 fn edited(text: String, edits: &[Edit]) -> Vec<u8> {
     let mut chars: Vec<char> = text.chars().collect();
     for (at, how, part) in edits {
@@ -124,7 +124,7 @@ fn edited(text: String, edits: &[Edit]) -> Vec<u8> {
     String::from_iter(chars).into_bytes()
 }
 
-/// One change of a list of tokens: where, how, with what of them, and with what else.
+/// One change of a list of tokens: the position, the kind, another token of the list and a new token.
 type TokenEdit = (prop::sample::Index, u8, prop::sample::Index, &'static str);
 
 fn token_edits() -> impl Strategy<Value = Vec<TokenEdit>> {
@@ -150,7 +150,7 @@ fn tokens_edited(body: &str, edits: &[TokenEdit]) -> String {
     tokens.concat()
 }
 
-/// Strings, the marks between them, and what else stands between two marks.
+/// Splits a text into tokens: strings, punctuation, and the text between two punctuation marks.
 fn tokens(mut body: &str) -> Vec<&str> {
     let mut tokens = Vec::new();
     while let Some(first) = body.chars().next() {
@@ -227,7 +227,7 @@ fn date() -> impl Strategy<Value = String> {
     ]
 }
 
-/// As a server writes them, mostly.
+/// Generates timestamps in the form that servers write.
 fn good_date() -> impl Strategy<Value = String> {
     "20[0-9]{2}-(0[1-9]|1[0-2])-[012][1-8]T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\\.[0-9]{3})?Z"
 }

@@ -1,4 +1,4 @@
-//! Properties, by proptest. A failure prints the seed and the smallest case that it found.
+//! Properties, tested by proptest. A failure prints the seed and the smallest failing case.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -37,7 +37,7 @@ fn amount() -> impl Strategy<Value = Amount> {
 }
 
 fn decimal() -> impl Strategy<Value = Decimal> {
-    // At most 28 digits, wherever the point stands.
+    // At most 28 digits, with the decimal point at any place.
     (-9_999_999_999_999_999_999_999_999_999_i128..=9_999_999_999_999_999_999_999_999_999, 0_u32..=28)
         .prop_map(|(digits, scale)| Decimal::from_i128_with_scale(digits, scale))
 }
@@ -124,14 +124,14 @@ prop_compose! {
     }
 }
 
-/// A model with some of its fields set; they are open to new fields and so cannot be written out here.
+/// Builds a model with some of its fields set. The models are `non_exhaustive` and cannot be written as literals here.
 fn make<T: Default>(set: impl FnOnce(&mut T)) -> T {
     let mut value = T::default();
     set(&mut value);
     value
 }
 
-/// One reply of a server that may do anything, and how many milliseconds it takes.
+/// Generates an arbitrary reply of a server and its delay in milliseconds.
 fn reply() -> impl Strategy<Value = (billing_core::Reply, u32)> {
     let status = prop_oneof![
         4 => Just(200_u16), 1 => Just(202), 1 => Just(429), 2 => Just(503), 1 => Just(401), 1 => 200_u16..600,
@@ -159,7 +159,7 @@ fn reply() -> impl Strategy<Value = (billing_core::Reply, u32)> {
     (prop_oneof![5 => response, 1 => failure], 0_u32..60_000)
 }
 
-/// A text as JSON, in one of the many ways in which JSON can write it.
+/// Writes a text as a JSON string in one of the many equivalent forms.
 fn written(text: &str, style: u8) -> String {
     let mut json = String::from('"');
     for c in text.chars() {
@@ -179,12 +179,12 @@ fn written(text: &str, style: u8) -> String {
     json
 }
 
-/// Whatever space JSON allows.
+/// Returns white space that JSON allows.
 fn space(style: u8) -> &'static str {
     ["", " ", "\n\t ", "\r\n"][usize::from(style / 3) % 4]
 }
 
-/// A JSON value that no field of ours has asked for.
+/// Generates a JSON value for an unknown field.
 fn foreign() -> impl Strategy<Value = String> {
     let leaf = prop_oneof![
         Just("null".to_owned()),
@@ -208,7 +208,7 @@ fn foreign() -> impl Strategy<Value = String> {
 }
 
 proptest! {
-    /// Order, white space, escapes, nulls and new fields are the server's to choose.
+    /// The server may choose the order of fields, white space, escapes, nulls and new fields.
     #[test]
     fn any_json_that_the_schema_allows_is_read(
         (name, total, resource) in (any::<String>(), amount(), any::<String>()),
@@ -252,8 +252,8 @@ proptest! {
         prop_assert_eq!((read.name, read.date.map(Timestamp::instant)), (Some(resource.as_str()), Some(date)));
     }
 
-    /// Whatever fails, and however: for good, when the retries are used up, because there is no time for what the server asks,
-    /// because it cannot be read.
+    /// Covers every kind of failure: permanent, retries used up, no time left for the wait that the server asks for, and an
+    /// answer that cannot be decoded.
     #[test]
     fn d11_an_error_names_what_the_server_gave(
         (status, retry_after, requests) in prop_oneof![
@@ -275,7 +275,7 @@ proptest! {
         if let Some(seconds) = retry_after {
             response = response.header("Retry-After", seconds);
         }
-        // The login service calls them otherwise.
+        // The login service has other names for these fields.
         let (code_field, message_field) = if of == 2 { ("error", "error_description") } else { ("code", "message") };
         let body = serde_json::json!({
             message_field: message, code_field: code, "status": status, "contextId": correlation, "usages": 7,
@@ -296,13 +296,13 @@ proptest! {
             }
         };
         let operation = ["trustee billing overview", "billable usage report", "login"][of];
-        // A login that cannot be read is tried as often as one that fails.
+        // A login whose answer cannot be decoded is retried as often as one that fails.
         let requests = if (of, status) == (2, 200) { 6 } else { requests };
         let requests = if requests == 1 { "1 request".to_owned() } else { format!("{requests} requests") };
         let line = error.to_string();
         let mut named = vec![operation, &requests, &correlation];
         let status = status.to_string();
-        // Of an answer to a login that was nearly good nothing is shown: it may hold a token.
+        // The error shows nothing of a login's answer that failed to parse: it may contain a token.
         if of < 2 || status != "200" {
             named.extend([&*status, &code, &message]);
         } else if !in_header {
@@ -381,7 +381,7 @@ proptest! {
         }
     }
 
-    /// For every operation, whatever the status; and an error of it can be shown.
+    /// Covers every operation and status. Every error can be printed.
     #[test]
     fn any_bytes_give_a_value_or_an_error(bytes in prop::collection::vec(any::<u8>(), 0..200), status in 200_u16..600) {
         use billing_core::calls::*;
@@ -419,7 +419,8 @@ proptest! {
         prop_assert!(!shown.contains(&text));
     }
 
-    /// Rules D1 to D5 and D8, whatever the server does; and a poll that is saved and restored at every wait differs in nothing.
+    /// Rules D1 to D5 and D8 hold for any behaviour of the server. A poll that is saved and restored at every wait behaves the
+    /// same.
     #[test]
     fn a_poll_keeps_its_rules(
         replies in prop::collection::vec(reply(), 1..60),
@@ -475,13 +476,13 @@ proptest! {
         let trace = run(false);
         prop_assert_eq!(&run(false), &trace);
         prop_assert_eq!(&run(true), &trace);
-        // Rule D1: all requests are the same but for their time.
+        // Rule D1: all requests are identical except for their time.
         let requests: Vec<_> = trace[..trace.len() - 1].iter().map(|line| line.split_once("UTC ").unwrap().1).collect();
         prop_assert!(requests.windows(2).all(|pair| pair[0] == pair[1]));
     }
 }
 
-/// The error of a machine that always gets that reply.
+/// Runs a machine that always gets this reply, and returns its error.
 fn failure<M: Machine>(machine: M, reply: &billing_core::Reply) -> billing_core::Error {
     let mut now: DateTime<Utc> = "2026-11-02T09:00:00Z".parse().unwrap();
     let mut step = machine.step(now);

@@ -1,6 +1,6 @@
-//! Properties of all that the API answers with, by proptest: whatever an answer of the right shape holds, it is read
-//! as `serde_json` reads it, and written so that it is read as the same, numbers digit for digit. A failure prints the seed
-//! and the smallest case that it found.
+//! Properties of all answers of the API, tested by proptest: any answer of the right shape is read as `serde_json` reads it,
+//! and what is written reads back as the same value, with numbers digit for digit. A failure prints the seed and the
+//! smallest failing case.
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
@@ -91,7 +91,7 @@ proptest! {
         }).collect();
         let expected = [("dateStart", "2026-01-01"), ("externalNumber", &*number), ("after", &*cursor), ("pageSize", "100")];
         prop_assert_eq!(pairs, expected.map(|(name, value)| (name.to_owned(), value.to_owned())));
-        // What is saved is the same call.
+        // The restored call equals the saved one.
         let saved: ContractsCall = serde_json::from_str(&serde_json::to_string(&call).unwrap()).unwrap();
         prop_assert_eq!(saved, call);
     }
@@ -108,7 +108,7 @@ where
             prop_assert_eq!(&model, &plain);
             let written = serde_json::to_string(&model).unwrap();
             prop_assert_eq!(&serde_json::from_str::<C::Output>(&written).unwrap(), &model);
-            // Nothing is lost but nulls of known fields, and no digit is changed.
+            // Only nulls of known fields are lost, and no digit is changed.
             prop_assert_eq!(values(&written), values(body), "{}", body);
         }
         Err(error) => prop_assert_eq!(error.location(), "entities", "{}", body),
@@ -116,8 +116,8 @@ where
     Ok(())
 }
 
-/// JSON of the shape of `sample`, with other values: fields left out, null or new, lists of any length, texts that nobody has
-/// heard of, any number.
+/// Generates JSON of the shape of `sample` with other values: missing, null and new fields, lists of any length, unknown
+/// texts and any numbers.
 fn like(sample: &'static str) -> impl Strategy<Value = String> {
     prop::collection::vec(any::<u32>(), 1..300).prop_map(|choices| {
         let mut choices = Choices { choices, at: 0 };
@@ -133,7 +133,7 @@ struct Choices {
 }
 
 impl Choices {
-    /// A number below `n`. Once the choices are used up they begin again, but otherwise.
+    /// Returns a number below `n`. Once the choices are used up, they repeat in a changed form.
     fn below(&mut self, n: u32) -> u32 {
         let round = u32::try_from(self.at / self.choices.len()).unwrap();
         let choice = self.choices[self.at % self.choices.len()].rotate_left(7 * (round % 5));
@@ -148,7 +148,7 @@ impl Choices {
 
 type Object<'a> = Vec<(String, &'a RawValue)>;
 
-/// An object's fields, in their order.
+/// Returns the fields of an object, in their order.
 fn fields(object: &RawValue) -> Object<'_> {
     struct Fields<'a>(Object<'a>);
     impl<'de> serde::Deserialize<'de> for Fields<'de> {
@@ -231,7 +231,7 @@ fn vary(value: &RawValue, choices: &mut Choices, out: &mut String) {
             };
         }
         b't' | b'f' => *out += choices.of(&["true", "false"]),
-        // A whole number stands for those that the schema has whole; these are counts.
+        // Fields that are integers in the schema are counts and stay integers.
         _ if text.bytes().all(|byte| byte.is_ascii_digit()) && text.len() < 3 => {
             *out += choices.of(&["0", "1", "7", "18446744073709551615"]);
         }
@@ -249,7 +249,7 @@ fn vary(value: &RawValue, choices: &mut Choices, out: &mut String) {
     }
 }
 
-/// All that a text says by path, but for nulls and empty lists of nothing, which say nothing.
+/// Collects the values of a JSON text by path, without nulls and empty lists.
 fn values(json: &str) -> BTreeMap<String, String> {
     fn collect(at: &str, value: &RawValue, all: &mut BTreeMap<String, String>) {
         let text = value.get();
@@ -266,7 +266,7 @@ fn values(json: &str) -> BTreeMap<String, String> {
             }
             b'"' => {
                 let said: String = serde_json::from_str(text).unwrap();
-                // An instant is written in UTC, however it came.
+                // A timestamp is written in UTC, whatever its offset was.
                 let instant = said.parse::<billing_core::Timestamp>().map(|instant| instant.to_string());
                 all.insert(at.to_owned(), format!("text {}", instant.unwrap_or(said)));
             }

@@ -1,4 +1,4 @@
-//! The published samples, read whole; and answers with all that the published schema has.
+//! The published samples, and answers with every field of the published schema.
 
 use billing_core::model::{
     ContractList, ContractPeriodDetail, InvoiceLineList, InvoiceList, Organization, ReportStatus,
@@ -45,7 +45,7 @@ fn the_trustee_overview() {
     assert_eq!((row.prepay_price.as_ref(), row.is_third_party), (None, None));
     assert_eq!(serde_json::to_string(&overview).unwrap(), text.trim());
 
-    // Two are committed to, at a price that was not sent: what they cost is unknown, and that is not nothing.
+    // A commitment of two units without a price: the charge is unknown, not zero.
     let statement = Statement::new(&overview);
     assert!(matches!(statement.sections[0].lines[0].charge, Charge::Unknown(_)));
 }
@@ -78,8 +78,8 @@ fn the_429() {
     assert!(error.to_string().contains("Retry the request in [42] seconds"));
 }
 
-/// Answers with every field that the published schema has, in its order: none is overlooked, none is called otherwise, and
-/// numbers are written back digit for digit.
+/// Reads answers with every field of the published schema, in its order: no field is missing from the models, no field has
+/// another name, and numbers are written back digit for digit.
 #[test]
 fn every_field_of_the_schema_is_known() {
     fn is_whole<T: serde::de::DeserializeOwned + serde::Serialize + std::fmt::Debug>(text: &str) -> T {

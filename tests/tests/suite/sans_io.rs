@@ -1,4 +1,4 @@
-//! That the core does no I/O is proved, not promised.
+//! Tests that the core does no I/O.
 
 use std::process::Command;
 
@@ -17,7 +17,7 @@ fn the_core_depends_on_nothing_that_could() {
     names.sort_unstable();
     names.dedup();
     assert!(names.contains(&"billing-core") && names.contains(&"http"), "{names:?}");
-    // A list of what may, so that a new name has to be looked at, rather than of all that may not.
+    // A list of allowed names instead of forbidden ones, so that each new name must be reviewed.
     let known = [
         "adler2",
         "arrayvec",

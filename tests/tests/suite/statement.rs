@@ -1,4 +1,4 @@
-//! Properties of the statement: whatever the rows of an overview are, each is counted once and none is lost.
+//! Properties of the statement: for any rows of an overview, each row is counted once and no row is lost.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,7 +9,7 @@ use proptest::option::{of, weighted};
 use proptest::prelude::*;
 use rust_decimal::Decimal;
 
-/// A quantity or a price: mostly a number of a few digits, so that all sums are exact.
+/// Generates a quantity or a price, mostly a number of a few digits, so that all sums are exact.
 fn amount() -> impl Strategy<Value = Option<Amount>> {
     let number = (0_i64..100_000, 0_u32..4)
         .prop_map(|(digits, scale)| Amount::from(Decimal::new(digits, scale).to_string().as_str()));
@@ -49,19 +49,19 @@ fn overview() -> impl Strategy<Value = TrusteeOverview> {
     })
 }
 
-/// Trimmed and without case, as rules B2 and B3 compare.
+/// Trims the text and folds its case, as rules B2 and B3 compare.
 fn folded(text: Option<&str>) -> String {
     text.unwrap_or_default().trim().to_lowercase()
 }
 
-/// What an allowance can be on.
+/// The target of an allowance.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Pool {
     Name(String),
     AiTokens,
 }
 
-/// A line that is charged, with all that allowances on it can be on.
+/// A charged line with all allowance targets that cover it.
 struct Taker<'a> {
     line: &'a Line,
     pools: Vec<Pool>,
@@ -84,7 +84,7 @@ impl<'a> Taker<'a> {
     }
 }
 
-/// Rule B3, and where no row has the name, rule B7: what an allowance is on.
+/// Returns the target of an allowance by rule B3 or, if no row has the name, by rule B7.
 fn pool(statement: &Statement, allowance: &Allowance, takers: &[Taker<'_>]) -> Option<Pool> {
     let name = folded(allowance.name.as_deref());
     let words: Vec<&str> = name.split(|c: char| !c.is_alphanumeric()).collect();
@@ -110,8 +110,8 @@ fn used_beyond_commitment(line: &Line) -> Option<Decimal> {
 }
 
 proptest! {
-    /// The lines and the allowances are all rows, each once; the lines that cost something and those that are listed as left
-    /// out are all lines but the parts of a rollup that is there; each is in one total, the vendor's or that of third parties.
+    /// The lines and the allowances together are all rows, each once. Every line is either charged or listed as excluded,
+    /// except for the parts of a rollup that is present. Each is in one total: the vendor's or that of third parties.
     #[test]
     fn each_row_is_counted_once_and_none_is_lost(overview in overview()) {
         let statement = Statement::new(&overview);
@@ -137,7 +137,7 @@ proptest! {
         }
     }
 
-    /// Rules B4 and B5, computed once more from what came.
+    /// Rules B4 and B5, computed a second time from the rows.
     #[test]
     fn each_charge_is_what_its_own_row_says(overview in overview()) {
         let statement = Statement::new(&overview);
@@ -156,7 +156,7 @@ proptest! {
         }
     }
 
-    /// Rules B6 and B7: a part is charged with a total of its own and never beside it, and is left out where there is none.
+    /// Rules B6 and B7: a part is never charged in addition to its rollup, and is excluded if there is no rollup.
     #[test]
     fn a_part_is_charged_with_its_own_total_or_said_to_be_left_out(overview in overview()) {
         let statement = Statement::new(&overview);
@@ -181,7 +181,7 @@ proptest! {
         }
     }
 
-    /// Rule B3: what is said to be applied is included, all of it; what is not changes nothing.
+    /// Rule B3: an allowance that is reported as applied is included completely; any other allowance changes nothing.
     #[test]
     fn an_allowance_is_applied_in_full_or_changes_nothing(overview in overview()) {
         let statement = Statement::new(&overview);
@@ -204,7 +204,7 @@ proptest! {
         }
     }
 
-    /// Rule B3: however many rows share an allowance, together they get what it grants and not a unit more.
+    /// Rule B3: the rows that share an allowance together get exactly the granted quantity, for any number of rows.
     #[test]
     fn no_unit_of_an_allowance_is_granted_twice(overview in overview()) {
         let statement = Statement::new(&overview);
@@ -217,7 +217,7 @@ proptest! {
             let sum = granted.entry(pool).or_insert(Some(Decimal::ZERO));
             *sum = sum.zip(quantity(allowance)).map(|(a, b)| a + b);
         }
-        // Rows of AI tokens tie what is granted on their names to what is granted on all of them.
+        // Rows of AI tokens connect the allowances on their names with those on all AI tokens.
         let is_tied = |pool: &Pool| granted.contains_key(&Pool::AiTokens)
             && takers.iter().any(|taker| taker.pools.contains(pool) && taker.pools.contains(&Pool::AiTokens));
         let mut groups: BTreeMap<Pool, (Vec<Option<Decimal>>, Vec<&Line>)> = BTreeMap::new();
@@ -244,7 +244,7 @@ proptest! {
                     let over: Decimal = lines.iter().map(|line| line.overage.unwrap()).sum();
                     let least = (needed - grant).max(Decimal::ZERO);
                     prop_assert_eq!(included, grant, "all of it and no more, {:?}", group);
-                    // What is left of one grant may be of no use to whom the other is on.
+                    // The rest of one allowance may not cover the rows of the other.
                     prop_assert!(over == least || (grants.len() > 1 && over > least && over <= needed), "{:?}", group);
                 }
                 (Some(grant), None) => prop_assert!(included <= grant),
@@ -254,7 +254,7 @@ proptest! {
         }
     }
 
-    /// A row that shares nothing with the others adds its own charge, and changes nothing else.
+    /// A row that shares no allowance with the others adds its own charge and changes nothing else.
     #[test]
     fn one_more_row_adds_what_it_costs(overview in overview(), used in 0_i64..1000, place in any::<prop::sample::Index>()) {
         let before = Statement::new(&overview);
@@ -283,7 +283,7 @@ proptest! {
         prop_assert_eq!(kept, charges(&before));
     }
 
-    /// Sums over many statements are the sums of their totals, currency by currency.
+    /// The sums of many statements are the sums of their totals, separately for each currency.
     #[test]
     fn sums_by_currency_are_sums(overviews in prop::collection::vec((overview(), 0_usize..3), 0..6)) {
         let currencies = ["EUR", "USD", "JPY"];

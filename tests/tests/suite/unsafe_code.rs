@@ -1,4 +1,4 @@
-//! No crate of ours may hold unsafe code, in none of its targets.
+//! No target of any crate of this workspace may contain unsafe code.
 
 use std::path::Path;
 

@@ -1,12 +1,12 @@
-//! The exact requests, as they arrive: method, URI, headers and body of login, report and overview, the same from both
-//! drivers but for what HTTP itself adds.
+//! The exact requests that arrive at the server: method, URI, headers and body of login, report and overview. Both drivers
+//! send the same, except for the headers that HTTP itself adds.
 
 use billing_core::sandbox::{ORG_ID, Sandbox};
 use billing_core::{Period, PeriodIndex};
 use billing_tests::FakeServer;
 use chrono::Utc;
 
-/// A request as text, without what differs from run to run (the host's port) or belongs to HTTP/1.1.
+/// Returns a request as text, without the host's port, which differs in each run, and the headers of HTTP/1.1 itself.
 fn text(request: &wiremock::Request) -> String {
     let mut headers: Vec<_> = request
         .headers

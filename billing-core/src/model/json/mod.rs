@@ -1,3 +1,3 @@
-//! The scanner: reads the JSON of a model without a tree in between.
+//! The scanner: parses the JSON of a model without building a tree.
 
 pub(crate) mod scanner;

@@ -1,13 +1,13 @@
-//! The fast way from a body to the models.
+//! A fast parser from JSON bodies to models.
 //!
-//! What a body is, `serde_json` decides. This scanner is for what bodies nearly always are, and several times faster there: it
-//! knows the fields that it looks for, takes strings from the body as they stand, and passes what is rare on to `serde_json`.
-//! It makes no errors but gives up, and then the whole body is read with `serde_json`, which finds what is wrong and where.
+//! `serde_json` defines which bodies are valid. This scanner handles the usual form of bodies, several times as fast: it knows the
+//! expected fields, borrows strings from the body, and passes rare forms on to `serde_json`. It reports no errors. If it gives up,
+//! the whole body is parsed with `serde_json`, which finds the error and its location.
 //!
-//! So it takes what `serde_json` takes and nothing else, as the same value. Properties and fuzz targets hold it to that.
+//! The scanner accepts exactly what `serde_json` accepts, with the same result. Property tests and fuzz targets check this.
 //!
-//! Beyond that it keeps account of the memory that a value fills. Three bytes of an answer can be a row of a quarter of a
-//! kilobyte, and what is made of the row takes more: without a bound, a body that is within its own would fill the memory.
+//! The scanner also counts the memory that a value takes. Three bytes of a body can become a row of 256 bytes, and later steps need
+//! more for the row: without a bound, a body within its own limit could exhaust the memory (rule D14).
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -15,54 +15,54 @@ use std::ops::Range;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-/// What can be scanned.
+/// A type that the scanner can parse.
 pub(crate) trait Scan<'a>: Sized {
-    /// The value that comes next, or `None` where the scanner gives up.
+    /// Parses the next value. Returns `None` if the scanner gives up.
     fn scan(scanner: &mut Scanner<'a>) -> Option<Self>;
 }
 
-/// A model, as its macro makes it.
+/// A model that the macro `model!` defined.
 pub(crate) trait ScanFields: Default {
-    /// Which of its fields have been there.
+    /// The set of fields that have occurred.
     type Seen: Default;
 
-    /// Takes the value of a field.
+    /// Parses the value of a field.
     fn scan_field(&mut self, name: &str, seen: &mut Self::Seen, scanner: &mut Scanner<'_>) -> Option<()>;
 
-    /// Comes after the last field.
+    /// Finishes the model after the last field.
     fn finish(&mut self);
 }
 
-/// Why there is no value of a body.
+/// The reason why the scanner returned no value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ScanError {
-    /// It is not what it should be; `serde_json` finds out where.
+    /// The body is invalid, or in a rare form; `serde_json` decides.
     Invalid,
-    /// At this byte it had filled more memory than its length is good for.
+    /// At this byte the value exceeded the memory limit for a body of its length.
     MemoryLimit { position: usize },
 }
 
-/// A place in a JSON text. Whatever gives `None` where it should find a value has given up.
+/// A position in a JSON text. A method that returns `None` has given up.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Scanner<'a> {
     text: &'a str,
     position: usize,
-    /// How many bytes of memory the value may still fill; `None` once it would have filled more.
+    /// The memory in bytes that the value may still take; `None` after the limit was exceeded.
     memory_left: Option<usize>,
 }
 
 impl<'a> Scanner<'a> {
-    /// At the beginning of a text that was taken before, or is our own.
+    /// Starts at the beginning of a text that is already known to be valid.
     pub(crate) fn new(text: &'a str) -> Self {
         Self { text, position: 0, memory_left: Some(usize::MAX) }
     }
 
-    /// Reads such a text, which is one value.
+    /// Parses such a text as one value.
     pub(crate) fn scan_str<T: Scan<'a>>(text: &'a str) -> Option<T> {
         Self::new(text).scan_single()
     }
 
-    /// Reads a body, which is one value, as far as that fills no more memory than what is honest does.
+    /// Parses a body as one value, within the memory limit for its length.
     pub(crate) fn scan_body<T: Scan<'a>>(text: &'a str) -> Result<T, ScanError> {
         let room = text.len().saturating_mul(MEMORY_PER_BODY_BYTE).saturating_add(BASE_MEMORY_LIMIT);
         let mut scanner = Self { memory_left: Some(room), ..Self::new(text) };
@@ -77,14 +77,14 @@ impl<'a> Scanner<'a> {
         self.peek().is_none().then_some(value)
     }
 
-    /// Fills so many bytes of memory, beside what is in the text itself.
+    /// Counts memory that is taken in addition to the text.
     #[inline]
     pub(crate) fn charge(&mut self, bytes: usize) -> Option<()> {
         self.memory_left = self.memory_left?.checked_sub(bytes);
         self.memory_left.map(drop)
     }
 
-    /// Reads what is not kept, and fills nothing.
+    /// Parses a value that is not kept, without counting its memory.
     #[inline]
     pub(crate) fn without_charge<T>(&mut self, read: impl FnOnce(&mut Self) -> Option<T>) -> Option<T> {
         let room = self.memory_left;
@@ -93,19 +93,19 @@ impl<'a> Scanner<'a> {
         Some(value)
     }
 
-    /// The index of the byte that it has come to.
+    /// Returns the index of the current byte.
     #[inline]
     pub(crate) fn position(&self) -> usize {
         self.position
     }
 
-    /// A part of the text.
+    /// Returns a part of the text.
     #[inline]
     pub(crate) fn slice(&self, part: Range<usize>) -> Option<&'a str> {
         self.text.get(part)
     }
 
-    /// The first byte of the next token.
+    /// Returns the first byte of the next token.
     #[inline]
     pub(crate) fn peek(&mut self) -> Option<u8> {
         loop {
@@ -116,7 +116,7 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// Takes a token of one byte.
+    /// Consumes a token of one byte.
     #[inline]
     pub(crate) fn expect_byte(&mut self, byte: u8) -> Option<()> {
         if self.peek() != Some(byte) {
@@ -126,7 +126,7 @@ impl<'a> Scanner<'a> {
         Some(())
     }
 
-    /// Takes a token of several bytes, with no space before it.
+    /// Consumes a token of several bytes without white space before it.
     #[inline]
     pub(crate) fn expect_bytes(&mut self, bytes: &[u8]) -> Option<()> {
         let rest = self.text.as_bytes().get(self.position..)?;
@@ -137,7 +137,7 @@ impl<'a> Scanner<'a> {
         Some(())
     }
 
-    /// Takes so many bytes, whatever they are.
+    /// Consumes a fixed number of bytes.
     #[inline]
     pub(crate) fn take_array<const N: usize>(&mut self) -> Option<&'a [u8; N]> {
         let bytes = self.text.as_bytes().get(self.position..)?.first_chunk()?;
@@ -145,7 +145,7 @@ impl<'a> Scanner<'a> {
         Some(bytes)
     }
 
-    /// Takes the plain part of a string that it stands in, and says where that is.
+    /// Consumes the part of a string before the next escape or quote, and returns its range.
     #[inline]
     pub(crate) fn take_unescaped(&mut self) -> Range<usize> {
         let start = self.position;
@@ -153,7 +153,7 @@ impl<'a> Scanner<'a> {
         start..self.position
     }
 
-    /// Takes an object, its values by `field`.
+    /// Parses an object; `field` parses the values.
     #[inline]
     pub(crate) fn object(&mut self, mut field: impl FnMut(&mut Self, &str) -> Option<()>) -> Option<()> {
         self.expect_byte(b'{')?;
@@ -171,7 +171,7 @@ impl<'a> Scanner<'a> {
         })
     }
 
-    /// Takes an array, its values by `element`.
+    /// Parses an array; `element` parses the values.
     #[inline]
     pub(crate) fn array(&mut self, element: impl FnMut(&mut Self) -> Option<()>) -> Option<()> {
         self.expect_byte(b'[')?;
@@ -191,7 +191,7 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// Takes a string.
+    /// Parses a string.
     #[inline]
     pub(crate) fn string(&mut self) -> Option<JsonString<'a>> {
         match self.unescaped_string() {
@@ -200,7 +200,7 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// Takes a string that has no escapes.
+    /// Parses a string without escapes.
     #[inline]
     fn unescaped_string(&mut self) -> Option<&'a str> {
         if self.peek() != Some(b'"') {
@@ -215,7 +215,7 @@ impl<'a> Scanner<'a> {
         self.text.get(start..end)
     }
 
-    /// Takes a string that may have escapes, as it stands. The escapes are valid.
+    /// Parses a string with escapes. It checks the escapes and leaves them in place.
     #[cold]
     fn escaped_string(&mut self) -> Option<&'a str> {
         self.expect_byte(b'"')?;
@@ -230,7 +230,7 @@ impl<'a> Scanner<'a> {
         self.expect_bytes(b"\"").map(|()| raw)
     }
 
-    /// Takes any value, by `serde_json`.
+    /// Parses any value with `serde_json`.
     pub(crate) fn scan_with_serde<T: Deserialize<'a>>(&mut self) -> Option<T> {
         let mut values = serde_json::Deserializer::from_str(self.text.get(self.position..)?).into_iter();
         let value = values.next()?.ok()?;
@@ -239,7 +239,7 @@ impl<'a> Scanner<'a> {
     }
 }
 
-/// A string as it stands between its quotes, where it is valid.
+/// A valid string with its escapes, without the quotes.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct JsonString<'a> {
     raw: &'a str,
@@ -247,13 +247,13 @@ pub(crate) struct JsonString<'a> {
 }
 
 impl<'a> JsonString<'a> {
-    /// One without escapes.
+    /// Returns the string if it has no escapes.
     #[inline]
     pub(crate) fn without_escapes(raw: &'a str) -> Self {
         Self { raw, escaped: false }
     }
 
-    /// The string that is meant.
+    /// Returns the string with its escapes resolved.
     #[inline]
     pub(crate) fn decoded(self) -> Cow<'a, str> {
         match self.escaped {
@@ -263,12 +263,11 @@ impl<'a> JsonString<'a> {
     }
 }
 
-/// The index of the first byte from `start` on that is no plain part of a string: a quote, a backslash or a control
-/// character. The number of bytes where there is none.
+/// Returns the index of the first quote, backslash or control character from `start` on, or the length of the text if there is none.
 #[inline]
 fn find_special_byte(bytes: &[u8], start: usize) -> usize {
     let Some(rest) = bytes.get(start..) else { return bytes.len() };
-    // Eight at a time: where a byte is below `limit`, and in no byte before, its highest bit is set.
+    // Checks eight bytes at a time: the highest bit of the first byte that is below `limit` gets set.
     let below = |limit: u8, eight: u64| eight.wrapping_sub(splat(limit)) & !eight;
     let (eights, last) = rest.as_chunks();
     for (index, eight) in eights.iter().enumerate() {
@@ -287,7 +286,7 @@ const fn splat(byte: u8) -> u64 {
     u64::from_le_bytes([byte; 8])
 }
 
-/// What stands between quotes, with its escapes undone, which are valid.
+/// Returns a string with its escapes, which are valid, resolved.
 fn unescaped(raw: &str) -> String {
     let mut text = String::with_capacity(raw.len());
     let valid = unescape(raw, |part| text.push_str(part));
@@ -295,7 +294,7 @@ fn unescaped(raw: &str) -> String {
     text
 }
 
-/// Undoes the escapes; `None` where one is not valid.
+/// Resolves the escapes. Returns `None` if one is invalid.
 fn unescape(raw: &str, mut part: impl FnMut(&str)) -> Option<()> {
     let mut rest = raw;
     while let Some((plain, escape)) = rest.split_once('\\') {
@@ -312,7 +311,7 @@ fn unescape(raw: &str, mut part: impl FnMut(&str)) -> Option<()> {
             "t" => "\t",
             "u" => {
                 let mut code = take_hex4(&mut rest)?;
-                // The first half of a pair that is one character.
+                // The first half of a surrogate pair.
                 if (0xd800..0xdc00).contains(&code) {
                     rest = rest.strip_prefix("\\u")?;
                     let low = take_hex4(&mut rest)?.checked_sub(0xdc00).filter(|low| *low < 0x400)?;
@@ -327,7 +326,7 @@ fn unescape(raw: &str, mut part: impl FnMut(&str)) -> Option<()> {
     Some(())
 }
 
-/// Takes four hexadecimal digits.
+/// Consumes four hexadecimal digits.
 fn take_hex4(rest: &mut &str) -> Option<u32> {
     let digits;
     (digits, *rest) = rest.split_at_checked(4)?;
@@ -393,11 +392,11 @@ impl<'a, T: Scan<'a>> Scan<'a> for Vec<T> {
     }
 }
 
-/// What a body may fill: so much in any case, and so many bytes for each of its own. An honest row has a few hundred bytes, and
-/// so has what is kept of it.
+/// The memory that every body may take, and the factor for each byte of its length. A real row has a few hundred bytes, and its
+/// model takes about as many.
 const BASE_MEMORY_LIMIT: usize = 16 << 20;
 const MEMORY_PER_BODY_BYTE: usize = 4;
-/// What is made of an entry of a list further on: a line of a statement, of a table.
+/// The memory that later steps need for each entry of a list: a line of a statement, a row of a table.
 const DOWNSTREAM_MEMORY_PER_ROW: usize = 1 << 10;
 
 #[cfg(test)]
@@ -409,7 +408,7 @@ mod tests {
         ContractList, InvoiceList, Resources, TrusteeOverview, TrustorList, UsageReport, UsageResource,
     };
 
-    /// The scanner takes what `serde_json` takes, all of it, and as the same.
+    /// Checks that the scanner accepts what `serde_json` accepts, with the same result.
     fn same<T: for<'a> Scan<'a> + DeserializeOwned + PartialEq + std::fmt::Debug>(text: &str) {
         assert_eq!(Scanner::scan_str::<T>(text), serde_json::from_str::<T>(text).ok(), "{text}");
     }

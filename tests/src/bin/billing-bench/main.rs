@@ -82,7 +82,7 @@ fn option(args: &mut Vec<String>, name: &str) -> Result<Option<String>> {
     Ok(args.drain(at..at + 2).next_back())
 }
 
-/// Whether a file or an address is one of an overview.
+/// Returns true if the name of a file or address is one of an overview.
 fn is_overview(name: &str) -> bool {
     name.contains("overview")
 }

@@ -1,4 +1,4 @@
-//! What to ask, where, by what and whom to trust.
+//! The target of a benchmark: the call, the URL, the driver and the trusted roots.
 
 use std::str::FromStr;
 
@@ -9,7 +9,7 @@ use http::Uri;
 
 use crate::{Result, USAGE, is_overview};
 
-/// What a URL names, and whose certificates are trusted there.
+/// A parsed URL, and the certificates trusted there.
 pub(crate) struct Target {
     pub(crate) environment: Environment,
     pub(crate) asked: Asked,
@@ -29,7 +29,7 @@ pub(crate) enum Roots {
     Pem(Vec<u8>),
 }
 
-/// What makes the calls.
+/// The program that makes the calls.
 #[derive(Clone, Copy)]
 pub(crate) enum Via {
     Ureq,

@@ -20,7 +20,7 @@ pub(super) fn sealed(saved: &str, script: &mut Script<'_>) -> String {
     seal(head, &state)
 }
 
-/// What stands before the state, and the state.
+/// Splits a saved text into the part before the state and the state.
 fn parts(saved: &str) -> (&str, String) {
     let begin = saved.find(STATE).expect("a state") + STATE.len();
     let end = saved.rfind(CHECK).expect("a checksum");
@@ -34,7 +34,7 @@ fn seal(head: &str, state: &str) -> String {
     format!("{head}{state}{CHECK}{sum:08x}\"}}")
 }
 
-/// Where the values of a JSON text are, from texts and numbers to whole objects.
+/// Returns the ranges of all values in a JSON text, from texts and numbers to whole objects.
 fn values(json: &str) -> Vec<Range<usize>> {
     let bytes = json.as_bytes();
     let (mut all, mut open, mut at) = (Vec::new(), Vec::new(), 0);

@@ -118,7 +118,8 @@ fn sealed_again<M: Saved>(saved: &str, data: &[u8]) {
     }
 }
 
-/// What is saved of one type is refused by all others: machines of another sort or operation, and histories of polls.
+/// Checks that the saved text of one type is refused by all others: other machines or operations, and poll
+/// histories.
 fn others_refuse<M: Saved>(saved: &str) {
     type Reads = fn(&str) -> bool;
     fn reader<T: DeserializeOwned + 'static>() -> (TypeId, Reads) {

@@ -58,7 +58,7 @@ pub(super) fn run<M: Saved>(machine: M, script: &mut Script<'_>) {
     }
 }
 
-/// When it goes on: when it is due, in its time, after it, or by a clock that is wrong.
+/// Returns the start time: when it is due, within its time, after it, or by a wrong clock.
 fn begin(machine: &impl Saved, choice: u8) -> DateTime<Utc> {
     let due = machine.progress().wake_at.unwrap_or(now());
     match choice % 8 {

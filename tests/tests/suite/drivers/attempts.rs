@@ -1,5 +1,5 @@
-//! What becomes of one attempt: every way in which an exchange can fail, and those in which it must not. Both drivers
-//! pass these tests word for word, so that the core hears the same of the same failure.
+//! The outcomes of one attempt: every way in which an exchange can fail, and cases in which it must not fail. Both drivers
+//! pass the same tests, so that they report the same failure to the core in the same way.
 
 use std::io::{Read, Write};
 use std::net::SocketAddr;
@@ -14,7 +14,7 @@ use super::driver::{BuildError, Builder, Client, TlsRoots};
 use super::get_overview;
 use billing_tests::loopback::{self, OVERVIEW, Server, Wire, once, once_within, respond};
 
-/// A client that makes one attempt, with a token of its caller.
+/// Returns a builder for a client that makes one attempt with a given token.
 pub(crate) fn client(environment: Environment) -> Builder {
     let credentials = Credentials::access_token("tok-0").expect("a token");
     Client::builder(environment, credentials).no_proxy().policy(once())
@@ -24,7 +24,7 @@ pub(crate) fn overview(builder: Builder) -> Result<(), Error> {
     get_overview(&builder.build().expect("a client")).map(drop)
 }
 
-/// How the attempt failed, which no text of it tells the token of.
+/// Returns the error of the attempt and checks that none of its texts contains the token.
 fn failure(builder: Builder) -> Kind {
     let error = overview(builder).expect_err("a failure");
     assert!(!format!("{error} {error:?}").contains("tok-0"), "{error:?}");
@@ -170,7 +170,7 @@ fn a_certificate_is_trusted_only_if_it_was_named() {
     let (pem, config) = loopback::certificate();
     let server = Server::https(config, |_, wire| respond(wire, 200, "", OVERVIEW));
     assert_eq!(failure(client(server.environment("https"))), Kind::Tls);
-    // A machine without a trust store says so, at once or when it connects.
+    // On a machine without a trust store, the build or the first connection fails with that reason.
     match client(server.environment("https")).roots(TlsRoots::Platform).build() {
         Ok(client) => {
             let error = get_overview(&client).expect_err("a stranger");
@@ -367,7 +367,7 @@ pub(crate) fn proxy_url(address: SocketAddr) -> String {
     format!("http://user:s3cret@{address}")
 }
 
-/// The API in plain http at another machine, whose name nobody but a proxy looks up.
+/// Builds an environment with plain http to another host, whose name only a proxy looks up.
 pub(crate) fn elsewhere(path: &str) -> Environment {
     let base = format!("http://{ELSEWHERE}{path}");
     let base = BaseUrl::dangerously_without_tls(&base).expect("an address");

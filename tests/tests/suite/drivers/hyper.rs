@@ -1,4 +1,4 @@
-//! The loop, the clock, the session that tasks share, and what is lost when a future is dropped.
+//! billing-hyper's loop, its clock, the session that tasks share, and the effects of dropping a future.
 
 use std::sync::mpsc;
 use std::sync::{Arc, Mutex};
@@ -19,7 +19,7 @@ use tokio::time::timeout;
 
 use billing_tests::loopback::{self, OVERVIEW, Server, TRUSTOR, Wire, logged_in, respond};
 
-/// Sleeps by setting itself forward, and notes how long.
+/// A clock that sleeps by setting itself forward and records the durations.
 #[derive(Clone)]
 struct VirtualClock(Arc<Mutex<(DateTime<Utc>, Vec<TimeDelta>)>>);
 
@@ -68,7 +68,7 @@ fn answers(head: &str, wire: &mut dyn Wire) {
     }
 }
 
-/// A report that is complete at the `n`th poll.
+/// Starts a server whose report is complete at the `n`th poll.
 fn reports(n: u32) -> Server {
     let polls = Mutex::new(0);
     Server::http(move |head, wire| {
@@ -81,7 +81,7 @@ fn reports(n: u32) -> Server {
     })
 }
 
-/// A server whose first login is answered when the test says so, or never; it tells when the login is there.
+/// Starts a server that answers its first login when the test says so, or never. It signals the arrival of that login.
 fn server_with_a_slow_login() -> (Server, tokio::sync::mpsc::UnboundedReceiver<()>, mpsc::Sender<()>) {
     let (arrived, at_the_login) = tokio::sync::mpsc::unbounded_channel();
     let (release, released) = mpsc::channel::<()>();
@@ -99,7 +99,7 @@ fn server_with_a_slow_login() -> (Server, tokio::sync::mpsc::UnboundedReceiver<(
     (server, at_the_login, release)
 }
 
-/// A task that asks for an overview, and a message when it waits for the login.
+/// Spawns a task that requests an overview and sends a message when it waits for the login.
 fn ask(client: &Client) -> (JoinHandle<Result<TrusteeOverview, Error>>, tokio::sync::oneshot::Receiver<()>) {
     let (waiting, waits) = tokio::sync::oneshot::channel();
     let (client, mut waiting) = (client.clone(), Some(waiting));
@@ -174,7 +174,7 @@ async fn a_stream_of_a_failure_ends_with_it() {
     assert!(!before.is_empty() && before.iter().all(|update| matches!(update, Update::Progress(_))));
 }
 
-/// Reads a stream to its end, looks twice whether anything comes after it, and gives what came before.
+/// Reads a stream to its end, checks twice that nothing comes after the end, and returns the items.
 async fn all_of<T>(stream: impl Stream<Item = T>) -> Vec<T> {
     let mut stream = std::pin::pin!(stream);
     let items = stream.by_ref().collect().await;
@@ -206,7 +206,7 @@ async fn a_stream_that_has_ended_may_be_polled_again() {
         let mut walk = client.history(TRUSTOR.parse().expect("an id"), latest);
         let findings = all_of(client.resume_history(walk.rest().expect("all of it").clone())).await;
         assert_eq!((findings.len(), findings.iter().flatten().count()), (1, good));
-        // After an error the rest is what failed.
+        // After an error, the rest begins with the item that failed.
         all_of(&mut walk).await;
         assert_eq!(walk.rest().is_none(), good == 1);
 
@@ -264,7 +264,7 @@ async fn a_login_whose_future_is_dropped_is_taken_over_at_once() {
     waits.await.expect("a wait");
     first.abort();
     assert!(first.await.expect_err("it is gone").is_cancelled());
-    // Without the take-over it would wait until the login of the first is out of time, after half a minute.
+    // If the second task did not take over the login, it would wait half a minute for the first login's timeout.
     let taken_over = timeout(Duration::from_secs(10), other).await;
     taken_over.expect("in time").expect("a task").expect("an overview");
     assert_eq!(server.count("/oauth/token"), 2);

@@ -1,4 +1,4 @@
-//! What becomes of one attempt.
+//! The outcomes of one attempt of billing-hyper.
 
 use std::sync::LazyLock;
 

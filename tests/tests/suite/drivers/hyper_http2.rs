@@ -1,4 +1,4 @@
-//! HTTP/2, which is agreed on where the server offers it.
+//! HTTP/2, which billing-hyper uses if the server offers it.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -27,7 +27,7 @@ struct Http2 {
     connections: Arc<AtomicUsize>,
 }
 
-/// Answers request number `n`, counted from 0, with `answer(n)`, or never.
+/// Starts a server that answers request number `n`, counted from 0, with `answer(n)`, or never.
 async fn serve(answer: fn(usize) -> Option<Body>) -> Http2 {
     let (pem, config) = loopback::certificate();
     let mut config = Arc::unwrap_or_clone(config);
@@ -89,7 +89,7 @@ async fn a_body_reset_in_its_middle_is_truncated() {
     let server = serve(|_| {
         let start = stream::once(async { Ok(Frame::data(Bytes::from("{\"id\""))) });
         let reset = stream::once(async {
-            // A reset takes back what is not written yet, the head included.
+            // A reset discards everything that is not written yet, the head included.
             tokio::time::sleep(Duration::from_millis(100)).await;
             Err(std::io::Error::other("no more"))
         });

@@ -1,7 +1,7 @@
-//! Each driver by itself: its attempts, its loop, its clock, and what its HTTP library adds.
+//! Each driver by itself: its attempts, its loop, its clock and the features of its HTTP library.
 //!
-//! Both drivers run the same tests of one attempt, in [`attempts`](self): the file is compiled once for each, with the
-//! driver that its parent names.
+//! Both drivers run the same tests of one attempt, in [`attempts`](self). The file is compiled once for each driver, which
+//! its parent module names.
 
 mod hyper;
 mod hyper_attempts;

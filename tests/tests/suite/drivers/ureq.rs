@@ -1,4 +1,4 @@
-//! The loop, the clock and the session that threads share.
+//! billing-ureq's loop, its clock and the session that threads share.
 
 use std::sync::mpsc;
 use std::sync::{Arc, Mutex};
@@ -14,7 +14,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use billing_tests::loopback::{self, OVERVIEW, Server, TRUSTOR, logged_in, once, respond};
 
-/// Sleeps by setting itself forward, and notes when and how long.
+/// A clock that sleeps by setting itself forward and records the times and durations.
 #[derive(Clone)]
 struct VirtualClock(Arc<Mutex<(DateTime<Utc>, Vec<TimeDelta>)>>);
 

@@ -1,4 +1,4 @@
-//! What becomes of one attempt.
+//! The outcomes of one attempt of billing-ureq.
 
 use billing_core::Error;
 use billing_core::model::TrusteeOverview;

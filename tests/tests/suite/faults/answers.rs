@@ -1,4 +1,4 @@
-//! A server that answers all that a client can ask for, in pieces, so that there is much to wait for.
+//! A server that answers every request of a client in small pieces, so that the client has many awaits.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -6,22 +6,21 @@ use std::time::Duration;
 
 use billing_tests::raw_server::{OVERVIEW, RawServer, Wire};
 
-/// Answers everything.
+/// Starts a server that answers every request.
 pub(crate) fn server() -> RawServer {
     let answers = Answers::default();
     RawServer::start(move |_, wire| answers.serve(wire))
 }
 
-/// What there is to be asked for, each kind in as many requests as it can take: a report that is not complete, then one that
-/// is, lists of two pages, and so on. Only with an overview it says that five requests a minute are allowed, and that it has
-/// seen one.
+/// The state of the answers. Each operation takes as many requests as it can: a report that is pending once and then
+/// complete, lists of two pages, and so on. Only overviews have quota headers: five requests a minute, one of them used.
 #[derive(Default)]
 pub(crate) struct Answers {
     polls: AtomicUsize,
 }
 
 impl Answers {
-    /// Answers until the peer has gone.
+    /// Answers requests until the client closes the connection.
     pub(crate) fn serve(&self, wire: &mut Wire) {
         while let Some(head) = wire.request() {
             self.answer(&head, wire);
@@ -37,7 +36,7 @@ impl Answers {
         in_pieces(wire, headers, &self.body(target, &format!("{scheme}://{host}")));
     }
 
-    /// The body for a target, with documents at the address `here`.
+    /// Returns the body for a target. Document addresses begin with `here`.
     pub(crate) fn body(&self, target: &str, here: &str) -> String {
         let path = target.split('?').next().unwrap_or_default();
         match path.rsplit('/').next().unwrap_or_default() {
@@ -68,5 +67,5 @@ fn in_pieces(wire: &mut Wire, headers: &str, body: &str) {
     }
 }
 
-/// Between two pieces.
+/// The pause between two pieces.
 pub(crate) const A_LITTLE: Duration = Duration::from_millis(2);

@@ -21,7 +21,7 @@ pub(crate) fn rows() -> Vec<Row> {
 
 const LEN: usize = OVERVIEW.len();
 
-/// An answer with these headers, each with its line end, and this body.
+/// Builds an answer with these headers, each with its line end, and this body.
 fn answer(headers: &str, body: &str) -> String {
     format!("HTTP/1.1 200 OK\r\n{headers}\r\n{body}")
 }
@@ -54,7 +54,7 @@ fn lost() -> Vec<Row> {
         cut("a body in chunks, closed", in_chunks(), false),
         cut("a body in chunks, reset", in_chunks(), true),
         cut("a body without a length, reset", begun(""), true),
-        // JSON says where it ends, so that half an object without a length is told from a whole one after all.
+        // JSON marks its own end, so that half an object is recognized even without a length.
         Row::bytes("half a body without a length, closed", "Decode", begun("")),
         Row::bytes("a body without a length, closed", "ok", answer("", OVERVIEW)),
         Row::answering("a whole body without a length, reset", "Truncated", |wire| {
@@ -160,7 +160,7 @@ fn chunks() -> Vec<Row> {
         sized("a chunk size of 2^64 - 1", "ffffffffffffffff"),
         Row::answering("a chunk size without end", "Truncated", |wire| {
             wire.send(chunked(""));
-            // More than ureq keeps of a line that does not end.
+            // The line is longer than ureq's limit for a line.
             wire.send([b'0'; 256 << 10]);
             while wire.send([b'0'; 512]) {
                 thread::sleep(Duration::from_millis(5));

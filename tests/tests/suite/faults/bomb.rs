@@ -1,7 +1,7 @@
-//! Rule D14 in megabytes: how far the memory of a process grows under a body that inflates, or flows, without end.
+//! Rule D14, measured: the memory of a process grows only by a bounded amount under a body that inflates or never ends.
 //!
-//! The client runs in a process of its own, which is this program again with an address in its environment, so that
-//! neither the server nor another test counts.
+//! The client runs in a child process of this test program, with an address in its environment, so that the memory of the
+//! server and of other tests does not count.
 
 use std::future::poll_fn;
 use std::io::{self, Write};
@@ -22,14 +22,14 @@ use crate::faults::client::{Client, Driver, RUNTIME, Setup, once, outcome};
 use crate::faults::http2;
 use crate::faults::tls::AUTHORITY;
 
-/// What the child is to do: by which driver, what it is to ask for, and where, such as `Ureq overview http://127.0.0.1:1234`.
+/// The child's task: the driver, the operation and the address, such as `Ureq overview http://127.0.0.1:1234`.
 const TASK: &str = "BILLING_TESTS_BOMB";
-/// The certificate that the child is to trust.
+/// The certificate that the child trusts.
 const PEM: &str = "BILLING_TESTS_BOMB_PEM";
 
 const MIB: u64 = 1 << 20;
 
-/// The bound of a body, and how much more than that a process may need.
+/// The bound of a body, and the memory that a process may need beyond it.
 const BOUND: u64 = 64 * MIB;
 const BESIDE: u64 = 16 * MIB;
 
@@ -53,7 +53,7 @@ fn d14_hyper_a_bomb_takes_no_more_memory_than_the_bound_under_http_2() {
     explode("HTTP/2, no end, not compressed", None);
 }
 
-/// What is passed on is not kept: beside itself it takes nothing.
+/// Tests that a streamed document is not kept: it needs no memory beyond its chunks.
 #[test]
 fn d14_a_document_without_end_takes_next_to_no_memory() {
     let server = RawServer::start(|_, wire| {
@@ -81,10 +81,10 @@ fn d14_a_document_without_end_takes_next_to_no_memory() {
     }
 }
 
-/// Has a child of each driver ask, first for an answer that is well.
+/// Runs a child for each driver. Its first request gets a correct answer.
 fn explode(name: &str, bomb: impl Fn(&mut Wire) + Send + Sync + 'static) {
     let server = RawServer::start(move |number, wire| {
-        // Each child makes two connections, because the first is closed after its answer.
+        // Each child opens two connections, because the server closes the first one after its answer.
         while wire.request().is_some() {
             if number % 2 == 0 {
                 return wire.respond(200, "connection: close\r\n", OVERVIEW);
@@ -102,7 +102,7 @@ fn without_end(wire: &mut Wire) {
     while wire.send([b' '; 1 << 16]) {}
 }
 
-/// A server whose first answer is well. After that comes `bomb`, or what has no end.
+/// Starts a server whose first answer is correct. Later answers are `bomb`, or a body without end.
 fn serve_by_http_2(bomb: Option<Bytes>) -> billing_core::Environment {
     let asked = Arc::new(AtomicUsize::new(0));
     http2::listen(move |tls| {
@@ -141,7 +141,7 @@ async fn send_without_end(mut body: SendStream<Bytes>) -> Result<(), h2::Error> 
     }
 }
 
-/// By how many bytes a child's memory grows.
+/// Runs a child and returns the growth of its memory in bytes.
 fn grown_by(driver: Driver, what: &str, base: &billing_core::BaseUrl) -> u64 {
     let child = Command::new(env::current_exe().expect("this program"))
         .args(["--exact", "faults::bomb::the_child", "--nocapture"])
@@ -158,11 +158,11 @@ fn grown_by(driver: Driver, what: &str, base: &billing_core::BaseUrl) -> u64 {
 fn assert_within_bound(driver: Driver, name: &str, grown: u64) {
     println!("{driver:?}, {name}: {:.1} MiB", grown as f64 / MIB as f64);
     assert!(grown <= BOUND + BESIDE, "{driver:?}, {name}: {grown} bytes");
-    // Else the bound was not come to, and the measure is worth nothing.
+    // Otherwise the child did not reach the bound, and the measurement proves nothing.
     assert!(grown >= BOUND / 2, "{driver:?}, {name}: {grown} bytes");
 }
 
-/// The client in its own process. Without a task it is no test.
+/// Runs the client in its own process. It does nothing without a task in the environment.
 #[test]
 fn the_child() {
     let Ok(task) = env::var(TASK) else { return };
@@ -193,7 +193,7 @@ fn download(client: &Client) -> Result<u64, billing_core::Error> {
     }
 }
 
-/// A line of what Linux says of this process, in bytes.
+/// Returns a value from Linux's status of this process, in bytes.
 fn memory(line: &str) -> u64 {
     let status = fs::read_to_string("/proc/self/status").expect("a Linux");
     let number =
@@ -201,15 +201,15 @@ fn memory(line: &str) -> u64 {
     number.expect("a number") * 1024
 }
 
-/// What inflates.
+/// Returns bodies that inflate, each with its name.
 fn bombs() -> [(&'static str, Vec<u8>); 2] {
     let bombs = [("1 GiB in one member", one_member()), ("1 GiB in 64 members", many_members())];
     assert!(bombs.iter().all(|(_, bomb)| bomb.len() < 2 << 20));
     bombs
 }
 
-/// 64 times 16 MiB of zeros as one gzip stream. Each part ends on a byte and refers to nothing before it, so that the same
-/// bytes can be said again; what would follow for a checksum is never come to.
+/// Returns 64 times 16 MiB of zeros as one gzip stream. Each part ends on a byte boundary and refers to nothing before it,
+/// so that the same bytes can be repeated. The checksum at the end is missing, because no reader gets that far.
 fn one_member() -> Vec<u8> {
     let zeros = vec![0; 16 << 20];
     let mut part = Vec::with_capacity(1 << 20);
@@ -223,7 +223,7 @@ fn one_member() -> Vec<u8> {
     bomb
 }
 
-/// The same as 64 gzip streams, one behind the other.
+/// Returns the same zeros as 64 gzip streams, one after the other.
 fn many_members() -> Vec<u8> {
     gzip(&vec![0; 16 << 20]).repeat(64)
 }

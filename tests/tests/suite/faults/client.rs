@@ -1,4 +1,4 @@
-//! The two drivers behind one face.
+//! The two drivers behind one interface.
 
 use std::sync::LazyLock;
 use std::time::Duration;
@@ -25,34 +25,34 @@ pub(crate) enum Client {
     Hyper(billing_hyper::Client),
 }
 
-/// What a client is to be.
+/// The settings of a client.
 #[derive(Clone)]
 pub(crate) struct Setup {
     pub(crate) environment: Environment,
     pub(crate) credentials: Credentials,
     pub(crate) policy: Policy,
-    /// The authority to trust.
+    /// The certificate authority that the client trusts.
     pub(crate) pem: Option<Vec<u8>>,
     pub(crate) proxy: Proxy,
 }
 
-/// What is between a client and its server.
+/// The proxy between a client and its server.
 #[derive(Clone)]
 pub(crate) enum Proxy {
     Nobody,
-    /// Whom the process environment names.
+    /// The proxy that the process environment names.
     OfTheEnvironment,
     At(String),
 }
 
 impl Setup {
-    /// A client with a token, that makes one attempt.
+    /// Returns settings for a client with a token that makes one attempt.
     pub(crate) fn new(environment: Environment) -> Self {
         let credentials = Credentials::access_token("tok-0").expect("a token");
         Self { environment, credentials, policy: once(), pem: None, proxy: Proxy::Nobody }
     }
 
-    /// The same, logging in for itself.
+    /// Changes the settings: the client logs in instead of using a given token.
     pub(crate) fn with_login(self) -> Self {
         Self { credentials: Credentials::client("id", "s3cret").expect("credentials"), ..self }
     }
@@ -93,7 +93,7 @@ impl Setup {
         self.hyper_builder().build().expect("a client")
     }
 
-    /// The same in virtual time.
+    /// Builds a billing-hyper client in virtual time.
     pub(crate) fn hyper_at(self, time: VirtualTime) -> billing_hyper::Client {
         self.hyper_builder().clock(time).build().expect("a client")
     }
@@ -135,12 +135,12 @@ impl Driver {
 }
 
 impl Client {
-    /// Asks for an overview as its policy says, and says how that ended: see [`outcome`].
+    /// Requests an overview under the client's policy and returns its [`outcome`].
     pub(crate) fn ask(&self) -> String {
         outcome(&self.overview(self.policy().clone()))
     }
 
-    /// Asks for an overview under another policy, and returns its currency.
+    /// Requests an overview under another policy and returns its currency.
     pub(crate) fn overview(&self, policy: Policy) -> Result<Option<String>, Error> {
         let overview = match self {
             Self::Ureq(client) => client.run(overview(client.environment(), policy)),
@@ -157,7 +157,7 @@ impl Client {
     }
 }
 
-/// The machine that asks for an overview.
+/// Builds the machine that requests an overview.
 pub(crate) fn overview(environment: &Environment, policy: Policy) -> Exchange<TrusteeOverviewCall> {
     Exchange::new(call(), environment.api().clone(), policy)
 }
@@ -166,7 +166,7 @@ pub(crate) fn call() -> TrusteeOverviewCall {
     TrusteeOverviewCall::new(TRUSTOR.parse().expect("an id"))
 }
 
-/// `ok`, what the transport said, or else the kind of the error.
+/// Returns `ok`, or the name of the error's kind; for a transport error, the name of its own kind.
 pub(crate) fn outcome<T>(result: &Result<T, Error>) -> String {
     let Err(error) = result else { return "ok".to_owned() };
     let told = format!("{error} {error:?}");
@@ -178,19 +178,19 @@ pub(crate) fn outcome<T>(result: &Result<T, Error>) -> String {
     kind.split([' ', '(']).next().unwrap_or_default().to_owned()
 }
 
-/// One attempt, and whatever comes of it is the outcome. The bound of a body is small, so that a test soon comes to it.
+/// Returns a policy of one attempt. The bound of a body is small, so that a test reaches it quickly.
 pub(crate) fn once() -> Policy {
     let retries = RetrySchedule { max_retries: 0, ..at_once() };
     Policy { retry: retries, max_decode_retries: 0, max_body: 1 << 20, ..Policy::default() }
 }
 
-/// One attempt of so many milliseconds.
+/// Returns a policy of one attempt with this timeout in milliseconds.
 pub(crate) fn once_within(millis: u64) -> Policy {
     Policy { attempt_timeout: Some(Duration::from_millis(millis)), ..once() }
 }
 
-/// The same, and two more without a pause: a server that closes a connection after its answer, in order or not, can meet
-/// the next request on its way, so that a second attempt may be lost for no fault but that.
+/// Returns that policy with two retries without a pause. A server that closes a connection after its answer can cross the
+/// next request, so that the second attempt may be lost too.
 pub(crate) fn retrying_within(millis: u64) -> Policy {
     Policy {
         retry: RetrySchedule { max_retries: 2, ..at_once() },
@@ -199,14 +199,14 @@ pub(crate) fn retrying_within(millis: u64) -> Policy {
     }
 }
 
-/// Tries again without a pause.
+/// Returns a retry schedule without pauses.
 pub(crate) fn at_once() -> RetrySchedule {
     RetrySchedule { initial_delay: Duration::ZERO, ..RetrySchedule::default() }
 }
 
 const UNPACED: Pacing = Pacing { min_interval: None };
 
-/// Where the calls of hyper run that the table makes.
+/// The runtime for the table's billing-hyper calls.
 pub(crate) static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
     tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime")
 });

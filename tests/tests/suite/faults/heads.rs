@@ -16,7 +16,7 @@ pub(crate) fn rows() -> Vec<Row> {
     rows
 }
 
-/// An answer with these headers, each with its line end, and the overview for a body.
+/// Builds an answer with these headers, each with its line end, and an overview as the body.
 fn with_headers(headers: &str) -> String {
     format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n{headers}\r\n{OVERVIEW}", OVERVIEW.len())
 }
@@ -66,7 +66,7 @@ fn lost() -> Vec<Row> {
 
 fn cut_at_each_byte() -> Vec<Row> {
     let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", OVERVIEW.len());
-    // The last cut is after the whole head: from there on it is the body that is missing.
+    // The last cut is after the complete head, so that only the body is missing.
     let cut =
         |n: usize| Row::bytes(format!("cut after {n} bytes"), outcome(n, head.len()), head[..n].to_owned());
     fn outcome(n: usize, whole: usize) -> &'static str {

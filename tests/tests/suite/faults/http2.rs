@@ -1,4 +1,4 @@
-//! Faults of HTTP/2, which billing-hyper speaks where the server offers it.
+//! Faults of HTTP/2, which billing-hyper uses if the server offers it.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -26,16 +26,16 @@ use crate::faults::tls::AUTHORITY;
 
 pub(crate) type Answering = Pin<Box<dyn Future<Output = Result<(), h2::Error>> + Send>>;
 
-/// What the server does with its first request. The second argument takes orders about the connection.
+/// The server's treatment of its first request. The second argument receives orders about the connection.
 type Fault = fn(SendResponse<Bytes>, mpsc::UnboundedSender<Order>) -> Answering;
 
-/// What is to become of a connection.
+/// An order about a connection.
 pub(crate) enum Order {
-    /// GOAWAY without an error: what is under way may end.
+    /// GOAWAY without an error: requests in flight may finish.
     Leave,
-    /// GOAWAY with an error, and the end.
+    /// GOAWAY with an error, then the end of the connection.
     Break(Reason),
-    /// The end of TCP, without a word.
+    /// The end of the TCP connection without GOAWAY.
     Cut,
 }
 
@@ -64,7 +64,7 @@ const FAULTS: [(&str, &str, Fault); 22] = [
         Box::pin(async move {
             let mut body = to.send_response(Response::new(()), false)?;
             body.send_data(OVERVIEW[..30].into(), false)?;
-            // A reset takes back what is not written yet, the head included.
+            // A reset discards everything that is not written yet, the head included.
             sleep(A_LITTLE).await;
             body.send_reset(Reason::INTERNAL_ERROR);
             Ok(())
@@ -156,7 +156,7 @@ const FAULTS: [(&str, &str, Fault); 22] = [
             body.send_data(OVERVIEW.into(), true)
         })
     }),
-    // We reset the stream then, and hyper does not say that it was us.
+    // The client resets the stream here. hyper's error does not show which side reset it.
     ("10,000 headers", "Reset", |mut to, _| {
         Box::pin(async move {
             let many = (0..10_000).fold(Response::builder(), |head, n| head.header(format!("a-{n}"), "b"));
@@ -193,8 +193,8 @@ fn hyper_faults_of_http_2() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// What a server can say that has agreed to HTTP/2 and then speaks something else. It counts as lost, and so is tried again:
-/// hyper tells apart what is no HTTP/1.1, but not this.
+/// The bytes of servers that agree to HTTP/2 and then send something else. The request counts as lost and is retried:
+/// hyper recognizes answers that are not HTTP/1.1, but not these.
 const NONSENSE: [(&str, &[u8]); 4] = [
     ("HTTP/1.1", b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}"),
     ("zeros", &[0; 100]),
@@ -223,7 +223,7 @@ fn hyper_something_else_in_place_of_http_2() {
     }
 }
 
-/// A server whose first request of all meets `fault`; the others are answered well.
+/// Starts a server whose first request meets `fault`. It answers all later requests correctly.
 fn serve(fault: Fault) -> Environment {
     let requests = Arc::new(AtomicUsize::new(0));
     listen(move |tls| {
@@ -235,7 +235,7 @@ fn serve(fault: Fault) -> Environment {
     })
 }
 
-/// A server that answers all that there is to be asked for.
+/// Starts a server that answers every request.
 pub(crate) fn serve_well() -> Environment {
     let answers = Arc::new(Answers::default());
     listen(move |tls| {
@@ -281,7 +281,7 @@ pub(crate) fn listen(serve: impl Fn(TlsStream<TcpStream>) -> Serving + Send + Sy
     Environment::new(base.clone(), base)
 }
 
-/// Hands every request of a connection to `take`, and does what that orders.
+/// Passes every request of a connection to `take` and carries out its orders.
 pub(crate) async fn converse(
     tls: TlsStream<TcpStream>,
     take: impl Fn(Request<RecvStream>, SendResponse<Bytes>, mpsc::UnboundedSender<Order>) -> Answering,
@@ -312,7 +312,7 @@ fn reset(mut to: SendResponse<Bytes>, reason: Reason) -> Answering {
     Box::pin(async { Ok(()) })
 }
 
-/// Keeps a stream open: dropped, it would be reset.
+/// Keeps a stream open: dropping it would reset it.
 async fn keep<T>(stream: T) -> Result<(), h2::Error> {
     sleep(Duration::from_secs(60)).await;
     drop(stream);

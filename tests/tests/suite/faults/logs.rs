@@ -1,6 +1,7 @@
-//! What the HTTP libraries tell a logger: no secret at any level, but for ureq's at TRACE, which are the wire itself.
+//! The log records of the HTTP libraries contain no secret at any level. The exception is ureq at TRACE, which logs the bytes
+//! of the connection.
 //!
-//! A logger is the whole process's, so each client runs in a child, which is this program again.
+//! A logger belongs to a whole process, so each client runs in a child process of this test program.
 
 use std::env;
 use std::fmt::{self, Write};
@@ -19,9 +20,9 @@ use crate::faults::client::{Driver, RUNTIME, Setup};
 use crate::faults::http2;
 use crate::faults::tls::AUTHORITY;
 
-/// What the child is to do: by which driver, where, and what its logger lets through.
+/// The child's task: the driver, the address and the logger's filter.
 const TASK: &str = "BILLING_TESTS_LOG";
-/// The certificate that the child is to trust.
+/// The certificate that the child trusts.
 const PEM: &str = "BILLING_TESTS_LOG_PEM";
 
 #[test]
@@ -29,12 +30,13 @@ fn d09_no_library_tells_a_logger_a_secret_but_ureq_at_trace() {
     for driver in Driver::ALL {
         for (protocol, place) in places(driver) {
             let case = format!("{driver:?}, {protocol}");
-            // Over HTTP/1.1 there is nothing that hyper says.
+            // hyper logs nothing over HTTP/1.1.
             let hears = driver == Driver::Ureq || protocol == "HTTP/2";
             for filter in ["debug", "trace", "trace, ureq at debug"] {
                 let (heard, told) = told(driver, &place, filter);
                 assert!(heard > 0 || !hears, "{case}, {filter}");
-                // It is what the documentation of billing-ureq says to filter. Once it is clean, that can go.
+                // The documentation of billing-ureq says to filter these records. If they no longer contain secrets,
+                // remove that advice.
                 let known = ["ureq", "ureq_proto"].map(str::to_owned);
                 let expected = if driver == Driver::Ureq && filter == "trace" { &known[..] } else { &[] };
                 assert_eq!(told, expected, "{case}, {filter}");
@@ -43,7 +45,7 @@ fn d09_no_library_tells_a_logger_a_secret_but_ureq_at_trace() {
     }
 }
 
-/// Servers of the protocols that a driver speaks.
+/// Starts a server for each protocol that a driver uses.
 fn places(driver: Driver) -> Vec<(&'static str, String)> {
     let plain = server();
     let (answers, config) = (Answers::default(), AUTHORITY.server());
@@ -62,7 +64,7 @@ fn places(driver: Driver) -> Vec<(&'static str, String)> {
     places
 }
 
-/// How much was heard, and which crates told a secret.
+/// The number of log records, and the crates that logged a secret.
 fn told(driver: Driver, place: &str, filter: &str) -> (usize, Vec<String>) {
     let child = Command::new(env::current_exe().expect("this program"))
         .args(["--exact", "faults::logs::the_child", "--nocapture"])
@@ -77,7 +79,7 @@ fn told(driver: Driver, place: &str, filter: &str) -> (usize, Vec<String>) {
     (heard.unwrap_or_else(|| panic!("{said}")), after("told: ").map(str::to_owned).collect())
 }
 
-/// The client in its own process. Without a task it is no test.
+/// Runs the client in its own process. It does nothing without a task in the environment.
 #[test]
 fn the_child() {
     let Ok(task) = env::var(TASK) else { return };
@@ -113,14 +115,14 @@ fn the_child() {
     }
 }
 
-/// Whether records tell a secret: as it is, encoded, or as a dump of bytes.
+/// Returns true if the records contain a secret: literally, encoded, or as a dump of bytes.
 fn tells(records: &[&str]) -> bool {
     let encoded = BASE64_STANDARD_NO_PAD.encode("id:s3cret");
     let secrets = ["s3cret", "tok-1", "signature=s", &encoded];
     let as_numbers = |secret: &str| format!("{:?}", secret.as_bytes()).trim_matches(['[', ']']).to_owned();
     let in_hex = |secret: &str| secret.bytes().fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"));
     let text = records.join("\n");
-    // A row of a dump has so many bytes in hexadecimal, and then the same as characters.
+    // A row of a dump has this number of bytes in hexadecimal, followed by the same bytes as characters.
     let rows = records.iter().filter_map(|record| record.split_at_checked(record.len().checked_sub(16)?));
     let (hex, characters): (String, String) =
         rows.map(|(hex, characters)| (hex.replace([' ', '-'], ""), characters)).unzip();
@@ -136,13 +138,13 @@ fn tells(records: &[&str]) -> bool {
 
 static LISTENER: Listener = Listener { heard: Mutex::new(Vec::new()), filter: Mutex::new(None) };
 
-/// A logger that keeps what it hears, with the target of each.
+/// A logger that keeps all records with their targets.
 struct Listener {
     heard: Mutex<Vec<(String, String)>>,
     filter: Mutex<Option<Filter>>,
 }
 
-/// The most that is let through, of ureq's and of the others.
+/// The maximum levels that pass: for ureq, and for all other crates.
 #[derive(Clone, Copy)]
 struct Filter {
     of_ureq: Level,
@@ -150,7 +152,7 @@ struct Filter {
 }
 
 impl Listener {
-    /// Hears all from here on: by `log`, and by `tracing`.
+    /// Receives all records from now on, from `log` and from `tracing`.
     fn set(&'static self, filter: &str) {
         let (of_ureq, of_others) = match filter {
             "debug" => (Level::Debug, Level::Debug),
@@ -195,7 +197,7 @@ impl log::Log for Listener {
     fn flush(&self) {}
 }
 
-/// The same for `tracing`.
+/// A `tracing` subscriber that passes everything to the logger.
 struct Spans(&'static Listener);
 
 impl Spans {

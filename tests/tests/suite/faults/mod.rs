@@ -1,11 +1,11 @@
-//! The real transports under the faults of a real network: one table for both drivers, which must come to the same; then
-//! what only one of them has, and what concerns more than one call.
+//! The real transports under the faults of a real network. Both drivers must give the same results for one table of faults.
+//! Separate tests cover the features of one driver and faults that concern more than one call.
 //!
-//! Every row is run in three ways, each with a server and a client of its own:
+//! Every row runs in three ways, each with a server and a client of its own:
 //!
-//! * one attempt meets the fault, and ends as the row says;
-//! * the same client then asks again, of a server that is well by now, and succeeds: nothing stays broken;
-//! * a client that may try again does so exactly where the decision table says, and succeeds.
+//! * one attempt meets the fault and must end as the row says;
+//! * the same client then repeats the request and must succeed, because the server now works: no broken state remains;
+//! * a client with retries must retry exactly where the decision table says so, and then succeed.
 
 mod answers;
 mod bodies;

@@ -1,4 +1,4 @@
-//! Panics of what a caller hands over: they come out where the caller is, and cost its own call and no other.
+//! Panics in code that a caller hands over. They reach the caller, and only the caller's own call fails.
 
 use std::any::Any;
 use std::io::{self, Write};
@@ -21,7 +21,7 @@ use crate::faults::shared::fatal;
 
 #[test]
 fn ureq_a_fleet_whose_watcher_panics_ends_in_that_panic() {
-    // The login out and in, then three overviews: there are eight events.
+    // There are eight events: a request and an answer for the login and for each of three overviews.
     for n in 0..8 {
         let server = server();
         let client = Setup::new(server.environment("http")).with_login().ureq();
@@ -47,7 +47,7 @@ fn hyper_a_fleet_whose_watcher_panics_ends_in_that_panic() {
     }
 }
 
-/// What it is given for an exchange, such as its clock, panics on a thread of the fleet's.
+/// Panics in the clock on a thread of the fleet.
 #[test]
 fn ureq_a_fleet_one_of_whose_threads_panics_ends_in_that_panic() {
     let server = server();
@@ -97,7 +97,7 @@ fn hyper_a_sink_that_panics_costs_its_own_download_and_no_other() {
     }
 }
 
-/// Three organisations.
+/// Builds the plan of a fleet of three organisations.
 fn assignment(api: &BaseUrl) -> FleetPlan {
     let organizations = ["a", "b", "c"].map(|name| name.parse::<OrgId>().expect("an id"));
     FleetPlan::new(organizations, PeriodSelection::Nth(PeriodIndex::new(0)), api.clone(), now().now())
@@ -107,7 +107,7 @@ fn now() -> VirtualTime {
     VirtualTime::at("2026-11-02T09:00:00Z".parse().expect("a time"))
 }
 
-/// What a panic said.
+/// Returns the message of a panic.
 fn panic_of<T>(result: Result<T, Box<dyn Any + Send>>) -> &'static str {
     match result {
         Ok(_) => "no panic",
@@ -115,7 +115,7 @@ fn panic_of<T>(result: Result<T, Box<dyn Any + Send>>) -> &'static str {
     }
 }
 
-/// A clock that panics on any other thread.
+/// A clock that panics on every thread except this one.
 struct ClockOfOneThread(ThreadId, VirtualTime);
 
 impl billing_ureq::Clock for ClockOfOneThread {
@@ -129,7 +129,7 @@ impl billing_ureq::Clock for ClockOfOneThread {
     }
 }
 
-/// Where a sink panics.
+/// The method in which a sink panics.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum At {
     Opening,

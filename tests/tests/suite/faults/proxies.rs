@@ -1,7 +1,7 @@
-//! Proxies: what they must not see.
+//! Data that proxies must not see.
 //!
-//! Which proxy the environment names is read from a process's own, so the clients that are to heed it run in children, which
-//! are this program again.
+//! Clients read the proxy from the environment of their own process, so those that use it run in child processes of this test
+//! program.
 
 use std::env;
 use std::io::{self, Read, Write};
@@ -15,7 +15,7 @@ use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use crate::faults::client::{Driver, Proxy, Setup};
 use crate::faults::tls::AUTHORITY;
 
-/// What the child is to do: by which driver, with what to begin, and where, such as `Ureq login http://127.0.0.1:1234`.
+/// The child's task: the driver, the first operation and the address, such as `Ureq login http://127.0.0.1:1234`.
 const TASK: &str = "BILLING_TESTS_PROXY";
 
 #[test]
@@ -32,7 +32,7 @@ fn d09_what_stays_on_this_machine_is_not_shown_to_a_proxy_of_the_environment() {
                 let seen = (server.count("/oauth/token"), server.count(TRUSTOR), proxy.connections());
                 assert_eq!(seen, (1, 1, 0), "{driver:?}, {variable}={heeded}");
 
-                // What does not stay here goes to the proxy: else it was not heeded at all.
+                // Requests to other hosts go to the proxy. If they did not, the client ignored the variable.
                 child(&format!("{driver:?} overview {ELSEWHERE}"), &[(variable, &heeded)]);
                 assert!(proxy.connections() > 0, "{driver:?}, {variable}={heeded}");
             }
@@ -83,7 +83,7 @@ fn d09_a_variable_that_is_nonsense_is_named_and_its_value_is_not() {
     }
 }
 
-/// How an overview ends in a process that has these variables and no others.
+/// Returns the outcome of an overview in a process with only these variables.
 fn child(task: &str, variables: &[(&str, &str)]) -> String {
     let child = Command::new(env::current_exe().expect("this program"))
         .args(["--exact", "faults::proxies::the_child", "--nocapture"])
@@ -98,7 +98,7 @@ fn child(task: &str, variables: &[(&str, &str)]) -> String {
     ended.unwrap_or_else(|| panic!("{said}")).to_owned()
 }
 
-/// The client in its own process. Without a task it is no test.
+/// Runs the client in its own process. It does nothing without a task in the environment.
 #[test]
 fn the_child() {
     let Ok(task) = env::var(TASK) else { return };
@@ -117,7 +117,7 @@ fn the_child() {
     println!("ended: {ended}");
 }
 
-/// TLS to the proxy is not TLS to the API: whoever runs the proxy would have the token.
+/// Tests that TLS to the proxy does not replace TLS to the API: the proxy's operator could read the token.
 #[test]
 fn d09_behind_a_proxy_with_tls_the_api_is_spoken_to_under_tls_of_its_own() {
     for driver in Driver::ALL {
@@ -161,7 +161,7 @@ fn a_proxy_that_nobody_trusts_is_told_nothing() {
     }
 }
 
-/// Speaks for the API at the end of a tunnel, and answers once.
+/// Plays the API at the end of a tunnel and answers once.
 fn be_the_api(wire: Overheard<'_>, config: &Arc<ServerConfig>) {
     let tls = ServerConnection::new(Arc::clone(config)).expect("a connection");
     let mut inside = StreamOwned::new(tls, wire);
@@ -178,7 +178,7 @@ fn be_the_api(wire: Overheard<'_>, config: &Arc<ServerConfig>) {
     inside.write_all(answer.as_bytes()).and_then(|()| inside.flush()).ok();
 }
 
-/// What comes through a proxy, as the proxy sees it.
+/// The bytes that a proxy sees.
 struct Overheard<'a> {
     wire: &'a mut Wire,
     heard: &'a Mutex<Vec<u8>>,
@@ -202,8 +202,8 @@ impl Write for Overheard<'_> {
     }
 }
 
-/// An address that is nobody's, of those that are set aside for documentation.
+/// An address from a range that is reserved for documentation.
 const ELSEWHERE: &str = "http://192.0.2.1";
 
-/// The first byte of a record of TLS that shakes hands.
+/// The first byte of a TLS handshake record.
 const A_HANDSHAKE: u8 = 22;

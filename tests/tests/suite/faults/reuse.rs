@@ -1,4 +1,4 @@
-//! What must not pass from one call to the next on a connection that is kept, and what must not go elsewhere.
+//! Connections that are reused must not carry data from one call to the next, and redirects must not send a token elsewhere.
 
 use std::thread;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use billing_tests::raw_server::{OVERVIEW, RawServer, Wire};
 use crate::faults::client::{Client, Driver, Setup, once, outcome, overview, retrying_within};
 use crate::faults::tls::AUTHORITY;
 
-/// An answer that nobody asked for, which shows in the currency.
+/// Builds an answer to no request. Its currency identifies it.
 fn planted() -> String {
     let body = OVERVIEW.replace("EUR", "XXX");
     format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len())
@@ -18,10 +18,10 @@ fn whole() -> String {
     format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{OVERVIEW}", OVERVIEW.len())
 }
 
-/// What a server does, by name.
+/// A named behaviour of a server.
 type Doing = (&'static str, fn(&mut Wire));
 
-/// What comes on a kept connection beside the answer.
+/// The bytes that arrive on an idle connection in addition to the answer.
 const EXTRAS: [Doing; 6] = [
     ("a second answer in the same breath", |wire| {
         wire.send([whole(), planted()].concat());
@@ -73,7 +73,7 @@ fn what_comes_beside_an_answer_never_answers_the_next_call() {
                     client.overview(retrying_within(20_000))
                 });
             }
-            // In a runtime that runs only while a call does, nobody watches a connection between two of them.
+            // This runtime runs only during a call, so that no task watches the connection between two calls.
             let client = start().hyper();
             let runtime =
                 tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
@@ -86,7 +86,7 @@ fn what_comes_beside_an_answer_never_answers_the_next_call() {
 }
 
 fn call_twice(what: &str, call: impl Fn() -> Result<Option<String>, billing_core::Error>) {
-    // The answer without a body is an error, and rightly so.
+    // An answer without a body is correctly an error.
     if let Ok(first) = call() {
         assert_eq!(first.as_deref(), Some("EUR"), "{what}, the first call");
     }
@@ -105,8 +105,8 @@ fn an_answer_before_the_request_does_no_harm() {
             wire.serve_well();
         });
         let client = driver.client(Setup::new(server.environment("http")));
-        // It comes from the server that we ask, and on a new connection: an answer, or the end of a connection that
-        // speaks out of turn, as the bytes happen to be earlier or later than the request.
+        // The result depends on whether the extra bytes arrive before or after the request: either an answer of this
+        // server on a new connection, or the end of the connection that sent bytes out of turn.
         let first = client.overview(once());
         assert!(["ok", "Reset", "Malformed"].contains(&&*outcome(&first)), "{driver:?}: {first:?}");
         let second = client.overview(retrying_within(20_000));
@@ -155,7 +155,7 @@ fn d09_no_redirect_takes_the_credentials_elsewhere() {
             });
             for driver in Driver::ALL {
                 let setup = Setup::new(server.environment("http"));
-                // With a token the overview is redirected, with a secret already the login.
+                // A client with a token is redirected at the overview, a client with a secret at the login.
                 for setup in [setup.clone(), setup.with_login()] {
                     assert_eq!(
                         driver.client(setup).ask(),
@@ -198,7 +198,7 @@ fn the_bound_of_connecting_holds_however_a_proxy_drips() {
     for client in [ureq, hyper] {
         let begun = std::time::Instant::now();
         assert_eq!(client.ask(), "Timeout");
-        // The head alone would take four seconds.
+        // The head alone takes four seconds.
         assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
     }
 }

@@ -1,4 +1,4 @@
-//! Many calls of one client at the same time, and calls that end by a panic or with their runtime.
+//! Many calls of one client at the same time, and calls that end with a panic or with their runtime.
 
 use std::sync::mpsc;
 use std::thread;
@@ -11,7 +11,7 @@ use futures_util::future::join_all;
 
 use crate::faults::client::{RUNTIME, Setup, call, outcome};
 
-/// A server that is well, and slow to log in.
+/// Starts a server that works but answers logins slowly.
 fn server() -> RawServer {
     RawServer::start(|_, wire| {
         while let Some(head) = wire.request() {
@@ -29,7 +29,7 @@ fn setup(server: &RawServer) -> Setup {
     Setup::new(server.environment("http")).with_login().policy(patient())
 }
 
-/// Nothing here may be saved by a retry, or wait for long.
+/// Returns a policy without retries and with a deadline of 20 s, so that no retry hides a failure.
 fn patient() -> Policy {
     Policy { timeout: Duration::from_secs(20), ..crate::faults::client::once() }
 }
@@ -62,7 +62,7 @@ fn d06_hyper_64_tasks_log_in_once() {
     assert_eq!((server.count("/oauth/token"), server.count("/trusteebillingoverview/")), (1, 64));
 }
 
-/// A watcher that panics at event number `n`.
+/// Returns a watcher that panics at event number `n`.
 pub(crate) fn fatal(n: usize) -> impl FnMut(Event<'_>) + Send {
     let mut heard = 0;
     move |_| {
@@ -73,7 +73,7 @@ pub(crate) fn fatal(n: usize) -> impl FnMut(Event<'_>) + Send {
 
 #[test]
 fn ureq_a_panic_in_a_callback_costs_its_own_call_and_no_other() {
-    // Login out and in, overview out and in: there are four events.
+    // There are four events: a request and an answer for the login and for the overview.
     for n in 0..4 {
         let server = server();
         let client = setup(&server).ureq();
@@ -134,7 +134,7 @@ fn ureq_a_login_that_panics_is_taken_over_by_who_waits_for_it() {
 #[test]
 fn hyper_a_client_survives_its_runtime() {
     let server = server();
-    // A call can be given a connection whose runtime is just being taken down. It is lost, and must be repeated.
+    // A call can get a connection whose runtime is just shutting down. The request is lost and must be retried.
     let retries = RetrySchedule { max_retries: 2, ..crate::faults::client::at_once() };
     let client = setup(&server).policy(Policy { retry: retries, ..patient() }).hyper();
     for n in 0..4 {
@@ -147,7 +147,7 @@ fn hyper_a_client_survives_its_runtime() {
             };
             doomed.run_watched(doomed.exchange(call()), watch).await
         });
-        // With the login and with the overview under way, and in between.
+        // Stop the runtime during the login, during the overview, and between the two.
         for _ in 0..=n {
             hears.recv_timeout(Duration::from_millis(300)).ok();
         }

@@ -1,4 +1,4 @@
-//! The table of faults, and how its rows are run.
+//! The table of faults, and the code that runs its rows.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -13,19 +13,19 @@ use crate::faults::tls::AUTHORITY;
 
 type Serve = Arc<dyn Fn(&mut Wire) + Send + Sync>;
 
-/// A fault, and what must come of it.
+/// A fault and its expected outcome.
 pub(crate) struct Row {
     name: String,
     serve: Serve,
     scheme: &'static str,
-    /// How long the attempt may take.
+    /// The time that the attempt may take.
     attempt: Duration,
     ureq: &'static str,
     hyper: &'static str,
 }
 
 impl Row {
-    /// A server that reads the request of its first connection and then does what `serve` says.
+    /// Builds a row with a server that reads the request of its first connection and then runs `serve`.
     pub(crate) fn answering(
         name: impl Into<String>,
         outcome: &'static str,
@@ -38,7 +38,7 @@ impl Row {
         })
     }
 
-    /// A server that sends these bytes for an answer, and closes the connection in order.
+    /// Builds a row with a server that sends these bytes as its answer and closes the connection in order.
     pub(crate) fn bytes(
         name: impl Into<String>,
         outcome: &'static str,
@@ -51,7 +51,7 @@ impl Row {
         })
     }
 
-    /// A server that does what `serve` says, from the beginning of its first connection.
+    /// Builds a row with a server that runs `serve` from the beginning of its first connection.
     pub(crate) fn raw(
         name: impl Into<String>,
         outcome: &'static str,
@@ -62,7 +62,7 @@ impl Row {
         Self { name: name.into(), serve, scheme: "http", attempt, ureq: outcome, hyper: outcome }
     }
 
-    /// The same behind TLS, which is well.
+    /// Puts the server behind TLS that works.
     pub(crate) fn over_tls(self) -> Self {
         let serve = self.serve;
         let config = AUTHORITY.server();
@@ -74,22 +74,22 @@ impl Row {
         Self { name: format!("{}, over TLS", self.name), serve, scheme: "https", ..self }
     }
 
-    /// A row that speaks TLS by itself, or fails to.
+    /// Marks a row whose server handles TLS itself, or fails to.
     pub(crate) fn speaking_tls(self) -> Self {
         Self { scheme: "https", ..self }
     }
 
-    /// What goes on for longer than this is out of time.
+    /// Sets the time after which the attempt must time out.
     pub(crate) fn within(self, millis: u64) -> Self {
         Self { attempt: Duration::from_millis(millis), ..self }
     }
 
-    /// Where `ureq` comes to something else, and why that is no harm.
+    /// Sets another outcome for `ureq`, with the reason why it is harmless.
     pub(crate) fn but_ureq(self, outcome: &'static str, _why: &str) -> Self {
         Self { ureq: outcome, ..self }
     }
 
-    /// The same of `hyper`.
+    /// Sets another outcome for `hyper`, with the reason why it is harmless.
     pub(crate) fn but_hyper(self, outcome: &'static str, _why: &str) -> Self {
         Self { hyper: outcome, ..self }
     }
@@ -101,7 +101,7 @@ impl Row {
         }
     }
 
-    /// What is wrong with how `driver` takes it, line by line, and how it ended.
+    /// Runs the row with `driver`. Returns the failures, one per line, and the outcome.
     fn run(&self, driver: Driver) -> (Vec<String>, String) {
         let mut wrong = Vec::new();
         let mut expect = |what: &str, is: String, should: &str| {
@@ -123,7 +123,7 @@ impl Row {
         }
         expect("the next call", outcome(&client.overview(retrying_within(20_000))), "ok");
 
-        // The next attempt is to succeed on a busy machine too, and so gets its time.
+        // The next attempt must succeed on a busy machine too, so it has the usual timeout.
         let client = self.client(driver, retrying_within(millis.max(3_000)));
         let passes = !FINAL.contains(&self.expected(driver));
         expect("with retries", client.ask(), if passes { "ok" } else { self.expected(driver) });
@@ -145,7 +145,7 @@ impl Row {
     }
 }
 
-/// Runs every row with both drivers, some at a time, and reports all that is wrong at once.
+/// Runs every row with both drivers, several at a time, and reports all failures together.
 pub(crate) fn run_all(rows: &[Row]) {
     let (next, wrong) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
     let told = Mutex::new(vec![String::new(); rows.len()]);
@@ -169,10 +169,10 @@ pub(crate) fn run_all(rows: &[Row]) {
     assert!(wrong.is_empty(), "{} of {} rows:\n{}", wrong.len(), rows.len(), wrong.join("\n"));
 }
 
-/// The ends that the decision table does not try again after.
+/// The outcomes after which the decision table does not retry.
 pub(crate) const FINAL: [&str; 5] = ["ok", "Tls", "TooLarge", "UnexpectedStatus", "InvalidRequest"];
 
-/// How much longer than its bound an attempt may take on a busy machine.
+/// The time by which an attempt may exceed its bound on a busy machine.
 const SLACK: Duration = Duration::from_secs(5);
 
 const AT_ONCE: usize = 12;

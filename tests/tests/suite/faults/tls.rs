@@ -9,7 +9,7 @@ use billing_tests::raw_server::{OVERVIEW, Wire};
 
 use crate::faults::table::Row;
 
-/// The authority that the clients of this test trust.
+/// The certificate authority that the clients of this test trust.
 pub(crate) static AUTHORITY: LazyLock<Authority> = LazyLock::new(Authority::new);
 
 pub(crate) fn rows() -> Vec<Row> {
@@ -96,7 +96,8 @@ fn closings() -> Vec<Row> {
         sending("a body with a length, closed", "Truncated", of_length(), |wire| wire.close()),
         sending("a body with a length, closed in order", "Truncated", of_length(), Wire::close_tls),
         sending("half a body without a length, closed in order", "Decode", half(), Wire::close_tls),
-        // Who can cut the connection must not be able to shorten what has no length: that is what the closing is for.
+        // An attacker who can cut the connection must not be able to shorten a body without a length. TLS has
+        // close_notify to prevent that.
         sending("half a body without a length, cut", "Truncated", half(), |wire| wire.close()),
         sending("a whole body without a length, cut", "Truncated", whole(), |wire| wire.close()),
         sending("a whole body without a length, closed in order", "ok", whole(), Wire::close_tls),
@@ -122,7 +123,7 @@ fn closings() -> Vec<Row> {
     ]
 }
 
-/// The first message of a server that chose this version and this cipher, in one record.
+/// Builds the first message of a server that chose this version and this cipher, in one record.
 fn server_hello(version: [u8; 2], cipher: [u8; 2]) -> Vec<u8> {
     let body = [&version[..], &[7; 32], &[0], &cipher, &[0], &[0, 0]].concat();
     let length = u8::try_from(body.len()).expect("a short message");

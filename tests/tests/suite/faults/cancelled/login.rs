@@ -1,4 +1,4 @@
-//! Whoever waits for the login of another, and whoever is waited for, is dropped.
+//! Calls are dropped that wait for another call's login, or whose login other calls wait for.
 
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
@@ -65,7 +65,7 @@ async fn hyper_a_login_that_is_dropped_is_taken_over_by_who_waits_for_it() {
     .await;
 }
 
-/// The login that a server holds back.
+/// A login whose answer the server holds back.
 #[derive(Default)]
 struct Login {
     asked: Notify,
@@ -100,5 +100,5 @@ fn held_at_the_login() -> (RawServer, Arc<Login>) {
     (server, login)
 }
 
-/// How many polls there are of which one hears of the login, and some more.
+/// The number of polls to try: one of them sees the login's answer.
 const AFTER_THE_LOGIN: usize = 4;

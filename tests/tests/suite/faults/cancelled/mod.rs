@@ -19,16 +19,16 @@ use crate::faults::client::{RUNTIME, Setup, call, once};
 use crate::faults::http2;
 use crate::faults::tls::AUTHORITY;
 
-/// When a future is dropped.
+/// The moment at which a future is dropped.
 #[derive(Clone, Copy, Debug)]
 enum Drop {
-    /// As soon as it has nothing to do.
+    /// The moment at which the future is pending.
     Pending,
-    /// When what it waited for is there, and it has not been told.
+    /// The moment after the future was woken and before it is polled again.
     Woken,
 }
 
-/// Polls `future` `n` times and drops it; whether it was ready before.
+/// Polls `future` `n` times and drops it. Returns true if it was ready before.
 async fn drop_after<F: Future>(n: usize, when: Drop, future: F) -> bool {
     let mut future = Box::pin(future);
     let mut polls = 0;
@@ -54,7 +54,7 @@ fn client_at(server: &RawServer, time: &VirtualTime) -> Client {
     in_virtual_time(Setup::new(server.environment("http")), time)
 }
 
-/// A client for which nothing waits for the next poll.
+/// Builds a client in virtual time, so that the test does not wait for the next poll.
 fn in_virtual_time(setup: Setup, time: &VirtualTime) -> Client {
     setup.with_login().policy(once()).hyper_at(time.clone())
 }
@@ -63,7 +63,7 @@ fn now() -> VirtualTime {
     VirtualTime::at("2026-11-02T09:00:00Z".parse().expect("a time"))
 }
 
-/// A fresh call, which must end well and soon.
+/// Makes a new call, which must succeed within 20 s.
 async fn fresh(client: &Client) -> Result<(), String> {
     match timeout(Duration::from_secs(20), client.organization()).await {
         Ok(ended) => ended.map(drop).map_err(|error| error.to_string()),
@@ -71,8 +71,8 @@ async fn fresh(client: &Client) -> Result<(), String> {
     }
 }
 
-/// Drops the future that `begin` makes at each of its awaits, each time with the client that `client` gives, and looks
-/// after each whether the client is well. Returns how many awaits there were.
+/// Drops the future that `begin` returns at each of its awaits, each time with a client from `client`, and checks each time
+/// that the client still works. Returns the number of awaits.
 async fn at_every_await<F: Future>(client: impl Fn() -> Client, begin: impl Fn(Client) -> F) -> usize {
     let mut most = 0;
     for when in [Drop::Pending, Drop::Woken] {
@@ -107,7 +107,7 @@ async fn updates(client: Client) {
     }
 }
 
-/// The login of a new client is abandoned at every point of it.
+/// Drops the login of a new client at each of its awaits.
 #[tokio::test]
 async fn hyper_a_future_dropped_at_any_await_leaves_no_login_behind() {
     let server = server();
@@ -115,8 +115,8 @@ async fn hyper_a_future_dropped_at_any_await_leaves_no_login_behind() {
     assert!(awaits >= 6, "a login and two polls are more than {awaits} awaits");
 }
 
-/// What is in flight when the first word of a quota comes counts in its first window, so that five that had leaked would
-/// fill it.
+/// Requests in flight when the first quota headers come count in the first window. Five requests that a dropped future left
+/// behind would fill that window.
 #[tokio::test]
 async fn hyper_a_future_dropped_at_any_await_is_no_longer_in_flight() {
     let (server, time) = (server(), now());
@@ -166,14 +166,14 @@ async fn hyper_a_future_dropped_at_any_await_under_tls_leaves_nothing_behind() {
     assert!(awaits >= 6, "a handshake, a login and two polls are more than {awaits} awaits");
 }
 
-/// Each is dropped on a connection that others may be using.
+/// Drops each call on a connection that other calls may use.
 #[test]
 fn hyper_a_future_dropped_at_any_await_under_http_2_leaves_nothing_behind() {
     let setup = Setup::new(http2::serve_well()).trusting(&AUTHORITY.pem());
     RUNTIME.block_on(async {
         let awaits = at_every_await(|| in_virtual_time(setup.clone(), &now()), report).await;
         assert!(awaits >= 6, "a handshake, a login and two polls are more than {awaits} awaits");
-        // With a connection that is there already.
+        // Use a connection that is open already.
         let client = in_virtual_time(setup.clone(), &now());
         fresh(&client).await.expect("a first call");
         at_every_await(|| client.clone(), report).await;

@@ -1,4 +1,4 @@
-//! All that a client of billing-hyper offers, each of it dropped at every await, and while the server is silent.
+//! Every method of billing-hyper's client, dropped at every await and while the server does not answer.
 
 use std::io;
 use std::pin::{Pin, pin};
@@ -24,7 +24,7 @@ use super::{at_every_await, client, fresh, now, october};
 use crate::faults::answers::{Answers, server};
 use crate::faults::client::call;
 
-/// One use of a client, which has to end well.
+/// One use of a client, which must succeed.
 pub(super) type Operation = (&'static str, fn(Client) -> BoxFuture<'static, ()>);
 
 pub(super) const OPERATIONS: [Operation; 25] = [
@@ -91,7 +91,7 @@ pub(super) const OPERATIONS: [Operation; 25] = [
 
 #[tokio::test]
 async fn hyper_whatever_is_dropped_at_any_await_leaves_the_client_well() {
-    // Each with a server and clients of its own.
+    // Each use has a server and clients of its own.
     join_all(OPERATIONS.map(|(name, begin)| async move {
         let server = server();
         let awaits = at_every_await(|| client(&server), begin).await;
@@ -100,7 +100,8 @@ async fn hyper_whatever_is_dropped_at_any_await_leaves_the_client_well() {
     .await;
 }
 
-/// Dropped while nothing comes, each of its requests in turn: its connection ends, and so nobody goes on with it.
+/// Drops each use while the server leaves one of its requests unanswered, for each request in turn. The connection must
+/// end, which shows that no task continues the request.
 #[tokio::test]
 async fn hyper_whatever_is_dropped_ends_the_request_that_is_out() {
     join_all(OPERATIONS.map(|(name, begin)| async move {
@@ -126,15 +127,15 @@ async fn hyper_whatever_is_dropped_ends_the_request_that_is_out() {
     .await;
 }
 
-/// A request that gets no answer.
+/// The state of the request that gets no answer.
 #[derive(Default)]
 struct Held {
     asked: Notify,
-    /// Its connection has ended.
+    /// The connection of the request has ended.
     left: Notify,
 }
 
-/// A server that does not answer request number `silent`, logins counted.
+/// Starts a server that does not answer request number `silent`, counting logins too.
 fn silent_at(silent: usize) -> (RawServer, Arc<Held>) {
     let (answers, requests) = (Answers::default(), AtomicUsize::new(0));
     let held = Arc::<Held>::default();
@@ -169,7 +170,7 @@ async fn watched<T>(updates: impl Stream<Item = Update<T>>) {
     }
 }
 
-/// Three organisations, two at a time.
+/// Builds a fleet of three organisations with at most two requests in flight.
 fn fleet(client: &Client) -> Fleet {
     let organizations = ["a", "b", "c"].map(|name| name.parse::<OrgId>().expect("an id"));
     let api = client.environment().api().clone();
@@ -190,7 +191,7 @@ fn id<T: std::str::FromStr<Err: std::fmt::Debug>>(text: &str) -> T {
     text.parse().expect("an id")
 }
 
-/// A sink that says at every second call only that it is not ready.
+/// A sink that is not ready at every second call.
 #[derive(Default)]
 struct Hesitant {
     hesitated: bool,
