@@ -20,6 +20,7 @@ pub mod certificates;
 #[cfg(feature = "servers")]
 mod fake_server;
 pub mod fleet_simulation;
+#[cfg(feature = "fuzzing")]
 pub mod fuzzing;
 #[cfg(feature = "servers")]
 pub mod loopback;

@@ -111,7 +111,7 @@ fn whatever_goes_wrong_nothing_is_asked_for_twice_that_was_answered_and_nothing_
         if let Err(error) = run(seed, &scenario) {
             let test = "whatever_goes_wrong";
             let command =
-                format!("cargo test -p billing-tests --test fleet_simulation {test} -- --nocapture");
+                format!("cargo test -p billing-tests --test simulation fleets::{test} -- --nocapture");
             panic!("{error}\n{scenario:#?}\nBILLING_FLEET_SEED={seed} {command}");
         }
     }
