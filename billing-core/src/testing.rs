@@ -30,7 +30,7 @@ pub(crate) fn exchange(policy: Policy) -> Exchange<TrusteeOverviewCall> {
     )
 }
 
-/// A response with headers, written as `name: value` lines.
+/// Builds a response; `headers` has one `name: value` per line.
 pub(crate) fn reply(status: u16, headers: &str, body: &str) -> Reply {
     let mut response = Response::builder().status(status);
     for (name, value) in headers.lines().filter_map(|line| line.split_once(": ")) {
@@ -50,9 +50,9 @@ pub(crate) const COMPLETE: &str = r#"{"status":"Complete","usages":[]}"#;
 #[derive(Debug)]
 pub(crate) struct Run<T> {
     pub(crate) result: Result<T, Error>,
-    /// Each request and when it went out, in milliseconds since the start.
+    /// Each request with the time at which it was sent, in milliseconds since the start.
     pub(crate) sent_requests: Vec<(u128, Request)>,
-    /// When it ended, in milliseconds since the start.
+    /// The time at which the run ended, in milliseconds since the start.
     pub(crate) end_millis: u128,
 }
 
@@ -61,7 +61,7 @@ impl<T> Run<T> {
         self.result.as_ref().err().expect("an error")
     }
 
-    /// The waits between the requests.
+    /// Returns the times between consecutive requests, in milliseconds.
     pub(crate) fn gaps(&self) -> Vec<u128> {
         self.sent_requests.windows(2).map(|pair| pair[1].0 - pair[0].0).collect()
     }

@@ -1,4 +1,4 @@
-//! The catalogue: the rows of an overview, at least one for each rule about what the numbers mean.
+//! The catalogue: the rows of an overview, with at least one row for each billing rule about rows.
 
 use rust_decimal::Decimal;
 use serde_json::{Map, Value};
@@ -37,15 +37,15 @@ enum Used {
 #[derive(Debug, PartialEq)]
 enum RowExtra {
     Nothing,
-    /// A multiplier, which is no commitment.
+    /// A multiplier. It is not a commitment (B9).
     Bundle(&'static str),
     Note(&'static str),
     ThirdParty,
-    /// The allowance on AI tokens, which not every organisation is sent.
+    /// The allowance on AI tokens. Only some organisations have it.
     AiAllowance,
 }
 
-/// The rows of an organisation for the period that `draws` is for.
+/// Returns the rows of an organisation for one period; `draws` is the source of that period.
 pub(super) fn rows(organization: &Organization, draws: SeededRandom) -> Value {
     let used: Vec<Decimal> =
         CATALOGUE.iter().zip(0..).map(|(product, n)| product.drawn(organization, draws, n)).collect();
@@ -127,7 +127,7 @@ const fn between(low: u64, high: u64, scale: u32) -> Used {
     Used::Between { low, high, scale }
 }
 
-/// An allowance of exactly so much.
+/// Returns the template of an allowance with a fixed quantity.
 const fn allowance(name: &'static str, part: &'static str, unit: &'static str, quantity: u64) -> Product {
     Product {
         name,
@@ -190,7 +190,7 @@ static CATALOGUE: [Product; 20] = [
     Product {
         name: "Predictive Engagement",
         part: "GC-120-NV-PE",
-        // Groupings are compared trimmed and without case.
+        // White space and capitals in a grouping must make no difference to a client.
         grouping: "Billable-App-Org-License ",
         unit: "organization",
         used: between(100, 100, 2),
@@ -315,7 +315,7 @@ static CATALOGUE: [Product; 20] = [
     Product {
         name: "Journey Events",
         part: "GC-120-NV-JRNY",
-        // A grouping that nobody has heard of yet.
+        // An unknown grouping.
         grouping: "journey-event",
         unit: "event",
         used: between(1_000, 5_000, 0),

@@ -1,6 +1,7 @@
-//! The contracts of one's own organisation, and their billing periods.
+//! The contracts of your own organisation, and their billing periods.
 //!
-//! One in dollars and one in euros are in force, one is over. Each period that the server still has is drawn by its date.
+//! Two contracts are in force, one in dollars and one in euros, and one has ended. The server keeps the
+//! periods of the last 60 months; the figures of a period depend on the seed and on the period.
 
 use chrono::{DateTime, Days, Months, NaiveDate, Utc};
 use http::Uri;
@@ -13,7 +14,7 @@ use super::listing;
 use super::route::query_parameter;
 use super::trustors::own_organization;
 
-/// A page of the contracts.
+/// Returns a page of the contracts.
 pub(super) fn page(uri: &Uri, now: DateTime<Utc>) -> Result<Value, ApiError> {
     let status = listing::one_of(uri, "status", &["Active", "Inactive"])?;
     let number = query_parameter(uri, "externalNumber");
@@ -28,12 +29,12 @@ pub(super) fn page(uri: &Uri, now: DateTime<Utc>) -> Result<Value, ApiError> {
     listing::page(uri, &contracts)
 }
 
-/// One contract.
+/// Returns one contract.
 pub(super) fn contract(id: &str, now: DateTime<Utc>) -> Option<Value> {
     Some(find(id)?.json(now))
 }
 
-/// One billing period of one contract.
+/// Returns one billing period of a contract, with its charges and its wallet.
 pub(super) fn period(contract: &str, id: &str, now: DateTime<Utc>, draws: SeededRandom) -> Option<Value> {
     let contract = find(contract)?;
     let period = contract.periods(now).find(|period| period.id().eq_ignore_ascii_case(id))?;
@@ -43,7 +44,7 @@ pub(super) fn period(contract: &str, id: &str, now: DateTime<Utc>, draws: Seeded
     Some(json)
 }
 
-/// Every period of every contract that is over at `now`, the latest first.
+/// Returns the periods of all contracts that are closed at `now`, the latest first.
 pub(super) fn closed_periods(now: DateTime<Utc>) -> Vec<Period> {
     let periods = CONTRACTS.iter().flat_map(|contract| contract.periods(now));
     let mut closed: Vec<Period> = periods.filter(|period| period.is_closed(now)).collect();
@@ -119,10 +120,10 @@ impl Contract {
         if today >= self.start() && today <= self.end() { "Active" } else { "Inactive" }
     }
 
-    /// Its periods that the server still has, the latest first.
+    /// Returns the periods that the server keeps, the latest first.
     fn periods(&'static self, now: DateTime<Utc>) -> impl Iterator<Item = Period> {
         let today = now.date_naive();
-        // Its first day is one that every month has, so that each of its periods begins on that day.
+        // Contracts start on a day that every month has, so all periods begin on that day.
         let begun = (0..).map(|n| self.start().checked_add_months(Months::new(n)));
         let begun = begun.map_while(|start| start.filter(|start| *start <= today && *start < self.day(1)));
         let latest = u32::try_from(begun.count()).unwrap_or(0);
@@ -225,7 +226,7 @@ impl Period {
         self.contract.terms.iter().zip(0..).map(charge).collect()
     }
 
-    /// A balance of tokens, of which some periods use more than there is.
+    /// Returns a prepaid balance of tokens. Some periods use more than the balance, so that there is overage.
     fn wallet(&self, draws: SeededRandom) -> Value {
         let draws = draws.derive("wallet").derive(self.id());
         let (starting, increase) = (Decimal::from(30_000), Decimal::from(draws.in_range(0, 0, 5_000)));
@@ -270,13 +271,13 @@ impl SimulatedCharge {
     }
 }
 
-/// One's own organisation, as a list of one.
+/// Returns a list with your own organisation only.
 pub(super) fn organizations() -> Value {
     let own = own_organization();
     json!([{ "id": own["id"], "name": own["name"] }])
 }
 
-/// One's own organisation, as a party.
+/// Returns your own organisation as the customer of a contract.
 pub(super) fn customer() -> Value {
     let own = own_organization();
     json!({ "id": SeededRandom::new(0).derive("customer").uuid(0), "number": "0004217", "name": own["name"] })
@@ -299,7 +300,7 @@ fn find(id: &str) -> Option<&'static Contract> {
     CONTRACTS.iter().find(|contract| contract.id().eq_ignore_ascii_case(id))
 }
 
-/// So many months of periods are kept.
+/// The number of months for which periods are kept.
 const PERIODS: u32 = 60;
 
 static CONTRACTS: [Contract; 3] = [

@@ -1,5 +1,5 @@
-//! The documents of invoices, served as a store of files does it: to whoever has an address with a good signature, and not
-//! to whoever comes with a token.
+//! The documents of invoices. Like a file store, the sandbox serves them to any request whose URL has a valid
+//! signature, and refuses a request with a token.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use super::route::query_parameter;
 use crate::BaseUrl;
 use crate::values::clock::saturating_add;
 
-/// The answer to who asks for the address of an invoice's document.
+/// Returns the body with the signed URL of an invoice's document, or `None` if there is no such invoice.
 pub(super) fn document_url(
     id: &str,
     base: &BaseUrl,
@@ -30,7 +30,7 @@ pub(super) fn document_url(
     Some(json!({ "url": format!("{base}{PATH}{id}.pdf?X-Expires={expires}&X-Signature={signature}") }))
 }
 
-/// The answer to who asks for the document itself.
+/// Answers a request for a document.
 pub(super) fn serve(
     id: &str,
     request: &Request<Bytes>,
@@ -73,7 +73,7 @@ fn sign(id: &str, expires: &str, draws: SeededRandom) -> String {
     [0, 1].map(|n| format!("{:016x}", draws.in_range(n, 0, u64::MAX))).concat()
 }
 
-/// One page of text.
+/// Builds a PDF document of one page with these lines of text.
 fn pdf(lines: &[String]) -> Bytes {
     let mut shown = String::from("BT /F1 11 Tf 56 780 Td 16 TL\n");
     for line in lines {
@@ -105,7 +105,7 @@ fn pdf(lines: &[String]) -> Bytes {
 }
 
 impl ResponseContext {
-    /// A file, or why there is none, as a store answers it.
+    /// Builds a response of the file store: a file or an error.
     fn file(&self, status: StatusCode, kind: &'static str, body: Bytes) -> Response<Bytes> {
         let mut response = self.bare(status, body);
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));

@@ -1,4 +1,4 @@
-//! The envelope: what all answers to one request have in common, and the shapes of errors.
+//! The envelope of responses: their common headers, and the shapes of errors.
 
 use std::time::{Duration, SystemTime};
 
@@ -10,7 +10,7 @@ use serde::ser::{Error as _, Serialize, Serializer};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
-/// One request's time and correlation id.
+/// The time and the correlation id of a request.
 #[derive(Debug)]
 pub(super) struct ResponseContext {
     pub(super) now: DateTime<Utc>,
@@ -18,7 +18,7 @@ pub(super) struct ResponseContext {
 }
 
 impl ResponseContext {
-    /// A JSON answer.
+    /// Builds a JSON response.
     pub(super) fn json(&self, status: StatusCode, body: &Value) -> Response<Bytes> {
         let body = serde_json::to_vec(&WithExactNumbers(body))
             .unwrap_or_else(|_| unreachable!("numbers are written as numbers, and all else is JSON"));
@@ -32,7 +32,7 @@ impl ResponseContext {
         response
     }
 
-    /// An error in the API's shape.
+    /// Builds an error response in the shape of the API.
     pub(super) fn error(&self, refusal: &ApiError) -> Response<Bytes> {
         let body = json!({
             "message": refusal.message,
@@ -45,7 +45,7 @@ impl ResponseContext {
         self.json(refusal.status, &body)
     }
 
-    /// An error in the login service's shape.
+    /// Builds an error response in the shape of the login service.
     pub(super) fn login_error(&self, status: StatusCode, error: &str, description: &str) -> Response<Bytes> {
         let body = json!({
             "error": error,
@@ -55,7 +55,7 @@ impl ResponseContext {
         self.json(status, &body)
     }
 
-    /// A page that a gateway made by itself, so without a correlation id.
+    /// Builds an error page of a gateway. It has no correlation id, because the request never reached the API.
     pub(super) fn html(&self, status: StatusCode) -> Response<Bytes> {
         let page = format!(
             "<html>\r\n<head><title>{status}</title></head>\r\n<body>\r\n<center><h1>{status}</h1></center>\r\n\
@@ -66,7 +66,7 @@ impl ResponseContext {
         response
     }
 
-    /// An answer with nothing in its head but the time.
+    /// Builds a response whose only header is `Date`.
     pub(super) fn bare(&self, status: StatusCode, body: Bytes) -> Response<Bytes> {
         let mut response = Response::new(body);
         *response.status_mut() = status;
@@ -75,12 +75,13 @@ impl ResponseContext {
     }
 }
 
-/// A number that is written digit for digit, which a JSON value of the library could not hold.
+/// Returns a JSON value that is written as this number, digit for digit. A number of `serde_json` would lose
+/// digits.
 pub(super) fn exact(number: impl ToString) -> Value {
     Value::String(format!("{EXACT_NUMBER_MARK}{}", number.to_string()))
 }
 
-/// A JSON value with its [`exact`] numbers.
+/// A JSON value that writes its [`exact`] numbers as numbers.
 struct WithExactNumbers<'a>(&'a Value);
 
 impl Serialize for WithExactNumbers<'_> {
@@ -104,7 +105,7 @@ impl Serialize for WithExactNumbers<'_> {
 /// The prefix that marks an exact number. No text of the sandbox begins with it.
 const EXACT_NUMBER_MARK: char = '\u{1}';
 
-/// `text` where XML has text.
+/// Returns `text`, escaped for the content of an XML element.
 pub(super) fn xml_text(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
@@ -122,7 +123,7 @@ impl ApiError {
         Self { status, code, message: message.into() }
     }
 
-    /// The refusal that goes with a status, where nothing more is known.
+    /// Builds the usual error for a status.
     pub(super) fn for_status(status: StatusCode) -> Self {
         let code = match status.as_u16() {
             401 => "bad.credentials",
@@ -138,14 +139,15 @@ impl ApiError {
     }
 }
 
-/// `text` as the value of a header, without the characters that cannot stand in one.
+/// Returns `text` as the value of a header, without control characters, which headers do not allow.
 pub(super) fn header_value(text: &str) -> HeaderValue {
     let clean: String = text.chars().filter(|c| !c.is_control()).collect();
     HeaderValue::from_bytes(clean.as_bytes())
         .unwrap_or_else(|_| unreachable!("only control characters are refused"))
 }
 
-/// `time` in the form of the headers `Date` and `Retry-After`, which knows the years 1970 to 9999.
+/// Returns `time` in the form of the headers `Date` and `Retry-After`. The form covers the years 1970 to
+/// 9999; a time outside them is moved to the nearest one inside.
 pub(super) fn http_date(time: DateTime<Utc>) -> HeaderValue {
     let seconds = u64::try_from(time.timestamp()).unwrap_or(0).min(253_402_300_799);
     let time = SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);

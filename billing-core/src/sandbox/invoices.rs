@@ -1,4 +1,5 @@
-//! The invoices of one's own organisation: one for each billing period that is over, with its lines.
+//! The invoices of your own organisation, with their lines: one invoice for each closed billing period, three
+//! days after its end.
 
 use chrono::{DateTime, Days, NaiveDate, Utc};
 use http::Uri;
@@ -91,7 +92,7 @@ impl Invoice {
             let prepaid = Decimal::from(charge.terms.prepaid_quantity);
             [
                 line(0, &charge, "committed", prepaid, prepaid * decimal(charge.terms.price)),
-                // The schema has whole quantities here.
+                // The published schema has only whole quantities here.
                 line(
                     1,
                     &charge,
@@ -154,7 +155,7 @@ impl Invoice {
     }
 }
 
-/// All of them, the latest first.
+/// Returns all invoices up to `now`, the latest first.
 fn all(now: DateTime<Utc>) -> impl Iterator<Item = Invoice> {
     let invoices =
         closed_periods(now).into_iter().map(|period| Invoice { period, date: period.end + Days::new(3) });
@@ -165,5 +166,5 @@ fn find(id: &str, now: DateTime<Utc>) -> Option<Invoice> {
     all(now).find(|invoice| invoice.id().eq_ignore_ascii_case(id))
 }
 
-/// In so many days.
+/// The number of days from its date after which an invoice counts as paid.
 const DUE_DAYS: u64 = 30;

@@ -1,4 +1,4 @@
-//! Lists that go on by cursors: which part of one a request asks for, and how the page says where the rest is.
+//! Lists with cursors: selects the requested page, and links it to its neighbours.
 
 use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine};
 use chrono::NaiveDate;
@@ -9,7 +9,7 @@ use super::envelope::ApiError;
 use super::route::query_parameter;
 use crate::Date;
 
-/// The page of `entities` that a request for `uri` asks for.
+/// Returns the page of `entities` that `uri` requests.
 pub(super) fn page(uri: &Uri, entities: &[Value]) -> Result<Value, ApiError> {
     let size = number_parameter(uri, "pageSize", 25, 200)?;
     let size = usize::try_from(size).unwrap_or(usize::MAX);
@@ -25,7 +25,7 @@ pub(super) fn page(uri: &Uri, entities: &[Value]) -> Result<Value, ApiError> {
             (end.saturating_sub(size), end)
         }
     };
-    // `pageSize` and the filters stay as they were asked for.
+    // The links keep `pageSize` and the filters of the request.
     let kept = uri.query().unwrap_or_default().split('&');
     let kept: Vec<&str> = kept
         .filter(|pair| !pair.is_empty() && !pair.starts_with("after=") && !pair.starts_with("before="))
@@ -66,7 +66,7 @@ pub(super) fn date_filter(uri: &Uri) -> Result<impl Fn(NaiveDate, NaiveDate) -> 
     })
 }
 
-/// The value of a filter that can be one of `values`.
+/// Returns the value of a filter; one that is not among `values` is an error.
 pub(super) fn one_of(uri: &Uri, name: &str, values: &[&str]) -> Result<Option<String>, ApiError> {
     match query_parameter(uri, name) {
         Some(value) if !values.contains(&&*value) => {
@@ -76,7 +76,7 @@ pub(super) fn one_of(uri: &Uri, name: &str, values: &[&str]) -> Result<Option<St
     }
 }
 
-/// The number that a parameter names, from 1 to `most`.
+/// Returns the value of a parameter that is a number from 1 to `most`.
 pub(super) fn number_parameter(uri: &Uri, name: &str, default: u32, most: u32) -> Result<u32, ApiError> {
     let Some(text) = query_parameter(uri, name) else { return Ok(default) };
     let number = text.parse().ok().filter(|n| (1..=most).contains(n));
@@ -90,7 +90,8 @@ fn cursor_parameter(uri: &Uri, name: &str) -> Result<Option<usize>, ApiError> {
     place.map(Some).ok_or_else(|| bad_request("bad.request", &format!("{name} is no cursor of this list")))
 }
 
-/// The path without what a gateway has put in front, of which the server knows nothing.
+/// Returns the path without the prefix of a gateway, because a server behind a gateway does not know the
+/// prefix.
 fn api_path(uri: &Uri) -> &str {
     uri.path().find("/api/v2/").and_then(|at| uri.path().get(at..)).unwrap_or_default()
 }

@@ -1,9 +1,10 @@
 //! The trustor organisations and their billing overviews.
 //!
-//! Between them the first five show what the rules about the numbers are for: currencies with two decimals and with none,
-//! periods that begin on any day, an index 0 that is not the open period, a minimum above the total, and figures that are
-//! missing or no numbers. The others are like one of the five, with a name, a size and a contract's day of their own. None
-//! of them is kept: each is made when it is asked for, from its number, which its id holds.
+//! The first five are fixed samples, which together cover the billing rules: currencies with two decimals and
+//! with none, periods that begin on any day, an index 0 that is not the open period, a minimum above the
+//! total, and figures that are missing or not numbers. The others are generated: copies of one of the first
+//! four without a minimum commitment, each with its own name, size and contract day. A generated organisation
+//! is not stored: a request builds it from its number, which its id encodes.
 
 use std::borrow::Cow;
 
@@ -14,40 +15,40 @@ use serde_json::{Value, json};
 use super::catalogue;
 use super::draws::SeededRandom;
 
-/// One trustor.
+/// A trustor organisation.
 #[derive(Clone, Debug)]
 pub(super) struct Organization {
     name: Cow<'static, str>,
     currency: &'static str,
     subscription: &'static str,
-    /// The day of the month on which its contract, and so each of its periods, begins. From 1 to 28.
+    /// The day of the month on which the contract and each of its periods begin, from 1 to 28.
     contract_day: u32,
     /// The number of days until a new period has index 0.
     rotation_days: u64,
     /// The form of its inclusive period ends.
     end_of_day: &'static str,
     minimum: Option<&'static str>,
-    /// Its quantities, in hundredths of those in the catalogue.
+    /// The factor on quantities of the catalogue, in hundredths.
     pub(super) size: u64,
-    /// Its prices, in multiples of those in the catalogue.
+    /// The factor on prices of the catalogue.
     pub(super) rate: &'static str,
-    /// The minimum number of decimals of its quantities.
+    /// The minimum number of decimals of the quantities.
     pub(super) decimals: u32,
     pub(super) commits: bool,
-    /// True if its allowance on AI tokens is sent.
+    /// True if the overview has the allowance on AI tokens.
     pub(super) allowance: bool,
     /// The part number of a row without an overage price.
     pub(super) unpriced: Option<&'static str>,
-    /// The part number of a row whose quantity is no number.
+    /// The part number of a row whose quantity is not a number.
     pub(super) uncounted: Option<&'static str>,
 }
 
-/// The ids and names of those that stand here by name.
+/// Returns the ids and names of the fixed samples.
 pub(super) fn sample_ids_and_names() -> impl Iterator<Item = (String, Cow<'static, str>)> {
     ORGANIZATIONS.iter().zip(0..).map(|(organization, n)| (id(n), organization.name.clone()))
 }
 
-/// The id and name of organisation number `n`.
+/// Returns the id and the name of organisation number `n`.
 pub(super) fn id_and_name(n: u32) -> (String, Cow<'static, str>) {
     match ORGANIZATIONS.get(index(n)) {
         Some(organization) => (id(n), organization.name.clone()),
@@ -55,8 +56,9 @@ pub(super) fn id_and_name(n: u32) -> (String, Cow<'static, str>) {
     }
 }
 
-/// The billing overview of an organisation, one of `known` in number, `index` periods before the latest that there is at
-/// `now`.
+/// Returns the billing overview of the organisation with the id `wanted`, for the period that is `index`
+/// periods before the latest at `now`. Returns `None` if the id is not that of one of the first `known`
+/// organisations, or the period is not kept.
 pub(super) fn overview(
     wanted: &str,
     known: u32,
@@ -94,7 +96,7 @@ pub(super) fn overview(
 }
 
 impl Organization {
-    /// Organisation number `n`.
+    /// Returns organisation number `n`.
     fn of(n: u32, draws: SeededRandom) -> Cow<'static, Self> {
         if let Some(organization) = ORGANIZATIONS.get(index(n)) {
             return Cow::Borrowed(organization);
@@ -111,23 +113,23 @@ impl Organization {
         })
     }
 
-    /// The first day of its latest period.
+    /// Returns the first day of the latest period.
     fn period(&self, now: DateTime<Utc>) -> Option<NaiveDate> {
         let today = now.date_naive().checked_sub_days(Days::new(self.rotation_days))?;
         let this_month = today.with_day(self.contract_day)?;
         if this_month <= today { Some(this_month) } else { this_month.checked_sub_months(Months::new(1)) }
     }
 
-    /// A price of the catalogue in its currency.
+    /// Returns a price of the catalogue in the currency of the organisation.
     pub(super) fn price(&self, text: &str) -> Option<Decimal> {
         let rate = Decimal::from_str_exact(self.rate).ok()?;
         Decimal::from_str_exact(text).ok()?.checked_mul(rate)
     }
 }
 
-/// The id of organisation number `n`; the same for every seed, so that documentation can name it.
+/// Returns the id of organisation number `n`. It is the same for every seed, so that documentation can cite it.
 ///
-/// For generated trustors the first eight digits encode the number.
+/// The first eight digits of the id of a generated organisation encode its number.
 fn id(n: u32) -> String {
     let drawn = SeededRandom::new(0).derive("organization").uuid(n);
     match ORGANIZATIONS.get(index(n)) {
@@ -136,7 +138,7 @@ fn id(n: u32) -> String {
     }
 }
 
-/// The number of the organisation with that id.
+/// Returns the number of the organisation with the given id.
 fn number_of(wanted: &str) -> Option<u32> {
     let is = |n: &u32| id(*n).eq_ignore_ascii_case(wanted);
     let named = (0..).zip(&ORGANIZATIONS).map(|(n, _)| n).find(is);
@@ -146,7 +148,7 @@ fn number_of(wanted: &str) -> Option<u32> {
     })
 }
 
-/// The name of an organisation that is invented: no two have the same.
+/// Returns the name of a generated organisation. It contains the number, so that no two names are equal.
 fn invented_name(n: u32) -> String {
     let pick = |words: &[&'static str; 16], n: u32| words[index(n % 16)];
     format!("{} {} {n}", pick(&NAME_FIRST_WORDS, n), pick(&NAME_SECOND_WORDS, n / 16))
@@ -156,14 +158,15 @@ fn index(n: u32) -> usize {
     usize::try_from(n).unwrap_or(usize::MAX)
 }
 
-/// So many periods are kept, the latest included.
+/// The number of periods that are kept, including the latest.
 const PERIODS: u32 = 60;
 
-/// The invented ones are like the first three or the fourth: all that they have can be computed with, but for what those
-/// leave out.
+/// The index of the last sample that generated organisations copy. The fifth sample is not copied: one of its
+/// quantities is not a number.
 const LAST_TEMPLATE: u64 = 3;
 
-/// An odd number and its inverse modulo 2³².
+/// An odd number. Multiplying by it modulo 2³² maps different numbers to different ids, and the inverse maps
+/// them back.
 const ID_MULTIPLIER: u32 = 0x9e37_79b1;
 const ID_MULTIPLIER_INVERSE: u32 = 0x0e8b_2f51;
 

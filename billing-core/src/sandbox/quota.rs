@@ -1,4 +1,4 @@
-//! The quota of a token: how many of its requests are let through in a window, and the headers that tell.
+//! The quota of a token: counts its requests in a window, and reports the count in headers.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use http::{HeaderMap, HeaderValue};
 
 use crate::values::clock::{between, saturating_add};
 
-/// So many requests in so much time.
+/// A rate limit: the number of requests that one token may send in a window.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Quota {
     pub(super) allowed: u32,
@@ -21,14 +21,14 @@ pub(super) enum Rounding {
     Down,
 }
 
-/// The requests of one token in its present window.
+/// The current window of one token, with the number of its requests.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Window {
     ends: DateTime<Utc>,
     count: u32,
 }
 
-/// A request, counted.
+/// The result of counting a request.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct QuotaCount {
     allowed: u32,

@@ -1,4 +1,4 @@
-//! Usage reports: which licences, devices and messages of one's own organisation were used in a period.
+//! Usage reports: the licences, devices and messages that your own organisation used in a period.
 
 use chrono::{DateTime, Duration, SecondsFormat, SubsecRound, Utc};
 use serde_json::{Value, json};
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::draws::SeededRandom;
 use crate::{Period, Timestamp};
 
-/// The report while it is being made.
+/// Returns a report that is not complete.
 pub(super) fn in_progress(period: Period) -> Value {
     json!({
         "startDate": period.start(),
@@ -16,7 +16,7 @@ pub(super) fn in_progress(period: Period) -> Value {
     })
 }
 
-/// The report as it is in the end: the same whenever it is asked for.
+/// Returns the complete report of a period. Every request for the period gets the same one.
 pub(super) fn complete(period: Period, draws: SeededRandom, mixed_dates: bool) -> Value {
     let draws = draws.derive("report").derive(period.to_string());
     let dates = Dates { period, draws: draws.derive("dates"), mixed: mixed_dates };
@@ -28,7 +28,7 @@ pub(super) fn complete(period: Period, draws: SeededRandom, mixed_dates: bool) -
         "usages": usages,
         "selfUri": SELF_URI,
     });
-    // Some have an id and a name, some do not.
+    // Half of the reports have an id and a name, so that clients meet both forms.
     if draws.in_range(ID_DRAW, 0, 1) == 1 {
         report["id"] = draws.uuid(ID_DRAW).into();
         report["name"] = "Billable Usage".into();
@@ -48,13 +48,13 @@ struct Kind {
 /// The naming of the resources of a usage.
 #[derive(Debug, PartialEq)]
 enum Resources {
-    /// By the e-mail address of a user.
+    /// The e-mail address of a user.
     Users,
-    /// The same, and without a total.
+    /// The e-mail address of a user; the usage has no total.
     UsersUncounted,
-    /// By the device.
+    /// The name of a device.
     Devices,
-    /// Not at all: there is a total only.
+    /// No names: the usage has only a total.
     Unlisted,
 }
 
@@ -81,7 +81,7 @@ impl Kind {
     }
 }
 
-/// Dates in a period.
+/// A source of dates in a period.
 #[derive(Debug)]
 struct Dates {
     period: Period,
@@ -96,7 +96,7 @@ impl Dates {
         let millis = i64::try_from(self.draws.in_range(n, 0, last)).unwrap_or(0);
         let date: DateTime<Utc> = start + Duration::milliseconds(millis);
         let whole = date.trunc_subsecs(0);
-        // Every third date or so is without milliseconds, unless that would put it before the period.
+        // About every third date has no milliseconds, unless it would then lie before the period.
         if self.mixed && millis % 3 == 0 && whole >= start {
             whole.to_rfc3339_opts(SecondsFormat::Secs, true)
         } else {
@@ -105,7 +105,7 @@ impl Dates {
     }
 }
 
-/// User number `n`, of 256 that have different names.
+/// Returns the e-mail address of user number `n`. There are 256 different ones.
 fn user(n: u32) -> String {
     let index = |n: u32| usize::try_from(n % 16).unwrap_or(0);
     let (first, last) = (FIRST[index(n)], LAST[index(n / 16 + n * 7)]);
@@ -115,7 +115,7 @@ fn user(n: u32) -> String {
 const KINDS: [Kind; 5] = [
     Kind { name: "Genesys Cloud CX 3", resources: Resources::Users, low: 18, high: 40 },
     Kind {
-        // The product is misspelt so in a real report.
+        // A real report has this misspelling.
         name: "Genesys Cloud CX 1 Concorrent",
         resources: Resources::UsersUncounted,
         low: 6,
@@ -136,5 +136,5 @@ const LAST: [&str; 16] = [
 ];
 
 const SELF_URI: &str = "/api/v2/billing/reports/billableusage";
-/// A number of a draw that no kind has.
+/// The number of the draws for id and name. It differs from the index of every kind.
 const ID_DRAW: u32 = 1_000;

@@ -1,4 +1,4 @@
-//! Routes: which operation a path means, behind whatever prefix a gateway puts in front.
+//! Routes: maps a path to an operation, and ignores the prefix of a gateway.
 
 use http::Uri;
 use percent_encoding::percent_decode_str;
@@ -10,23 +10,24 @@ use super::documents;
 pub(super) enum Route {
     Login,
     Report,
-    /// With the organisation's id. These and the other ids are percent-decoded.
+    /// An overview, with the id of the organisation. All ids are percent-decoded.
     Overview(String),
     Trustors,
     OwnOrganization,
     Contracts,
     Contract(String),
-    /// With the contract's id and its own.
+    /// A billing period, with the id of the contract and its own id.
     ContractPeriod(String, String),
     Invoices,
-    /// With the invoice's id, as those that follow.
+    /// The lines of an invoice, with the id of the invoice.
     InvoiceLines(String),
+    /// The URL of an invoice's document, with the id of the invoice.
     InvoiceDocument(String),
-    /// Under the API, but nothing that the sandbox has.
+    /// An operation of the API that the sandbox does not have.
     UnknownOperation,
-    /// The document of an invoice, at the store of such.
+    /// A document in the file store, with the id of the invoice.
     Document(String),
-    /// Neither the API nor the login service nor the store.
+    /// A path outside the API, the login service and the file store.
     NotFound,
 }
 
@@ -72,7 +73,7 @@ fn decoded(segment: &str) -> String {
     percent_decode_str(segment).decode_utf8_lossy().into_owned()
 }
 
-/// The value of a query parameter, decoded as forms are: `+` is a space.
+/// Returns the value of a query parameter, decoded as form data: `+` is a space.
 pub(super) fn query_parameter(uri: &Uri, name: &str) -> Option<String> {
     let (_, value) =
         uri.query()?.split('&').filter_map(|pair| pair.split_once('=')).find(|(key, _)| *key == name)?;

@@ -1,4 +1,4 @@
-//! The server in good health: token, quota, operation, answer.
+//! The simulated server without faults: checks the token, counts the request and answers it.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -22,7 +22,7 @@ use crate::{BaseUrl, Period, Timestamp};
 pub(super) struct Server {
     pub(super) settings: Settings,
     draws: SeededRandom,
-    /// Requests so far; each has its correlation id.
+    /// The number of requests so far, from which each correlation id is drawn.
     request_count: u32,
     tokens: IssuedTokens,
     reports: BTreeMap<(Timestamp, Timestamp), ReportProgress>,
@@ -43,20 +43,20 @@ pub(super) struct Settings {
     pub(super) document_lifetime: Duration,
 }
 
-/// When a report is complete.
+/// The condition for a report to be complete.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Readiness {
-    /// So long after it was first asked for.
+    /// A time after the first request for the report.
     After(Duration),
-    /// After so many answers that it is not.
+    /// A number of `InProgress` answers.
     Answers(u32),
 }
 
-/// A report that somebody has asked for.
+/// The progress of a report that was requested.
 #[derive(Clone, Copy, Debug)]
 struct ReportProgress {
     first_asked: DateTime<Utc>,
-    /// Answers so far that it is not complete.
+    /// The number of `InProgress` answers so far.
     pending_answers: u32,
 }
 
@@ -82,19 +82,19 @@ impl Server {
         }
     }
 
-    /// Takes note of a request.
+    /// Counts a request, and returns the context of its response.
     pub(super) fn context_for(&mut self, now: DateTime<Utc>) -> ResponseContext {
         let correlation = self.draws.derive("correlation").uuid(self.request_count);
         self.request_count = self.request_count.wrapping_add(1);
         ResponseContext { now, correlation_id: correlation }
     }
 
-    /// The number of the token that a request comes with.
+    /// Returns the number of the token of a request.
     pub(super) fn token_number(&self, headers: &HeaderMap) -> Option<usize> {
         self.tokens.number_of(headers)
     }
 
-    /// Makes all tokens bad that were issued so far.
+    /// Revokes all tokens that were issued so far.
     pub(super) fn revoke_tokens(&mut self) {
         self.tokens.revoke_all();
     }
@@ -209,7 +209,7 @@ fn not_found(of: &str) -> ApiError {
     ApiError::new(StatusCode::NOT_FOUND, "not.found", format!("There is no such {of}"))
 }
 
-/// The period that a request for a report names.
+/// Parses the period of a request for a report.
 fn period(uri: &Uri) -> Result<Period, ApiError> {
     let date = |name: &str| {
         let text = query_parameter(uri, name).ok_or_else(|| {

@@ -1,4 +1,4 @@
-//! The login service: who gets a token, and which tokens are good.
+//! The login service: issues tokens and checks them.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use super::{CLIENT_ID, CLIENT_SECRET};
 use crate::Secret;
 use crate::values::clock::saturating_add;
 
-/// Every token that was ever issued, in order.
+/// All tokens that were ever issued, in order.
 #[derive(Clone, Debug, Default)]
 pub(super) struct IssuedTokens(Vec<Token>);
 
@@ -25,7 +25,7 @@ pub(super) struct Token {
     secret: Secret,
     expires: DateTime<Utc>,
     forgotten: bool,
-    /// The count of its requests in the current window.
+    /// The current window of the token's quota.
     pub(super) window: Option<Window>,
 }
 
@@ -75,7 +75,10 @@ impl IssuedTokens {
         envelope.json(StatusCode::OK, &body)
     }
 
-    /// The token that a request comes with, if it is good; otherwise the API's code for why not.
+    /// Returns the token of a request.
+    ///
+    /// # Errors
+    /// Returns the error code of the API if the token is missing, unknown, revoked or expired.
     pub(super) fn check(
         &mut self,
         headers: &HeaderMap,
@@ -92,7 +95,7 @@ impl IssuedTokens {
         }
     }
 
-    /// The number of the token that a request comes with, good or not.
+    /// Returns the number of the token of a request, counted from 1, even if the token is revoked or expired.
     pub(super) fn number_of(&self, headers: &HeaderMap) -> Option<usize> {
         let offered = bearer(headers)?;
         let index = self.0.iter().rposition(|token| token.secret == offered)?;
@@ -106,7 +109,7 @@ impl IssuedTokens {
     }
 }
 
-/// The answer to a client that is not known.
+/// Returns the response to an unknown client.
 pub(super) fn invalid_client(envelope: &ResponseContext) -> Response<Bytes> {
     let description = "client not found: invalid_client";
     envelope.login_error(StatusCode::BAD_REQUEST, "invalid_client", description)

@@ -1,4 +1,4 @@
-//! One's own organisation, a partner, and the list of those who trust it.
+//! Your own organisation, which is a trustee, and the list of its trustors.
 
 use chrono::{DateTime, SecondsFormat};
 use http::Uri;
@@ -9,7 +9,7 @@ use super::envelope::ApiError;
 use super::listing::number_parameter;
 use super::organizations;
 
-/// A page of the list of all trustors, of which there are `total`.
+/// Returns a page of the list of all trustors; `total` is their number.
 pub(super) fn page(uri: &Uri, total: u32, next_uris: bool, draws: SeededRandom) -> Result<Value, ApiError> {
     let size = number_parameter(uri, "pageSize", 25, 200)?;
     let this = number_parameter(uri, "pageNumber", 1, u32::MAX)?;
@@ -37,7 +37,7 @@ pub(super) fn page(uri: &Uri, total: u32, next_uris: bool, draws: SeededRandom) 
     Ok(page)
 }
 
-/// The organisation whose client it is.
+/// Returns the organisation to which the OAuth client belongs.
 pub(super) fn own_organization() -> Value {
     json!({
         "id": SeededRandom::new(0).derive("own organization").uuid(0),
@@ -56,7 +56,7 @@ pub(super) fn own_organization() -> Value {
 
 fn trustor(n: u32, draws: SeededRandom) -> Value {
     let (id, name) = organizations::id_and_name(n);
-    // In the years 2018 to 2023.
+    // A time in the years 2018 to 2023.
     let since = draws.derive("trust").derive(&id).in_range(0, 1_514_764_800_000, 1_703_980_800_000);
     let since = i64::try_from(since).ok().and_then(DateTime::from_timestamp_millis).unwrap_or_default();
     json!({

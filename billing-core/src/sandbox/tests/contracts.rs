@@ -180,7 +180,7 @@ fn a_document_is_a_small_pdf() {
     let text = String::from_utf8(document.content.to_vec()).unwrap();
     assert!(document.length < 2_000 && text.starts_with("%PDF-1.4\n") && text.ends_with("%%EOF\n"));
     assert!(text.contains(id.as_str()) && text.contains("Total: "), "{text}");
-    // Each object is where the table says.
+    // Each object is at its offset in the cross-reference table.
     let table = text.split_once("xref\n").unwrap().1;
     let offsets = table.lines().skip(2).take(5).map(|line| line[..10].parse::<usize>().unwrap());
     for (number, offset) in (1..).zip(offsets) {

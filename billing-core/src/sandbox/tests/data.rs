@@ -49,7 +49,7 @@ fn the_overviews_have_something_for_every_rule() {
         let lines = statement.sections.iter().flat_map(|part| &part.lines);
         lines.filter(|line| matches!(line.charge, crate::Charge::Unknown(_))).count()
     };
-    // A price is missing, an allowance is missing, a quantity is no number.
+    // One price and one allowance are missing, and one quantity is not a number.
     assert_eq!([0, 1, 2, 3, 4].map(unknown), [0, 1, 0, 1, 1]);
     use crate::statement::MinimumStatus::{Applies, Reached};
     let minimum = |organization: usize| statements[organization][0].minimum.as_ref().map(|m| m.status);
@@ -75,12 +75,12 @@ fn periods_count_back_from_the_contracts_day() {
         let [start, end] = [overview.billing_period_start_date, overview.billing_period_end_date];
         format!("{} {}", start.unwrap(), end.unwrap())
     };
-    // It is the 2nd of November 2026.
+    // The current date is 2 November 2026.
     assert_eq!(dates(0, 0), "2026-11-01T00:00:00Z 2026-11-30T23:59:59Z");
     assert_eq!(dates(0, 59), "2021-12-01T00:00:00Z 2021-12-31T23:59:59Z");
     assert_eq!(dates(1, 0), "2026-10-15T00:00:00Z 2026-11-14T23:59:59.999Z");
     assert_eq!(dates(2, 8), "2026-02-28T00:00:00Z 2026-03-27T23:59:59Z");
-    // Rotation takes days.
+    // Here a new period gets index 0 only after some days.
     assert_eq!(dates(3, 0), "2026-10-01T00:00:00Z 2026-10-31T23:59:59Z");
 }
 

@@ -1,4 +1,4 @@
-//! Each fault looks as its documentation says.
+//! Checks that each fault does what its documentation says.
 
 use http::HeaderMap;
 use http::header::CONTENT_LENGTH;
@@ -120,13 +120,13 @@ fn faults_wait_in_line_for_a_request_that_they_are_meant_for() {
     assert_eq!(verdict(&mut sandbox, &request, start()).0, 502);
     assert_eq!(verdict(&mut sandbox, &login(), start()).0, 200);
     assert_eq!(verdict(&mut sandbox, &request, start()).0, 503);
-    // There is no good answer to spoil here, so the fault stays.
+    // The answer is not successful, so the fault cannot change it and stays in the queue.
     assert_eq!(verdict(&mut sandbox, &get(USAGE, "nobody"), start()).0, 401);
     assert!(std::str::from_utf8(whole(sandbox.respond(&request, start())).body()).is_err());
     assert_eq!(verdict(&mut sandbox, &request, start()).0, 200);
 }
 
-/// The reply to a request for a complete report on which `fault` strikes.
+/// Returns the reply to a request for a complete report that meets `fault`.
 fn struck(fault: Fault, max_body: usize) -> Result<Response<Bytes>, TransportErrorKind> {
     let mut sandbox = Sandbox::new(1).report_duration(Duration::ZERO);
     let token = token(&mut sandbox, start());

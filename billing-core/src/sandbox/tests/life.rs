@@ -1,4 +1,4 @@
-//! Whole lives of machines against the sandbox, in virtual time: the decision table from end to end.
+//! Runs of whole machines against the sandbox, in virtual time: the decision table from end to end.
 
 use std::ops::ControlFlow;
 
@@ -77,7 +77,8 @@ fn a_fleet_runs_to_its_end_as_a_machine_does() {
     let (done, found, _, took) = run(&[], 1000);
     assert_eq!((done.unwrap(), found.len(), took), (40, 40, Duration::ZERO));
     assert!(found.iter().all(|(_, failed)| !failed));
-    // A silence costs its time, a throttle is waited out and told of, and what fails for good is found.
+    // A missing response costs the time limit, a 429 is waited out and reported, and a final failure is a
+    // result.
     let (done, found, waits, took) =
         run(&[(FaultTarget::Overview, Fault::Silence), (FaultTarget::Overview, Fault::Status(429))], 1000);
     assert_eq!((done.unwrap(), found.len()), (40, 40));
@@ -147,7 +148,7 @@ fn a_poll_survives_a_bad_day_and_never_hurries() {
     assert!(polls.iter().all(|entry| entry.path_and_query == polls[0].path_and_query));
     assert_eq!((polls[0].token_number, polls[1].token_number), (Some(1), Some(2)));
     assert!(between(polls[1].received_at, polls[2].received_at) >= seconds(7));
-    // The request after a 401 is the same poll once more, so it does not wait.
+    // The request after a 401 repeats the same poll, so it does not wait (rule D4).
     for pair in polls[1..].windows(2) {
         assert!(between(pair[0].received_at, pair[1].received_at) >= seconds(2), "{} {}", pair[0], pair[1]);
     }
@@ -186,7 +187,7 @@ fn a_session_keeps_the_quota_without_a_429() {
         }
         assert!(sandbox.log().iter().all(|entry| entry.outcome == LoggedOutcome::Status(200)));
         assert_eq!(sandbox.log().len(), 26);
-        // Two windows, and a little after each.
+        // The bound is two windows and a short wait after each.
         assert!(between(start(), now) <= seconds(122), "{now}");
     }
 }

@@ -1,4 +1,4 @@
-//! The sandbox's own tests, and what they share.
+//! Tests of the sandbox, and their shared helpers.
 
 mod contracts;
 mod data;
@@ -69,7 +69,7 @@ fn token(sandbox: &mut Sandbox, now: DateTime<Utc>) -> String {
     body["access_token"].as_str().unwrap().to_owned()
 }
 
-/// Status and code of the answer to a request.
+/// Returns the HTTP status of the answer to a request, and the `code`, `error` or `status` in its body.
 fn verdict(sandbox: &mut Sandbox, request: &Request<Bytes>, now: DateTime<Utc>) -> (u16, String) {
     let response = whole(sandbox.respond(request, now));
     let body = json_of(&response);
@@ -96,7 +96,7 @@ fn run_poll(sandbox: &mut Sandbox) -> Result<UsageReport, Error> {
     sandbox.run(machine, &mut start(), |_| {})
 }
 
-/// Makes a call, with a login of its own.
+/// Performs a call with a session of its own.
 fn call<C: Call>(sandbox: &mut Sandbox, call: C) -> Result<C::Output, Error> {
     let exchange = Exchange::new(call, sandbox.environment().api().clone(), Policy::default());
     let machine = Authorized::new(exchange, session(sandbox));
@@ -105,7 +105,7 @@ fn call<C: Call>(sandbox: &mut Sandbox, call: C) -> Result<C::Output, Error> {
 
 type Entities<C> = Vec<<<C as Call>::Output as Page>::Entity>;
 
-/// Reads a list to its end, and says on how many pages it was.
+/// Reads a list to its end, and returns the number of its pages as well.
 fn list<C>(sandbox: &mut Sandbox, call: C) -> Result<(Entities<C>, usize), Error>
 where
     C: Call<Output: Page> + Clone,

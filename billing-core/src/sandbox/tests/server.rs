@@ -1,4 +1,4 @@
-//! The server in good health.
+//! Tests of the server without faults.
 
 use std::collections::BTreeSet;
 
@@ -93,7 +93,7 @@ fn a_report_can_take_a_number_of_answers() {
     let request = get(&format!("{USAGE}{OCTOBER}"), &token);
     let statuses = [0; 4].map(|_| verdict(&mut sandbox, &request, start()).1);
     assert_eq!(statuses, ["InProgress", "InProgress", "Complete", "Complete"]);
-    // Another period is another report.
+    // A report for another period starts from the beginning.
     let september = get(&format!("{USAGE}{}", OCTOBER.replace("2026-10", "2026-09")), &token);
     assert_eq!(verdict(&mut sandbox, &september, start()).1, "InProgress");
 }
@@ -168,11 +168,11 @@ fn the_quota_is_announced_and_enforced() {
         "code": "too.many.requests.retry.after", "status": 429, "details": [], "errors": [],
     });
     assert_eq!(body, published);
-    // Another token has its own, and the next window is a new one.
+    // Another token has its own quota, and the next window starts a new count.
     assert_eq!(ask(&second, 22).1, [3, 1, 61]);
     assert_eq!(ask(&first, 61).1, [3, 1, 61]);
 
-    // Whole seconds until the end, from either side.
+    // The seconds until the end of the window are rounded up or down.
     for (down, said) in [(false, "61"), (true, "60")] {
         let mut sandbox = Sandbox::new(1).quota(1, seconds(61)).round_reset_down(down);
         let token = token(&mut sandbox, start());
