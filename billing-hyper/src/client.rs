@@ -225,7 +225,7 @@ impl fmt::Debug for Client {
 
 /// The state of a stream between two items.
 enum WatchState<M: Machine> {
-    /// Not polled yet. The machine takes no step before the first poll, because a step can claim the login
+    /// The stream has not been polled yet. The machine takes no step before the first poll, because a step can claim the login
     /// for this call.
     NotStarted(Arc<ClientInner>, M),
     /// The progress of the current wait was already reported.

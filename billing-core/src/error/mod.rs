@@ -235,7 +235,7 @@ impl fmt::Debug for Error {
             .field("kind", &self.0.kind)
             .field("operation", &self.0.operation.id())
             .field("attempts", &self.0.attempts)
-            .field("evidence", &self.0.context)
+            .field("context", &self.0.context)
             .finish()
     }
 }

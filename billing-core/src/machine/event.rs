@@ -101,9 +101,9 @@ impl<'a> ResponseInfo<'a> {
 impl fmt::Debug for ResponseInfo<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Some(status) = self.status() else {
-            return f.debug_tuple("Answered").field(&self.error()).finish();
+            return f.debug_tuple("ResponseInfo").field(&self.error()).finish();
         };
-        f.debug_struct("Answered")
+        f.debug_struct("ResponseInfo")
             .field("status", &status)
             .field("body_len", &self.body_len())
             .finish_non_exhaustive()

@@ -46,9 +46,9 @@ model! {
 open_enum! {
     /// The payment status of an invoice.
     pub enum PaymentStatus {
-        /// Paid.
+        /// The invoice is paid.
         Paid = "Paid",
-        /// Not paid.
+        /// The invoice is unpaid.
         Unpaid = "Unpaid",
     }
 }

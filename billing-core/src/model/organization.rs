@@ -27,11 +27,11 @@ model! {
 open_enum! {
     /// The state of an organisation.
     pub enum OrganizationState {
-        /// In use.
+        /// The organisation is active.
         Active = "active",
-        /// Not in use.
+        /// The organisation is inactive.
         Inactive = "inactive",
-        /// Deleted.
+        /// The organisation was deleted.
         Deleted = "deleted",
     }
 }

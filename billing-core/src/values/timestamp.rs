@@ -43,7 +43,7 @@ impl Timestamp {
     }
 
     /// Returns true if a day begins at this instant: `2026-10-01T00:00:00Z`, with any fraction of a second.
-    /// As the start of a period it then means its whole day.
+    /// A period that starts at such an instant includes the whole day.
     pub fn is_start_of_day(self) -> bool {
         self.seconds_of_day() == 0
     }

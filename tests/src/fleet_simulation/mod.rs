@@ -8,7 +8,7 @@
 //!                            └─ checks: what was recorded is not asked for again, all is found ───┘
 //! ```
 //!
-//! As in the [`simulation`](crate::simulation), nothing sleeps, and every number comes from the seed.
+//! Nothing sleeps, and every number comes from the seed, as in the [`simulation`](crate::simulation).
 
 mod server;
 mod world;

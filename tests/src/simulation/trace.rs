@@ -142,7 +142,7 @@ pub struct Reply {
 /// The meaning of a body.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Says {
-    /// Not decodable.
+    /// A body that cannot be decoded.
     #[default]
     Nothing,
     /// A complete report.
